@@ -1,0 +1,47 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every target of ours is compiled with.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let package = Package(
+  name: "kva",
+  products: [
+    .library(name: "KernelVA", targets: ["KernelVA"]),
+    .executable(name: "kva", targets: ["kva"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(name: "CElf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+
+    .target(name: "Bytes", swiftSettings: settings),
+    .target(name: "VMSA", swiftSettings: settings),
+    .target(name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf"], swiftSettings: settings),
+    .target(name: "DebugInfo", dependencies: ["Bytes", "CElf"], swiftSettings: settings),
+    .target(
+      name: "LinuxKernel", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo"],
+      swiftSettings: settings),
+    .target(
+      name: "KernelVA", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo", "LinuxKernel"],
+      swiftSettings: settings),
+    .executableTarget(
+      name: "kva",
+      dependencies: [
+        "KernelVA", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings,
+      linkerSettings: [
+        // A released binary carries the Swift library: it starts sooner and runs where no toolchain is.
+        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+        .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
+        .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
+      ]),
+  ]
+)

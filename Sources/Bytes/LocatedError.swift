@@ -1,0 +1,43 @@
+/// Why a file cannot be used, and where in it the trouble lies.
+///
+/// Its text is one line: what is wrong, at which offset, and what the person can do about it.
+public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
+  /// What kind of trouble it is, for a caller that acts on it.
+  public enum Kind: Hashable, Sendable {
+    /// The file cannot be opened or mapped; `errno` of the system call.
+    case system(Int32)
+    /// The file ends before what it announces.
+    case truncated
+    /// A field holds a value that cannot be.
+    case malformed
+    /// A well-formed file of a kind that kva does not read.
+    case unsupported
+    /// Two files that do not belong together, such as a vmlinux and a dump of another kernel.
+    case mismatch
+    /// The file is sound, but lacks something that the question needs.
+    case missing
+  }
+
+  /// The path as the user gave it.
+  public let file: String
+  /// The offset in the file, in bytes, where the trouble lies; nil when it concerns the file as a whole.
+  public let offset: UInt64?
+  /// The kind of trouble.
+  public let kind: Kind
+  /// What is wrong and what to do next: one line, without a full stop.
+  public let message: String
+
+  /// Describes a trouble in `file`.
+  public init(file: String, offset: UInt64? = nil, kind: Kind, _ message: String) {
+    self.file = file
+    self.offset = offset
+    self.kind = kind
+    self.message = message
+  }
+
+  /// `FILE: MESSAGE (at offset 0x...)`.
+  public var description: String {
+    guard let offset else { return "\(file): \(message)" }
+    return "\(file): \(message) (at offset 0x\(String(offset, radix: 16)))"
+  }
+}

@@ -1,0 +1,53 @@
+import Bytes
+import CElf
+
+/// The notes of a dump: the kernel's description of itself and the registers of its CPUs.
+public struct DumpNotes: Sendable {
+  /// The text of the VMCOREINFO note.
+  public internal(set) var vmcoreinfo: [UInt8]?
+  /// The registers of each CPU that has a note, in the order of the notes.
+  public internal(set) var cpus: [CPURegisters] = []
+  /// Whether there are notes that only the core of a user program has (auxiliary vector, mapped files).
+  var isUserCore = false
+  /// How many notes were seen.
+  var count = 0
+
+  init() {}
+
+  /// Adds the notes of one segment, stopping at its end or at a header that does not fit.
+  ///
+  ///     namesz u32 | descsz u32 | type u32 | name, padded to 4 | descriptor, padded to 4
+  mutating func add(_ segment: RawSpan) {
+    var offset = 0
+    while count < Limits.notes,
+      let nameSize = segment.integer(UInt32.self, at: offset),
+      let descriptorSize = segment.integer(UInt32.self, at: offset + 4),
+      let type = segment.integer(UInt32.self, at: offset + 8)
+    {
+      let descriptorStart = offset + 12 + (Int(nameSize) + 3) & ~3
+      let name = segment.slice(at: offset + 12, count: Int(nameSize))
+      let descriptor = segment.slice(at: descriptorStart, count: Int(descriptorSize))
+      offset = descriptorStart + (Int(descriptorSize) + 3) & ~3
+      // The kernel leaves the notes of CPUs that did not stop as zeros: skip them, a header at a time.
+      guard let name, let descriptor, nameSize > 0 else {
+        if nameSize == 0, descriptorSize == 0 { continue }
+        return
+      }
+      count += 1
+      take(name: name.cString(), type: type, descriptor)
+    }
+  }
+
+  private mutating func take(name: String, type: UInt32, _ descriptor: RawSpan) {
+    switch (name, type) {
+    case ("VMCOREINFO", _):
+      guard vmcoreinfo == nil, descriptor.byteCount <= Limits.vmcoreinfoBytes else { return }
+      vmcoreinfo = unsafe descriptor.withUnsafeBytes { unsafe Array($0) }
+    case ("CORE", UInt32(NT_PRSTATUS)):
+      if let registers = CPURegisters(index: cpus.count, descriptor: descriptor) { cpus.append(registers) }
+    case ("CORE", UInt32(NT_AUXV)), ("CORE", UInt32(NT_FILE)):
+      isUserCore = true
+    default: break
+    }
+  }
+}

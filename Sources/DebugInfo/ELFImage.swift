@@ -1,0 +1,131 @@
+import Bytes
+import CElf
+
+/// A vmlinux or debuginfo file: its sections, build-ID and symbols, through libelf.
+///
+/// Only the headers are read when it opens.
+public final class ELFImage: Sendable {
+  /// A section header, its name resolved.
+  public struct Section: Sendable {
+    /// The name, such as ".symtab".
+    public let name: String
+    /// sh_type.
+    public let type: UInt32
+    /// sh_addr: the link address.
+    public let address: UInt64
+    /// sh_offset.
+    public let offset: UInt64
+    /// sh_size.
+    public let size: UInt64
+    /// sh_link.
+    public let link: Int
+  }
+
+  /// The path as given.
+  public var path: String { file.path }
+  /// The sections, by their number.
+  public let sections: [Section]
+  let file: MappedFile
+
+  /// Opens `path`.
+  ///
+  /// - Throws: `LocatedError` when it is not an ELF file of arm64, or its section headers are damaged.
+  public init(path: String) throws(LocatedError) {
+    let file = try MappedFile(path: path)
+    let bytes = file.bytes
+    guard bytes.hasBytes("\u{7f}ELF", at: 0) else {
+      throw LocatedError(file: path, offset: 0, kind: .unsupported, "is not an ELF file; give a vmlinux")
+    }
+    guard bytes.integer(UInt8.self, at: 4) == UInt8(ELFCLASS64),
+      bytes.integer(UInt8.self, at: 5) == UInt8(ELFDATA2LSB),
+      bytes.integer(UInt16.self, at: 18) == UInt16(EM_AARCH64)
+    else {
+      throw LocatedError(
+        file: path, offset: 4, kind: .unsupported, "is not a little-endian 64-bit ELF file of arm64")
+    }
+    let sections: Result<[Section], LocatedError> = unsafe file.withUnsafeAddress { address in
+      unsafe Self.sections(address, file)
+    }
+    self.file = file
+    self.sections = try sections.get()
+  }
+
+  private static func sections(_ address: UnsafeRawPointer, _ file: MappedFile) -> Result<[Section], LocatedError> {
+    _ = elf_version(UInt32(EV_CURRENT))
+    func failure(_ what: String) -> Result<[Section], LocatedError> {
+      let reason = unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown"
+      return .failure(LocatedError(file: file.path, kind: .malformed, "\(what): \(reason)"))
+    }
+    let bytes = unsafe UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: CChar.self)
+    guard let elf = unsafe elf_memory(bytes, file.count) else { return failure("cannot read the ELF header") }
+    defer { unsafe elf_end(elf) }
+    var count = 0
+    var names = 0
+    guard unsafe elf_getshdrnum(elf, &count) == 0, unsafe elf_getshdrstrndx(elf, &names) == 0 else {
+      return failure("cannot count the sections")
+    }
+    guard count <= Limits.sections else {
+      return .failure(
+        LocatedError(file: file.path, offset: 60, kind: .malformed, "claims \(count) sections; it is damaged"))
+    }
+    var result: [Section] = []
+    for index in 0..<count {
+      var header = GElf_Shdr()
+      guard let section = unsafe elf_getscn(elf, index), unsafe gelf_getshdr(section, &header) != nil else {
+        return failure("cannot read section header \(index)")
+      }
+      let name = unsafe elf_strptr(elf, names, Int(header.sh_name)).map { unsafe String(cString: $0) } ?? ""
+      result.append(
+        Section(
+          name: name, type: header.sh_type, address: header.sh_addr, offset: header.sh_offset,
+          size: header.sh_size, link: Int(header.sh_link)))
+    }
+    return .success(result)
+  }
+
+  /// The GNU build-ID in lowercase hex, from any note section.
+  public var buildID: String? {
+    for section in sections where section.type == UInt32(SHT_NOTE) {
+      let (end, overflow) = section.offset.addingReportingOverflow(section.size)
+      guard !overflow else { continue }
+      if let id = file.withBytes(section.offset..<end, Self.buildID) ?? nil { return id }
+    }
+    return nil
+  }
+
+  private static func buildID(_ notes: RawSpan) -> String? {
+    var offset = 0
+    while let nameSize = notes.integer(UInt32.self, at: offset),
+      let size = notes.integer(UInt32.self, at: offset + 4),
+      let type = notes.integer(UInt32.self, at: offset + 8)
+    {
+      let start = offset + 12 + (Int(nameSize) + 3) & ~3
+      if type == UInt32(NT_GNU_BUILD_ID), nameSize == 4, notes.hasBytes("GNU\0", at: offset + 12), size <= 64,
+        let id = notes.slice(at: start, count: Int(size))
+      {
+        var text = ""
+        for index in 0..<id.byteCount {
+          let byte = id.integer(UInt8.self, at: index) ?? 0
+          text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+        return text
+      }
+      offset = start + (Int(size) + 3) & ~3
+    }
+    return nil
+  }
+
+  /// The text at link address `address`, up to its NUL or `limit` bytes; nil when no section holds it.
+  public func text(at address: UInt64, limit: UInt64) -> String? {
+    for section in sections
+    where section.type == UInt32(SHT_PROGBITS) && section.address <= address
+      && address - section.address < section.size
+    {
+      let inside = address - section.address
+      let (offset, overflow) = section.offset.addingReportingOverflow(inside)
+      guard !overflow, offset <= UInt64(file.count) else { return nil }
+      return file.withBytes(offset..<(offset + min(limit, section.size - inside))) { $0.cString() }
+    }
+    return nil
+  }
+}

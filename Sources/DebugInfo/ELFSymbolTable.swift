@@ -1,0 +1,199 @@
+import Bytes
+import CElf
+import Synchronization
+
+/// The symbols of a vmlinux, looked up in the mapped `.symtab` itself.
+///
+/// A name is found by one sweep over the table; so are the first few addresses. Only who asks for many
+/// addresses pays for an index, once.
+public final class ELFSymbolTable: SymbolSource {
+  /// The file's name.
+  public var origin: String { "symbol table of \(image.path)" }
+  /// How far the running kernel lies above its link address (KERNELOFFSET).
+  public let slide: UInt64
+
+  private let image: ELFImage
+  private let symbols: Range<UInt64>
+  private let strings: Range<UInt64>
+  private let sweeps = Atomic<Int>(0)
+  private let index = Mutex<AddressIndex?>(nil)
+
+  /// `sizeof(Elf64_Sym)`.
+  private static let entrySize: UInt64 = 24
+  /// Address look-ups by sweep before an index is made.
+  private static let sweepsBeforeIndex = 4
+
+  /// Uses the symbol table of `image`, its addresses moved up by `slide`.
+  ///
+  /// - Throws: `LocatedError` when it has none, or one that lies outside the file.
+  public init(_ image: ELFImage, slide: UInt64) throws(LocatedError) {
+    guard let table = image.sections.first(where: { $0.type == UInt32(SHT_SYMTAB) }),
+      image.sections.indices.contains(table.link)
+    else {
+      throw LocatedError(
+        file: image.path, kind: .missing, "has no symbol table: it is stripped; give the vmlinux of the build")
+    }
+    let text = image.sections[table.link]
+    self.image = image
+    self.slide = slide
+    symbols = try Self.range(table, of: image)
+    strings = try Self.range(text, of: image)
+    guard (symbols.upperBound - symbols.lowerBound) / Self.entrySize <= UInt64(Limits.symbols) else {
+      throw LocatedError(
+        file: image.path, offset: symbols.lowerBound, kind: .malformed, "has more symbols than any kernel")
+    }
+  }
+
+  /// The same table for another slide.
+  public convenience init(_ other: ELFSymbolTable, slide: UInt64) throws(LocatedError) {
+    try self.init(other.image, slide: slide)
+  }
+
+  private static func range(_ section: ELFImage.Section, of image: ELFImage) throws(LocatedError) -> Range<UInt64> {
+    let (end, overflow) = section.offset.addingReportingOverflow(section.size)
+    guard !overflow, end <= UInt64(image.file.count) else {
+      throw LocatedError(
+        file: image.path, offset: section.offset, kind: .truncated,
+        "section \(section.name) lies beyond the end of the file; copy it again")
+    }
+    return section.offset..<end
+  }
+
+  /// An entry that names something in the image.
+  private struct Entry {
+    var nameOffset: UInt64
+    var address: UInt64
+    var size: UInt64
+    var isGlobal: Bool
+  }
+
+  private var count: Int { Int((symbols.upperBound - symbols.lowerBound) / Self.entrySize) }
+
+  /// Entry `number`, or nil when it names no function, object or label of the image.
+  ///
+  ///     st_name u32 | st_info u8 | st_other u8 | st_shndx u16 | st_value u64 | st_size u64
+  @inline(__always)
+  private func entry(_ number: Int) -> Entry? {
+    let offset = symbols.lowerBound &+ UInt64(truncatingIfNeeded: number) &* Self.entrySize
+    guard let name = image.file.integer(UInt32.self, at: offset),
+      let info = image.file.integer(UInt8.self, at: offset &+ 4),
+      let section = image.file.integer(UInt16.self, at: offset &+ 6),
+      let value = image.file.integer(UInt64.self, at: offset &+ 8),
+      let size = image.file.integer(UInt64.self, at: offset &+ 16)
+    else { return nil }
+    // Undefined and absolute symbols (constants, CRCs) have no place in the image and do not move with it.
+    guard section != 0, section != UInt16(SHN_ABS), info & 15 <= 2, name != 0 else { return nil }
+    let start = strings.lowerBound &+ UInt64(name)
+    // `$x` and `$d` mark code and data for disassemblers.
+    guard start < strings.upperBound, image.file.integer(UInt8.self, at: start) != UInt8(ascii: "$") else {
+      return nil
+    }
+    return Entry(nameOffset: start, address: value &+ slide, size: size, isGlobal: info >> 4 != 0)
+  }
+
+  private func name(at offset: UInt64) -> String {
+    let end = min(strings.upperBound, offset + UInt64(Limits.symbolName))
+    return image.file.withBytes(offset..<end) { $0.cString() } ?? ""
+  }
+
+  /// Whether the string at `offset` is `name`.
+  private func isName(_ name: borrowing [UInt8], at offset: UInt64) -> Bool {
+    for index in 0..<name.count
+    where image.file.integer(UInt8.self, at: offset &+ UInt64(truncatingIfNeeded: index)) != name[index] {
+      return false
+    }
+    return image.file.integer(UInt8.self, at: offset &+ UInt64(name.count)) == 0
+  }
+
+  private func symbol(_ entry: Entry) -> Symbol {
+    Symbol(name: name(at: entry.nameOffset), address: entry.address, size: entry.size)
+  }
+
+  /// The symbol of this name; a global one before a local one.
+  public func symbol(named name: String) -> Symbol? {
+    let wanted = Array(name.utf8)
+    var found: Entry?
+    for number in 0..<count {
+      guard let entry = entry(number), isName(wanted, at: entry.nameOffset) else { continue }
+      if entry.isGlobal { return symbol(entry) }
+      if found == nil { found = entry }
+    }
+    return found.map(symbol)
+  }
+
+  /// The nearest symbol at or below `address`, which must lie in its size where it has one.
+  public func symbol(containing address: UInt64) -> Symbol? {
+    let nearest: Entry? =
+      if sweeps.wrappingAdd(1, ordering: .relaxed).oldValue < Self.sweepsBeforeIndex {
+        sweep(for: address)
+      } else {
+        index.withLock { index in
+          let ready = index ?? AddressIndex(addresses)
+          index = ready
+          return ready.number(at: address).flatMap(entry)
+        }
+      }
+    guard let nearest, nearest.size == 0 || address - nearest.address < nearest.size else { return nil }
+    return symbol(nearest)
+  }
+
+  private func sweep(for address: UInt64) -> Entry? {
+    var best: Entry?
+    for number in 0..<count {
+      guard let entry = entry(number), entry.address <= address else { continue }
+      guard let known = best else {
+        best = entry
+        continue
+      }
+      if entry.address > known.address || entry.address == known.address && Self.isBetter(entry, known) {
+        best = entry
+      }
+    }
+    return best
+  }
+
+  /// Of two names for one address: the one that has a size, then the global one.
+  private static func isBetter(_ a: Entry, _ b: Entry) -> Bool {
+    (a.size > 0 ? 1 : 0, a.isGlobal ? 1 : 0) > (b.size > 0 ? 1 : 0, b.isGlobal ? 1 : 0)
+  }
+
+  private var addresses: [(address: UInt64, rank: UInt8, number: UInt32)] {
+    (0..<count).compactMap { number in
+      entry(number).map {
+        ($0.address, ($0.size > 0 ? 2 : 0) + ($0.isGlobal ? 1 : 0), UInt32(truncatingIfNeeded: number))
+      }
+    }
+  }
+
+  /// All names.
+  public func forEachName(_ body: (String) -> Bool) {
+    for number in 0..<count {
+      if let entry = entry(number), !body(name(at: entry.nameOffset)) { return }
+    }
+  }
+}
+
+/// Symbol numbers in the order of their addresses, one for each address.
+private struct AddressIndex: Sendable {
+  private var addresses: [UInt64] = []
+  private var numbers: [UInt32] = []
+
+  init(_ entries: [(address: UInt64, rank: UInt8, number: UInt32)]) {
+    for entry in entries.sorted(by: { ($0.address, $1.rank, $0.number) < ($1.address, $0.rank, $1.number) })
+    where addresses.last != entry.address {
+      addresses.append(entry.address)
+      numbers.append(entry.number)
+    }
+  }
+
+  /// The symbol nearest at or below `address`.
+  func number(at address: UInt64) -> Int? {
+    var low = 0
+    var high = addresses.count
+    while low < high {
+      let middle = (low + high) / 2
+      if addresses[middle] <= address { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 ? Int(numbers[low - 1]) : nil
+  }
+}

@@ -1,0 +1,28 @@
+/// A name that the kernel, a module or a debug file gives to an address.
+public struct Symbol: Hashable, Sendable {
+  /// The name.
+  public let name: String
+  /// Where it stands in the running kernel: KASLR included.
+  public let address: UInt64
+  /// Its length in bytes, where the source knows it; 0 where it does not.
+  public let size: UInt64
+
+  /// Puts a symbol together.
+  public init(name: String, address: UInt64, size: UInt64 = 0) {
+    self.name = name
+    self.address = address
+    self.size = size
+  }
+}
+
+/// Something that knows names: a vmlinux, VMCOREINFO.
+public protocol SymbolSource: Sendable {
+  /// What it is, for `info`.
+  var origin: String { get }
+  /// The symbol of exactly this name.
+  func symbol(named name: String) -> Symbol?
+  /// The symbol that `address` lies in: the nearest at or below it.
+  func symbol(containing address: UInt64) -> Symbol?
+  /// Calls `body` with each name, in any order, until it returns false.
+  func forEachName(_ body: (String) -> Bool)
+}

@@ -1,0 +1,5 @@
+@_exported import Bytes
+@_exported import CrashDump
+@_exported import DebugInfo
+@_exported import LinuxKernel
+@_exported import VMSA

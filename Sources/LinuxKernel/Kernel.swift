@@ -1,0 +1,261 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+/// The kernel in a dump: its tables found, its addresses resolved.
+///
+///     let dump = try DumpFile(path: "vmcore")
+///     let kernel = try Kernel(in: dump)
+///     let translation = kernel.translate("init_task")
+///
+/// It may be used from any number of threads.
+public final class Kernel: Sendable {
+  /// The dump.
+  public let dump: DumpFile
+  /// What the kernel says of itself; nil when the dump has no such note.
+  public let vmcoreinfo: VMCoreInfo?
+  /// What has to be known of it, each with its source.
+  public let facts: KernelFacts
+  /// The tables of the upper half.
+  public let regime: TranslationRegime
+  /// Where its regions are.
+  public let layout: DetectedLayout
+  /// The names that are known.
+  public let symbols: KernelSymbols
+  /// MAIR_EL1, where it follows from the kernel.
+  public let memoryTypes: Sourced<MemoryAttributeIndirection>?
+  /// What the reader should know before trusting the answers, one sentence each.
+  public let warnings: [String]
+
+  private let image: Range<UInt64>?
+
+  /// Finds the kernel in `dump`.
+  ///
+  /// - Parameters:
+  ///   - overrides: facts that the dump lacks or has wrong.
+  ///   - vmlinux: the kernel's ELF file, for its symbols.
+  ///   - force: use a vmlinux that is not of this kernel.
+  /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
+  public init(
+    in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
+    force: Bool = false
+  ) throws(LocatedError) {
+    let vmcoreinfo = dump.notes.vmcoreinfo.map { VMCoreInfo($0) }
+    var sources: [any SymbolSource] = []
+    if let vmlinux {
+      if !force { try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump) }
+      sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
+    }
+    if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
+    var locator = KernelLocator(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
+    let (facts, regime) = try locator.locate()
+    func leaf(_ address: UInt64) -> Leaf? { Self.walk(regime, VirtualAddress(address), dump.memory).leaf }
+    let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
+    self.dump = dump
+    self.vmcoreinfo = vmcoreinfo
+    self.facts = facts
+    self.regime = regime
+    self.layout = layout
+    let symbols = KernelSymbols(sources: sources)
+    self.symbols = symbols
+    memoryTypes = MemoryTypes.mair(
+      release: facts.release?.value,
+      imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
+    warnings = dump.summary.warnings + locator.warnings
+    if vmlinux != nil, let start = symbols.symbol(named: "_text"), let end = symbols.symbol(named: "_end"),
+      start.address < end.address
+    {
+      image = start.address..<end.address
+    } else {
+      image = nil
+    }
+  }
+
+  private static func walk(
+    _ regime: TranslationRegime, _ address: VirtualAddress, _ memory: some PhysicalMemory
+  ) -> WalkResult {
+    regime.walk(address, in: memory)
+  }
+
+  /// Walks the kernel's tables for `address`; a tag is taken off first.
+  public func translate(_ address: VirtualAddress) -> WalkResult {
+    Self.walk(regime, address.untagged, self.dump.memory)
+  }
+
+  /// Resolves what `query` asks for: an address, or a symbol with an offset.
+  public func translate(_ query: String) -> Resolution { resolve(query) }
+
+  /// Resolves what `text` asks for, with every entry of the walk if `trace` is true. Where the answer is no
+  /// mapping, the walk is there always.
+  public func resolve(_ text: String, trace: Bool = false) -> Resolution {
+    let asked = lookUp(text)
+    guard case .success(let found) = asked else {
+      guard case .failure(let failure) = asked else { return Resolution(query: text, status: .badQuery) }
+      return Resolution(query: text, status: failure.status, message: failure.message)
+    }
+    var resolution = resolve(found.address, query: text, trace: trace)
+    if let symbol = found.symbol {
+      resolution.symbol = (symbol.name, found.offset)
+    } else if let address = resolution.virtual, let symbol = symbols.symbol(containing: address.rawValue) {
+      resolution.symbol = (symbol.name, address.rawValue &- symbol.address)
+    }
+    return resolution
+  }
+
+  /// Resolves an address, as `resolve(_:trace:)` does a query.
+  public func resolve(_ address: VirtualAddress, trace: Bool = false) -> Resolution {
+    resolve(address, query: hex(address.rawValue), trace: trace)
+  }
+
+  /// The address that `query` asks for, its tag kept.
+  public func address(of query: String) -> Result<VirtualAddress, QueryFailure> {
+    lookUp(query).map(\.address)
+  }
+
+  /// Why a query leads to no address.
+  public struct QueryFailure: Error, Sendable {
+    /// `badQuery` or `unknownSymbol`.
+    public let status: Resolution.Status
+    /// What is wrong and what to do, in one line.
+    public let message: String
+  }
+
+  private struct Found {
+    var address: VirtualAddress
+    var symbol: Symbol?
+    var offset: UInt64 = 0
+  }
+
+  private func lookUp(_ text: String) -> Result<Found, QueryFailure> {
+    let query: Query
+    do throws(Query.Malformed) {
+      query = try Query(text)
+    } catch {
+      return .failure(QueryFailure(status: .badQuery, message: error.message))
+    }
+    switch query.base {
+    case .address(let value):
+      return .success(Found(address: VirtualAddress(value &+ query.offset)))
+    case .symbol(let name, let module, let cpu):
+      guard module == nil, cpu == nil, let symbol = symbols.symbol(named: name) else { return .failure(unknown(name)) }
+      return .success(
+        Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset))
+    }
+  }
+
+  private func unknown(_ name: String) -> QueryFailure {
+    let near = symbols.names(like: name).filter { $0 != name }
+    let known = symbols.sources.map(\.origin).joined(separator: ", ")
+    let advice =
+      near.isEmpty ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
+      : "did you mean \(near.joined(separator: ", "))?"
+    return QueryFailure(status: .unknownSymbol, message: "no symbol '\(name)'; \(advice)")
+  }
+
+  private func resolve(_ pointer: VirtualAddress, query: String, trace: Bool) -> Resolution {
+    let address = pointer.untagged
+    guard address.isCanonical(bits: regime.addressBits) else {
+      var resolution = Resolution(
+        query: query, status: .notCanonical,
+        message: "not an address of \(regime.addressBits) bits: bits 54 to \(regime.addressBits) differ from bit 55")
+      resolution.virtual = pointer
+      resolution.region = .notCanonical
+      return resolution
+    }
+    var resolution: Resolution
+    if address.isUpperHalf {
+      resolution = walk(regime, address, query: query, trace: trace)
+    } else {
+      resolution = Resolution(
+        query: query, status: .badQuery,
+        message: "an address of user space: which tables translate it must be said (--ttbr0)")
+    }
+    resolution.virtual = address
+    resolution.tag = pointer.tag
+    // Linux sets TCR_EL1.TBI0 always (TCR_TBI0, arch/arm64/mm/proc.S).
+    if pointer.tag != nil { resolution.topByteIgnored = address.isUpperHalf ? nil : true }
+    resolution.region = region(of: address, mappedTo: resolution.physical)
+    return resolution
+  }
+
+  private func walk(
+    _ regime: TranslationRegime, _ address: VirtualAddress, query: String, trace: Bool
+  ) -> Resolution {
+    var steps = WalkTrace()
+    func walk(_ memory: some PhysicalMemory) -> WalkResult {
+      regime.walk(address, in: memory, observer: &steps)
+    }
+    let result = walk(self.dump.memory)
+    var resolution: Resolution
+    switch result {
+    case .mapped(let leaf):
+      resolution = Resolution(query: query, status: .mapped)
+      resolution.leaf = leaf
+      resolution.absence = dump.memory.absence(at: leaf.physical)
+      resolution.message = resolution.absence.map { dump.describe(MemoryFault($0, at: leaf.physical)) }
+    case .unmapped(let level):
+      resolution = Resolution(query: query, status: .unmapped, message: "the entry at level \(level) is invalid")
+    case .tableMissing(let level, let fault):
+      resolution = Resolution(
+        query: query, status: .tableMissing,
+        message: "its table of level \(level) cannot be read: \(dump.describe(fault))")
+    case .corrupt(let level, .reservedEncoding):
+      resolution = Resolution(
+        query: query, status: .corrupt, message: "the entry at level \(level) has a reserved encoding")
+    case .corrupt(let level, .addressOutOfRange(let target)):
+      resolution = Resolution(
+        query: query, status: .corrupt,
+        message: "the entry at level \(level) points to \(hex(target.rawValue)), beyond the "
+          + "\(regime.physicalBits) bits of physical addresses")
+    case .notCanonical:
+      resolution = Resolution(query: query, status: .notCanonical, message: "outside the range of the tables")
+    }
+    resolution.regime = regime
+    if trace || resolution.status != .mapped { resolution.walk = steps.steps }
+    return resolution
+  }
+
+  /// The region that `address`, which has no tag, lies in; nil when nothing tells the layout.
+  ///
+  /// - Parameter physical: where the tables map it. The image is what lies at kimage_voffset from its frames.
+  public func region(of address: VirtualAddress, mappedTo physical: PhysicalAddress?) -> Region? {
+    guard address.isCanonical(bits: regime.addressBits) else { return .notCanonical }
+    guard address.isUpperHalf else { return .user }
+    if let image, image.contains(address.rawValue) { return .kernelImage }
+    if image == nil, let physical, let offset = facts.kimageVoffset?.value,
+      address.rawValue &- offset == physical.rawValue, let text = vmcoreinfo?.symbol("_stext"),
+      address.rawValue &- text &+ (1 << 21) < 256 << 20
+    {
+      return .kernelImage
+    }
+    return layout.layout?.region(of: address.rawValue)
+  }
+
+  /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.
+  public func read(_ address: VirtualAddress, into buffer: inout MutableRawSpan) throws(ReadFault) {
+    var done = 0
+    while done < buffer.byteCount {
+      let here = (address &+ UInt64(done)).untagged
+      let result = translate(here)
+      guard let leaf = result.leaf else { throw .unmapped(here, result) }
+      let rest = leaf.size - (leaf.physical.rawValue & (leaf.size - 1))
+      let count = Int(min(rest, UInt64(buffer.byteCount - done)))
+      var part = buffer._mutatingExtracting(done..<(done + count))
+      do throws(MemoryFault) {
+        try dump.memory.read(leaf.physical, into: &part)
+      } catch {
+        throw .absent(here, error)
+      }
+      done += count
+    }
+  }
+
+  /// Why bytes at a virtual address cannot be read.
+  public enum ReadFault: Error, Sendable {
+    /// The tables do not map the address; how the walk ended.
+    case unmapped(VirtualAddress, WalkResult)
+    /// They do, but the frame is not in the dump.
+    case absent(VirtualAddress, MemoryFault)
+  }
+}

@@ -1,0 +1,216 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+/// Finds the kernel's translation tables in a dump: what VMCOREINFO, the user and the tables themselves say
+/// is brought together here, and checked by walking.
+struct KernelLocator {
+  let dump: DumpFile
+  let vmcoreinfo: VMCoreInfo?
+  let overrides: KernelOverrides
+  let symbols: [any SymbolSource]
+  /// What the user should know before trusting the answers.
+  private(set) var warnings: [String] = []
+
+  init(dump: DumpFile, vmcoreinfo: VMCoreInfo?, overrides: KernelOverrides, symbols: [any SymbolSource]) {
+    self.dump = dump
+    self.vmcoreinfo = vmcoreinfo
+    self.overrides = overrides
+    self.symbols = symbols
+  }
+
+  /// The facts, and the kernel's half of the address space as they give it.
+  mutating func locate() throws(LocatedError) -> (facts: KernelFacts, regime: TranslationRegime) {
+    let granule = try granule()
+    let vaBits = try vaBits()
+    let kimageVoffset = kimageVoffset()
+    let swapper = try swapper(kimageVoffset: kimageVoffset)
+    let physicalBits = physicalBits()
+    func regime(table: Int, address: Int) -> TranslationRegime {
+      Self.regime(
+        granule: granule.value, tableBits: table, addressBits: address, physicalBits: physicalBits?.value,
+        root: swapper.physical.value)
+    }
+    let actual = vaBitsActual(granule: granule.value, vaBits: vaBits.value, probe: probe(kimageVoffset), regime)
+    // 64 KiB kernels keep the tables in the configured shape, others in the shape that is in use. Kernels
+    // 5.0 to 5.3 with 52-bit user space have the 52-bit shape and say 48.
+    let shapes =
+      granule.value == .sixtyFourKiB ? [vaBits.value, 52, 48, 42].filter { $0 >= actual.value } : [actual.value]
+    let candidates = shapes.map { regime(table: $0, address: min(actual.value, $0)) }
+    let confirmed = probe(kimageVoffset).flatMap { probe in candidates.first { confirms($0, probe) } }
+    if confirmed == nil, probe(kimageVoffset) != nil {
+      warnings.append(
+        "the tables at \(hex(swapper.physical.value.rawValue)) do not map the kernel where VMCOREINFO puts it; "
+          + "answers may be wrong (try --swapper-pg-dir or --kimage-voffset)")
+    }
+    let facts = KernelFacts(
+      granule: granule, vaBits: vaBits,
+      vaBitsMin: vaBits.value > 48 ? (granule.value == .sixteenKiB ? 47 : 48) : vaBits.value,
+      vaBitsActual: actual, physicalBits: physicalBits,
+      kaslrOffset: vmcoreinfo?.kernelOffset.map { Sourced($0, "VMCOREINFO KERNELOFFSET") },
+      kimageVoffset: kimageVoffset, physOffset: physOffset(), swapperVirtual: swapper.virtual,
+      swapperPhysical: swapper.physical,
+      release: vmcoreinfo?.release.map { Sourced($0, "VMCOREINFO OSRELEASE") },
+      buildID: vmcoreinfo?.buildID.map { Sourced($0, "VMCOREINFO BUILD-ID") },
+      crashTime: vmcoreinfo?.crashTime.map { Sourced($0, "VMCOREINFO CRASHTIME") })
+    return (facts, confirmed ?? candidates[0])
+  }
+
+  /// The descriptor format follows from the granule and the width in use: 64 KiB tables may always be read
+  /// as LPA, whose extra bits are zero where addresses are shorter; LPA2 is on exactly when 4 or 16 KiB
+  /// kernels use 52 bits (CONFIG_ARM64_VA_BITS_52 selects ARM64_PA_BITS_52 there: arch/arm64/Kconfig, 6.9).
+  static func regime(
+    granule: Granule, tableBits: Int, addressBits: Int, physicalBits: Int?, root: PhysicalAddress
+  ) -> TranslationRegime {
+    let format: DescriptorFormat =
+      granule == .sixtyFourKiB ? .lpa64KiB : addressBits == 52 ? .lpa2(granule) : .bits48(granule)
+    return TranslationRegime(
+      register: .ttbr1EL1, granule: granule, tableBits: tableBits, addressBits: addressBits, format: format,
+      physicalBits: physicalBits ?? 52, root: root)
+  }
+
+  // MARK: - Single facts
+
+  private func granule() throws(LocatedError) -> Sourced<Granule> {
+    let (size, source) =
+      if let size = overrides.pageSize { (size, "--page-size") } else {
+        (try need(vmcoreinfo?.pageSize, "the page size", "PAGESIZE", option: "--page-size"), "VMCOREINFO PAGESIZE")
+      }
+    guard let granule = Granule(size: size) else {
+      throw error(.malformed, "says that pages have \(size) bytes, which arm64 does not have; give --page-size")
+    }
+    return Sourced(granule, source)
+  }
+
+  private func vaBits() throws(LocatedError) -> Sourced<Int> {
+    if let bits = overrides.vaBits { return Sourced(bits, "--va-bits") }
+    let bits = try need(vmcoreinfo?.number("VA_BITS"), "the VA width", "NUMBER(VA_BITS)", option: "--va-bits")
+    guard Self.widths.contains(bits) else {
+      throw error(.malformed, "says that virtual addresses have \(bits) bits, which no kernel has; give --va-bits")
+    }
+    return Sourced(Int(bits), "VMCOREINFO NUMBER(VA_BITS)")
+  }
+
+  /// The widths that arm64 Linux can be configured for. (arch/arm64/Kconfig)
+  static let widths: Set<UInt64> = [36, 39, 42, 47, 48, 52]
+
+  private func kimageVoffset() -> Sourced<UInt64>? {
+    if let offset = overrides.kimageVoffset { return Sourced(offset, "--kimage-voffset") }
+    return vmcoreinfo?.number("kimage_voffset").map { Sourced($0, "VMCOREINFO NUMBER(kimage_voffset)") }
+  }
+
+  private func physOffset() -> Sourced<UInt64>? {
+    if let offset = overrides.physOffset { return Sourced(offset, "--phys-offset") }
+    return vmcoreinfo?.number("PHYS_OFFSET").map { Sourced($0, "VMCOREINFO NUMBER(PHYS_OFFSET)") }
+  }
+
+  private mutating func physicalBits() -> Sourced<Int>? {
+    guard let bits = vmcoreinfo?.number("MAX_PHYSMEM_BITS") else { return nil }
+    guard (32...52).contains(bits) else {
+      warnings.append("VMCOREINFO says that physical addresses have \(bits) bits; taken as 52")
+      return nil
+    }
+    return Sourced(Int(bits), "VMCOREINFO NUMBER(MAX_PHYSMEM_BITS)")
+  }
+
+  /// Where the kernel's root table is. A value with bit 55 set is virtual, and in the kernel image.
+  private func swapper(
+    kimageVoffset: Sourced<UInt64>?
+  ) throws(LocatedError) -> (virtual: Sourced<VirtualAddress>?, physical: Sourced<PhysicalAddress>) {
+    let (value, source) =
+      if let value = overrides.swapperPgDir { (value, "--swapper-pg-dir") } else {
+        (
+          try need(
+            vmcoreinfo?.symbol("swapper_pg_dir"), "the kernel's root table", "SYMBOL(swapper_pg_dir)",
+            option: "--swapper-pg-dir"),
+          "VMCOREINFO SYMBOL(swapper_pg_dir)"
+        )
+      }
+    let address = VirtualAddress(value)
+    guard address.isUpperHalf else { return (nil, Sourced(PhysicalAddress(value), source)) }
+    let offset = try need(
+      kimageVoffset?.value, "the offset of the kernel image", "NUMBER(kimage_voffset)", option: "--kimage-voffset")
+    return (
+      Sourced(address, source), Sourced(PhysicalAddress(value &- offset), "\(source) minus kimage_voffset")
+    )
+  }
+
+  /// The width in use, in the order of trust: what TCR_EL1 held, the kernel's variable, the configuration
+  /// where it leaves no choice, the tables.
+  private mutating func vaBitsActual(
+    granule: Granule, vaBits: Int, probe: Probe?, _ regime: (Int, Int) -> TranslationRegime
+  ) -> Sourced<Int> {
+    let allowed = (granule.pageShift + 4)...vaBits
+    // Some vendor kernels print the name in lower case.
+    for name in ["TCR_EL1_T1SZ", "tcr_el1_t1sz"] {
+      guard let size = vmcoreinfo?.number(name) else { continue }
+      if size < 64, allowed.contains(64 - Int(size)) {
+        return Sourced(64 - Int(size), "VMCOREINFO NUMBER(\(name))")
+      }
+      warnings.append("VMCOREINFO says NUMBER(\(name))=\(size), which does not fit VA_BITS \(vaBits); ignored")
+    }
+    if let offset = kimageVoffset()?.value,
+      let symbol = symbols.lazy.compactMap({ $0.symbol(named: "vabits_actual") }).first,
+      let word = try? dump.memory.word(at: PhysicalAddress((symbol.address &- offset) & ~7)),
+      allowed.contains(Int(clamping: word))
+    {
+      return Sourced(Int(word), "the variable vabits_actual")
+    }
+    guard vaBits == 52 else { return Sourced(vaBits, "VA_BITS, which leaves no choice") }
+    if granule == .sixtyFourKiB {
+      // The tables have one shape for both widths. Below index 960 of 1024 are addresses that 48 bits do not
+      // reach, and the linear map begins at the lowest address of the width in use.
+      let root = regime(52, 52).root
+      for index in 0..<960 {
+        if let entry = try? dump.memory.word(at: root &+ UInt64(index * 8)), entry & 1 == 1 {
+          return Sourced(52, "the root table, which has entries that 48 bits do not reach")
+        }
+      }
+      return Sourced(48, "the root table, which has no entry that 48 bits do not reach")
+    }
+    let fallback = granule == .sixteenKiB ? 47 : 48
+    if let probe, !confirms(regime(52, 52), probe), confirms(regime(fallback, fallback), probe) {
+      return Sourced(fallback, "the tables, which map the kernel in the \(fallback)-bit shape only")
+    }
+    return Sourced(52, "VA_BITS; nothing says whether the hardware had fewer")
+  }
+
+  // MARK: - Confirmation
+
+  /// An address of the kernel image and where it must be.
+  struct Probe {
+    var virtual: VirtualAddress
+    var physical: PhysicalAddress
+  }
+
+  /// `_stext`, which every kernel keeps mapped; the bytes before it are not from 5.11 to 6.17.
+  private func probe(_ kimageVoffset: Sourced<UInt64>?) -> Probe? {
+    guard let offset = kimageVoffset?.value,
+      let address = vmcoreinfo?.symbol("_stext") ?? vmcoreinfo?.symbol("swapper_pg_dir")
+    else { return nil }
+    return Probe(virtual: VirtualAddress(address), physical: PhysicalAddress(address &- offset))
+  }
+
+  private func confirms(_ regime: TranslationRegime, _ probe: Probe) -> Bool {
+    func walk(_ memory: some PhysicalMemory) -> WalkResult { regime.walk(probe.virtual, in: memory) }
+    return walk(self.dump.memory).leaf?.physical == probe.physical
+  }
+
+  // MARK: - Errors
+
+  private func error(_ kind: LocatedError.Kind, _ message: String) -> LocatedError {
+    LocatedError(file: dump.path, kind: kind, message)
+  }
+
+  private func need(
+    _ value: UInt64?, _ what: String, _ line: String, option: String
+  ) throws(LocatedError) -> UInt64 {
+    if let value { return value }
+    let reason = vmcoreinfo == nil ? "the dump has no VMCOREINFO note" : "its VMCOREINFO has no line \(line)"
+    throw error(.missing, "does not tell \(what): \(reason); give \(option)")
+  }
+}
+
+/// `value` in hex with 0x.
+func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }

@@ -1,0 +1,82 @@
+import Bytes
+import DebugInfo
+
+/// The names that VMCOREINFO gives: few, and without sizes, so they name exact addresses only.
+struct VMCoreInfoSymbols: SymbolSource {
+  var origin: String { "VMCOREINFO" }
+  private let symbols: [Symbol]
+
+  /// `mem_section` and `vmemmap` stand there by value, not by address (`VMCOREINFO_SYMBOL_ARRAY`,
+  /// kernel/vmcore_info.c; arch/arm64/kernel/vmcore_info.c, 6.9).
+  init(_ vmcoreinfo: VMCoreInfo) {
+    symbols = vmcoreinfo.symbols
+      .filter { $0.name != "mem_section" && $0.name != "vmemmap" }
+      .map { Symbol(name: $0.name, address: $0.value, size: 1) }
+  }
+
+  func symbol(named name: String) -> Symbol? { symbols.first { $0.name == name } }
+  func symbol(containing address: UInt64) -> Symbol? { symbols.first { $0.address == address } }
+  func forEachName(_ body: (String) -> Bool) {
+    for symbol in symbols where !body(symbol.name) { return }
+  }
+}
+
+/// All names that are known of a kernel: the sources in the order they are asked.
+public struct KernelSymbols: Sendable {
+  /// The sources, the most telling first.
+  public let sources: [any SymbolSource]
+
+  /// The symbol of exactly this name.
+  public func symbol(named name: String) -> Symbol? {
+    for source in sources {
+      if let symbol = source.symbol(named: name) { return symbol }
+    }
+    return nil
+  }
+
+  /// The symbol that `address` lies in.
+  public func symbol(containing address: UInt64) -> Symbol? {
+    for source in sources {
+      if let symbol = source.symbol(containing: address) { return symbol }
+    }
+    return nil
+  }
+
+  /// Names like `name`, the nearest first: at most `Limits.suggestions`.
+  public func names(like name: String) -> [String] {
+    var best: [(distance: Int, name: String)] = []
+    for source in sources {
+      source.forEachName { candidate in
+        let distance = SpellingDistance.between(name, candidate, limit: 3)
+        if distance < 3, !best.contains(where: { $0.name == candidate }) {
+          best.append((distance, candidate))
+          best.sort { ($0.distance, $0.name) < ($1.distance, $1.name) }
+          best.removeLast(max(0, best.count - Limits.suggestions))
+        }
+        return true
+      }
+    }
+    return best.map(\.name)
+  }
+}
+
+/// How many letters two names differ by.
+enum SpellingDistance {
+  /// The Levenshtein distance, or `limit` when it is that or more. Case counts for nothing.
+  static func between(_ a: String, _ b: String, limit: Int) -> Int {
+    let first = a.utf8.map { $0 | 0x20 }
+    let second = b.utf8.map { $0 | 0x20 }
+    guard abs(first.count - second.count) < limit, first.count < 256 else { return limit }
+    var previous = Array(0...second.count)
+    for (row, letter) in first.enumerated() {
+      var current = [row + 1]
+      for (column, other) in second.enumerated() {
+        current.append(
+          min(previous[column] + (letter == other ? 0 : 1), previous[column + 1] + 1, current[column] + 1))
+      }
+      guard let least = current.min(), least < limit else { return limit }
+      previous = current
+    }
+    return min(previous[second.count], limit)
+  }
+}

@@ -1,0 +1,79 @@
+import VMSA
+
+/// The layout of the kernel in a dump: its era by evidence, its bounds by VMCOREINFO where that has them.
+public struct DetectedLayout: Sendable {
+  /// The era; nil when nothing tells it.
+  public let era: LayoutEra?
+  /// The configuration that the bounds were computed for.
+  public let configuration: LayoutConfiguration
+  /// The bounds; nil when neither VMCOREINFO nor the era give them.
+  public let layout: AddressLayout?
+  /// What the era was told by.
+  public let evidence: String
+
+  /// Finds the layout.
+  ///
+  /// - Parameter isMapped: whether the tables map an address; asked for places that only KASAN maps.
+  init(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, isMapped: (UInt64) -> Bool) {
+    var configuration = LayoutConfiguration(
+      granule: facts.granule.value, vaBits: facts.vaBits.value, vaBitsActual: facts.vaBitsActual.value)
+    if let size = vmcoreinfo?.size("page"), (32...256).contains(size) {
+      configuration.structPageSize = UInt64(size)
+    }
+    func number(_ name: String) -> UInt64? { vmcoreinfo?.number(name) }
+    let image = (vmcoreinfo?.symbol("_stext")).map { $0 &- (facts.kaslrOffset?.value ?? 0) }
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
+
+    var found: (era: LayoutEra, kasan: LayoutConfiguration.KASAN, evidence: String)?
+    if let start = number("MODULES_VADDR"), let end = number("MODULES_END"), let vmemmap = number("VMEMMAP_END") {
+      let top: LayoutEra.Top = vmemmap == 0 &- (1 << 30) ? .vmemmapBelowPCI : .shiftedLinearMap
+      found = LayoutEra.all.first { $0.linearMap == .lower && $0.modulesSize == end &- start && $0.top == top }
+        .map { ($0, .none, "the bounds in VMCOREINFO") }
+    }
+    if found == nil, let image {
+      search: for era in LayoutEra.all where era.hasLine.map({ vmcoreinfo?.value($0) != nil }) ?? true {
+        for kasan in LayoutConfiguration.KASAN.allCases where kasan == .none || era.kasan != .insideLinearMap {
+          configuration.kasan = kasan
+          guard image &- AddressLayout(era: era, configuration).vmalloc.start < 64 << 20 else { continue }
+          found = (era, kasan, "the place of _stext without KASLR, \(hex(image)), and the lines of VMCOREINFO")
+          break search
+        }
+      }
+    }
+    if found == nil, let version, let era = LayoutEra.all.first(where: { $0.since <= version }) {
+      found = (era, .none, "the release alone")
+    }
+    guard let found else {
+      self.init(era: nil, configuration: configuration, layout: nil, evidence: "nothing")
+      return
+    }
+
+    // From 5.11 on KASAN moves nothing but the end of the linear map. Its shadow is mapped as a whole.
+    configuration.kasan = found.kasan
+    if found.era.kasan == .insideLinearMap {
+      let end = AddressLayout.middle(configuration.vaBitsMin)
+      func hasShadow(_ scale: Int) -> Bool {
+        isMapped(end &- (1 << UInt64(configuration.vaBitsActual - scale)))
+          && isMapped(end &- (1 << UInt64(configuration.vaBitsActual - scale - 1)))
+          && isMapped(end &- configuration.granule.size)
+      }
+      configuration.kasan = hasShadow(3) ? .generic : hasShadow(4) ? .softwareTags : .none
+    }
+    var layout = AddressLayout(era: found.era, configuration)
+    func replace(_ span: inout AddressLayout.Span, _ first: String, _ last: String) {
+      if let start = number(first) { span.start = start }
+      if let end = number(last) { span.end = end }
+    }
+    replace(&layout.modules, "MODULES_VADDR", "MODULES_END")
+    replace(&layout.vmalloc, "VMALLOC_START", "VMALLOC_END")
+    replace(&layout.vmemmap, "VMEMMAP_START", "VMEMMAP_END")
+    self.init(era: found.era, configuration: configuration, layout: layout, evidence: found.evidence)
+  }
+
+  private init(era: LayoutEra?, configuration: LayoutConfiguration, layout: AddressLayout?, evidence: String) {
+    self.era = era
+    self.configuration = configuration
+    self.layout = layout
+    self.evidence = evidence
+  }
+}

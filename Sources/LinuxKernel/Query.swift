@@ -1,0 +1,96 @@
+import VMSA
+
+/// What a person asks about: an address or a name, with an offset.
+///
+/// | text | means |
+/// | --- | --- |
+/// | `0xffff80000a1c2d40`, `ffff80000a1c2d40` | an address: it begins with 0x, or is 8 to 16 hex digits |
+/// | `init_task`, `init_task+8`, `init_task+0x10` | a symbol and an offset |
+/// | `ext4:ext4_iget` | a symbol of a module |
+/// | `runqueues@cpu3` | per-CPU data of one CPU |
+public struct Query: Hashable, Sendable {
+  /// What is asked about, before the offset.
+  public enum Base: Hashable, Sendable {
+    /// An address as a number.
+    case address(UInt64)
+    /// A symbol, in a module or of the kernel, of one CPU where it is per-CPU data.
+    case symbol(name: String, module: String?, cpu: Int?)
+  }
+
+  /// As it was asked.
+  public let text: String
+  /// What is asked about.
+  public let base: Base
+  /// Added to the address of the base, modulo 2^64.
+  public let offset: UInt64
+
+  /// Why a query cannot be understood.
+  public struct Malformed: Error, Hashable, Sendable {
+    /// What is wrong with it, in one line.
+    public let message: String
+  }
+
+  /// Reads `text`.
+  public init(_ text: String) throws(Malformed) {
+    self.text = text
+    var rest = text[...]
+    var offset: UInt64 = 0
+    if let sign = rest.lastIndex(where: { $0 == "+" }), sign != rest.startIndex {
+      let digits = rest[rest.index(after: sign)...]
+      guard let value = Self.number(digits) else {
+        throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
+      }
+      offset = value
+      rest = rest[..<sign]
+    }
+    self.offset = offset
+    guard !rest.isEmpty else { throw Malformed(message: "nothing is asked: give an address or a symbol") }
+    guard !rest.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) else {
+      throw Malformed(message: "a query is one word: an address or a symbol")
+    }
+    if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
+      guard let value = UInt64(rest.dropFirst(2), radix: 16), !rest.dropFirst(2).hasPrefix("+") else {
+        throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
+      }
+      base = .address(value)
+    } else if (8...16).contains(rest.utf8.count), rest.allSatisfy(\.isHexDigit),
+      let value = UInt64(rest, radix: 16)
+    {
+      base = .address(value)
+    } else {
+      base = try Self.symbol(rest)
+    }
+  }
+
+  private static func symbol(_ text: Substring) throws(Malformed) -> Base {
+    var name = text
+    var cpu: Int?
+    if let at = name.lastIndex(of: "@") {
+      let place = name[name.index(after: at)...]
+      guard place.hasPrefix("cpu"), let number = Int(place.dropFirst(3)), number >= 0 else {
+        throw Malformed(message: "'@\(place)' is not a CPU: give NAME@cpuN")
+      }
+      cpu = number
+      name = name[..<at]
+    }
+    var module: String?
+    if let colon = name.firstIndex(of: ":") {
+      module = String(name[..<colon])
+      name = name[name.index(after: colon)...]
+    }
+    guard !name.isEmpty, module != "" else {
+      throw Malformed(message: "'\(text)' names no symbol: give NAME, MODULE:NAME or NAME@cpuN")
+    }
+    return .symbol(name: String(name), module: module, cpu: cpu)
+  }
+
+  /// A number as kva takes lengths and offsets: decimal, or hex with 0x.
+  public static func number(_ text: some StringProtocol) -> UInt64? {
+    guard text.first?.isHexDigit == true else { return nil }
+    if text.hasPrefix("0x") || text.hasPrefix("0X") {
+      let digits = text.dropFirst(2)
+      return digits.first?.isHexDigit == true ? UInt64(digits, radix: 16) : nil
+    }
+    return UInt64(text)
+  }
+}

@@ -1,0 +1,57 @@
+import DebugInfo
+import VMSA
+
+/// The whole answer to one query.
+public struct Resolution: Sendable {
+  /// In one word how it ended.
+  public enum Status: String, Sendable {
+    /// A leaf maps the address.
+    case mapped
+    /// The tables say that nothing is mapped there.
+    case unmapped
+    /// A table page is not in the dump.
+    case tableMissing = "table-missing"
+    /// A descriptor that cannot be.
+    case corrupt
+    /// The bits above the width of the tables disagree.
+    case notCanonical = "not-canonical"
+    /// No source knows the name.
+    case unknownSymbol = "unknown-symbol"
+    /// The query cannot be understood, or cannot be answered with what was given.
+    case badQuery = "bad-query"
+  }
+
+  /// As it was asked.
+  public let query: String
+  /// How it ended.
+  public let status: Status
+  /// What is wrong and what to do, where it is not mapped or its page is not in the dump.
+  public internal(set) var message: String?
+  /// The address without its tag.
+  public internal(set) var virtual: VirtualAddress?
+  /// The top byte, where it was not the sign of the address.
+  public internal(set) var tag: UInt8?
+  /// Whether the MMU would have ignored the tag (TCR_EL1.TBI0, TBI1); nil when the dump does not tell.
+  public internal(set) var topByteIgnored: Bool?
+  /// The leaf that maps it.
+  public internal(set) var leaf: Leaf?
+  /// Why the page's bytes cannot be read, nil when they can.
+  public internal(set) var absence: Absence?
+  /// The region that it lies in.
+  public internal(set) var region: Region?
+  /// The symbol that it lies in, and how far.
+  public internal(set) var symbol: (name: String, offset: UInt64)?
+  /// The entries of the walk, where it was asked for or did not end in a mapping.
+  public internal(set) var walk: [WalkStep]?
+  /// The tables that were walked.
+  public internal(set) var regime: TranslationRegime?
+
+  /// The physical address.
+  public var physical: PhysicalAddress? { leaf?.physical }
+
+  init(query: String, status: Status, message: String? = nil) {
+    self.query = query
+    self.status = status
+    self.message = message
+  }
+}

@@ -1,0 +1,89 @@
+import Bytes
+
+/// The kernel's description of itself: lines `KEY=VALUE` that it keeps for dump tools.
+///
+/// | key | value |
+/// | --- | --- |
+/// | `OSRELEASE`, `BUILD-ID` | text |
+/// | `PAGESIZE`, `CRASHTIME`, `SIZE(x)`, `OFFSET(s.m)`, `LENGTH(x)` | decimal |
+/// | `SYMBOL(x)`, `KERNELOFFSET` | hex without 0x |
+/// | `NUMBER(x)` | hex with 0x, or signed decimal |
+///
+/// (kernel/vmcore_info.c, arch/arm64/kernel/vmcore_info.c; kernel/crash_core.c before 6.9.)
+public struct VMCoreInfo: Sendable {
+  /// The text as it stands in the note.
+  public let text: [UInt8]
+  private let lines: [Line]
+
+  private struct Line: Sendable {
+    var key: Range<Int>
+    var value: Range<Int>
+  }
+
+  /// Splits `text` into lines. Lines without `=` are skipped; the text ends at its first NUL.
+  public init(_ text: [UInt8]) {
+    self.text = text
+    var lines: [Line] = []
+    let limit = min(text.firstIndex(of: 0) ?? text.count, Limits.vmcoreinfoBytes)
+    var start = 0
+    while start < limit {
+      let end = text[start..<limit].firstIndex(of: UInt8(ascii: "\n")) ?? limit
+      if let equals = text[start..<end].firstIndex(of: UInt8(ascii: "=")) {
+        lines.append(Line(key: start..<equals, value: (equals + 1)..<end))
+      }
+      start = end + 1
+    }
+    self.lines = lines
+  }
+
+  /// The value of the line whose key is exactly `key`; the last one where there are several, since what is
+  /// appended at crash time comes last.
+  public func value(_ key: String) -> String? {
+    let wanted = key.utf8
+    guard
+      let line = lines.last(where: { $0.key.count == wanted.count && text[$0.key].elementsEqual(wanted) })
+    else { return nil }
+    return String(decoding: text[line.value], as: UTF8.self)
+  }
+
+  /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
+  public func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
+  /// `SYMBOL(name)`: an address, or for arrays and `vmemmap` the value itself.
+  public func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
+  /// `OFFSET(structure.member)` in bytes.
+  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap { Int($0) } }
+  /// `SIZE(type)` in bytes.
+  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap { Int($0) } }
+  /// `LENGTH(array)` in elements.
+  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap { Int($0) } }
+  /// `KERNELOFFSET`: how far KASLR moved the image from its link address, in bytes.
+  public var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
+  /// `OSRELEASE`, as `uname -r` prints it.
+  public var release: String? { value("OSRELEASE") }
+  /// `BUILD-ID` in lowercase hex (5.9 and later).
+  public var buildID: String? { value("BUILD-ID") }
+  /// `PAGESIZE` in bytes.
+  public var pageSize: UInt64? { value("PAGESIZE").flatMap { UInt64($0) } }
+  /// `CRASHTIME` in seconds since 1970; only in a dump that the crash kernel wrote.
+  public var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
+
+  /// The names in `SYMBOL(...)` lines with their values.
+  public var symbols: [(name: String, value: UInt64)] {
+    let prefix = "SYMBOL(".utf8
+    return lines.compactMap { line in
+      guard text[line.key].starts(with: prefix), text[line.key].last == UInt8(ascii: ")") else { return nil }
+      let name = text[(line.key.lowerBound + prefix.count)..<(line.key.upperBound - 1)]
+      guard let value = Self.parseHex(String(decoding: text[line.value], as: UTF8.self)) else { return nil }
+      return (String(decoding: name, as: UTF8.self), value)
+    }
+  }
+
+  private static func parseHex(_ text: String) -> UInt64? {
+    UInt64(text.hasPrefix("0x") ? text.dropFirst(2) : text[...], radix: 16)
+  }
+
+  private static func parseNumber(_ text: String) -> UInt64? {
+    if text.hasPrefix("0x") { return parseHex(text) }
+    return Int64(text).map { UInt64(bitPattern: $0) } ?? UInt64(text)
+  }
+}

@@ -1,0 +1,54 @@
+/// A stage-1 translation table entry, 64 bits. (Arm ARM D8.3)
+@frozen
+public struct Descriptor: RawRepresentable, Hashable, Sendable {
+  /// The entry as it stands in the table.
+  public let rawValue: UInt64
+  /// Takes the entry as read.
+  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  /// What an entry is, by its bits 1:0 and the level of its table.
+  @frozen
+  public enum Kind: UInt8, Hashable, Sendable {
+    /// Bit 0 is clear: nothing is mapped.
+    case invalid
+    /// 11 above level 3: the address of the next table.
+    case table
+    /// 01 where the format allows it: a mapping larger than a page.
+    case block
+    /// 11 at level 3: a page.
+    case page
+    /// 01 at level 3 or where the format has no block: no kernel writes it.
+    case reserved
+  }
+
+  /// What this entry is in a table of `level` (-1 to 3).
+  @inlinable @inline(__always)
+  public func kind(level: Int, format: DescriptorFormat) -> Kind {
+    switch rawValue & 3 {
+    case 3: level == 3 ? .page : .table
+    case 1: level < 3 && level >= format.firstBlockLevel ? .block : .reserved
+    default: .invalid
+    }
+  }
+
+  /// Bits 63:59 of a table descriptor, which restrict everything below it.
+  @inlinable public var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
+}
+
+/// The attributes of table descriptors, gathered on the way down: each can only take rights away.
+/// (Arm ARM D8.4.2; TCR_EL1.HPD1 could disable them, but Linux leaves it clear.)
+@frozen
+public struct TableAttributes: OptionSet, Hashable, Sendable {
+  /// The bits where the descriptor has them.
+  public let rawValue: UInt64
+  /// Keeps the attribute bits of a table descriptor.
+  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue & 0xf800_0000_0000_0000 }
+  /// PXNTable, bit 59: no execution at EL1.
+  public static let noExecuteEL1 = Self(rawValue: 1 << 59)
+  /// UXNTable (XNTable), bit 60: no execution at EL0.
+  public static let noExecuteEL0 = Self(rawValue: 1 << 60)
+  /// APTable[0], bit 61: no access from EL0.
+  public static let noAccessEL0 = Self(rawValue: 1 << 61)
+  /// APTable[1], bit 62: no writing.
+  public static let readOnly = Self(rawValue: 1 << 62)
+}

@@ -1,0 +1,59 @@
+/// Why bytes of physical memory cannot be had. Absent memory is never zero.
+@frozen
+public enum Absence: UInt8, Hashable, Sendable {
+  /// No memory at this address is in the dump: a hole, a device, or memory that was not dumped.
+  case notInDump
+  /// The machine had this page; it was left out when the dump was written (makedumpfile's dump level).
+  case filtered
+  /// The dump should hold it, but the file ends before it.
+  case cutOff
+  /// The dump was not finished: the page was lost when it was written.
+  case lost
+  /// The page is there, but its contents cannot be decoded.
+  case damaged
+  /// It belongs to a part of a split dump that was not given.
+  case inMissingPart
+}
+
+/// A read of physical memory that failed: why, and from where on.
+@frozen
+public struct MemoryFault: Error, Hashable, Sendable {
+  /// Why the bytes cannot be had.
+  public let absence: Absence
+  /// The first address of the read that is missing.
+  public let address: PhysicalAddress
+  /// Says that `address` cannot be read.
+  @inlinable public init(_ absence: Absence, at address: PhysicalAddress) {
+    self.absence = absence
+    self.address = address
+  }
+}
+
+/// The physical memory of a machine, as far as a dump holds it.
+///
+/// The conforming types are the dump formats; a walk is generic over them and specialised for each.
+/// Any number of threads may read at once.
+public protocol PhysicalMemory: Sendable {
+  /// The little-endian 64-bit word at `address`, which is a multiple of 8.
+  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64
+
+  /// Fills `buffer` with the bytes from `address` on: all of them, or an error.
+  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault)
+
+  /// Why the byte at `address` cannot be read, or nil when it can: without reading the page itself.
+  func absence(at address: PhysicalAddress) -> Absence?
+
+  /// The ranges of physical memory that the machine had, as the dump tells, in order and apart.
+  var ranges: [Range<PhysicalAddress>] { get }
+}
+
+extension PhysicalMemory {
+  /// `count` bytes from `address` on.
+  public func bytes(at address: PhysicalAddress, count: Int) throws(MemoryFault) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    try read(address, into: &raw)
+    return bytes
+  }
+}

@@ -1,0 +1,169 @@
+/// How the walk of one address ended.
+@frozen
+public enum WalkResult: Hashable, Sendable {
+  /// A leaf maps it.
+  case mapped(Leaf)
+  /// The entry at `level` is invalid: the MMU faults.
+  case unmapped(level: Int)
+  /// The table at `level` cannot be read from the dump.
+  case tableMissing(level: Int, MemoryFault)
+  /// An entry at `level` that cannot be.
+  case corrupt(level: Int, Corruption)
+  /// The bits above the width of the tables disagree: the MMU faults without walking.
+  case notCanonical
+
+  /// What is wrong with an entry.
+  @frozen
+  public enum Corruption: Hashable, Sendable {
+    /// bits[1:0] = 01 where that is no block.
+    case reservedEncoding
+    /// An output address beyond the physical range.
+    case addressOutOfRange(PhysicalAddress)
+  }
+
+  /// The leaf, when there is one.
+  @inlinable public var leaf: Leaf? {
+    if case .mapped(let leaf) = self { leaf } else { nil }
+  }
+}
+
+/// The entry that maps an address.
+@frozen
+public struct Leaf: Hashable, Sendable {
+  /// The physical address of the byte that was asked for.
+  public let physical: PhysicalAddress
+  /// The level of its table: -1 to 3.
+  public let level: Int
+  /// log2 of the memory that the entry maps.
+  public let shift: Int
+  /// What it allows.
+  public let attributes: Attributes
+
+  /// Bytes that the entry maps.
+  @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
+
+  /// Puts a leaf together.
+  @inlinable public init(physical: PhysicalAddress, level: Int, shift: Int, attributes: Attributes) {
+    self.physical = physical
+    self.level = level
+    self.shift = shift
+    self.attributes = attributes
+  }
+}
+
+/// One entry that a walk read.
+@frozen
+public struct WalkStep: Hashable, Sendable {
+  /// The level of the table: -1 to 3.
+  public let level: Int
+  /// The index in the table.
+  public let index: Int
+  /// The physical address of the entry.
+  public let address: PhysicalAddress
+  /// The entry.
+  public let descriptor: Descriptor
+  /// What it is.
+  public let kind: Descriptor.Kind
+
+  /// Puts a step together.
+  @inlinable
+  public init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind)
+  {
+    self.level = level
+    self.index = index
+    self.address = address
+    self.descriptor = descriptor
+    self.kind = kind
+  }
+}
+
+/// Something that wants to see each entry of a walk.
+public protocol WalkObserver {
+  /// Called for each entry, from the root down.
+  mutating func visit(_ step: WalkStep)
+}
+
+/// Sees nothing, and costs nothing.
+@frozen
+public struct NoTrace: WalkObserver {
+  /// Makes one.
+  @inlinable public init() {}
+  /// Does nothing.
+  @inlinable @inline(__always) public mutating func visit(_ step: WalkStep) {}
+}
+
+/// Keeps each entry of a walk: at most five.
+public struct WalkTrace: WalkObserver {
+  /// The entries, from the root down.
+  public private(set) var steps: [WalkStep] = []
+  /// Makes an empty trace.
+  public init() { steps.reserveCapacity(5) }
+  /// Keeps the entry.
+  public mutating func visit(_ step: WalkStep) { steps.append(step) }
+}
+
+extension TranslationRegime {
+  /// Walks the tables in `memory` for `address`, which has no tag.
+  ///
+  /// Tables are read by physical address only, at most five of them, so that no input makes it loop.
+  /// Nothing is allocated.
+  @inlinable
+  public func walk(_ address: VirtualAddress, in memory: borrowing some PhysicalMemory) -> WalkResult {
+    var nobody = NoTrace()
+    return walk(address, in: memory, observer: &nobody)
+  }
+
+  /// Walks as `walk(_:in:)` does and shows `observer` each entry.
+  @inlinable
+  public func walk(
+    _ address: VirtualAddress, in memory: borrowing some PhysicalMemory,
+    observer: inout some WalkObserver
+  ) -> WalkResult {
+    guard address.isCanonical(bits: addressBits), address.isUpperHalf == register.isUpperHalf else {
+      return .notCanonical
+    }
+    var level = startLevel
+    var shift = granule.shift(level: level)
+    var table = root
+    var mask = UInt64(truncatingIfNeeded: rootEntries &- 1)
+    let fullMask = (1 &<< UInt64(truncatingIfNeeded: granule.indexBits)) &- 1
+    var tables: TableAttributes = []
+    while true {
+      let index = address.rawValue &>> UInt64(truncatingIfNeeded: shift) & mask
+      let entry = table &+ index &* 8
+      let descriptor: Descriptor
+      do throws(MemoryFault) {
+        descriptor = Descriptor(rawValue: try memory.word(at: entry))
+      } catch {
+        return .tableMissing(level: level, error)
+      }
+      let kind = descriptor.kind(level: level, format: format)
+      observer.visit(
+        WalkStep(
+          level: level, index: Int(truncatingIfNeeded: index), address: entry, descriptor: descriptor, kind: kind))
+      switch kind {
+      case .invalid: return .unmapped(level: level)
+      case .reserved: return .corrupt(level: level, .reservedEncoding)
+      case .table:
+        table = format.outputAddress(descriptor.rawValue, shift: granule.pageShift)
+        guard table.rawValue &>> UInt64(truncatingIfNeeded: physicalBits) == 0 else {
+          return .corrupt(level: level, .addressOutOfRange(table))
+        }
+        tables.formUnion(descriptor.tableAttributes)
+        level &+= 1
+        shift &-= granule.indexBits
+        mask = fullMask
+      case .block, .page:
+        let base = format.outputAddress(descriptor.rawValue, shift: shift)
+        guard base.rawValue &>> UInt64(truncatingIfNeeded: physicalBits) == 0 else {
+          return .corrupt(level: level, .addressOutOfRange(base))
+        }
+        let offset = address.rawValue & ((1 &<< UInt64(truncatingIfNeeded: shift)) &- 1)
+        return .mapped(
+          Leaf(
+            physical: base &+ offset, level: level, shift: shift,
+            attributes: Attributes(descriptor, tables: tables)))
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva info`: what the dump is, and which kernel is in it.
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info",
+    abstract: "Show the dump's format and the kernel's facts, each with its source.",
+    discussion: """
+      Example: kva info vmcore
+      Example: kva info vmcore --json | jq .swapperPgDir
+      """)
+
+  @OptionGroup var options: DumpOptions
+
+  func run() throws {
+    let dump = try options.open()
+    let output = Output()
+    let kernel: Kernel
+    do {
+      kernel = try options.kernel(in: dump)
+    } catch let error as LocatedError where error.kind == .missing && error.file == dump.path {
+      // What the file says of itself is worth showing without the kernel.
+      show(dump, nil, output)
+      Diagnostics.report(error.description)
+      throw ExitCode.notFound
+    }
+    show(dump, kernel, output)
+  }
+
+  private func show(_ dump: DumpFile, _ kernel: Kernel?, _ output: Output) {
+    if options.json { output.infoJSON(dump, kernel) } else { output.infoText(dump, kernel) }
+    output.flush()
+  }
+}
+
+extension Output {
+  /// All facts as one JSON object; the fields are those of kva-info(1).
+  func infoJSON(_ dump: DumpFile, _ kernel: Kernel?) {
+    let summary = dump.summary
+    let facts = kernel?.facts
+    let pageSize = facts?.granule.value.size
+    jsonLine { object in
+      object.string("format", summary.format)
+      object.number("pageSize", pageSize)
+      object.number("vaBits", facts?.vaBits.value)
+      object.number("vaBitsMin", facts?.vaBitsMin)
+      object.number("vaBitsActual", facts?.vaBitsActual.value)
+      object.number("paBits", facts?.physicalBits?.value)
+      object.hex("kaslrOffset", facts?.kaslrOffset?.value)
+      object.hex("kimageVoffset", facts?.kimageVoffset?.value)
+      object.hex("physOffset", facts?.physOffset?.value)
+      if let facts {
+        object.object("swapperPgDir") { swapper in
+          swapper.hex("virtual", facts.swapperVirtual?.value.rawValue)
+          swapper.hex("physical", facts.swapperPhysical.value.rawValue)
+        }
+      }
+      object.string("layout", kernel?.layout.era?.name)
+      object.array("cpus", dump.notes.cpus) { cpu, registers in
+        cpu.number("cpu", registers.index)
+        cpu.hex("pc", registers.pc)
+        cpu.hex("sp", registers.sp)
+        cpu.number("pid", registers.pid)
+      }
+      object.string("release", facts?.release?.value)
+      object.string("buildID", facts?.buildID?.value)
+      object.number("crashTime", facts?.crashTime?.value)
+      object.array("memory", dump.memory.ranges) { range, value in
+        range.hex("start", value.lowerBound.rawValue)
+        range.hex("end", value.upperBound.rawValue)
+      }
+      object.number("pagesPresent", pageSize.map { summary.bytesPresent / $0 })
+      object.number("pagesTotal", pageSize.map { summary.bytesTotal / $0 })
+      object.number("bytesFiltered", summary.bytesFiltered)
+      object.number("bytesCutOff", summary.bytesCutOff)
+      object.object("sources") { sources in
+        for fact in facts?.list ?? [] { sources.string(fact.key, fact.source) }
+        if let kernel {
+          sources.string("layout", kernel.layout.evidence)
+          if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
+          sources.string("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
+        }
+      }
+      object.strings("warnings", kernel?.warnings ?? summary.warnings)
+    }
+  }
+
+  /// All facts for people, a line each, with their sources.
+  func infoText(_ dump: DumpFile, _ kernel: Kernel?) {
+    let summary = dump.summary
+    func line(_ name: String, _ value: String, _ source: String? = nil) {
+      text(name)
+      spaces(20 - name.utf8.count)
+      text(value)
+      if let source { text("  (\(source))") }
+      newline()
+    }
+    line("format", summary.format)
+    for fact in kernel?.facts.list ?? [] { line(fact.name, fact.text, fact.source) }
+    if let kernel {
+      line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
+      if let types = kernel.memoryTypes { line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source) }
+      line("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
+    }
+    for range in dump.memory.ranges {
+      line(
+        "memory",
+        "0x\(String(range.lowerBound.rawValue, radix: 16))-0x\(String(range.upperBound.rawValue, radix: 16))")
+    }
+    let page = kernel?.facts.granule.value.size ?? 4096
+    line("pages present", "\(summary.bytesPresent / page) of \(summary.bytesTotal / page)")
+    if summary.bytesFiltered > 0 { line("pages filtered out", "\(summary.bytesFiltered / page)") }
+    if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
+    for cpu in dump.notes.cpus {
+      line(
+        "cpu \(cpu.index)",
+        "pc 0x\(String(cpu.pc, radix: 16)) sp 0x\(String(cpu.sp, radix: 16)) pid \(cpu.pid)", "NT_PRSTATUS note")
+    }
+  }
+}
+
+/// One fact as `info` shows it.
+struct ShownFact {
+  var key: String
+  var name: String
+  var text: String
+  var source: String
+}
+
+extension KernelFacts {
+  /// The facts that are known, in the order they are shown.
+  var list: [ShownFact] {
+    var list: [ShownFact] = []
+    func add<Value>(_ key: String, _ name: String, _ fact: Sourced<Value>?, _ text: (Value) -> String) {
+      if let fact { list.append(ShownFact(key: key, name: name, text: text(fact.value), source: fact.source)) }
+    }
+    func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+    add("release", "release", release) { $0 }
+    add("buildID", "build-ID", buildID) { $0 }
+    add("crashTime", "crash time", crashTime) { Words.date($0) }
+    add("pageSize", "page size", granule) { Words.size($0.size) }
+    add("vaBits", "VA_BITS", vaBits) { "\($0)" }
+    add("vaBitsActual", "actual VA bits", vaBitsActual) { "\($0)" }
+    add("paBits", "PA bits", physicalBits) { "\($0)" }
+    add("kaslrOffset", "KASLR offset", kaslrOffset, hex)
+    add("kimageVoffset", "kimage_voffset", kimageVoffset, hex)
+    add("physOffset", "PHYS_OFFSET", physOffset, hex)
+    add("swapperVirtual", "swapper_pg_dir", swapperVirtual) { hex($0.rawValue) }
+    add("swapperPhysical", "  physical", swapperPhysical) { hex($0.rawValue) }
+    return list
+  }
+}

@@ -1,0 +1,264 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva read`: the bytes at an address.
+struct ReadCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "read",
+    abstract: "Print memory at a virtual or physical address.",
+    discussion: """
+      This command prints the contents of memory, which may be private.
+
+      Example: kva read vmcore init_uts_ns 390
+      Example: kva read vmcore --physical 0x41ed3c80 64 --words 8
+      """,
+    aliases: ["rd"])
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: "An address or a symbol.")
+  var address: String
+
+  @Argument(help: "How many bytes: decimal, or hex with 0x.")
+  var length: Number = Number(256)
+
+  @Flag(help: "The address is physical.")
+  var physical = false
+
+  @Option(help: ArgumentHelp("Show words of 8, 4, 2 or 1 bytes.", valueName: "bytes"))
+  var words: WordSize?
+
+  @Flag(help: "Write the bytes themselves: all of them, or nothing.")
+  var raw = false
+
+  func validate() throws {
+    if raw, options.json || words != nil {
+      throw ValidationError("--raw writes bytes; it goes with neither --json nor --words.")
+    }
+    if options.json, words != nil { throw ValidationError("--words is a form of the text; --json gives bytes.") }
+  }
+
+  func run() throws {
+    let dump = try options.open()
+    let source: any ReadSource
+    let start: UInt64
+    if physical {
+      guard let query = try? Query(address), case .address(let value) = query.base else {
+        Diagnostics.report("\(dump.path): '\(address)' is not a physical address; give it as 0x and hex digits")
+        throw ExitCode.notFound
+      }
+      source = PhysicalSource(dump: dump)
+      start = value &+ query.offset
+    } else {
+      let kernel = try options.kernel(in: dump)
+      source = VirtualSource(kernel: kernel)
+      switch kernel.address(of: address) {
+      case .success(let address): start = address.rawValue
+      case .failure(let failure):
+        Diagnostics.report("\(dump.path): \(address): \(failure.message)")
+        throw ExitCode.notFound
+      }
+    }
+    let (_, wraps) = start.addingReportingOverflow(length.value == 0 ? 0 : length.value - 1)
+    guard !wraps else {
+      Diagnostics.report(
+        "\(dump.path): \(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
+      throw ExitCode.notFound
+    }
+    let output = Output()
+    let printer = Printer(source: source, dump: dump, output: output)
+    let found =
+      if raw { printer.raw(start, length.value) } else if options.json {
+        printer.json(start, length.value)
+      } else {
+        printer.text(start, length.value, wordSize: words?.bytes)
+      }
+    output.flush()
+    if !found { throw ExitCode.notFound }
+  }
+}
+
+/// A word size for `--words`.
+struct WordSize: ExpressibleByArgument {
+  let bytes: Int
+  init?(argument: String) {
+    guard let bytes = Int(argument), [1, 2, 4, 8].contains(bytes) else { return nil }
+    self.bytes = bytes
+  }
+  static let allValueStrings = ["8", "4", "2", "1"]
+}
+
+extension Number {
+  init(_ value: UInt64) { self.value = value }
+}
+
+/// Where `read` reads: at most a page at a time.
+protocol ReadSource {
+  /// log2 of the pieces.
+  var pageShift: Int { get }
+  /// Where `address` is, or why it is nowhere.
+  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable>
+}
+
+/// Why an address cannot be read, in one line.
+struct Unreadable: Error {
+  var message: String
+}
+
+private struct PhysicalSource: ReadSource {
+  let dump: DumpFile
+  var pageShift: Int { 12 }
+  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> { .success(PhysicalAddress(address)) }
+}
+
+private struct VirtualSource: ReadSource {
+  let kernel: Kernel
+  var pageShift: Int { kernel.regime.granule.pageShift }
+  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> {
+    let resolution = kernel.resolve(VirtualAddress(address))
+    if let physical = resolution.physical { return .success(physical) }
+    return .failure(
+      Unreadable(
+        message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
+  }
+}
+
+/// Writes memory in one of three forms.
+private struct Printer {
+  let source: any ReadSource
+  let dump: DumpFile
+  let output: Output
+
+  /// A piece of what was asked for, within one page.
+  private struct Piece {
+    var address: UInt64
+    var count: Int
+    var physical: PhysicalAddress?
+    var bytes: [UInt8] = []
+    var problem: String?
+  }
+
+  /// Calls `body` with each piece, its bytes read if `reading`, until it returns false.
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, reading: Bool, _ body: (Piece) -> Bool) {
+    let page = UInt64(1) << UInt64(source.pageShift)
+    var done: UInt64 = 0
+    while done < length {
+      let address = start &+ done
+      let count = min(page - (address & (page - 1)), length - done)
+      var piece = Piece(address: address, count: Int(count))
+      switch source.locate(address) {
+      case .failure(let failure): piece.problem = failure.message
+      case .success(let physical):
+        piece.physical = physical
+        do throws(MemoryFault) {
+          if reading {
+            piece.bytes = try dump.memory.bytes(at: physical, count: Int(count))
+          } else {
+            try check(physical, count)
+          }
+        } catch {
+          piece.problem = dump.describe(error)
+        }
+      }
+      guard body(piece) else { return }
+      done += count
+    }
+  }
+
+  /// Throws where the bytes could not be read, without keeping them.
+  private func check(_ physical: PhysicalAddress, _ count: UInt64) throws(MemoryFault) {
+    _ = try dump.memory.bytes(at: physical, count: Int(count))
+  }
+
+  private func report(_ problem: String) {
+    output.flush()
+    Diagnostics.report("\(dump.path): \(problem)")
+  }
+
+  /// All bytes or none.
+  func raw(_ start: UInt64, _ length: UInt64) -> Bool {
+    var problem: String?
+    forEachPiece(start, length, reading: false) { piece in
+      problem = piece.problem
+      return problem == nil
+    }
+    if let problem {
+      report(problem)
+      return false
+    }
+    forEachPiece(start, length, reading: true) { piece in
+      output.raw(piece.bytes[...])
+      return true
+    }
+    return true
+  }
+
+  /// One object for each page or part of one.
+  func json(_ start: UInt64, _ length: UInt64) -> Bool {
+    var found = true
+    forEachPiece(start, length, reading: true) { piece in
+      output.jsonLine { object in
+        object.hex("address", piece.address)
+        object.hex("physical", piece.physical?.rawValue)
+        object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
+        if let problem = piece.problem { object.string("message", problem) }
+      }
+      if piece.problem != nil { found = false }
+      return true
+    }
+    return found
+  }
+
+  /// Sixteen bytes a line, in hex and ASCII, or as words.
+  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) -> Bool {
+    var found = true
+    forEachPiece(start, length, reading: true) { piece in
+      if let problem = piece.problem {
+        report(problem)
+        found = false
+        return true
+      }
+      for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
+        let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
+        output.digits(piece.address &+ UInt64(offset), atLeast: 16)
+        output.text(" ")
+        if let wordSize { words(line, wordSize) } else { bytes(line) }
+        output.newline()
+      }
+      return true
+    }
+    return found
+  }
+
+  private func bytes(_ line: ArraySlice<UInt8>) {
+    for (index, byte) in line.enumerated() {
+      output.spaces(index == 8 ? 2 : 1)
+      output.digits(UInt64(byte), atLeast: 2)
+    }
+    output.spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
+    output.text("|")
+    for byte in line { output.byte((0x20..<0x7f).contains(byte) ? byte : UInt8(ascii: ".")) }
+    output.text("|")
+  }
+
+  /// Little-endian words; a last part that is no whole word is shown byte by byte.
+  private func words(_ line: ArraySlice<UInt8>, _ size: Int) {
+    var rest = line
+    while rest.count >= size {
+      var value: UInt64 = 0
+      for byte in rest.prefix(size).reversed() { value = value << 8 | UInt64(byte) }
+      output.spaces(1)
+      output.digits(value, atLeast: size * 2)
+      rest = rest.dropFirst(size)
+    }
+    for byte in rest {
+      output.spaces(1)
+      output.digits(UInt64(byte), atLeast: 2)
+    }
+  }
+}
+
+extension Words {
+  /// `value` in hex with 0x.
+  static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+}

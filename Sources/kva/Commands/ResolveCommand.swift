@@ -1,0 +1,231 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva resolve`: virtual address or symbol to physical address.
+struct ResolveCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resolve",
+    abstract: "Translate virtual addresses and symbols by the tables in the dump.",
+    discussion: """
+      Example: kva resolve vmcore swapper_pg_dir+8 0xffff80000a1c2d40 --walk
+      Example: cut -f1 pointers.txt | kva resolve vmcore --json
+      """,
+    aliases: ["vtop"])
+
+  @OptionGroup var options: DumpOptions
+  @OptionGroup var queries: Queries
+
+  @Flag(help: "Show every descriptor on the way.")
+  var walk = false
+
+  func run() throws {
+    let dump = try options.open()
+    let kernel = try options.kernel(in: dump)
+    let output = Output()
+    var allFound = true
+    queries.forEach(output) { query in
+      let resolution = kernel.resolve(query, trace: walk)
+      if resolution.status != .mapped { allFound = false }
+      if options.json {
+        output.resolutionJSON(resolution, kernel)
+      } else {
+        output.resolutionText(resolution, kernel, withWalk: walk)
+      }
+    }
+    output.flush()
+    if !allFound { throw ExitCode.notFound }
+  }
+}
+
+extension Output {
+  /// The answer as one JSON object; the fields are those of kva(1).
+  func resolutionJSON(_ resolution: Resolution, _ kernel: Kernel) {
+    jsonLine { object in
+      object.string("query", resolution.query)
+      object.string("status", resolution.status.rawValue)
+      if let virtual = resolution.virtual { object.hex("virtual", virtual.rawValue) }
+      if let tag = resolution.tag {
+        object.hex("tag", UInt64(tag))
+        object.bool("tbi", resolution.topByteIgnored)
+      }
+      if let leaf = resolution.leaf {
+        object.hex("physical", leaf.physical.rawValue)
+        object.bool("inDump", resolution.absence == nil)
+      }
+      object.string("region", resolution.region?.rawValue)
+      if let symbol = resolution.symbol {
+        object.string("symbol", symbol.name)
+        object.number("offset", symbol.offset)
+      }
+      if let leaf = resolution.leaf, let regime = resolution.regime {
+        object.object("mapping") { mapping in
+          mapping.number("level", leaf.level)
+          mapping.string("kind", leaf.level == 3 ? "page" : "block")
+          mapping.number("size", leaf.size)
+          mapping.bool("contiguous", leaf.attributes.isContiguous)
+        }
+        object.object("attributes") { $0.attributes(leaf.attributes, regime, kernel) }
+      }
+      if let regime = resolution.regime {
+        object.object("root") { root in
+          root.string("register", regime.register.rawValue)
+          root.hex("table", regime.root.rawValue)
+        }
+      }
+      if let steps = resolution.walk {
+        object.array("walk", steps) { step, value in
+          step.number("level", value.level)
+          step.number("index", value.index)
+          step.hex("address", value.address.rawValue)
+          step.hex("descriptor", value.descriptor.rawValue)
+          step.string("kind", Words.name(value.kind))
+        }
+      }
+      if let message = resolution.message { object.string("message", message) }
+    }
+  }
+
+  /// The answer as one line for people, the walk below it where asked for.
+  func resolutionText(_ resolution: Resolution, _ kernel: Kernel, withWalk: Bool) {
+    if resolution.status == .badQuery || resolution.status == .unknownSymbol {
+      // Answers that came before stay before it on a terminal that shows both.
+      flush()
+      Diagnostics.report("\(kernel.dump.path): \(resolution.query): \(resolution.message ?? "")")
+      return
+    }
+    text(resolution.query)
+    if let virtual = resolution.virtual, resolution.query != "0x" + String(virtual.rawValue, radix: 16) {
+      text(" = ")
+      hex(virtual.rawValue)
+    }
+    if let leaf = resolution.leaf, let regime = resolution.regime {
+      text(" -> ")
+      hex(leaf.physical.rawValue)
+      text("  ")
+      if let region = resolution.region { text("\(region.rawValue), ") }
+      text("\(Words.size(leaf.size)) \(leaf.level == 3 ? "page" : "block"), ")
+      text(Words.permissions(leaf.attributes))
+      if let type = kernel.memoryTypes?.value.memoryType(leaf.attributes.attrIndex) { text(", \(type.rawValue)") }
+      if let sharing = leaf.attributes.shareability(regime), sharing != .inner {
+        text(", \(Words.name(sharing)) shareable")
+      }
+      if leaf.attributes.isContiguous { text(", contiguous") }
+      if resolution.absence != nil, let message = resolution.message { text("; \(message)") }
+    } else {
+      text(": \(resolution.status.rawValue)")
+      if let region = resolution.region { text(" (\(region.rawValue))") }
+      if let message = resolution.message { text(": \(message)") }
+    }
+    if let symbol = resolution.symbol, resolution.query.utf8.first.map({ $0 < 0x3a }) == true {
+      text("  <\(symbol.name)+0x\(String(symbol.offset, radix: 16))>")
+    }
+    if let tag = resolution.tag {
+      text("; tag ")
+      hex(UInt64(tag))
+      text(" removed")
+      switch resolution.topByteIgnored {
+      case true?: text(", as the MMU does")
+      case false?: text(", where the MMU would have faulted")
+      case nil: text("; whether the MMU ignores it is not known")
+      }
+    }
+    newline()
+    if withWalk, let steps = resolution.walk, let regime = resolution.regime {
+      walkText(steps, regime, kernel)
+    }
+  }
+
+  /// Each entry of a walk on a line: level, index, address, value, what it is, its bits.
+  private func walkText(_ steps: [WalkStep], _ regime: TranslationRegime, _ kernel: Kernel) {
+    text("    \(regime.register.rawValue) ")
+    hex(regime.root.rawValue)
+    text(": \(Words.size(regime.granule.size)) granule, \(regime.addressBits) bits")
+    if regime.tableBits != regime.addressBits { text(" in tables of \(regime.tableBits)") }
+    newline()
+    for step in steps {
+      text("    L\(step.level)")
+      text("[\(step.index)] ")
+      hex(step.address.rawValue)
+      text(": 0x")
+      digits(step.descriptor.rawValue, atLeast: 16)
+      text(" \(Words.name(step.kind))")
+      let shift = regime.granule.shift(level: step.level)
+      switch step.kind {
+      case .invalid, .reserved: break
+      case .table:
+        text(" -> ")
+        hex(regime.format.outputAddress(step.descriptor.rawValue, shift: regime.granule.pageShift).rawValue)
+        for word in Words.tableRestrictions(step.descriptor.tableAttributes) { text(", \(word)") }
+      case .block, .page:
+        text(" -> ")
+        hex(regime.format.outputAddress(step.descriptor.rawValue, shift: shift).rawValue)
+        text(", \(Words.size(1 << UInt64(shift)))")
+        for word in Words.bits(Attributes(step.descriptor), regime, kernel) { text(", \(word)") }
+      }
+      newline()
+    }
+  }
+}
+
+extension Attributes {
+  /// SH as `regime` has it.
+  func shareability(_ regime: TranslationRegime) -> Shareability? { shareability(regime.format) }
+}
+
+extension Words {
+  /// What a table descriptor takes away from everything below it.
+  static func tableRestrictions(_ tables: TableAttributes) -> [String] {
+    var words: [String] = []
+    if tables.contains(.noExecuteEL1) { words.append("PXNTable") }
+    if tables.contains(.noExecuteEL0) { words.append("UXNTable") }
+    if tables.contains(.noAccessEL0) { words.append("APTable no EL0") }
+    if tables.contains(.readOnly) { words.append("APTable read-only") }
+    return words
+  }
+
+  /// The bits of a leaf by Arm's and Linux's names.
+  static func bits(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) -> [String] {
+    var words = ["AttrIndx \(attributes.attrIndex)"]
+    if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { words[0] += " (\(type.rawValue))" }
+    let raw = attributes.descriptor.rawValue
+    words.append("AP \(raw >> 7 & 1)\(raw >> 6 & 1)")
+    if let sharing = attributes.shareability(regime) { words.append("SH \(name(sharing))") }
+    let flags: [(UInt64, String)] = [
+      (10, "AF"), (11, "nG"), (50, "GP"), (51, "DBM"), (52, "Contiguous"), (53, "PXN"), (54, "UXN"),
+    ]
+    for (bit, name) in flags where raw >> bit & 1 == 1 { words.append(name) }
+    let software: [(SoftwareBits, String)] = [
+      (.dirty, "DIRTY"), (.special, "SPECIAL"), (.devmap, "DEVMAP"), (.userfaultWriteProtect, "UFFD_WP"),
+    ]
+    for (bit, name) in software where attributes.software.contains(bit) { words.append(name) }
+    return words
+  }
+}
+
+extension JSONObject {
+  /// The fields of `attributes`.
+  mutating func attributes(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) {
+    bool("writable", attributes.isWritable)
+    bool("executableEL1", attributes.isExecutableEL1)
+    bool("executableEL0", attributes.isExecutableEL0)
+    bool("user", attributes.isUser)
+    bool("accessed", attributes.isAccessed)
+    bool("global", attributes.isGlobal)
+    string("memoryType", kernel.memoryTypes?.value.memoryType(attributes.attrIndex).rawValue)
+    number("attrIndex", attributes.attrIndex)
+    string("shareability", attributes.shareability(regime).map(Words.name))
+    bool("dirtyBitModifier", attributes.isDirtyBitModified)
+    bool("guarded", attributes.isGuarded)
+    strings("software", Words.softwareNames(attributes.software))
+  }
+}
+
+extension Words {
+  /// The names of the software bits that are set.
+  static func softwareNames(_ bits: SoftwareBits) -> [String] {
+    let names: [(SoftwareBits, String)] = [
+      (.dirty, "dirty"), (.special, "special"), (.devmap, "devmap"), (.userfaultWriteProtect, "uffd-wp"),
+    ]
+    return names.filter { bits.contains($0.0) }.map(\.1)
+  }
+}

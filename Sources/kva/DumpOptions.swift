@@ -1,0 +1,99 @@
+import ArgumentParser
+import KernelVA
+
+/// The dump and how to open it: the same for every command.
+struct DumpOptions: ParsableArguments {
+  @Argument(help: "The dump file.", completion: .file())
+  var dump: String
+
+  @Option(help: "The kernel's ELF file, for its symbols.", completion: .file())
+  var vmlinux: String?
+
+  @Flag(help: "Use a vmlinux that is not of the dump's kernel.")
+  var force = false
+
+  @Flag(help: "Print one JSON object a line.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Instead of what the dump says: VA_BITS.", valueName: "bits"))
+  var vaBits: VAWidth?
+
+  @Option(help: ArgumentHelp("Instead of what the dump says: kimage_voffset.", valueName: "offset"))
+  var kimageVoffset: Number?
+
+  @Option(help: ArgumentHelp("Instead of what the dump says: PHYS_OFFSET.", valueName: "address"))
+  var physOffset: Number?
+
+  @Option(
+    help: ArgumentHelp(
+      "Instead of what the dump says: swapper_pg_dir, virtual or physical.", valueName: "address"))
+  var swapperPgDir: Number?
+
+  @Option(help: ArgumentHelp("Instead of what the dump says: 4K, 16K or 64K.", valueName: "size"))
+  var pageSize: PageSize?
+
+  /// Opens the dump.
+  func open() throws -> DumpFile { try DumpFile(path: dump) }
+
+  /// Finds the kernel in `dump`, and says on standard error what is doubtful about it.
+  func kernel(in dump: DumpFile) throws -> Kernel {
+    var overrides = KernelOverrides()
+    overrides.vaBits = vaBits?.bits
+    overrides.kimageVoffset = kimageVoffset?.value
+    overrides.physOffset = physOffset?.value
+    overrides.swapperPgDir = swapperPgDir?.value
+    overrides.pageSize = pageSize?.bytes
+    let image = try vmlinux.map { try ELFImage(path: $0) }
+    let kernel = try Kernel(in: dump, overrides: overrides, vmlinux: image, force: force)
+    for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }
+    return kernel
+  }
+}
+
+/// A number on the command line: hex with 0x, else decimal.
+struct Number: ExpressibleByArgument {
+  let value: UInt64
+  init?(argument: String) {
+    guard let value = Query.number(argument) else { return nil }
+    self.value = value
+  }
+}
+
+/// A width of virtual addresses that arm64 Linux can have.
+struct VAWidth: ExpressibleByArgument {
+  let bits: Int
+  init?(argument: String) {
+    guard let bits = Int(argument), [36, 39, 42, 47, 48, 52].contains(bits) else { return nil }
+    self.bits = bits
+  }
+  static let allValueStrings = ["36", "39", "42", "47", "48", "52"]
+}
+
+/// A page size: 4K, 16K, 64K, or as many bytes.
+struct PageSize: ExpressibleByArgument {
+  let bytes: UInt64
+  init?(argument: String) {
+    let text = argument.last == "K" || argument.last == "k" ? argument.dropLast() : argument[...]
+    guard let number = Query.number(text) else { return nil }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: text.count < argument.count ? 1024 : 1)
+    guard !overflow, Granule(size: bytes) != nil else { return nil }
+    self.bytes = bytes
+  }
+  static let allValueStrings = ["4K", "16K", "64K"]
+}
+
+/// The queries of a command: its arguments, or the lines of standard input.
+struct Queries: ParsableArguments {
+  @Argument(help: "Addresses and symbols; none, or -, to read them from standard input.")
+  var arguments: [String] = []
+
+  /// Calls `body` with each query in turn. Answers are written out before the process waits for input.
+  func forEach(_ output: Output, _ body: (String) throws -> Void) rethrows {
+    guard arguments.isEmpty || arguments == ["-"] else {
+      for argument in arguments { try body(argument) }
+      return
+    }
+    var lines = InputLines()
+    while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
+  }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Glibc
+import KernelVA
+
+/// The command.
+@main
+struct Kva: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kva",
+    abstract: "Say what any virtual address in an arm64 Linux crash dump is.",
+    discussion: """
+      An ARGUMENT is an address when it begins with 0x or is 8 to 16 hex digits, else a symbol: \
+      NAME, NAME+0x10. Without ARGUMENT, or with -, queries are read from standard input, one a line.
+
+      Exit status: 0 everything asked was found; 1 something was not; 2 the dump or vmlinux cannot be used; \
+      64 wrong usage.
+
+      Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
+      """,
+    version: "kva \(kvaVersion)",
+    subcommands: [InfoCommand.self, ResolveCommand.self, ReadCommand.self])
+
+  /// Parses the arguments and runs the command; every error ends as one line and an exit status.
+  static func main() {
+    // A reader that goes away ends the process quietly, also where the parent ignored the signal.
+    signal(SIGPIPE, SIG_DFL)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as LocatedError {
+      Diagnostics.report(error.description)
+      Glibc.exit(2)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// The version that `--version` prints.
+let kvaVersion = "0.1.0"
+
+extension ExitCode {
+  /// Something that was asked for was not found.
+  static let notFound = ExitCode(1)
+}

@@ -1,0 +1,85 @@
+import Glibc
+
+/// Standard output through one buffer, with numbers written digit by digit.
+///
+/// Nothing here allocates but the buffer. A write that fails ends the process with one line, since nothing
+/// that follows could be told.
+@safe
+final class Output {
+  private let buffer: UnsafeMutableRawBufferPointer
+  private var used = 0
+
+  init() {
+    unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
+  }
+
+  deinit {
+    unsafe buffer.deallocate()
+  }
+
+  /// Writes what is buffered to standard output.
+  func flush() {
+    var start = 0
+    while start < used {
+      let written = unsafe Glibc.write(STDOUT_FILENO, buffer.baseAddress?.advanced(by: start), used - start)
+      if written > 0 {
+        start += written
+      } else if written < 0, errno != EINTR {
+        let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
+        Diagnostics.report("standard output: cannot write: \(reason)")
+        exit(2)
+      }
+    }
+    used = 0
+  }
+
+  /// Writes one byte.
+  @inline(__always)
+  func byte(_ value: UInt8) {
+    if unsafe used == buffer.count { flush() }
+    unsafe buffer[used] = value
+    used &+= 1
+  }
+
+  /// Writes text as it is.
+  func text(_ string: String) {
+    for value in string.utf8 { byte(value) }
+  }
+
+  /// Writes bytes as they are.
+  func raw(_ bytes: ArraySlice<UInt8>) {
+    for value in bytes { byte(value) }
+  }
+
+  /// Writes the end of a line.
+  func newline() { byte(UInt8(ascii: "\n")) }
+
+  /// Writes `count` spaces.
+  func spaces(_ count: Int) {
+    for _ in 0..<max(0, count) { byte(UInt8(ascii: " ")) }
+  }
+
+  /// Writes `value` in hex, with at least `digits` digits and no prefix.
+  func digits(_ value: UInt64, atLeast digits: Int = 1) {
+    let needed = max(1, (67 - value.leadingZeroBitCount) / 4)
+    var position = max(needed, digits)
+    while position > 0 {
+      position -= 1
+      let digit = position < 16 ? UInt8(truncatingIfNeeded: value >> UInt64(position * 4) & 15) : 0
+      byte(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+    }
+  }
+
+  /// Writes `value` in hex with 0x.
+  func hex(_ value: UInt64) {
+    byte(UInt8(ascii: "0"))
+    byte(UInt8(ascii: "x"))
+    digits(value)
+  }
+
+  /// Writes `value` in decimal.
+  func decimal(_ value: UInt64) {
+    if value >= 10 { decimal(value / 10) }
+    byte(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10))
+  }
+}

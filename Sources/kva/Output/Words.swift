@@ -1,0 +1,61 @@
+import KernelVA
+
+/// How sizes and permissions are put for people.
+enum Words {
+  /// A size in the largest unit that divides it: "4K", "2M", "1G", "6124K".
+  static func size(_ bytes: UInt64) -> String {
+    let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")]
+    for (shift, unit) in units where bytes >= 1 << UInt64(shift) && bytes.trailingZeroBitCount >= shift {
+      return "\(bytes >> UInt64(shift))\(unit)"
+    }
+    return "\(bytes)"
+  }
+
+  /// What EL1 and EL0 may do: "EL1 rw- EL0 ---".
+  static func permissions(_ attributes: Attributes) -> String {
+    func triple(_ read: Bool, _ write: Bool, _ execute: Bool) -> String {
+      (read ? "r" : "-") + (write ? "w" : "-") + (execute ? "x" : "-")
+    }
+    let user = attributes.isUser
+    return "EL1 \(triple(true, attributes.isWritable, attributes.isExecutableEL1))"
+      + " EL0 \(triple(user, user && attributes.isWritable, attributes.isExecutableEL0))"
+  }
+
+  /// The name of a shareability.
+  static func name(_ shareability: Attributes.Shareability) -> String {
+    switch shareability {
+    case .none: "none"
+    case .reserved: "reserved"
+    case .outer: "outer"
+    case .inner: "inner"
+    }
+  }
+
+  /// The name of a descriptor's kind.
+  static func name(_ kind: Descriptor.Kind) -> String {
+    switch kind {
+    case .invalid: "invalid"
+    case .table: "table"
+    case .block: "block"
+    case .page: "page"
+    case .reserved: "reserved"
+    }
+  }
+
+  /// Seconds since 1970 as a date and time, in UTC: "2026-11-23 08:06:00 UTC".
+  static func date(_ seconds: UInt64) -> String {
+    // Days since 0000-03-01, so that the leap day is the last of the year; 400 years are 146,097 days.
+    let days = seconds / 86400 + 719_468
+    let era = days / 146_097
+    let dayOfEra = days % 146_097
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let month = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * month + 2) / 5 + 1
+    let year = yearOfEra + era * 400 + (month >= 10 ? 1 : 0)
+    func two(_ value: UInt64) -> String { (value < 10 ? "0" : "") + String(value) }
+    let time = seconds % 86400
+    return "\(year)-\(two(month < 10 ? month + 3 : month - 9))-\(two(day)) "
+      + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) UTC"
+  }
+}
