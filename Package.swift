@@ -9,6 +9,9 @@ let settings: [SwiftSetting] = [
   .enableExperimentalFeature("Lifetimes"),
 ]
 
+/// Tests may use pointers and Foundation as they like.
+let testSettings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
 let package = Package(
   name: "kva",
   products: [
@@ -43,5 +46,14 @@ let package = Package(
         .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
         .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
       ]),
+
+    // What tests build their inputs with: it shares no code with the readers.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testSettings),
+    .testTarget(name: "VMSATests", dependencies: ["VMSA", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "CrashDumpTests", dependencies: ["Bytes", "CrashDump", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LinuxKernelTests", dependencies: ["KernelVA", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),
   ]
 )
