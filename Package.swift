@@ -23,10 +23,16 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CElf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CLzo2", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
+    .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
 
     .target(name: "Bytes", swiftSettings: settings),
     .target(name: "VMSA", swiftSettings: settings),
-    .target(name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf"], swiftSettings: settings),
+    .target(
+      name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
+      swiftSettings: settings),
     .target(name: "DebugInfo", dependencies: ["Bytes", "CElf"], swiftSettings: settings),
     .target(
       name: "LinuxKernel", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo"],

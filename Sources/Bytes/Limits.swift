@@ -7,6 +7,20 @@ public enum Limits {
   public static let programHeaders = 1 << 20
   /// Bytes of one note segment: 4,096 CPUs with SVE state of 20 KiB each are 80 MiB.
   public static let noteBytes: UInt64 = 256 << 20
+  /// Bytes that are copied for one look at a file that is not mapped.
+  public static let readAtOnce = 256 << 20
+  /// Records of a flattened file: QEMU writes one for 256 KiB or so; 16 Mi of them are 4 TiB.
+  public static let flattenedRecords = 1 << 24
+  /// Parts of a split dump: makedumpfile writes one for each process, at most a few hundred.
+  public static let splitParts = 1024
+  /// Ranges of a LiME file: one for each range of System RAM.
+  public static let memoryRanges = 1 << 20
+  /// Page numbers of a kdump file: 2^52 bytes of 4 KiB pages.
+  public static let pageFrames: UInt64 = 1 << 40
+  /// Compressed bytes of one page, as a multiple of its size: a codec adds a little to what it cannot pack.
+  public static let compressedPageFactor = 2
+  /// Descriptors that `info` looks through to count zero and lost pages: 256 GiB of 4 KiB pages.
+  public static let countedPages: UInt64 = 1 << 26
   /// Notes read from one dump: a handful for each of 8,192 CPUs.
   public static let notes = 1 << 17
   /// Bytes of VMCOREINFO text: the kernel gives it one page, of 64 KiB at most

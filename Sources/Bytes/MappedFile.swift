@@ -5,7 +5,7 @@ import Glibc
 ///
 /// The mapping lives as long as the object. It may be read from any number of threads.
 @safe
-public final class MappedFile: @unchecked Sendable {
+public final class MappedFile: ByteSource, @unchecked Sendable {
   /// The path as given, for messages.
   public let path: String
   /// The size in bytes when the file was opened; never zero.
@@ -17,25 +17,15 @@ public final class MappedFile: @unchecked Sendable {
   /// - Throws: `LocatedError` when it does not exist, may not be read, is a directory, a pipe or a device,
   ///   or is empty.
   public init(path: String) throws(LocatedError) {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Self.systemError(path, "cannot open") }
+    let (descriptor, status) = try SystemFile.open(path)
     defer { close(descriptor) }
-    var status = stat()
-    guard unsafe fstat(descriptor, &status) == 0 else { throw Self.systemError(path, "cannot examine") }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR:
-      throw LocatedError(file: path, kind: .unsupported, "is a directory; name the dump file in it")
-    default:
-      throw LocatedError(file: path, kind: .unsupported, "is not a regular file; copy the dump to one first")
-    }
     guard status.st_size > 0 else {
       throw LocatedError(file: path, kind: .truncated, "is empty; the dump was not written")
     }
     let size = Int(status.st_size)
     guard let mapping = unsafe mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0),
       unsafe mapping != MAP_FAILED
-    else { throw Self.systemError(path, "cannot map") }
+    else { throw SystemFile.error(path, "cannot map") }
     self.path = path
     count = size
     unsafe base = UnsafeRawPointer(mapping)
@@ -52,11 +42,12 @@ public final class MappedFile: @unchecked Sendable {
     get { unsafe _overrideLifetime(RawSpan(_unsafeStart: base, byteCount: count), borrowing: self) }
   }
 
-  /// The little-endian 64-bit word at `offset`, which the caller has checked: `offset + 8 <= count`.
+  /// The size in bytes.
+  public var byteCount: UInt64 { UInt64(count) }
+
+  /// The little-endian 64-bit word at `offset`; nil past the end.
   @inlinable @inline(__always)
-  package func uncheckedWord(at offset: Int) -> UInt64 {
-    unsafe UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-  }
+  public func word(at offset: UInt64) -> UInt64? { integer(UInt64.self, at: offset) }
 
   /// The little-endian integer at `offset`, or nil when the file ends before it does.
   @inlinable @inline(__always)
@@ -67,11 +58,10 @@ public final class MappedFile: @unchecked Sendable {
       littleEndian: base.loadUnaligned(fromByteOffset: Int(truncatingIfNeeded: offset), as: T.self))
   }
 
-  /// Shows `body` the bytes of `range`, cut at the end of the file; nil when it begins beyond.
+  /// Shows `body` the bytes of `range`; nil where they are not all there. Nothing is copied.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    guard range.lowerBound <= UInt64(count) else { return nil }
-    let end = min(range.upperBound, UInt64(count))
-    return body(bytes.extracting(Int(range.lowerBound)..<Int(end)))
+    guard range.upperBound <= UInt64(count) else { return nil }
+    return body(bytes.extracting(Int(range.lowerBound)..<Int(range.upperBound)))
   }
 
   /// Copies `count` bytes from `offset` to `position` of `buffer`.
@@ -89,18 +79,20 @@ public final class MappedFile: @unchecked Sendable {
     return true
   }
 
+  /// Gives the pages of `range` back to the system; they are read again when they are looked at.
+  public func forget(_ range: Range<UInt64>) {
+    let page = UInt64(4095)
+    let start = (range.lowerBound + page) & ~page
+    let end = min(range.upperBound, UInt64(count)) & ~page
+    guard start < end else { return }
+    unsafe madvise(UnsafeMutableRawPointer(mutating: base + Int(start)), Int(end - start), MADV_DONTNEED)
+  }
+
   /// Gives `body` the address of the mapping, for a C library that reads it.
   ///
   /// The pointer is good while the object lives.
   @unsafe
   public func withUnsafeAddress<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     try unsafe body(base)
-  }
-
-  /// A `LocatedError` for the system call that just failed.
-  private static func systemError(_ path: String, _ what: String) -> LocatedError {
-    let code = errno
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return LocatedError(file: path, kind: .system(code), "\(what): \(reason)")
   }
 }

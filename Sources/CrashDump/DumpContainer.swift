@@ -1,11 +1,22 @@
 import VMSA
 
 /// A dump format: physical memory, notes, and what the file says of itself. One type for each format.
-public protocol DumpContainer: PhysicalMemory {
+protocol DumpContainer: PhysicalMemory {
   /// The notes.
   var notes: DumpNotes { get }
-  /// What `info` shows.
+  /// What the reader should know before trusting the answers, one sentence each; told at little cost.
+  var warnings: [String] { get }
+  /// What `info` shows; counting pages may take a pass over the file's index.
   var summary: DumpSummary { get }
+  /// makedumpfile's dump level, where the format has it.
+  var dumpLevel: Int? { get }
+  /// The range of the missing part of a split dump that holds `address`, in words.
+  func missingPart(at address: PhysicalAddress) -> String?
+}
+
+extension DumpContainer {
+  var dumpLevel: Int? { nil }
+  func missingPart(at address: PhysicalAddress) -> String? { nil }
 }
 
 /// What a dump file says of itself.
@@ -20,6 +31,14 @@ public struct DumpSummary: Sendable {
   public var bytesFiltered: UInt64 = 0
   /// Bytes that should be in the file, but are beyond its end.
   public var bytesCutOff: UInt64 = 0
-  /// What the reader should know before trusting the answers, one sentence each.
-  public var warnings: [String] = []
+  /// Bytes of pages that are all zeros and stored once; nil where that was not counted.
+  public var bytesZero: UInt64?
+  /// Bytes that were lost when the dump was written.
+  public var bytesLost: UInt64 = 0
+  /// The codecs in the file; nil where the format has none.
+  public var compression: String?
+  /// makedumpfile's dump level: which pages were left out.
+  public var dumpLevel: Int?
+  /// The unit of the file in bytes; nil where the format has none.
+  public var blockSize: UInt64?
 }

@@ -1,7 +1,8 @@
 import Bytes
+import Glibc
 import VMSA
 
-/// A dump file, opened: physical memory and notes, whatever the format.
+/// A dump, opened: physical memory and notes, whatever the format.
 ///
 ///     let dump = try DumpFile(path: "vmcore")
 ///     print(dump.summary.format, dump.memory.ranges)
@@ -12,36 +13,175 @@ public final class DumpFile: Sendable {
   public var memory: any PhysicalMemory { container }
   /// The notes.
   public var notes: DumpNotes { container.notes }
-  /// What the file says of itself.
+  /// What the reader should know before trusting the answers, one sentence each.
+  public var warnings: [String] { container.warnings }
+  /// What the file says of itself; counting its pages may take a pass over the file's index.
   public var summary: DumpSummary { container.summary }
 
   private let container: any DumpContainer
 
-  /// Opens `path`, recognising the format by content. The file is only read, never written.
-  ///
-  /// - Throws: `LocatedError` when it is no dump of arm64 memory, and says what it looks like.
-  public init(path: String) throws(LocatedError) {
-    self.path = path
-    let file = try MappedFile(path: path)
-    if ELFDump.recognises(file.bytes) {
-      container = try ELFDump(file)
-    } else {
-      throw LocatedError(file: path, offset: 0, kind: .unsupported, ForeignFile.describe(file.bytes))
-    }
-  }
-}
+  /// Bytes of decompressed pages that are kept where nothing else is said.
+  public static let defaultCacheSize = 64 << 20
 
-extension DumpFile {
-  /// One line that says why a page cannot be read, and of which kind its absence is.
+  /// Opens a dump, recognising the format by content. Files are only read, never written.
+  ///
+  /// - Parameters:
+  ///   - path: a file; a directory that holds the parts of a split dump; where no such file exists,
+  ///     `PART,PART...`, or `FILE@ADDRESS[,FILE@ADDRESS...]` for raw memory.
+  ///   - cacheSize: bytes of decompressed pages to keep.
+  /// - Throws: `LocatedError` when it is no dump of arm64 memory, and says what it looks like.
+  public convenience init(path: String, cacheSize: Int = defaultCacheSize) throws(LocatedError) {
+    self.init(path: path, try DumpOpener(cacheSize: cacheSize).open(path))
+  }
+
+  private init(path: String, _ container: any DumpContainer) {
+    self.path = path
+    self.container = container
+  }
+
+  /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
+  public var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
+
+  /// The same raw memory, beginning at `address`, which is a guess.
+  public func placed(at address: PhysicalAddress) throws(LocatedError) -> DumpFile {
+    let piece = RawImage.Piece(file: try MappedFile(path: path), address: address.rawValue)
+    return DumpFile(path: path, try RawImage(path: path, [piece], isGuess: true))
+  }
+
+  /// One line that says why a page cannot be read: which kind of absence it is, and what to do.
   public func describe(_ fault: MemoryFault) -> String {
     let address = "0x" + String(fault.address.rawValue, radix: 16)
     switch fault.absence {
     case .notInDump: return "physical address \(address) is not in this dump: no memory was dumped there"
-    case .filtered: return "page \(address) was filtered out of this dump"
+    case .filtered:
+      let level = container.dumpLevel.map { " (dump level \($0))" } ?? ""
+      return "page \(address) was filtered out of this dump\(level)"
     case .cutOff: return "page \(address) is beyond the end of the file, which is cut short; copy it again"
     case .lost: return "page \(address) was lost when the dump was written: the dump is incomplete"
     case .damaged: return "page \(address) is damaged in this dump: its contents cannot be decoded"
-    case .inMissingPart: return "page \(address) is in a part of the dump that was not given"
+    case .inMissingPart:
+      let part = container.missingPart(at: fault.address) ?? "other pages"
+      return "page \(address) is in the part of this split dump that holds \(part), which was not given"
     }
+  }
+}
+
+/// Decides what a path means and what a file is, once.
+private struct DumpOpener {
+  let cacheSize: Int
+
+  func open(_ path: String) throws(LocatedError) -> any DumpContainer {
+    switch Directory.kind(of: path) {
+    case .directory: return try parts(inDirectory: path)
+    case .other: return try single(path)
+    case .absent:
+      let pieces = path.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      if pieces.allSatisfy({ $0.contains("@") }) { return try raw(path, pieces) }
+      if pieces.count > 1 { return try split(pieces) }
+      return try single(path)
+    }
+  }
+
+  /// A file by itself.
+  private func single(_ path: String) throws(LocatedError) -> any DumpContainer {
+    let file: MappedFile
+    do {
+      file = try MappedFile(path: path)
+    } catch {
+      // What the kernel makes up as it is read, /proc/kcore above all, cannot be mapped.
+      guard case .system(let code) = error.kind, [ENODEV, ENOMEM, EINVAL, EIO].contains(code) else { throw error }
+      let file = try UnmappedFile(path: path)
+      return try ELFDump(file, ELFHeaders(reading: file), format: "ELF, live")
+    }
+    if let part = try kdump(file) {
+      guard part.header.part != nil else { return part }
+      return try SplitDump([part] + siblings(of: part))
+    }
+    if ELFHeaders.recognises(file.bytes) { return try ELFDump(file, ELFHeaders(file), format: "ELF") }
+    if FlattenedFile.recognises(file.bytes) {
+      let flat = try FlattenedFile(file)
+      return try ELFDump(flat, ELFHeaders(reading: flat), format: "ELF, flattened")
+    }
+    if LiMEFile<MappedFile>.recognises(file.bytes) { return try LiMEFile(file) }
+    if let words = ForeignFile.describe(file.bytes) {
+      throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
+    }
+    guard RawImage.mayBe(file) else {
+      throw LocatedError(
+        file: path, offset: 0, kind: .unsupported,
+        "is not a dump of a format kva knows; for raw memory say where it lies: \(path)@ADDRESS")
+    }
+    return try RawImage(path: path, [RawImage.Piece(file: file, address: 0)], isAddressUnknown: true)
+  }
+
+  /// A kdump file, flattened or not; nil where `file` is none.
+  private func kdump(_ file: MappedFile) throws(LocatedError) -> (any KdumpPart)? {
+    if KdumpHeader.recognises(file.bytes) {
+      return try KdumpFile(file, cacheSize: cacheSize, format: "kdump-compressed")
+    }
+    guard FlattenedFile.recognises(file.bytes) else { return nil }
+    let flat = try FlattenedFile(file)
+    guard flat.withBytes(0..<8, KdumpHeader.recognises) == true else { return nil }
+    let cut = flat.isCutShort ? ["the flattened file is cut short: what came last is missing; copy it again"] : []
+    return try KdumpFile(flat, cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: cut)
+  }
+
+  /// `PATH@ADDRESS`, each.
+  private func raw(_ path: String, _ pieces: [String]) throws(LocatedError) -> any DumpContainer {
+    var placed: [RawImage.Piece] = []
+    for piece in pieces {
+      guard let at = piece.lastIndex(of: "@") else { continue }
+      let digits = piece[piece.index(after: at)...]
+      let text = digits.hasPrefix("0x") || digits.hasPrefix("0X") ? digits.dropFirst(2) : digits
+      guard let address = UInt64(text, radix: 16), text.first?.isHexDigit == true else {
+        throw LocatedError(
+          file: path, kind: .malformed, "'\(digits)' is not an address: give FILE@ADDRESS, the address in hex")
+      }
+      placed.append(RawImage.Piece(file: try MappedFile(path: String(piece[..<at])), address: address))
+    }
+    return try RawImage(path: path, placed)
+  }
+
+  /// The parts of a split dump, each named.
+  private func split(_ paths: [String]) throws(LocatedError) -> any DumpContainer {
+    var parts: [any KdumpPart] = []
+    for path in paths {
+      guard let part = try kdump(try MappedFile(path: path)) else {
+        throw LocatedError(file: path, offset: 0, kind: .mismatch, "is no part of a split dump")
+      }
+      parts.append(part)
+    }
+    return try SplitDump(parts)
+  }
+
+  /// The parts of a split dump in a directory that holds nothing else of its kind.
+  private func parts(inDirectory path: String) throws(LocatedError) -> any DumpContainer {
+    var parts: [any KdumpPart] = []
+    for name in Directory.names(in: path) {
+      guard let file = try? MappedFile(path: path + "/" + name), let part = try kdump(file), part.header.part != nil
+      else { continue }
+      parts.append(part)
+    }
+    guard !parts.isEmpty else {
+      throw LocatedError(
+        file: path, kind: .unsupported, "is a directory without parts of a split dump; name the dump file in it")
+    }
+    return try SplitDump(parts)
+  }
+
+  /// The other parts of the dump that `part` is of: files beside it whose names differ in the number at
+  /// their end only.
+  private func siblings(of part: any KdumpPart) throws(LocatedError) -> [any KdumpPart] {
+    let (directory, name) = Directory.split(part.path)
+    let stem = Directory.stem(name)
+    var result: [any KdumpPart] = []
+    for other in Directory.names(in: directory) where other != name && Directory.stem(other) == stem {
+      guard let file = try? MappedFile(path: directory + "/" + other), let sibling = try? kdump(file),
+        sibling.header.part != nil, sibling.header.identity == part.header.identity,
+        sibling.header.frameCount == part.header.frameCount
+      else { continue }
+      result.append(sibling)
+    }
+    return result
   }
 }

@@ -8,10 +8,15 @@ struct ELFHeaders {
   /// All program headers, the real number of them where e_phnum is PN_XNUM.
   let programHeaders: [GElf_Phdr]
 
+  /// Whether a file begins as ELF files do.
+  static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("\u{7f}ELF", at: 0) }
+
   /// Reads the headers of `file`.
   ///
-  /// - Throws: `LocatedError` when the program headers lie outside the file or are too many.
+  /// - Throws: `LocatedError` when it is no arm64 core, or the program headers lie outside the file or are
+  ///   too many.
   init(_ file: MappedFile) throws(LocatedError) {
+    try Self.checkIdentity(file.path, file.bytes)
     let result: Result<ELFHeaders, LocatedError> = unsafe file.withUnsafeAddress { address in
       unsafe Self.read(address, file)
     }
@@ -21,6 +26,53 @@ struct ELFHeaders {
   private init(flags: UInt32, programHeaders: [GElf_Phdr]) {
     self.flags = flags
     self.programHeaders = programHeaders
+  }
+
+  /// Reads the headers of an ELF file that libelf cannot be given: one inside another file, or not mapped.
+  ///
+  /// - Throws: as the other.
+  init<Source: ByteSource>(reading file: Source) throws(LocatedError) {
+    let identity: Result<Void, LocatedError>? = file.withBytes(0..<64) { bytes in
+      Result { () throws(LocatedError) in try Self.checkIdentity(file.path, bytes) }
+    }
+    guard let identity else {
+      throw LocatedError(
+        file: file.path, offset: 0, kind: .truncated, "the file ends within its ELF header; copy it again")
+    }
+    try identity.get()
+    let start = file.integer(UInt64.self, at: 32) ?? 0
+    var count = UInt64(file.integer(UInt16.self, at: 56) ?? 0)
+    if count == UInt64(PN_XNUM), let sections = file.integer(UInt64.self, at: 40),
+      let real = file.integer(UInt32.self, at: sections &+ 44)
+    {
+      count = UInt64(real)
+    }
+    guard count <= UInt64(Limits.programHeaders) else { throw Self.tooMany(count, file.path) }
+    let size = UInt64(MemoryLayout<Elf64_Phdr>.size)
+    guard count > 0, start != 0, let range = file.range(at: start, count: count * size) else {
+      throw LocatedError(
+        file: file.path, offset: 32, kind: .malformed, "its program headers lie outside the file; it is damaged")
+    }
+    let headers: [GElf_Phdr]? = file.withBytes(range) { bytes in
+      (0..<Int(count)).map { index in
+        let at = index * Int(size)
+        func word(_ offset: Int) -> UInt64 { bytes.integer(UInt64.self, at: at + offset) ?? 0 }
+        func half(_ offset: Int) -> UInt32 { bytes.integer(UInt32.self, at: at + offset) ?? 0 }
+        return GElf_Phdr(
+          p_type: half(0), p_flags: half(4), p_offset: word(8), p_vaddr: word(16), p_paddr: word(24),
+          p_filesz: word(32), p_memsz: word(40), p_align: word(48))
+      }
+    }
+    guard let headers else {
+      throw LocatedError(file: file.path, offset: start, kind: .truncated, "its program headers cannot be read")
+    }
+    self.init(flags: file.integer(UInt32.self, at: 48) ?? 0, programHeaders: headers)
+  }
+
+  private static func tooMany(_ count: UInt64, _ path: String) -> LocatedError {
+    LocatedError(
+      file: path, offset: 56, kind: .malformed,
+      "claims \(count) program headers, more than the \(Limits.programHeaders) kva reads")
   }
 
   private static func read(_ address: UnsafeRawPointer, _ file: MappedFile) -> Result<Self, LocatedError> {
@@ -44,12 +96,7 @@ struct ELFHeaders {
           file: file.path, offset: 32, kind: .malformed,
           "has no program headers: nothing says where the memory is"))
     }
-    guard count <= Limits.programHeaders else {
-      return .failure(
-        LocatedError(
-          file: file.path, offset: 56, kind: .malformed,
-          "claims \(count) program headers, more than the \(Limits.programHeaders) kva reads"))
-    }
+    guard count <= Limits.programHeaders else { return .failure(tooMany(UInt64(count), file.path)) }
     var headers: [GElf_Phdr] = []
     for index in 0..<count {
       var programHeader = GElf_Phdr()
@@ -59,5 +106,42 @@ struct ELFHeaders {
       headers.append(programHeader)
     }
     return .success(Self(flags: header.e_flags, programHeaders: headers))
+  }
+
+  /// Says in one line what is wrong with a file that begins as ELF, but is no arm64 core.
+  private static func checkIdentity(_ path: String, _ bytes: RawSpan) throws(LocatedError) {
+    func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
+      LocatedError(file: path, offset: offset, kind: kind, message)
+    }
+    guard bytes.byteCount >= 64, let fileClass = bytes.integer(UInt8.self, at: Int(EI_CLASS)),
+      let data = bytes.integer(UInt8.self, at: Int(EI_DATA)), let type = bytes.integer(UInt16.self, at: 16),
+      let machine = bytes.integer(UInt16.self, at: 18)
+    else { throw fail(0, .truncated, "the file ends within its ELF header; copy it again") }
+    guard fileClass == UInt8(ELFCLASS64) else {
+      throw fail(UInt64(EI_CLASS), .unsupported, "is a 32-bit ELF file; arm64 dumps are 64-bit")
+    }
+    guard data == UInt8(ELFDATA2LSB) else {
+      throw fail(
+        UInt64(EI_DATA), .unsupported, "is a big-endian ELF file; kva reads little-endian kernels only")
+    }
+    guard machine == UInt16(EM_AARCH64) else {
+      throw fail(18, .unsupported, "is an ELF file of \(name(ofMachine: machine)), not of arm64")
+    }
+    guard type == UInt16(ET_CORE) else {
+      let what = type == UInt16(ET_REL) ? "an object file" : "a program or a vmlinux"
+      throw fail(16, .unsupported, "is \(what), not a core dump; a vmlinux is given with --vmlinux")
+    }
+  }
+
+  private static func name(ofMachine machine: UInt16) -> String {
+    switch Int32(machine) {
+    case EM_X86_64: "x86-64"
+    case EM_386: "32-bit x86"
+    case EM_ARM: "32-bit Arm"
+    case EM_RISCV: "RISC-V"
+    case EM_PPC64: "64-bit PowerPC"
+    case EM_S390: "s390"
+    default: "machine type \(machine)"
+    }
   }
 }

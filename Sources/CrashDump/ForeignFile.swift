@@ -2,22 +2,18 @@ import Bytes
 
 /// What a file that is no dump looks like, and what to do with it.
 enum ForeignFile {
-  /// One line for the file that begins with `bytes`.
-  static func describe(_ bytes: RawSpan) -> String {
+  /// One line for the file that begins with `bytes`; nil where they tell nothing.
+  static func describe(_ bytes: RawSpan) -> String? {
     for (signature, offset, words) in signatures where bytes.hasBytes(signature, at: offset) { return words }
     if bytes.integer(UInt32.self, at: 0) == 0xfd2f_b528 {
       return "is compressed with zstd; unpack it first (zstd -d)"
     }
     if bytes.integer(UInt16.self, at: 0) == 0x8b1f { return "is compressed with gzip; unpack it first (gunzip)" }
     if isText(bytes) { return "is a text file, not a dump" }
-    return "is not a dump of a format kva knows"
+    return nil
   }
 
   private static let signatures: [(StaticString, Int, String)] = [
-    ("KDUMP   ", 0, "is a kdump-compressed dump, which this version does not read"),
-    ("DISKDUMP", 0, "is a diskdump, which this version does not read"),
-    ("makedumpfile\0\0\0\0", 0, "is a flattened dump, which this version does not read"),
-    ("ARMd", 56, "is an arm64 kernel Image, not a dump"),
     ("QFI", 0, "is a qcow2 disk image; dump the guest's memory with dump-guest-memory instead"),
     ("PAGEDU64", 0, "is a Windows crash dump"),
     ("PAGEDUMP", 0, "is a Windows crash dump"),

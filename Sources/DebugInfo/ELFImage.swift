@@ -123,8 +123,9 @@ public final class ELFImage: Sendable {
     {
       let inside = address - section.address
       let (offset, overflow) = section.offset.addingReportingOverflow(inside)
-      guard !overflow, offset <= UInt64(file.count) else { return nil }
-      return file.withBytes(offset..<(offset + min(limit, section.size - inside))) { $0.cString() }
+      guard !overflow, offset <= file.byteCount else { return nil }
+      let count = min(limit, section.size - inside, file.byteCount - offset)
+      return file.withBytes(offset..<(offset + count)) { $0.cString() }
     }
     return nil
   }

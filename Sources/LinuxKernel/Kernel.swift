@@ -62,7 +62,7 @@ public final class Kernel: Sendable {
     memoryTypes = MemoryTypes.mair(
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
-    warnings = dump.summary.warnings + locator.warnings
+    warnings = dump.warnings + locator.warnings
     if vmlinux != nil, let start = symbols.symbol(named: "_text"), let end = symbols.symbol(named: "_end"),
       start.address < end.address
     {

@@ -43,6 +43,11 @@ public protocol PhysicalMemory: Sendable {
   /// Why the byte at `address` cannot be read, or nil when it can: without reading the page itself.
   func absence(at address: PhysicalAddress) -> Absence?
 
+  /// Shows `body` all memory that can be read, in pieces of 4 KiB to 1 MiB that begin at multiples of 4 KiB
+  /// where the memory does: in any order and on all cores at once, keeping nothing. It ends early when
+  /// `body` returns false.
+  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool)
+
   /// The ranges of physical memory that the machine had, as the dump tells, in order and apart.
   var ranges: [Range<PhysicalAddress>] { get }
 }

@@ -3,7 +3,9 @@ import KernelVA
 
 /// The dump and how to open it: the same for every command.
 struct DumpOptions: ParsableArguments {
-  @Argument(help: "The dump file.", completion: .file())
+  @Argument(
+    help: "The dump: a file, a directory of parts, PART,PART... or, for raw memory, FILE@ADDRESS,...",
+    completion: .file())
   var dump: String
 
   @Option(help: "The kernel's ELF file, for its symbols.", completion: .file())
@@ -32,8 +34,14 @@ struct DumpOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Instead of what the dump says: 4K, 16K or 64K.", valueName: "size"))
   var pageSize: PageSize?
 
+  @Option(
+    help: ArgumentHelp("Keep up to this much decompressed memory, such as 64M.", valueName: "size"))
+  var cacheSize: ByteSize?
+
   /// Opens the dump.
-  func open() throws -> DumpFile { try DumpFile(path: dump) }
+  func open() throws -> DumpFile {
+    try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
+  }
 
   /// Finds the kernel in `dump`, and says on standard error what is doubtful about it.
   func kernel(in dump: DumpFile) throws -> Kernel {
@@ -56,6 +64,19 @@ struct Number: ExpressibleByArgument {
   init?(argument: String) {
     guard let value = Query.number(argument) else { return nil }
     self.value = value
+  }
+}
+
+/// A size in bytes: a number, K, M or G behind it where wanted.
+struct ByteSize: ExpressibleByArgument {
+  let bytes: Int
+  init?(argument: String) {
+    let units: [Character: UInt64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
+    let unit = argument.last.flatMap { units[Character($0.uppercased())] }
+    guard let number = Query.number(unit == nil ? argument[...] : argument.dropLast()) else { return nil }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
+    guard !overflow, bytes <= 1 << 40 else { return nil }
+    self.bytes = Int(bytes)
   }
 }
 

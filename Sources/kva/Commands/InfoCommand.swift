@@ -72,8 +72,17 @@ extension Output {
       }
       object.number("pagesPresent", pageSize.map { summary.bytesPresent / $0 })
       object.number("pagesTotal", pageSize.map { summary.bytesTotal / $0 })
-      object.number("bytesFiltered", summary.bytesFiltered)
-      object.number("bytesCutOff", summary.bytesCutOff)
+      for (name, bytes) in [
+        ("pagesFiltered", summary.bytesFiltered), ("pagesLost", summary.bytesLost),
+        ("pagesCutOff", summary.bytesCutOff),
+      ] {
+        object.number(name, pageSize.map { bytes / $0 })
+      }
+      object.number("pagesZero", pageSize.flatMap { size in summary.bytesZero.map { $0 / size } })
+      object.string("compression", summary.compression)
+      object.number("dumpLevel", summary.dumpLevel)
+      object.strings("leftOut", summary.dumpLevel.map(Words.leftOut) ?? [])
+      object.number("blockSize", summary.blockSize)
       object.object("sources") { sources in
         for fact in facts?.list ?? [] { sources.string(fact.key, fact.source) }
         if let kernel {
@@ -82,7 +91,7 @@ extension Output {
           sources.string("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
         }
       }
-      object.strings("warnings", kernel?.warnings ?? summary.warnings)
+      object.strings("warnings", kernel?.warnings ?? dump.warnings)
     }
   }
 
@@ -97,6 +106,11 @@ extension Output {
       newline()
     }
     line("format", summary.format)
+    if let compression = summary.compression { line("compression", compression) }
+    if let level = summary.dumpLevel {
+      let words = Words.leftOut(level)
+      line("dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
+    }
     for fact in kernel?.facts.list ?? [] { line(fact.name, fact.text, fact.source) }
     if let kernel {
       line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
@@ -111,6 +125,8 @@ extension Output {
     let page = kernel?.facts.granule.value.size ?? 4096
     line("pages present", "\(summary.bytesPresent / page) of \(summary.bytesTotal / page)")
     if summary.bytesFiltered > 0 { line("pages filtered out", "\(summary.bytesFiltered / page)") }
+    if let zero = summary.bytesZero { line("pages of zeros", "\(zero / page)") }
+    if summary.bytesLost > 0 { line("pages lost", "\(summary.bytesLost / page)") }
     if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
     for cpu in dump.notes.cpus {
       line(

@@ -42,6 +42,12 @@ enum Words {
     }
   }
 
+  /// What makedumpfile leaves out at a dump level (makedumpfile(8), `-d`).
+  static func leftOut(_ level: Int) -> [String] {
+    let names = ["zero pages", "page cache", "private page cache", "user data", "free pages"]
+    return names.indices.filter { level >> $0 & 1 == 1 }.map { names[$0] }
+  }
+
   /// Seconds since 1970 as a date and time, in UTC: "2026-11-23 08:06:00 UTC".
   static func date(_ seconds: UInt64) -> String {
     // Days since 0000-03-01, so that the leap day is the last of the year; 400 years are 146,097 days.

@@ -1,0 +1,41 @@
+/// Random access to bytes from outside that have a name: a mapped file, a file read piece by piece, or a
+/// file inside another. Any number of threads may read at once.
+public protocol ByteSource: Sendable {
+  /// The file's path, for messages.
+  var path: String { get }
+  /// How many bytes there are.
+  var byteCount: UInt64 { get }
+  /// The little-endian 64-bit word at `offset`, of any alignment; nil where it is not all there.
+  func word(at offset: UInt64) -> UInt64?
+  /// Copies `count` bytes from `offset` to `position` of `buffer`; false, with `buffer` in any state, where
+  /// they are not all there.
+  func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool
+  /// Shows `body` the bytes of `range`; nil where they are not all there.
+  func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R?
+  /// Says that `range` will not be needed soon, so that its memory may go.
+  func forget(_ range: Range<UInt64>)
+}
+
+extension ByteSource {
+  /// Does nothing.
+  public func forget(_ range: Range<UInt64>) {}
+
+  /// The little-endian integer at `offset`, or nil past the end.
+  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
+    let (end, overflow) = offset.addingReportingOverflow(UInt64(MemoryLayout<T>.size))
+    guard !overflow else { return nil }
+    return withBytes(offset..<end) { $0.integer(T.self, at: 0) } ?? nil
+  }
+
+  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
+    guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
+    return withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+  }
+
+  /// `offset..<offset + count`, or nil when that passes the end of the bytes.
+  public func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
+    let (end, overflow) = offset.addingReportingOverflow(count)
+    return overflow || end > byteCount ? nil : offset..<end
+  }
+}

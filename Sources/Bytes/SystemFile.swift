@@ -1,0 +1,32 @@
+import Glibc
+
+/// Opening files for reading, and saying why one cannot be.
+enum SystemFile {
+  /// Opens `path` and looks what it is.
+  ///
+  /// - Throws: `LocatedError` when it does not exist, may not be read, or is a directory, a pipe or a device.
+  static func open(_ path: String) throws(LocatedError) -> (descriptor: Int32, status: stat) {
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw error(path, "cannot open") }
+    var status = stat()
+    guard unsafe fstat(descriptor, &status) == 0 else {
+      let failure = error(path, "cannot examine")
+      close(descriptor)
+      throw failure
+    }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      close(descriptor)
+      let what = kind == S_IFDIR ? "is a directory; name the dump file in it" : "is not a regular file; copy the dump to one"
+      throw LocatedError(file: path, kind: .unsupported, what)
+    }
+    return (descriptor, status)
+  }
+
+  /// A `LocatedError` for the system call that just failed.
+  static func error(_ path: String, _ what: String) -> LocatedError {
+    let code = errno
+    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+    return LocatedError(file: path, kind: .system(code), "\(what): \(reason)")
+  }
+}

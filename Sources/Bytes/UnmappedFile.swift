@@ -1,0 +1,63 @@
+import Glibc
+
+/// A file that is read piece by piece: one that cannot be mapped, such as `/proc/kcore`.
+public final class UnmappedFile: ByteSource {
+  /// The path as given, for messages.
+  public let path: String
+  /// The size in bytes; the largest there is where the system does not tell it.
+  public let byteCount: UInt64
+  private let descriptor: Int32
+
+  /// Opens `path`.
+  ///
+  /// - Throws: `LocatedError` when it does not exist, may not be read, or is no file.
+  public init(path: String) throws(LocatedError) {
+    let (descriptor, status) = try SystemFile.open(path)
+    self.path = path
+    self.descriptor = descriptor
+    // Files that the kernel makes up as they are read have no size.
+    byteCount = status.st_size > 0 ? UInt64(status.st_size) : UInt64(Int64.max)
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// The little-endian 64-bit word at `offset`; nil where it cannot be read.
+  public func word(at offset: UInt64) -> UInt64? {
+    var value: UInt64 = 0
+    let complete = unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0, from: offset) }
+    return complete ? UInt64(littleEndian: value) : nil
+  }
+
+  /// Copies `count` bytes from `offset` to `position` of `buffer`; false where they cannot all be read.
+  public func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+    guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
+      return false
+    }
+    return unsafe buffer.withUnsafeMutableBytes { target in
+      unsafe fill(UnsafeMutableRawBufferPointer(rebasing: target[position..<(position + count)]), from: offset)
+    }
+  }
+
+  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
+  public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+    guard range.upperBound - range.lowerBound <= UInt64(Limits.readAtOnce) else { return nil }
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    let complete = unsafe bytes.withUnsafeMutableBytes { unsafe fill($0, from: range.lowerBound) }
+    return unsafe complete ? body(bytes.span.bytes) : nil
+  }
+
+  private func fill(_ target: UnsafeMutableRawBufferPointer, from offset: UInt64) -> Bool {
+    let wanted = target.count
+    guard let start = target.baseAddress, let position = Int(exactly: offset) else { return wanted == 0 }
+    var done = 0
+    while done < wanted {
+      let count = unsafe pread(descriptor, start + done, wanted - done, position + done)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return false }
+      done += count
+    }
+    return true
+  }
+}

@@ -1,0 +1,374 @@
+import Bytes
+import Synchronization
+import VMSA
+
+/// A kdump-compressed dump (makedumpfile, QEMU): each page a block of its own, compressed or not.
+final class KdumpFile<Source: ByteSource>: KdumpPart {
+  var path: String { file.path }
+  let header: KdumpHeader
+  let notes: DumpNotes
+  private let file: Source
+  private let exists: PageBitmap<Source>
+  private let dumped: PageBitmap<Source>
+  private let cache: PageCache
+  private let contexts = ContextPool()
+  private let blockShift: UInt64
+  /// What `info` calls it.
+  private let format: String
+  /// What the container of the bytes has to warn of.
+  private let outerWarnings: [String]
+
+  /// A `struct page_desc`.
+  private struct PageDescriptor {
+    var offset: UInt64
+    var size: UInt32
+    var flags: UInt32
+    /// `sizeof(page_desc_t)`.
+    static var size: UInt64 { 24 }
+  }
+
+  /// Reads the headers and notes of `file`.
+  ///
+  /// - Parameter cacheSize: bytes of decompressed pages to keep.
+  init(_ file: Source, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
+    let header = try KdumpHeader(file)
+    var notes = DumpNotes()
+    if let range = header.notes { file.withBytes(range) { notes.add($0) } }
+    if notes.vmcoreinfo == nil, let range = header.vmcoreinfo {
+      notes.vmcoreinfo = file.bytes(range, limit: Limits.vmcoreinfoBytes)
+    }
+    self.file = file
+    self.header = header
+    self.notes = notes
+    self.format = format
+    outerWarnings = warnings
+    exists = PageBitmap(file, at: header.bitmapOffset, count: header.frameCount)
+    dumped =
+      header.hasTwoBitmaps
+      ? PageBitmap(file, at: header.bitmapOffset + header.bitmapSize, count: header.frameCount) : exists
+    cache = PageCache(pageSize: Int(header.blockSize), capacity: cacheSize)
+    blockShift = UInt64(header.blockSize.trailingZeroBitCount)
+  }
+
+  // MARK: - Pages
+
+  /// Why frame `number` cannot be read, as far as the bitmaps tell.
+  private func absence(ofFrame number: UInt64) -> Absence? {
+    guard number < header.frameCount else { return .notInDump }
+    if let part = header.part, !part.contains(number) {
+      return exists.contains(number) || dumped.contains(number) ? .inMissingPart : .notInDump
+    }
+    if dumped.contains(number) { return nil }
+    return exists.contains(number) ? .filtered : .notInDump
+  }
+
+  /// The descriptor of frame `number`, which the bitmap says was dumped.
+  private func descriptor(_ number: UInt64) -> PageDescriptor? {
+    let index = dumped.rank(number) - (header.part.map { dumped.rank($0.lowerBound) } ?? 0)
+    let at = header.descriptorsOffset + index * PageDescriptor.size
+    guard let offset = file.word(at: at), let rest = file.word(at: at + 8) else { return nil }
+    return PageDescriptor(
+      offset: offset, size: UInt32(truncatingIfNeeded: rest), flags: UInt32(truncatingIfNeeded: rest >> 32))
+  }
+
+  /// Decompresses frame `number` into `page`.
+  private func load(
+    _ number: UInt64, into page: inout MutableRawSpan, _ context: DecompressionContext
+  ) -> Absence? {
+    if let absence = absence(ofFrame: number) { return absence }
+    guard let descriptor = descriptor(number) else { return .cutOff }
+    // A page that was lost when the disk was full has a descriptor of zeros; a page of zeros has not.
+    guard descriptor.offset != 0 else { return .lost }
+    guard descriptor.size <= UInt64(Limits.compressedPageFactor) * header.blockSize, descriptor.size > 0,
+      descriptor.offset <= UInt64(Int64.max)
+    else { return .damaged }
+    let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
+    let range = descriptor.offset..<(descriptor.offset + UInt64(descriptor.size))
+    guard let target = unsafe page.withUnsafeMutableBytes({ $0.baseAddress }) else { return .damaged }
+    let size = page.byteCount
+    let decoded = file.withBytes(range) { input in
+      var page = unsafe MutableRawSpan(_unsafeStart: target, byteCount: size)
+      return context.decompress(input, codec, into: &page)
+    }
+    guard let decoded else { return .cutOff }
+    return decoded ? nil : .damaged
+  }
+
+  /// Shows `body` the bytes of frame `number`, decompressing it if it is not kept.
+  private func withFrame<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> Result<R, FrameFault> {
+    if let result = cache.withPage(number, body) { return .success(result) }
+    return contexts.withContext(pageSize: Int(header.blockSize)) { context, page in
+      var span = page.mutableSpan
+      var raw = unsafe span.mutableBytes
+      if let absence = load(number, into: &raw, context) { return .failure(FrameFault(absence: absence)) }
+      let bytes = unsafe page.span.bytes
+      cache.insert(number, bytes)
+      return .success(body(bytes))
+    }
+  }
+
+  private struct FrameFault: Error {
+    var absence: Absence
+  }
+
+  // MARK: - PhysicalMemory
+
+  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
+    let offset = Int(truncatingIfNeeded: address.rawValue & (header.blockSize - 1))
+    let found = withFrame(address.rawValue >> blockShift) { $0.integer(UInt64.self, at: offset) ?? 0 }
+    switch found {
+    case .success(let word): return word
+    case .failure(let fault): throw MemoryFault(fault.absence, at: address)
+    }
+  }
+
+  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    let count = buffer.byteCount
+    guard let target = unsafe buffer.withUnsafeMutableBytes({ $0.baseAddress }) else { return }
+    if UInt64(count) >= Self.largeRead * header.blockSize {
+      return try unsafe readLarge(address, into: target, count)
+    }
+    var done = 0
+    while done < count {
+      let here = address &+ UInt64(done)
+      let offset = Int(truncatingIfNeeded: here.rawValue & (header.blockSize - 1))
+      let part = min(count - done, Int(header.blockSize) - offset)
+      let found = withFrame(here.rawValue >> blockShift) { page in
+        unsafe page.withUnsafeBytes { bytes in
+          unsafe (target + done).copyMemory(from: bytes.baseAddress.unsafelyUnwrapped + offset, byteCount: part)
+        }
+      }
+      if case .failure(let fault) = found { throw MemoryFault(fault.absence, at: here) }
+      done += part
+    }
+  }
+
+  /// Pages from which on a read goes around the cache, on all cores.
+  private static var largeRead: UInt64 { 32 }
+
+  /// Decompresses whole pages into `target` itself; each is written by one core only.
+  private func readLarge(
+    _ address: PhysicalAddress, into target: UnsafeMutableRawPointer, _ count: Int
+  ) throws(MemoryFault) {
+    let size = header.blockSize
+    let (end, overflow) = address.rawValue.addingReportingOverflow(UInt64(count))
+    guard !overflow else { throw MemoryFault(.notInDump, at: address) }
+    let firstMissing = Mutex<MemoryFault?>(nil)
+    let destination = unsafe SharedPointer(target)
+    ParallelScan.run([(address.rawValue & ~(size - 1))..<end]) { _, piece in
+      contexts.withContext(pageSize: Int(size)) { context, page in
+        var here = max(piece.lowerBound, address.rawValue)
+        while here < min(piece.upperBound, end) {
+          let frameEnd = min((here | (size - 1)) + 1, end)
+          let part = Int(frameEnd - here)
+          let to = unsafe destination.pointer + Int(here - address.rawValue)
+          let absence: Absence?
+          if part == Int(size) {
+            var raw = unsafe MutableRawSpan(_unsafeStart: to, byteCount: part)
+            absence = load(here >> blockShift, into: &raw, context)
+          } else {
+            var span = page.mutableSpan
+            var raw = unsafe span.mutableBytes
+            absence = load(here >> blockShift, into: &raw, context)
+            if absence == nil {
+              unsafe page.withUnsafeBytes { bytes in
+                guard let from = bytes.baseAddress else { return }
+                unsafe to.copyMemory(from: from + Int(here & (size - 1)), byteCount: part)
+              }
+            }
+          }
+          if let absence {
+            let fault = MemoryFault(absence, at: PhysicalAddress(here))
+            firstMissing.withLock { first in
+              if first.map({ fault.address < $0.address }) ?? true { first = fault }
+            }
+            return true
+          }
+          here = frameEnd
+        }
+        return true
+      }
+    }
+    if let fault = firstMissing.withLock({ $0 }) { throw fault }
+  }
+
+  func absence(at address: PhysicalAddress) -> Absence? {
+    let number = address.rawValue >> blockShift
+    if let absence = absence(ofFrame: number) { return absence }
+    guard let descriptor = descriptor(number) else { return .cutOff }
+    if descriptor.offset == 0 { return .lost }
+    guard descriptor.offset < UInt64(Int64.max),
+      file.range(at: descriptor.offset, count: UInt64(descriptor.size)) != nil
+    else { return .cutOff }
+    return nil
+  }
+
+  var ranges: [Range<PhysicalAddress>] {
+    var result: [Range<PhysicalAddress>] = []
+    exists.forEachRun { frames, isSet in
+      guard isSet else { return }
+      result.append(
+        PhysicalAddress(frames.lowerBound << blockShift)..<PhysicalAddress(frames.upperBound << blockShift))
+    }
+    return result
+  }
+
+  /// Shows `body` each page that can be read, decompressed outside the cache.
+  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
+    var runs: [Range<UInt64>] = []
+    dumped.forEachRun { frames, isSet in
+      if isSet { runs.append((frames.lowerBound << blockShift)..<(frames.upperBound << blockShift)) }
+    }
+    ParallelScan.run(runs) { _, piece in
+      contexts.withContext(pageSize: Int(header.blockSize)) { context, page in
+        var frame = piece.lowerBound >> blockShift
+        while frame << blockShift < piece.upperBound {
+          var span = page.mutableSpan
+          var raw = unsafe span.mutableBytes
+          if load(frame, into: &raw, context) == nil {
+            guard body(PhysicalAddress(frame << blockShift), unsafe page.span.bytes) else { return false }
+          }
+          frame += 1
+        }
+        return true
+      }
+    }
+  }
+
+  var dumpLevel: Int? { header.dumpLevel }
+
+  func missingPart(at address: PhysicalAddress) -> String? {
+    guard let part = header.part else { return nil }
+    let isBelow = address.rawValue >> blockShift < part.lowerBound
+    let start = isBelow ? 0 : part.upperBound << blockShift
+    let end = isBelow ? part.lowerBound << blockShift : header.frameCount << blockShift
+    return "0x\(String(start, radix: 16))-0x\(String(end, radix: 16))"
+  }
+
+  // MARK: - What info shows
+
+  var warnings: [String] {
+    var warnings = outerWarnings
+    // DUMP_DH_COMPRESSED_INCOMPLETE
+    if header.status & 8 != 0 {
+      warnings.append("makedumpfile marked this dump incomplete: it ran out of space")
+    }
+    if isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
+    return warnings
+  }
+
+  /// Whether one of the last descriptors, or what it points to, lies beyond the end of the file. Pages are
+  /// written in order, but pages of zeros share the first.
+  private var isCutShort: Bool {
+    let count = descriptorCount
+    let last = header.descriptorsOffset + count * PageDescriptor.size
+    guard let range = file.range(at: header.descriptorsOffset, count: last - header.descriptorsOffset) else {
+      return true
+    }
+    for index in (count > 256 ? count - 256 : 0)..<count {
+      let at = range.lowerBound + index * PageDescriptor.size
+      guard let offset = file.word(at: at), let size = file.integer(UInt32.self, at: at + 8) else { return true }
+      if file.range(at: offset, count: UInt64(size)) == nil { return true }
+    }
+    return false
+  }
+
+  /// How many page descriptors the file has.
+  private var descriptorCount: UInt64 {
+    guard let part = header.part else { return dumped.total }
+    return dumped.rank(part.upperBound) - dumped.rank(part.lowerBound)
+  }
+
+  var summary: DumpSummary {
+    var summary = DumpSummary(
+      format: "\(format), header version \(header.version)", bytesPresent: 0,
+      bytesTotal: exists.total << blockShift)
+    summary.compression = PageCodec(rawValue: header.status).intersection(.all).words
+    summary.dumpLevel = header.dumpLevel
+    summary.blockSize = header.blockSize
+    let count = descriptorCount
+    let counts = countPages(count)
+    summary.bytesPresent = (count &- (counts?.lost ?? 0) &- (counts?.cutOff ?? 0)) << blockShift
+    summary.bytesFiltered = (exists.total &- min(dumped.total, exists.total)) << blockShift
+    summary.bytesZero = counts.map { $0.zero << blockShift }
+    summary.bytesLost = (counts?.lost ?? 0) << blockShift
+    summary.bytesCutOff = (counts?.cutOff ?? 0) << blockShift
+    return summary
+  }
+
+  /// Pages of zeros (they share the first page of the file), lost and cut off ones, among `count`
+  /// descriptors; nil where there are too many to look through.
+  private func countPages(_ count: UInt64) -> (zero: UInt64, lost: UInt64, cutOff: UInt64)? {
+    guard count <= Limits.countedPages else { return nil }
+    let end = header.descriptorsOffset + count * PageDescriptor.size
+    let zeroPage = isZeroPage(at: end) ? end : .max
+    var zero: UInt64 = 0
+    var lost: UInt64 = 0
+    var cutOff: UInt64 = 0
+    let chunk: UInt64 = 1 << 16
+    var done: UInt64 = 0
+    while done < count {
+      let part = min(chunk, count - done)
+      let start = header.descriptorsOffset + done * PageDescriptor.size
+      let seen: Void? = file.withBytes(start..<(start + part * PageDescriptor.size)) { bytes in
+        for index in 0..<Int(part) {
+          let at = index * Int(PageDescriptor.size)
+          let offset = bytes.integer(UInt64.self, at: at) ?? 0
+          let size = UInt64(bytes.integer(UInt32.self, at: at + 8) ?? 0)
+          if offset == 0 { lost += 1 } else if offset == zeroPage, size == header.blockSize {
+            zero += 1
+          } else if file.range(at: offset, count: size) == nil {
+            cutOff += 1
+          }
+        }
+      }
+      if seen == nil { cutOff += part }
+      done += part
+    }
+    return (zero, lost, cutOff)
+  }
+
+  /// Whether a whole page of zeros lies at `offset`.
+  private func isZeroPage(at offset: UInt64) -> Bool {
+    guard let range = file.range(at: offset, count: header.blockSize) else { return false }
+    return file.withBytes(range) { bytes in
+      for index in stride(from: 0, to: bytes.byteCount, by: 8) where bytes.integer(UInt64.self, at: index) != 0 {
+        return false
+      }
+      return true
+    } ?? false
+  }
+}
+
+/// A pointer that several cores write through, each to bytes of its own.
+@unsafe
+private struct SharedPointer: @unchecked Sendable {
+  let pointer: UnsafeMutableRawPointer
+  init(_ pointer: UnsafeMutableRawPointer) { unsafe self.pointer = pointer }
+}
+
+/// Contexts and page buffers for decompressing, lent to one caller at a time.
+final class ContextPool: Sendable {
+  private struct Worker {
+    var context: DecompressionContext
+    var page: [UInt8]
+  }
+
+  /// A worker is used by whoever took it out of the pool, and by nobody else.
+  private struct Idle: @unchecked Sendable {
+    var workers: [Worker] = []
+  }
+
+  private let idle = Mutex(Idle())
+
+  /// Lends a context and a buffer of `pageSize` bytes.
+  func withContext<R>(pageSize: Int, _ body: (DecompressionContext, inout [UInt8]) -> R) -> R {
+    var worker =
+      idle.withLock { idle in idle.workers.popLast() }
+      ?? Worker(context: DecompressionContext(), page: [UInt8](repeating: 0, count: pageSize))
+    let result = body(worker.context, &worker.page)
+    let returned = worker
+    idle.withLock { idle in idle.workers.append(returned) }
+    return result
+  }
+}

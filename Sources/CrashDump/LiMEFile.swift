@@ -1,0 +1,57 @@
+import Bytes
+import VMSA
+
+/// A LiME file: ranges of System RAM, each behind a header.
+///
+///     magic u32 = 0x4c694d45 | version u32 = 1 | start u64 | end u64, inclusive | reserved u64 | bytes
+///
+/// (LiME, doc/README.md, "lime" format; its "padded" and "raw" formats are raw memory.)
+final class LiMEFile<Source: ByteSource>: DumpContainer {
+  let notes = DumpNotes()
+  private let memory: SegmentedMemory<Source>
+
+  private static var headerSize: UInt64 { 32 }
+
+  /// Whether a file begins as LiME files do.
+  static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("EMiL", at: 0) }
+
+  /// Reads the header of each range.
+  ///
+  /// - Throws: `LocatedError` for a header that is none, or a range that ends before it begins.
+  init(_ file: Source) throws(LocatedError) {
+    func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
+      LocatedError(file: file.path, offset: offset, kind: kind, message)
+    }
+    var segments: [MemoryMap.Segment] = []
+    var position: UInt64 = 0
+    while file.range(at: position, count: Self.headerSize) != nil {
+      guard file.integer(UInt32.self, at: position) == 0x4c69_4d45,
+        let version = file.integer(UInt32.self, at: position + 4), let start = file.word(at: position + 8),
+        let last = file.word(at: position + 16)
+      else { throw fail(position, .malformed, "there is no LiME header where one must be; it is damaged") }
+      guard version == 1 else { throw fail(position + 4, .unsupported, "has LiME version \(version); 1 is known") }
+      guard start <= last, last - start < 1 << 52, segments.count < Limits.memoryRanges else {
+        throw fail(position + 8, .malformed, "a range ends before it begins, or there are too many; it is damaged")
+      }
+      let size = last - start + 1
+      segments.append(
+        MemoryMap.Segment(
+          physical: start, offset: position + Self.headerSize, fileSize: size, memorySize: size))
+      position += Self.headerSize
+      guard size <= file.byteCount - position else { break }
+      position += size
+    }
+    guard !segments.isEmpty else { throw fail(0, .truncated, "the file ends within its header; copy it again") }
+    memory = SegmentedMemory(source: file, map: MemoryMap(segments: segments, fileCount: file.byteCount))
+  }
+
+  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 { try memory.word(at: address) }
+  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    try memory.read(address, into: &buffer)
+  }
+  func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
+  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
+  var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
+  var warnings: [String] { memory.warnings }
+  var summary: DumpSummary { memory.summary(format: "LiME") }
+}

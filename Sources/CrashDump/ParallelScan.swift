@@ -1,0 +1,33 @@
+import Dispatch
+import Synchronization
+
+/// Work over ranges of addresses, shared out to all cores.
+enum ParallelScan {
+  /// How much one piece of work is.
+  private static let pieceSize: UInt64 = 1 << 20
+
+  /// Calls `body` with each mebibyte of each of `ranges` and the number of the range, on all cores at once,
+  /// until one call returns false.
+  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) {
+    var firstPiece: [Int] = []
+    var count = 0
+    for range in ranges {
+      firstPiece.append(count)
+      count += Int((range.upperBound - range.lowerBound + pieceSize - 1) / pieceSize)
+    }
+    let ended = Atomic<Bool>(false)
+    let starts = firstPiece
+    DispatchQueue.concurrentPerform(iterations: count) { number in
+      guard !ended.load(ordering: .relaxed) else { return }
+      var low = 0
+      var high = starts.count
+      while high - low > 1 {
+        let middle = (low + high) / 2
+        if starts[middle] <= number { low = middle } else { high = middle }
+      }
+      let start = ranges[low].lowerBound + UInt64(number - starts[low]) * pieceSize
+      let end = min(start + pieceSize, ranges[low].upperBound)
+      if !body(low, start..<end) { ended.store(true, ordering: .relaxed) }
+    }
+  }
+}

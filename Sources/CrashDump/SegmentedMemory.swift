@@ -1,0 +1,81 @@
+import Bytes
+import VMSA
+
+/// Physical memory that lies in a file segment by segment, uncompressed.
+struct SegmentedMemory<Source: ByteSource>: Sendable {
+  let source: Source
+  let map: MemoryMap
+
+  /// The little-endian 64-bit word at `address`.
+  @inline(__always)
+  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
+    if let interval = map.interval(at: address.rawValue), interval.absence == nil,
+      interval.end &- address.rawValue >= 8,
+      let word = source.word(at: interval.offset &+ (address.rawValue &- interval.start))
+    {
+      return word
+    }
+    return try wordAcrossIntervals(at: address)
+  }
+
+  /// A word at the border of two segments, or the error that says why there is none.
+  @inline(never)
+  private func wordAcrossIntervals(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
+    var bytes = [UInt8](repeating: 0, count: 8)
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    try read(address, into: &raw)
+    return bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+  }
+
+  /// Fills `buffer` from `address` on.
+  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    var done = 0
+    while done < buffer.byteCount {
+      let here = address &+ UInt64(done)
+      guard let interval = map.interval(at: here.rawValue) else { throw MemoryFault(.notInDump, at: here) }
+      if let absence = interval.absence { throw MemoryFault(absence, at: here) }
+      let count = Int(min(UInt64(buffer.byteCount - done), interval.end - here.rawValue))
+      let offset = interval.offset + (here.rawValue - interval.start)
+      guard source.copy(offset, count: count, into: &buffer, at: done) else { throw MemoryFault(.cutOff, at: here) }
+      done += count
+    }
+  }
+
+  /// Why the byte at `address` cannot be read, or nil.
+  func absence(at address: PhysicalAddress) -> Absence? {
+    guard let interval = map.interval(at: address.rawValue) else { return .notInDump }
+    return interval.absence
+  }
+
+  /// Shows `body` all memory in the file, a mebibyte at a time.
+  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
+    let present = map.intervals.filter { $0.absence == nil }
+    let source = source
+    ParallelScan.run(present.map { $0.start..<$0.end }) { index, piece in
+      let interval = present[index]
+      let offset = interval.offset + (piece.lowerBound - interval.start)
+      let range = offset..<(offset + (piece.upperBound - piece.lowerBound))
+      let more = source.withBytes(range) { body(PhysicalAddress(piece.lowerBound), $0) } ?? true
+      source.forget(range)
+      return more
+    }
+  }
+
+  /// A sentence about a file that is cut short.
+  var warnings: [String] {
+    let missing = map.bytes(.cutOff)
+    return missing > 0
+      ? ["the file is cut short: \(missing) bytes of memory are missing at its end; copy it again"] : []
+  }
+
+  /// What `info` shows of a file of this kind.
+  func summary(format: String) -> DumpSummary {
+    var summary = DumpSummary(
+      format: format, bytesPresent: map.bytes(nil),
+      bytesTotal: map.intervals.reduce(0) { $0 &+ ($1.end - $1.start) })
+    summary.bytesFiltered = map.bytes(.filtered)
+    summary.bytesCutOff = map.bytes(.cutOff)
+    return summary
+  }
+}

@@ -1,0 +1,124 @@
+import Bytes
+import VMSA
+
+/// A kdump file, whatever holds its bytes.
+protocol KdumpPart: DumpContainer {
+  /// The file's path.
+  var path: String { get }
+  /// Its headers.
+  var header: KdumpHeader { get }
+}
+
+/// A dump that makedumpfile wrote in several files (`--split`), each with the pages of a range of frames.
+final class SplitDump: DumpContainer {
+  private let parts: [any KdumpPart]
+  private let blockSize: UInt64
+
+  /// Joins `parts`.
+  ///
+  /// - Throws: `LocatedError` when one is no part, belongs to another dump, or is given twice.
+  init(_ parts: [any KdumpPart]) throws(LocatedError) {
+    let ordered = parts.sorted { Self.start($0) < Self.start($1) }
+    guard let first = ordered.first, ordered.count <= Limits.splitParts else {
+      throw LocatedError(file: parts.first?.path ?? "", kind: .malformed, "is of a dump in too many parts")
+    }
+    for (number, part) in ordered.enumerated() {
+      guard let frames = part.header.part else {
+        throw LocatedError(file: part.path, kind: .mismatch, "is no part of a split dump; open it by itself")
+      }
+      guard part.header.identity == first.header.identity, part.header.blockSize == first.header.blockSize,
+        part.header.frameCount == first.header.frameCount
+      else {
+        throw LocatedError(
+          file: part.path, kind: .mismatch, "is a part of another dump than \(first.path); give parts of one")
+      }
+      if number > 0, let before = ordered[number - 1].header.part, before.upperBound > frames.lowerBound {
+        throw LocatedError(
+          file: part.path, kind: .mismatch, "holds the same pages as \(ordered[number - 1].path); give each part once")
+      }
+    }
+    self.parts = ordered
+    blockSize = first.header.blockSize
+  }
+
+  private static func start(_ part: any KdumpPart) -> UInt64 { part.header.part?.lowerBound ?? 0 }
+
+  /// The part that holds the page of `address`.
+  private func part(_ address: PhysicalAddress) -> (any KdumpPart)? {
+    let frame = address.rawValue / blockSize
+    return parts.first { $0.header.part?.contains(frame) == true }
+  }
+
+  /// Any part knows which pages there are.
+  private func fault(_ address: PhysicalAddress) -> MemoryFault {
+    MemoryFault(parts[0].absence(at: address) ?? .inMissingPart, at: address)
+  }
+
+  var notes: DumpNotes { parts.lazy.map(\.notes).first { $0.vmcoreinfo != nil } ?? parts[0].notes }
+
+  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
+    guard let part = part(address) else { throw fault(address) }
+    return try part.word(at: address)
+  }
+
+  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    var done = 0
+    while done < buffer.byteCount {
+      let here = address &+ UInt64(done)
+      guard let part = part(here), let frames = part.header.part else { throw fault(here) }
+      let end = frames.upperBound * blockSize
+      let count = Int(min(UInt64(buffer.byteCount - done), end - here.rawValue))
+      var piece = buffer._mutatingExtracting(done..<(done + count))
+      try part.read(here, into: &piece)
+      done += count
+    }
+  }
+
+  func absence(at address: PhysicalAddress) -> Absence? {
+    guard let part = part(address) else { return fault(address).absence }
+    return part.absence(at: address)
+  }
+
+  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
+    for part in parts { part.scan(body) }
+  }
+
+  var ranges: [Range<PhysicalAddress>] { parts[0].ranges }
+
+  func missingPart(at address: PhysicalAddress) -> String? {
+    let frame = address.rawValue / blockSize
+    let start = parts.compactMap { $0.header.part?.upperBound }.filter { $0 <= frame }.max() ?? 0
+    let end = parts.compactMap { $0.header.part?.lowerBound }.filter { $0 > frame }.min() ?? parts[0].header.frameCount
+    return "0x\(String(start * blockSize, radix: 16))-0x\(String(end * blockSize, radix: 16))"
+  }
+
+  var warnings: [String] {
+    var covered: UInt64 = 0
+    var missing: [String] = []
+    for part in parts {
+      guard let frames = part.header.part else { continue }
+      if frames.lowerBound > covered, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
+        missing.append(range)
+      }
+      covered = frames.upperBound
+    }
+    if covered < parts[0].header.frameCount, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
+      missing.append(range)
+    }
+    let advice = missing.map { "the part of this split dump that holds \($0) was not given" }
+    return advice + parts.flatMap { part in part.warnings.map { "\(part.path): \($0)" } }
+  }
+
+  var summary: DumpSummary {
+    var summary = parts[0].summary
+    summary.format += ", \(parts.count) part\(parts.count == 1 ? "" : "s") of a split dump"
+    for part in parts.dropFirst() {
+      let other = part.summary
+      summary.bytesPresent += other.bytesPresent
+      summary.bytesLost += other.bytesLost
+      summary.bytesCutOff += other.bytesCutOff
+      if let zero = summary.bytesZero { summary.bytesZero = other.bytesZero.map { $0 + zero } }
+    }
+    return summary
+  }
+}
