@@ -17,7 +17,8 @@ enum SystemFile {
     let kind = status.st_mode & S_IFMT
     guard kind == S_IFREG else {
       close(descriptor)
-      let what = kind == S_IFDIR ? "is a directory; name the dump file in it" : "is not a regular file; copy the dump to one"
+      let what =
+        kind == S_IFDIR ? "is a directory; name the dump file in it" : "is not a regular file; copy the dump to one"
       throw LocatedError(file: path, kind: .unsupported, what)
     }
     return (descriptor, status)

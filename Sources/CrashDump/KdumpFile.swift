@@ -315,7 +315,9 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
           let at = index * Int(PageDescriptor.size)
           let offset = bytes.integer(UInt64.self, at: at) ?? 0
           let size = UInt64(bytes.integer(UInt32.self, at: at + 8) ?? 0)
-          if offset == 0 { lost += 1 } else if offset == zeroPage, size == header.blockSize {
+          if offset == 0 {
+            lost += 1
+          } else if offset == zeroPage, size == header.blockSize {
             zero += 1
           } else if file.range(at: offset, count: size) == nil {
             cutOff += 1

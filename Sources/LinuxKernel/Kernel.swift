@@ -148,7 +148,8 @@ public final class Kernel: Sendable {
     let near = symbols.names(like: name).filter { $0 != name }
     let known = symbols.sources.map(\.origin).joined(separator: ", ")
     let advice =
-      near.isEmpty ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
+      near.isEmpty
+      ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
       : "did you mean \(near.joined(separator: ", "))?"
     return QueryFailure(status: .unknownSymbol, message: "no symbol '\(name)'; \(advice)")
   }

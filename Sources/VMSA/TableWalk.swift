@@ -67,8 +67,7 @@ public struct WalkStep: Hashable, Sendable {
 
   /// Puts a step together.
   @inlinable
-  public init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind)
-  {
+  public init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind) {
     self.level = level
     self.index = index
     self.address = address

@@ -109,12 +109,15 @@ extension Output {
     if let compression = summary.compression { line("compression", compression) }
     if let level = summary.dumpLevel {
       let words = Words.leftOut(level)
-      line("dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
+      line(
+        "dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
     }
     for fact in kernel?.facts.list ?? [] { line(fact.name, fact.text, fact.source) }
     if let kernel {
       line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
-      if let types = kernel.memoryTypes { line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source) }
+      if let types = kernel.memoryTypes {
+        line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
+      }
       line("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
     }
     for range in dump.memory.ranges {
