@@ -26,6 +26,8 @@ public enum Limits {
   /// Bytes of VMCOREINFO text: the kernel gives it one page, of 64 KiB at most
   /// (`VMCOREINFO_BYTES`, include/linux/vmcore_info.h).
   public static let vmcoreinfoBytes = 64 << 10
+  /// Copies of VMCOREINFO in RAM that are tried: a kernel has three, and each earlier boot may have left some.
+  public static let vmcoreinfoCopies = 64
   /// Section headers of a vmlinux: one built with a section a function has some 100,000.
   public static let sections = 1 << 20
   /// Symbols of a vmlinux: a debug build of an allyesconfig kernel has about a million.

@@ -43,9 +43,13 @@ public final class DumpFile: Sendable {
   public var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 
   /// The same raw memory, beginning at `address`, which is a guess.
+  ///
+  /// - Throws: `LocatedError` when this is no raw memory of one file, or it does not fit there.
   public func placed(at address: PhysicalAddress) throws(LocatedError) -> DumpFile {
-    let piece = RawImage.Piece(file: try MappedFile(path: path), address: address.rawValue)
-    return DumpFile(path: path, try RawImage(path: path, [piece], isGuess: true))
+    guard let raw = container as? RawImage else {
+      throw LocatedError(file: path, kind: .unsupported, "is no raw memory: it says itself where it lies")
+    }
+    return DumpFile(path: path, try raw.placed(at: address.rawValue))
   }
 
   /// One line that says why a page cannot be read: which kind of absence it is, and what to do.

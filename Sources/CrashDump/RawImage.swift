@@ -8,9 +8,10 @@ final class RawImage: DumpContainer {
   let isAddressUnknown: Bool
   private let memory: SegmentedMemory<FileSet>
   private let isGuess: Bool
+  private let pieces: [Piece]
 
   /// A file and where its memory begins.
-  struct Piece {
+  struct Piece: Sendable {
     var file: MappedFile
     var address: UInt64
   }
@@ -36,6 +37,18 @@ final class RawImage: DumpContainer {
     memory = SegmentedMemory(source: files, map: MemoryMap(segments: segments, fileCount: files.byteCount))
     self.isAddressUnknown = isAddressUnknown
     self.isGuess = isGuess
+    self.pieces = pieces
+  }
+
+  /// The same files from `address` on, one after another, which is a guess.
+  func placed(at address: UInt64) throws(LocatedError) -> RawImage {
+    var next = address
+    var moved: [Piece] = []
+    for piece in pieces {
+      moved.append(Piece(file: piece.file, address: next))
+      next &+= piece.file.byteCount
+    }
+    return try RawImage(path: memory.source.path, moved, isGuess: true)
   }
 
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins

@@ -15,6 +15,8 @@ public final class Kernel: Sendable {
   public let dump: DumpFile
   /// What the kernel says of itself; nil when the dump has no such note.
   public let vmcoreinfo: VMCoreInfo?
+  /// Where that is from, in words.
+  public let vmcoreinfoSource: String?
   /// What has to be known of it, each with its source.
   public let facts: KernelFacts
   /// The tables of the upper half.
@@ -36,12 +38,16 @@ public final class Kernel: Sendable {
   ///   - overrides: facts that the dump lacks or has wrong.
   ///   - vmlinux: the kernel's ELF file, for its symbols.
   ///   - force: use a vmlinux that is not of this kernel.
+  ///   - progress: called, on any thread, with the number of bytes that a search of all memory has just
+  ///     looked at; there is one only where the dump has no VMCOREINFO note.
   /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
   public init(
     in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
-    force: Bool = false
+    force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
   ) throws(LocatedError) {
-    let vmcoreinfo = dump.notes.vmcoreinfo.map { VMCoreInfo($0) }
+    let found = KernelFinder(overrides: overrides, progress: progress).find(in: dump)
+    let dump = found.dump
+    let vmcoreinfo = found.vmcoreinfo
     var sources: [any SymbolSource] = []
     if let vmlinux {
       if !force { try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump) }
@@ -49,7 +55,7 @@ public final class Kernel: Sendable {
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
     var locator = KernelLocator(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
-    let (facts, regime) = try locator.locate()
+    let (facts, regime, _) = try locator.locate()
     func leaf(_ address: UInt64) -> Leaf? { Self.walk(regime, VirtualAddress(address), dump.memory).leaf }
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
     self.dump = dump
@@ -62,7 +68,8 @@ public final class Kernel: Sendable {
     memoryTypes = MemoryTypes.mair(
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
-    warnings = dump.warnings + locator.warnings
+    vmcoreinfoSource = found.source
+    warnings = dump.warnings + found.warnings + locator.warnings
     if vmlinux != nil, let start = symbols.symbol(named: "_text"), let end = symbols.symbol(named: "_end"),
       start.address < end.address
     {

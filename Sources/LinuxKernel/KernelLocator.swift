@@ -20,8 +20,11 @@ struct KernelLocator {
     self.symbols = symbols
   }
 
-  /// The facts, and the kernel's half of the address space as they give it.
-  mutating func locate() throws(LocatedError) -> (facts: KernelFacts, regime: TranslationRegime) {
+  /// The facts, the kernel's half of the address space as they give it, and whether its tables map the kernel
+  /// where the facts put it.
+  mutating func locate() throws(LocatedError)
+    -> (facts: KernelFacts, regime: TranslationRegime, isConfirmed: Bool)
+  {
     let granule = try granule()
     let vaBits = try vaBits()
     let kimageVoffset = kimageVoffset()
@@ -54,7 +57,7 @@ struct KernelLocator {
       release: vmcoreinfo?.release.map { Sourced($0, "VMCOREINFO OSRELEASE") },
       buildID: vmcoreinfo?.buildID.map { Sourced($0, "VMCOREINFO BUILD-ID") },
       crashTime: vmcoreinfo?.crashTime.map { Sourced($0, "VMCOREINFO CRASHTIME") })
-    return (facts, confirmed ?? candidates[0])
+    return (facts, confirmed ?? candidates[0], confirmed != nil)
   }
 
   /// The descriptor format follows from the granule and the width in use: 64 KiB tables may always be read
@@ -207,7 +210,7 @@ struct KernelLocator {
     _ value: UInt64?, _ what: String, _ line: String, option: String
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
-    let reason = vmcoreinfo == nil ? "the dump has no VMCOREINFO note" : "its VMCOREINFO has no line \(line)"
+    let reason = vmcoreinfo == nil ? "the dump has no VMCOREINFO" : "its VMCOREINFO has no line \(line)"
     throw error(.missing, "does not tell \(what): \(reason); give \(option)")
   }
 }

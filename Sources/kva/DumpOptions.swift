@@ -52,7 +52,10 @@ struct DumpOptions: ParsableArguments {
     overrides.swapperPgDir = swapperPgDir?.value
     overrides.pageSize = pageSize?.bytes
     let image = try vmlinux.map { try ELFImage(path: $0) }
-    let kernel = try Kernel(in: dump, overrides: overrides, vmlinux: image, force: force)
+    let progress = Progress("searching memory for the kernel", of: dump)
+    let kernel = try Kernel(
+      in: dump, overrides: overrides, vmlinux: image, force: force, progress: progress.map { $0.advance })
+    progress?.end()
     for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }
     return kernel
   }

@@ -25,7 +25,7 @@ struct InfoCommand: ParsableCommand {
       Diagnostics.report(error.description)
       throw ExitCode.notFound
     }
-    show(dump, kernel, output)
+    show(kernel.dump, kernel, output)
   }
 
   private func show(_ dump: DumpFile, _ kernel: Kernel?, _ output: Output) {
@@ -86,6 +86,7 @@ extension Output {
       object.object("sources") { sources in
         for fact in facts?.list ?? [] { sources.string(fact.key, fact.source) }
         if let kernel {
+          sources.string("vmcoreinfo", kernel.vmcoreinfoSource)
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
           sources.string("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
