@@ -48,7 +48,7 @@ let package = Package(
       swiftSettings: settings,
       linkerSettings: [
         // A released binary carries the Swift library: it starts sooner and runs where no toolchain is.
-        .unsafeFlags(["-static-stdlib"], .when(configuration: .release)),
+        .unsafeFlags(["-static-stdlib", "-use-ld=lld"], .when(configuration: .release)),
         .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
         .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
       ]),

@@ -49,8 +49,14 @@ public final class Kernel: Sendable {
     let dump = found.dump
     let vmcoreinfo = found.vmcoreinfo
     var sources: [any SymbolSource] = []
+    var forced: [String] = []
     if let vmlinux {
-      if !force { try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump) }
+      do {
+        try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump)
+      } catch {
+        guard force else { throw error }
+        forced.append("used all the same, as --force says: \(error.description)")
+      }
       sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
@@ -69,7 +75,7 @@ public final class Kernel: Sendable {
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
-    warnings = dump.warnings + found.warnings + locator.warnings
+    warnings = dump.warnings + found.warnings + forced + locator.warnings
     if vmlinux != nil, let start = symbols.symbol(named: "_text"), let end = symbols.symbol(named: "_end"),
       start.address < end.address
     {
@@ -95,13 +101,15 @@ public final class Kernel: Sendable {
 
   /// Resolves what `text` asks for, with every entry of the walk if `trace` is true. Where the answer is no
   /// mapping, the walk is there always.
-  public func resolve(_ text: String, trace: Bool = false) -> Resolution {
+  ///
+  /// - Parameter user: the tables that translate addresses of user space; without them these have no answer.
+  public func resolve(_ text: String, trace: Bool = false, user: TranslationRegime? = nil) -> Resolution {
     let asked = lookUp(text)
     guard case .success(let found) = asked else {
       guard case .failure(let failure) = asked else { return Resolution(query: text, status: .badQuery) }
       return Resolution(query: text, status: failure.status, message: failure.message)
     }
-    var resolution = resolve(found.address, query: text, trace: trace)
+    var resolution = resolve(found.address, query: text, trace: trace, user: user)
     if let symbol = found.symbol {
       resolution.symbol = (symbol.name, found.offset)
     } else if let address = resolution.virtual, let symbol = symbols.symbol(containing: address.rawValue) {
@@ -111,8 +119,18 @@ public final class Kernel: Sendable {
   }
 
   /// Resolves an address, as `resolve(_:trace:)` does a query.
-  public func resolve(_ address: VirtualAddress, trace: Bool = false) -> Resolution {
-    resolve(address, query: hex(address.rawValue), trace: trace)
+  public func resolve(
+    _ address: VirtualAddress, trace: Bool = false, user: TranslationRegime? = nil
+  ) -> Resolution {
+    resolve(address, query: hex(address.rawValue), trace: trace, user: user)
+  }
+
+  /// The tables of user space whose root is at `root`. They have the shape of the kernel's; a root that is
+  /// smaller than a page need not lie at the start of one.
+  public func userRegime(root: PhysicalAddress) -> TranslationRegime {
+    TranslationRegime(
+      register: .ttbr0EL1, granule: regime.granule, tableBits: regime.tableBits, addressBits: regime.addressBits,
+      format: regime.format, physicalBits: regime.physicalBits, root: root)
   }
 
   /// The address that `query` asks for, its tag kept.
@@ -145,7 +163,12 @@ public final class Kernel: Sendable {
     case .address(let value):
       return .success(Found(address: VirtualAddress(value &+ query.offset)))
     case .symbol(let name, let module, let cpu):
-      guard module == nil, cpu == nil, let symbol = symbols.symbol(named: name) else { return .failure(unknown(name)) }
+      if module != nil || cpu != nil {
+        let what = module != nil ? "symbols of modules" : "per-CPU data"
+        return .failure(
+          QueryFailure(status: .unknownSymbol, message: "no symbol '\(text)': \(what) cannot be looked up yet"))
+      }
+      guard let symbol = symbols.symbol(named: name) else { return .failure(unknown(name)) }
       return .success(
         Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset))
     }
@@ -161,7 +184,9 @@ public final class Kernel: Sendable {
     return QueryFailure(status: .unknownSymbol, message: "no symbol '\(name)'; \(advice)")
   }
 
-  private func resolve(_ pointer: VirtualAddress, query: String, trace: Bool) -> Resolution {
+  private func resolve(
+    _ pointer: VirtualAddress, query: String, trace: Bool, user: TranslationRegime?
+  ) -> Resolution {
     let address = pointer.untagged
     guard address.isCanonical(bits: regime.addressBits) else {
       var resolution = Resolution(
@@ -174,10 +199,12 @@ public final class Kernel: Sendable {
     var resolution: Resolution
     if address.isUpperHalf {
       resolution = walk(regime, address, query: query, trace: trace)
+    } else if let user {
+      resolution = walk(user, address, query: query, trace: trace)
     } else {
       resolution = Resolution(
         query: query, status: .badQuery,
-        message: "an address of user space: which tables translate it must be said (--ttbr0)")
+        message: "an address of user space: say with --ttbr0 which tables translate it")
     }
     resolution.virtual = address
     resolution.tag = pointer.tag

@@ -39,7 +39,8 @@ struct KernelFinder {
       }
       let base = dump.isAddressUnknown ? place.memory.ranges.first?.lowerBound.rawValue ?? 0 : 0
       let address = hex(candidate.address.rawValue &+ base)
-      confirmed.append((Found(dump: place, vmcoreinfo: info, source: "VMCOREINFO in RAM at \(address)"), candidate.text))
+      confirmed.append(
+        (Found(dump: place, vmcoreinfo: info, source: "VMCOREINFO in RAM at \(address)"), candidate.text))
     }
     // The copy that the crash kernel got has the time of the crash besides.
     guard var best = confirmed.first(where: { $0.place.vmcoreinfo?.crashTime != nil }) ?? confirmed.first else {

@@ -42,10 +42,8 @@ struct KernelLocator {
       granule.value == .sixtyFourKiB ? [vaBits.value, 52, 48, 42].filter { $0 >= actual.value } : [actual.value]
     let candidates = shapes.map { regime(table: $0, address: min(actual.value, $0)) }
     let confirmed = probe(kimageVoffset).flatMap { probe in candidates.first { confirms($0, probe) } }
-    if confirmed == nil, probe(kimageVoffset) != nil {
-      warnings.append(
-        "the tables at \(hex(swapper.physical.value.rawValue)) do not map the kernel where VMCOREINFO puts it; "
-          + "answers may be wrong (try --swapper-pg-dir or --kimage-voffset)")
+    if confirmed == nil, let probe = probe(kimageVoffset) {
+      warnings.append(doubt(candidates[0], probe))
     }
     let facts = KernelFacts(
       granule: granule, vaBits: vaBits,
@@ -198,6 +196,17 @@ struct KernelLocator {
   private func confirms(_ regime: TranslationRegime, _ probe: Probe) -> Bool {
     func walk(_ memory: some PhysicalMemory) -> WalkResult { regime.walk(probe.virtual, in: memory) }
     return walk(self.dump.memory).leaf?.physical == probe.physical
+  }
+
+  /// What to say of tables that do not bear out where the kernel is: which step failed.
+  private func doubt(_ regime: TranslationRegime, _ probe: Probe) -> String {
+    func walk(_ memory: some PhysicalMemory) -> WalkResult { regime.walk(probe.virtual, in: memory) }
+    let kernel = "the kernel's text at \(hex(probe.virtual.rawValue))"
+    if case .tableMissing(let level, let fault) = walk(self.dump.memory) {
+      return "\(kernel) cannot be checked: its table of level \(level): \(self.dump.describe(fault))"
+    }
+    return "the tables at \(hex(regime.root.rawValue)) do not map \(kernel) to \(hex(probe.physical.rawValue)); "
+      + "answers may be wrong (try --swapper-pg-dir or --kimage-voffset)"
   }
 
   // MARK: - Errors

@@ -53,8 +53,14 @@ struct DumpOptions: ParsableArguments {
     overrides.pageSize = pageSize?.bytes
     let image = try vmlinux.map { try ELFImage(path: $0) }
     let progress = Progress("searching memory for the kernel", of: dump)
-    let kernel = try Kernel(
-      in: dump, overrides: overrides, vmlinux: image, force: force, progress: progress.map { $0.advance })
+    let kernel: Kernel
+    do {
+      kernel = try Kernel(
+        in: dump, overrides: overrides, vmlinux: image, force: force, progress: progress.map { $0.advance })
+    } catch {
+      for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }
+      throw error
+    }
     progress?.end()
     for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }
     return kernel
@@ -113,11 +119,13 @@ struct Queries: ParsableArguments {
 
   /// Calls `body` with each query in turn. Answers are written out before the process waits for input.
   func forEach(_ output: Output, _ body: (String) throws -> Void) rethrows {
-    guard arguments.isEmpty || arguments == ["-"] else {
-      for argument in arguments { try body(argument) }
-      return
+    for argument in arguments.isEmpty ? ["-"] : arguments {
+      guard argument == "-" else {
+        try body(argument)
+        continue
+      }
+      var lines = InputLines()
+      while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
     }
-    var lines = InputLines()
-    while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
   }
 }

@@ -89,7 +89,8 @@ extension Output {
           sources.string("vmcoreinfo", kernel.vmcoreinfoSource)
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
-          sources.string("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
+          let symbols = kernel.symbols.sources.map(\.origin).joined(separator: ", ")
+          sources.string("symbols", symbols.isEmpty ? nil : symbols)
         }
       }
       object.strings("warnings", kernel?.warnings ?? dump.warnings)
@@ -119,7 +120,9 @@ extension Output {
       if let types = kernel.memoryTypes {
         line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
       }
-      line("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
+      if !kernel.symbols.sources.isEmpty {
+        line("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
+      }
     }
     for range in dump.memory.ranges {
       line(
@@ -167,7 +170,9 @@ extension KernelFacts {
     add("kimageVoffset", "kimage_voffset", kimageVoffset, hex)
     add("physOffset", "PHYS_OFFSET", physOffset, hex)
     add("swapperVirtual", "swapper_pg_dir", swapperVirtual) { hex($0.rawValue) }
-    add("swapperPhysical", "  physical", swapperPhysical) { hex($0.rawValue) }
+    add("swapperPhysical", swapperVirtual == nil ? "swapper_pg_dir" : "  physical", swapperPhysical) {
+      hex($0.rawValue)
+    }
     return list
   }
 }

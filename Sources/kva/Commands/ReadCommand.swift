@@ -90,6 +90,7 @@ struct WordSize: ExpressibleByArgument {
 
 extension Number {
   init(_ value: UInt64) { self.value = value }
+  var defaultValueDescription: String { "\(value)" }
 }
 
 /// Where `read` reads: at most a page at a time.

@@ -18,13 +18,18 @@ struct ResolveCommand: ParsableCommand {
   @Flag(help: "Show every descriptor on the way.")
   var walk = false
 
+  @Option(
+    help: ArgumentHelp("Translate user addresses by the tables at this physical address.", valueName: "address"))
+  var ttbr0: Number?
+
   func run() throws {
     let dump = try options.open()
     let kernel = try options.kernel(in: dump)
+    let user = ttbr0.map { kernel.userRegime(root: PhysicalAddress($0.value)) }
     let output = Output()
     var allFound = true
     queries.forEach(output) { query in
-      let resolution = kernel.resolve(query, trace: walk)
+      let resolution = kernel.resolve(query, trace: walk, user: user)
       if resolution.status != .mapped { allFound = false }
       if options.json {
         output.resolutionJSON(resolution, kernel)
@@ -87,13 +92,7 @@ extension Output {
 
   /// The answer as one line for people, the walk below it where asked for.
   func resolutionText(_ resolution: Resolution, _ kernel: Kernel, withWalk: Bool) {
-    if resolution.status == .badQuery || resolution.status == .unknownSymbol {
-      // Answers that came before stay before it on a terminal that shows both.
-      flush()
-      Diagnostics.report("\(kernel.dump.path): \(resolution.query): \(resolution.message ?? "")")
-      return
-    }
-    text(resolution.query)
+    text(resolution.query.isEmpty ? "(empty)" : resolution.query)
     if let virtual = resolution.virtual, resolution.query != "0x" + String(virtual.rawValue, radix: 16) {
       text(" = ")
       hex(virtual.rawValue)
@@ -116,7 +115,7 @@ extension Output {
       if let region = resolution.region { text(" (\(region.rawValue))") }
       if let message = resolution.message { text(": \(message)") }
     }
-    if let symbol = resolution.symbol, resolution.query.utf8.first.map({ $0 < 0x3a }) == true {
+    if let symbol = resolution.symbol, !resolution.query.hasPrefix(symbol.name) {
       text("  <\(symbol.name)+0x\(String(symbol.offset, radix: 16))>")
     }
     if let tag = resolution.tag {
