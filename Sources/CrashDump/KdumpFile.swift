@@ -71,19 +71,33 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
       offset: offset, size: UInt32(truncatingIfNeeded: rest), flags: UInt32(truncatingIfNeeded: rest >> 32))
   }
 
+  /// Where the stored bytes of frame `number` are, and how they are packed.
+  private func stored(_ number: UInt64) -> Result<(range: Range<UInt64>, codec: PageCodec), PageFault> {
+    if let absence = absence(ofFrame: number) { return .failure(PageFault(absence: absence)) }
+    guard let descriptor = descriptor(number) else { return .failure(PageFault(absence: .cutOff)) }
+    // A page that was lost when the disk was full has a descriptor of zeros; a page of zeros has not.
+    guard descriptor.offset != 0 else { return .failure(PageFault(absence: .lost)) }
+    let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
+    let limit = codec == [] ? header.blockSize : UInt64(Limits.compressedPageFactor) * header.blockSize
+    guard descriptor.size > 0, descriptor.size <= limit, codec != [] || descriptor.size == header.blockSize,
+      descriptor.offset <= UInt64(Int64.max)
+    else { return .failure(PageFault(absence: .damaged)) }
+    return .success((descriptor.offset..<(descriptor.offset + UInt64(descriptor.size)), codec))
+  }
+
   /// Decompresses frame `number` into `page`.
   private func load(
     _ number: UInt64, into page: inout MutableRawSpan, _ context: DecompressionContext
   ) -> Absence? {
-    if let absence = absence(ofFrame: number) { return absence }
-    guard let descriptor = descriptor(number) else { return .cutOff }
-    // A page that was lost when the disk was full has a descriptor of zeros; a page of zeros has not.
-    guard descriptor.offset != 0 else { return .lost }
-    guard descriptor.size <= UInt64(Limits.compressedPageFactor) * header.blockSize, descriptor.size > 0,
-      descriptor.offset <= UInt64(Int64.max)
-    else { return .damaged }
-    let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
-    let range = descriptor.offset..<(descriptor.offset + UInt64(descriptor.size))
+    switch stored(number) {
+    case .failure(let fault): return fault.absence
+    case .success(let (range, codec)): return decode(range, codec, into: &page, context)
+    }
+  }
+
+  private func decode(
+    _ range: Range<UInt64>, _ codec: PageCodec, into page: inout MutableRawSpan, _ context: DecompressionContext
+  ) -> Absence? {
     guard let target = unsafe page.withUnsafeMutableBytes({ $0.baseAddress }) else { return .damaged }
     let size = page.byteCount
     let decoded = file.withBytes(range) { input in
@@ -94,21 +108,18 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
     return decoded ? nil : .damaged
   }
 
-  /// Shows `body` the bytes of frame `number`, decompressing it if it is not kept.
-  private func withFrame<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> Result<R, FrameFault> {
-    if let result = cache.withPage(number, body) { return .success(result) }
-    return contexts.withContext(pageSize: Int(header.blockSize)) { context, page in
-      var span = page.mutableSpan
-      var raw = unsafe span.mutableBytes
-      if let absence = load(number, into: &raw, context) { return .failure(FrameFault(absence: absence)) }
-      let bytes = unsafe page.span.bytes
-      cache.insert(number, bytes)
-      return .success(body(bytes))
+  /// Shows `body` the bytes of frame `number`: from the cache, from the file where they are stored as they
+  /// are, or decompressed.
+  private func withFrame<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> Result<R, PageFault> {
+    if let result = cache.withKeptPage(number, body) { return .success(result) }
+    switch stored(number) {
+    case .failure(let fault): return .failure(fault)
+    case .success(let (range, [])):
+      return file.withBytes(range, body).map { .success($0) } ?? .failure(PageFault(absence: .cutOff))
+    case .success(let (range, codec)):
+      return cache.withPage(
+        number, load: { page in contexts.withContext { decode(range, codec, into: &page, $0) } }, body)
     }
-  }
-
-  private struct FrameFault: Error {
-    var absence: Absence
   }
 
   // MARK: - PhysicalMemory
@@ -156,7 +167,8 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
     let firstMissing = Mutex<MemoryFault?>(nil)
     let destination = unsafe SharedPointer(target)
     ParallelScan.run([(address.rawValue & ~(size - 1))..<end]) { _, piece in
-      contexts.withContext(pageSize: Int(size)) { context, page in
+      contexts.withContext { context in
+        var page: [UInt8] = []
         var here = max(piece.lowerBound, address.rawValue)
         while here < min(piece.upperBound, end) {
           let frameEnd = min((here | (size - 1)) + 1, end)
@@ -167,6 +179,7 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
             var raw = unsafe MutableRawSpan(_unsafeStart: to, byteCount: part)
             absence = load(here >> blockShift, into: &raw, context)
           } else {
+            page = [UInt8](repeating: 0, count: Int(size))
             var span = page.mutableSpan
             var raw = unsafe span.mutableBytes
             absence = load(here >> blockShift, into: &raw, context)
@@ -220,7 +233,8 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
       if isSet { runs.append((frames.lowerBound << blockShift)..<(frames.upperBound << blockShift)) }
     }
     ParallelScan.run(runs) { _, piece in
-      contexts.withContext(pageSize: Int(header.blockSize)) { context, page in
+      contexts.withContext { context in
+        var page = [UInt8](repeating: 0, count: Int(header.blockSize))
         var frame = piece.lowerBound >> blockShift
         while frame << blockShift < piece.upperBound {
           var span = page.mutableSpan
@@ -349,28 +363,19 @@ private struct SharedPointer: @unchecked Sendable {
   init(_ pointer: UnsafeMutableRawPointer) { unsafe self.pointer = pointer }
 }
 
-/// Contexts and page buffers for decompressing, lent to one caller at a time.
-final class ContextPool: Sendable {
-  private struct Worker {
-    var context: DecompressionContext
-    var page: [UInt8]
-  }
-
-  /// A worker is used by whoever took it out of the pool, and by nobody else.
+/// Contexts for decompressing, lent to one caller at a time.
+private final class ContextPool: Sendable {
+  /// A context is used by whoever took it out of the pool, and by nobody else.
   private struct Idle: @unchecked Sendable {
-    var workers: [Worker] = []
+    var contexts: [DecompressionContext] = []
   }
 
   private let idle = Mutex(Idle())
 
-  /// Lends a context and a buffer of `pageSize` bytes.
-  func withContext<R>(pageSize: Int, _ body: (DecompressionContext, inout [UInt8]) -> R) -> R {
-    var worker =
-      idle.withLock { idle in idle.workers.popLast() }
-      ?? Worker(context: DecompressionContext(), page: [UInt8](repeating: 0, count: pageSize))
-    let result = body(worker.context, &worker.page)
-    let returned = worker
-    idle.withLock { idle in idle.workers.append(returned) }
-    return result
+  /// Lends a context.
+  func withContext<R>(_ body: (DecompressionContext) -> R) -> R {
+    let context = idle.withLock { idle in idle.contexts.popLast() } ?? DecompressionContext()
+    defer { idle.withLock { idle in idle.contexts.append(context) } }
+    return body(context)
   }
 }

@@ -1,80 +1,121 @@
 import Bytes
 import Synchronization
+import VMSA
 
 /// Decompressed pages, kept as long as they fit: hashed, eight to a set, the least lately used of a set
-/// leaving first. Any number of threads may use it; each set has its own lock, so that they seldom meet.
+/// leaving first. Any number of threads may use it; each set has its own lock, so that they seldom meet,
+/// and who wants a page that another is decompressing waits for it.
 ///
 /// Memory is taken as pages come: an unused cache costs its tags only.
-@safe
 final class PageCache: Sendable {
   /// Bytes of a page.
   let pageSize: Int
-  private let sets: [Shard]
-
-  /// Pages in a set.
-  private static let ways = 8
-
-  /// A set: which pages it holds, when each was last used, and their bytes one after another.
-  private struct Slots: ~Copyable {
-    var tags: [8 of UInt64] = [8 of UInt64](repeating: .max)
-    var uses: [8 of UInt32] = [8 of UInt32](repeating: 0)
-    var clock: UInt32 = 0
-    var bytes: [UInt8] = []
-  }
-
-  private final class Shard: Sendable {
-    let slots = Mutex(Slots())
-  }
+  private let sets: [PageSet]
 
   /// Makes a cache of at most `capacity` bytes of pages of `pageSize`; one set at least.
   init(pageSize: Int, capacity: Int) {
     self.pageSize = pageSize
-    let wanted = max(1, capacity / (pageSize * Self.ways))
+    let wanted = max(1, capacity / (pageSize * Slots.ways))
     // The largest power of two that fits, so that a set is found by masking.
     let count = 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
-    sets = (0..<count).map { _ in Shard() }
+    sets = (0..<count).map { _ in PageSet() }
   }
 
-  private func shard(_ page: UInt64) -> Shard {
+  /// Shows `body` the bytes of page `number` if they are kept.
+  func withKeptPage<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> R? {
+    set(number).withSlots { slots in slots.withKeptPage(number, size: pageSize, body) } ?? nil
+  }
+
+  /// Shows `body` the bytes of page `number`; `load` makes them where they are not kept, or says why not.
+  func withPage<R>(
+    _ number: UInt64, load: (inout MutableRawSpan) -> Absence?, _ body: (RawSpan) -> R
+  ) -> Result<R, PageFault> {
+    set(number).withSlots { slots in slots.withPage(number, size: pageSize, load, body) }
+      ?? .failure(PageFault(absence: .damaged))
+  }
+
+  private func set(_ number: UInt64) -> PageSet {
     // Neighbouring pages go to different sets, and so do those a power of two apart.
-    let hash = (page &* 0x9e37_79b9_7f4a_7c15) >> 20
+    let hash = (number &* 0x9e37_79b9_7f4a_7c15) >> 20
     return sets[Int(truncatingIfNeeded: hash) & (sets.count - 1)]
   }
 
-  /// Shows `body` the bytes of page `number`, if it is kept.
-  func withPage<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> R? {
-    shard(number).slots.withLock { slots in
-      for way in 0..<Self.ways where slots.tags[way] == number {
-        slots.clock &+= 1
-        slots.uses[way] = slots.clock
-        return unsafe body(slots.bytes.span.bytes.extracting((way * pageSize)..<((way + 1) * pageSize)))
-      }
-      return nil
-    }
+  /// Pages that are kept now.
+  var count: Int { sets.reduce(0) { total, set in total + (set.withSlots { $0.count } ?? 0) } }
+}
+
+/// Why a page is not to be had.
+struct PageFault: Error {
+  var absence: Absence
+}
+
+/// A set and its lock. The pages are touched by who holds the lock only.
+@safe
+private final class PageSet: @unchecked Sendable {
+  private let lock = Mutex(())
+  private var slots = Slots()
+
+  func withSlots<R>(_ body: (inout Slots) -> R) -> R? {
+    var result: R?
+    lock.withLock { _ in result = body(&slots) }
+    return result
+  }
+}
+
+/// The pages of a set: which they are, when each was last used, and their bytes one after another.
+@safe
+private struct Slots: ~Copyable {
+  /// Pages in a set.
+  static let ways = 8
+
+  private var tags: [8 of UInt64] = [8 of UInt64](repeating: .max)
+  private var uses: [8 of UInt32] = [8 of UInt32](repeating: 0)
+  private var clock: UInt32 = 0
+  /// Room for all pages of the set, which the system gives page by page as they are written.
+  private var storage: UnsafeMutableRawPointer?
+
+  init() {}
+
+  deinit {
+    unsafe storage?.deallocate()
   }
 
-  /// Keeps `bytes`, which are one page, as page `number`.
-  func insert(_ number: UInt64, _ bytes: RawSpan) {
-    guard bytes.byteCount == pageSize else { return }
-    shard(number).slots.withLock { slots in
-      var place = 0
-      for way in 0..<Self.ways {
-        if slots.tags[way] == number { return }
-        // Unused ways have never been used, so they come first, in order.
-        if slots.uses[way] < slots.uses[place] { place = way }
-      }
-      slots.clock &+= 1
-      slots.tags[place] = number
-      slots.uses[place] = slots.clock
-      if slots.bytes.count < (place + 1) * pageSize {
-        slots.bytes.append(contentsOf: repeatElement(0, count: (place + 1) * pageSize - slots.bytes.count))
-      }
-      unsafe slots.bytes.withUnsafeMutableBytes { target in
-        unsafe bytes.withUnsafeBytes { source in
-          unsafe UnsafeMutableRawBufferPointer(rebasing: target[(place * pageSize)..<((place + 1) * pageSize)])
-            .copyMemory(from: source)
-        }
-      }
+  var count: Int { (0..<Self.ways).count { tags[$0] != .max } }
+
+  mutating func withKeptPage<R>(_ number: UInt64, size: Int, _ body: (RawSpan) -> R) -> R? {
+    for way in 0..<Self.ways where tags[way] == number {
+      clock &+= 1
+      uses[way] = clock
+      return body(bytes(way, size))
     }
+    return nil
+  }
+
+  mutating func withPage<R>(
+    _ number: UInt64, size: Int, _ load: (inout MutableRawSpan) -> Absence?, _ body: (RawSpan) -> R
+  ) -> Result<R, PageFault> {
+    // Another thread may have brought it in since the caller looked.
+    if let result = withKeptPage(number, size: size, body) { return .success(result) }
+    var oldest = 0
+    for way in 1..<Self.ways where uses[way] < uses[oldest] { oldest = way }
+    if unsafe storage == nil { unsafe storage = .allocate(byteCount: size * Self.ways, alignment: 64) }
+    tags[oldest] = .max
+    guard let start = unsafe storage?.advanced(by: oldest * size) else {
+      return .failure(PageFault(absence: .damaged))
+    }
+    var page = unsafe MutableRawSpan(_unsafeStart: start, byteCount: size)
+    if let absence = load(&page) { return .failure(PageFault(absence: absence)) }
+    clock &+= 1
+    tags[oldest] = number
+    uses[oldest] = clock
+    return .success(body(bytes(oldest, size)))
+  }
+
+  /// The page in slot `way`, which has been written.
+  @_lifetime(borrow self)
+  private func bytes(_ way: Int, _ size: Int) -> RawSpan {
+    guard let start = unsafe storage?.advanced(by: way * size) else { return RawSpan() }
+    return unsafe _overrideLifetime(
+      RawSpan(_unsafeStart: UnsafeRawPointer(start), byteCount: size), borrowing: self)
   }
 }

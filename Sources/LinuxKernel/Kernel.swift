@@ -62,7 +62,7 @@ public final class Kernel: Sendable {
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
     var locator = KernelLocator(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
     let (facts, regime, _) = try locator.locate()
-    func leaf(_ address: UInt64) -> Leaf? { Self.walk(regime, VirtualAddress(address), dump.memory).leaf }
+    func leaf(_ address: UInt64) -> Leaf? { dump.memory.walk(regime, VirtualAddress(address)).leaf }
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
     self.dump = dump
     self.vmcoreinfo = vmcoreinfo
@@ -85,15 +85,9 @@ public final class Kernel: Sendable {
     }
   }
 
-  private static func walk(
-    _ regime: TranslationRegime, _ address: VirtualAddress, _ memory: some PhysicalMemory
-  ) -> WalkResult {
-    regime.walk(address, in: memory)
-  }
-
   /// Walks the kernel's tables for `address`; a tag is taken off first.
   public func translate(_ address: VirtualAddress) -> WalkResult {
-    Self.walk(regime, address.untagged, self.dump.memory)
+    self.dump.memory.walk(regime, address.untagged)
   }
 
   /// Resolves what `query` asks for: an address, or a symbol with an offset.

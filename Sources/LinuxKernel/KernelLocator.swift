@@ -194,15 +194,13 @@ struct KernelLocator {
   }
 
   private func confirms(_ regime: TranslationRegime, _ probe: Probe) -> Bool {
-    func walk(_ memory: some PhysicalMemory) -> WalkResult { regime.walk(probe.virtual, in: memory) }
-    return walk(self.dump.memory).leaf?.physical == probe.physical
+    dump.memory.walk(regime, probe.virtual).leaf?.physical == probe.physical
   }
 
   /// What to say of tables that do not bear out where the kernel is: which step failed.
   private func doubt(_ regime: TranslationRegime, _ probe: Probe) -> String {
-    func walk(_ memory: some PhysicalMemory) -> WalkResult { regime.walk(probe.virtual, in: memory) }
     let kernel = "the kernel's text at \(hex(probe.virtual.rawValue))"
-    if case .tableMissing(let level, let fault) = walk(self.dump.memory) {
+    if case .tableMissing(let level, let fault) = dump.memory.walk(regime, probe.virtual) {
       return "\(kernel) cannot be checked: its table of level \(level): \(self.dump.describe(fault))"
     }
     return "the tables at \(hex(regime.root.rawValue)) do not map \(kernel) to \(hex(probe.physical.rawValue)); "

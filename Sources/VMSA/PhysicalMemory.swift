@@ -48,11 +48,21 @@ public protocol PhysicalMemory: Sendable {
   /// `body` returns false.
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool)
 
+  /// Walks `regime` for `address`, which has no tag: one dynamic call for the whole walk, whose loop is
+  /// specialised for the conforming type.
+  func walk(_ regime: TranslationRegime, _ address: VirtualAddress) -> WalkResult
+
   /// The ranges of physical memory that the machine had, as the dump tells, in order and apart.
   var ranges: [Range<PhysicalAddress>] { get }
 }
 
 extension PhysicalMemory {
+  /// Walks `regime` for `address`.
+  @inlinable
+  public func walk(_ regime: TranslationRegime, _ address: VirtualAddress) -> WalkResult {
+    regime.walk(address, in: self)
+  }
+
   /// `count` bytes from `address` on.
   public func bytes(at address: PhysicalAddress, count: Int) throws(MemoryFault) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)

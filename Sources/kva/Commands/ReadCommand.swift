@@ -139,8 +139,8 @@ private struct Printer {
     var problem: String?
   }
 
-  /// Calls `body` with each piece, its bytes read if `reading`, until it returns false.
-  private func forEachPiece(_ start: UInt64, _ length: UInt64, reading: Bool, _ body: (Piece) -> Bool) {
+  /// Calls `body` with each piece.
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) {
     let page = UInt64(1) << UInt64(source.pageShift)
     var done: UInt64 = 0
     while done < length {
@@ -152,23 +152,14 @@ private struct Printer {
       case .success(let physical):
         piece.physical = physical
         do throws(MemoryFault) {
-          if reading {
-            piece.bytes = try dump.memory.bytes(at: physical, count: Int(count))
-          } else {
-            try check(physical, count)
-          }
+          piece.bytes = try dump.memory.bytes(at: physical, count: Int(count))
         } catch {
           piece.problem = dump.describe(error)
         }
       }
-      guard body(piece) else { return }
+      body(piece)
       done += count
     }
-  }
-
-  /// Throws where the bytes could not be read, without keeping them.
-  private func check(_ physical: PhysicalAddress, _ count: UInt64) throws(MemoryFault) {
-    _ = try dump.memory.bytes(at: physical, count: Int(count))
   }
 
   private func report(_ problem: String) {
@@ -176,28 +167,71 @@ private struct Printer {
     Diagnostics.report("\(dump.path): \(problem)")
   }
 
-  /// All bytes or none.
+  /// The most that is read at once, and so kept in memory.
+  private static var atOnce: UInt64 { 128 << 20 }
+
+  /// All bytes or none: what does not fit in memory is read twice, and written the second time.
   func raw(_ start: UInt64, _ length: UInt64) -> Bool {
-    var problem: String?
-    forEachPiece(start, length, reading: false) { piece in
-      problem = piece.problem
-      return problem == nil
+    var chunks: [(start: UInt64, count: UInt64)] = []
+    var done: UInt64 = 0
+    while done < length, chunks.count < 1 << 20 {
+      chunks.append((start &+ done, min(Self.atOnce, length - done)))
+      done += chunks[chunks.count - 1].count
     }
-    if let problem {
-      report(problem)
-      return false
-    }
-    forEachPiece(start, length, reading: true) { piece in
-      output.raw(piece.bytes[...])
-      return true
+    for isWriting in chunks.count > 1 ? [false, true] : [true] {
+      for chunk in chunks {
+        switch bytes(chunk.start, Int(chunk.count)) {
+        case .success(let bytes): if isWriting { output.raw(bytes) }
+        case .failure(let failure):
+          report(failure.message)
+          return false
+        }
+      }
     }
     return true
+  }
+
+  /// `count` bytes from `start`, those that lie together in physical memory read together.
+  private func bytes(_ start: UInt64, _ count: Int) -> Result<[UInt8], Unreadable> {
+    let page = UInt64(1) << UInt64(source.pageShift)
+    var result = [UInt8](repeating: 0, count: count)
+    var span = result.mutableSpan
+    var raw = unsafe span.mutableBytes
+    // The run that has been gathered so far: where its bytes go, and where they are.
+    var from = 0
+    var physical: PhysicalAddress?
+    var done = 0
+    while true {
+      var next: PhysicalAddress?
+      var step = 0
+      if done < count {
+        let here = start &+ UInt64(done)
+        step = Int(min(page - (here & (page - 1)), UInt64(count - done)))
+        switch source.locate(here) {
+        case .success(let address): next = address
+        case .failure(let failure): return .failure(failure)
+        }
+      }
+      if let first = physical, next != first &+ UInt64(done - from) {
+        var run = raw._mutatingExtracting(from..<done)
+        do throws(MemoryFault) {
+          try dump.memory.read(first, into: &run)
+        } catch {
+          return .failure(Unreadable(message: dump.describe(error)))
+        }
+        from = done
+        physical = nil
+      }
+      guard done < count else { return .success(result) }
+      if physical == nil { physical = next }
+      done += step
+    }
   }
 
   /// One object for each page or part of one.
   func json(_ start: UInt64, _ length: UInt64) -> Bool {
     var found = true
-    forEachPiece(start, length, reading: true) { piece in
+    forEachPiece(start, length) { piece in
       output.jsonLine { object in
         object.hex("address", piece.address)
         object.hex("physical", piece.physical?.rawValue)
@@ -205,7 +239,6 @@ private struct Printer {
         if let problem = piece.problem { object.string("message", problem) }
       }
       if piece.problem != nil { found = false }
-      return true
     }
     return found
   }
@@ -213,11 +246,11 @@ private struct Printer {
   /// Sixteen bytes a line, in hex and ASCII, or as words.
   func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) -> Bool {
     var found = true
-    forEachPiece(start, length, reading: true) { piece in
+    forEachPiece(start, length) { piece in
       if let problem = piece.problem {
         report(problem)
         found = false
-        return true
+        return
       }
       for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
         let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
@@ -226,7 +259,6 @@ private struct Printer {
         if let wordSize { words(line, wordSize) } else { bytes(line) }
         output.newline()
       }
-      return true
     }
     return found
   }

@@ -19,9 +19,16 @@ final class Output {
 
   /// Writes what is buffered to standard output.
   func flush() {
+    unsafe writeOut(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
+    used = 0
+  }
+
+  /// Writes all of `bytes` to standard output.
+  private func writeOut(_ bytes: UnsafeRawBufferPointer) {
+    let count = bytes.count
     var start = 0
-    while start < used {
-      let written = unsafe Glibc.write(STDOUT_FILENO, buffer.baseAddress?.advanced(by: start), used - start)
+    while start < count {
+      let written = unsafe Glibc.write(STDOUT_FILENO, bytes.baseAddress?.advanced(by: start), count - start)
       if written > 0 {
         start += written
       } else if written < 0, errno != EINTR {
@@ -30,7 +37,6 @@ final class Output {
         exit(2)
       }
     }
-    used = 0
   }
 
   /// Writes one byte.
@@ -46,9 +52,10 @@ final class Output {
     for value in string.utf8 { byte(value) }
   }
 
-  /// Writes bytes as they are.
-  func raw(_ bytes: ArraySlice<UInt8>) {
-    for value in bytes { byte(value) }
+  /// Writes bytes as they are, past the buffer.
+  func raw(_ bytes: [UInt8]) {
+    flush()
+    unsafe bytes.withUnsafeBytes { unsafe writeOut($0) }
   }
 
   /// Writes the end of a line.
