@@ -95,18 +95,19 @@ private struct DumpOpener {
       // What the kernel makes up as it is read, /proc/kcore above all, cannot be mapped.
       guard case .system(let code) = error.kind, [ENODEV, ENOMEM, EINVAL, EIO].contains(code) else { throw error }
       let file = try UnmappedFile(path: path)
-      return try ELFDump(file, ELFHeaders(reading: file), format: "ELF, live")
+      let bytes = DumpBytes.unmapped(file)
+      return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, live")
     }
     if let part = try kdump(file) {
       guard part.header.part != nil else { return part }
       return try SplitDump([part] + siblings(of: part))
     }
-    if ELFHeaders.recognises(file.bytes) { return try ELFDump(file, ELFHeaders(file), format: "ELF") }
+    if ELFHeaders.recognises(file.bytes) { return try ELFDump(.mapped(file), ELFHeaders(file), format: "ELF") }
     if FlattenedFile.recognises(file.bytes) {
-      let flat = try FlattenedFile(file)
+      let flat = DumpBytes.flattened(try FlattenedFile(file))
       return try ELFDump(flat, ELFHeaders(reading: flat), format: "ELF, flattened")
     }
-    if LiMEFile<MappedFile>.recognises(file.bytes) { return try LiMEFile(file) }
+    if LiMEFile.recognises(file.bytes) { return try LiMEFile(.mapped(file)) }
     if let words = ForeignFile.describe(file.bytes) {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
     }
@@ -121,13 +122,13 @@ private struct DumpOpener {
   /// A kdump file, flattened or not; nil where `file` is none.
   private func kdump(_ file: MappedFile) throws(LocatedError) -> (any KdumpPart)? {
     if KdumpHeader.recognises(file.bytes) {
-      return try KdumpFile(file, cacheSize: cacheSize, format: "kdump-compressed")
+      return try KdumpFile(.mapped(file), cacheSize: cacheSize, format: "kdump-compressed")
     }
     guard FlattenedFile.recognises(file.bytes) else { return nil }
     let flat = try FlattenedFile(file)
     guard flat.withBytes(0..<8, KdumpHeader.recognises) == true else { return nil }
     let cut = flat.isCutShort ? ["the flattened file is cut short: what came last is missing; copy it again"] : []
-    return try KdumpFile(flat, cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: cut)
+    return try KdumpFile(.flattened(flat), cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: cut)
   }
 
   /// `PATH@ADDRESS`, each.

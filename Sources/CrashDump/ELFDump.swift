@@ -5,16 +5,16 @@ import VMSA
 /// An ELF vmcore: `/proc/vmcore`, QEMU's `dump-guest-memory`, makedumpfile's `-E`, `/proc/kcore`.
 ///
 /// Only p_paddr is believed: p_vaddr may be wrong, equal to it, or zero.
-final class ELFDump<Source: ByteSource>: DumpContainer {
+final class ELFDump: DumpContainer {
   let notes: DumpNotes
-  private let memory: SegmentedMemory<Source>
+  private let memory: SegmentedMemory
   private let isIncomplete: Bool
   private let format: String
 
   /// Reads the notes of `file`, whose headers are `headers`; it looks at nothing else.
   ///
   /// - Parameter format: what `info` calls it.
-  init(_ file: Source, _ headers: ELFHeaders, format: String) throws(LocatedError) {
+  init(_ file: DumpBytes, _ headers: ELFHeaders, format: String) throws(LocatedError) {
     let count = file.byteCount
     var segments: [MemoryMap.Segment] = []
     var notes = DumpNotes()

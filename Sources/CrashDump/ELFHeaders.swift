@@ -31,7 +31,7 @@ struct ELFHeaders {
   /// Reads the headers of an ELF file that libelf cannot be given: one inside another file, or not mapped.
   ///
   /// - Throws: as the other.
-  init<Source: ByteSource>(reading file: Source) throws(LocatedError) {
+  init(reading file: DumpBytes) throws(LocatedError) {
     let identity: Result<Void, LocatedError>? = file.withBytes(0..<64) { bytes in
       Result { () throws(LocatedError) in try Self.checkIdentity(file.path, bytes) }
     }

@@ -3,13 +3,13 @@ import Synchronization
 import VMSA
 
 /// A kdump-compressed dump (makedumpfile, QEMU): each page a block of its own, compressed or not.
-final class KdumpFile<Source: ByteSource>: KdumpPart {
+final class KdumpFile: KdumpPart {
   var path: String { file.path }
   let header: KdumpHeader
   let notes: DumpNotes
-  private let file: Source
-  private let exists: PageBitmap<Source>
-  private let dumped: PageBitmap<Source>
+  private let file: DumpBytes
+  private let exists: PageBitmap
+  private let dumped: PageBitmap
   private let cache: PageCache
   private let contexts = ContextPool()
   private let blockShift: UInt64
@@ -30,7 +30,7 @@ final class KdumpFile<Source: ByteSource>: KdumpPart {
   /// Reads the headers and notes of `file`.
   ///
   /// - Parameter cacheSize: bytes of decompressed pages to keep.
-  init(_ file: Source, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
+  init(_ file: DumpBytes, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
     let header = try KdumpHeader(file)
     var notes = DumpNotes()
     if let range = header.notes { file.withBytes(range) { notes.add($0) } }

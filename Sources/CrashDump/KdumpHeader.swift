@@ -44,7 +44,7 @@ struct KdumpHeader: Sendable {
   /// Reads the headers of `file`.
   ///
   /// - Throws: `LocatedError` where a field cannot be, or the bitmaps lie beyond the end of the file.
-  init<Source: ByteSource>(_ file: Source) throws(LocatedError) {
+  init(_ file: DumpBytes) throws(LocatedError) {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: file.path, offset: offset, kind: kind, message)
     }

@@ -6,9 +6,9 @@ import VMSA
 ///     magic u32 = 0x4c694d45 | version u32 = 1 | start u64 | end u64, inclusive | reserved u64 | bytes
 ///
 /// (LiME, doc/README.md, "lime" format; its "padded" and "raw" formats are raw memory.)
-final class LiMEFile<Source: ByteSource>: DumpContainer {
+final class LiMEFile: DumpContainer {
   let notes = DumpNotes()
-  private let memory: SegmentedMemory<Source>
+  private let memory: SegmentedMemory
 
   private static var headerSize: UInt64 { 32 }
 
@@ -18,7 +18,7 @@ final class LiMEFile<Source: ByteSource>: DumpContainer {
   /// Reads the header of each range.
   ///
   /// - Throws: `LocatedError` for a header that is none, or a range that ends before it begins.
-  init(_ file: Source) throws(LocatedError) {
+  init(_ file: DumpBytes) throws(LocatedError) {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: file.path, offset: offset, kind: kind, message)
     }

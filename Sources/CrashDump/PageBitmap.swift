@@ -5,10 +5,10 @@ import Synchronization
 ///
 /// The counts are taken once, when first asked for, in one pass over the bitmap: one number for 1,024
 /// pages, 50 MiB for a machine of 24 TiB.
-final class PageBitmap<Source: ByteSource>: Sendable {
+final class PageBitmap: Sendable {
   /// How many bits there are.
   let count: UInt64
-  private let source: Source
+  private let source: DumpBytes
   private let offset: UInt64
   private let ranks = AtomicLazyReference<Ranks>()
 
@@ -27,7 +27,7 @@ final class PageBitmap<Source: ByteSource>: Sendable {
   }
 
   /// The bitmap of `count` bits at `offset` of `source`. The caller has checked that it is all there.
-  init(_ source: Source, at offset: UInt64, count: UInt64) {
+  init(_ source: DumpBytes, at offset: UInt64, count: UInt64) {
     self.source = source
     self.offset = offset
     self.count = count

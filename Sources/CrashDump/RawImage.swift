@@ -6,7 +6,7 @@ final class RawImage: DumpContainer {
   let notes = DumpNotes()
   /// Whether nobody said where the memory lies.
   let isAddressUnknown: Bool
-  private let memory: SegmentedMemory<FileSet>
+  private let memory: SegmentedMemory
   private let isGuess: Bool
   private let pieces: [Piece]
 
@@ -25,16 +25,18 @@ final class RawImage: DumpContainer {
     var segments: [MemoryMap.Segment] = []
     for piece in pieces {
       let size = piece.file.byteCount
-      guard piece.address < 1 << 52, size <= (1 << 52) - piece.address else {
+      let end: UInt64 = 1 << 52
+      guard piece.address < end, size <= end - piece.address else {
         throw LocatedError(
           file: piece.file.path, kind: .malformed,
-          "does not fit at 0x\(String(piece.address, radix: 16)): physical addresses have 52 bits")
+          "does not fit at " + String(piece.address, radix: 16) + ": physical addresses have 52 bits")
       }
       segments.append(
         MemoryMap.Segment(physical: piece.address, offset: offset, fileSize: size, memorySize: size))
       offset += size
     }
-    memory = SegmentedMemory(source: files, map: MemoryMap(segments: segments, fileCount: files.byteCount))
+    let map = MemoryMap(segments: segments, fileCount: files.byteCount)
+    memory = SegmentedMemory(source: DumpBytes.files(files), map: map)
     self.isAddressUnknown = isAddressUnknown
     self.isGuess = isGuess
     self.pieces = pieces

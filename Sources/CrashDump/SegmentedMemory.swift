@@ -2,8 +2,8 @@ import Bytes
 import VMSA
 
 /// Physical memory that lies in a file segment by segment, uncompressed.
-struct SegmentedMemory<Source: ByteSource>: Sendable {
-  let source: Source
+struct SegmentedMemory: Sendable {
+  let source: DumpBytes
   let map: MemoryMap
 
   /// The little-endian 64-bit word at `address`.

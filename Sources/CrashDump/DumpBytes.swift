@@ -1,0 +1,52 @@
+import Bytes
+
+/// The bytes of a dump, wherever they are: one closed type, so that the formats need not be generic and
+/// reading a mapped file costs a comparison.
+enum DumpBytes: ByteSource {
+  /// A file, mapped.
+  case mapped(MappedFile)
+  /// A file that cannot be mapped.
+  case unmapped(UnmappedFile)
+  /// A file inside a flattened one.
+  case flattened(FlattenedFile)
+  /// Several files, one after another.
+  case files(FileSet)
+
+  private var source: any ByteSource {
+    switch self {
+    case .mapped(let file): file
+    case .unmapped(let file): file
+    case .flattened(let file): file
+    case .files(let files): files
+    }
+  }
+
+  var path: String { source.path }
+  var byteCount: UInt64 { source.byteCount }
+
+  @inline(__always)
+  func word(at offset: UInt64) -> UInt64? {
+    if case .mapped(let file) = self { return file.word(at: offset) }
+    return source.word(at: offset)
+  }
+
+  func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+    source.copy(offset, count: count, into: &buffer, at: position)
+  }
+
+  @inline(__always)
+  func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+    if case .mapped(let file) = self { return file.withBytes(range, body) }
+    return source.withBytes(range, body)
+  }
+
+  func forget(_ range: Range<UInt64>) { source.forget(range) }
+
+  @inline(__always)
+  func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
+    if case .mapped(let file) = self { return file.integer(type, at: offset) }
+    return withBytes(offset..<(offset > .max - 8 ? offset : offset + UInt64(MemoryLayout<T>.size))) {
+      $0.integer(T.self, at: 0)
+    } ?? nil
+  }
+}
