@@ -28,7 +28,7 @@ public struct Attributes: Hashable, Sendable {
   @inlinable public var isUser: Bool { bit(6) && !tables.contains(.noAccessEL0) }
   /// PXN (bit 53) clear here and above. A page that EL0 may write is never executed at EL1 (Arm ARM D8.4.3).
   @inlinable public var isExecutableEL1: Bool {
-    !bit(53) && !tables.contains(.noExecuteEL1) && !(isUser && !bit(7))
+    !bit(53) && !tables.contains(.noExecuteEL1) && !(isUser && isWritable)
   }
   /// UXN (bit 54) clear here and above.
   @inlinable public var isExecutableEL0: Bool { !bit(54) && !tables.contains(.noExecuteEL0) }
