@@ -49,7 +49,9 @@ public struct Query: Hashable, Sendable {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
     if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
-      guard let value = UInt64(rest.dropFirst(2), radix: 16), !rest.dropFirst(2).hasPrefix("+") else {
+      let digits = rest.dropFirst(2)
+      // UInt64 would take a sign as well.
+      guard digits.first?.isHexDigit == true, let value = UInt64(digits, radix: 16) else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
@@ -67,7 +69,8 @@ public struct Query: Hashable, Sendable {
     var cpu: Int?
     if let at = name.lastIndex(of: "@") {
       let place = name[name.index(after: at)...]
-      guard place.hasPrefix("cpu"), let number = Int(place.dropFirst(3)), number >= 0 else {
+      let digits = place.dropFirst(3)
+      guard place.hasPrefix("cpu"), digits.first?.isHexDigit == true, let number = Int(digits) else {
         throw Malformed(message: "'@\(place)' is not a CPU: give NAME@cpuN")
       }
       cpu = number
