@@ -6,7 +6,8 @@ enum SystemFile {
   ///
   /// - Throws: `LocatedError` when it does not exist, may not be read, or is a directory, a pipe or a device.
   static func open(_ path: String) throws(LocatedError) -> (descriptor: Int32, status: stat) {
-    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK the open of a pipe that nobody writes to would never return.
+    let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw error(path, "cannot open") }
     var status = stat()
     guard unsafe fstat(descriptor, &status) == 0 else {
