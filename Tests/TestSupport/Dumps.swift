@@ -110,14 +110,16 @@ public struct TestSupportError: Error, CustomStringConvertible {
 private enum Unpacked {
   private static let lock = NSLock()
 
-  /// The path of `packed` without its compression. The name holds size and time, so that a changed file is
-  /// unpacked anew; the rename lets other processes see whole files only.
+  /// The path of `packed` without its compression. The name holds its size and its last bytes, zstd's checksum
+  /// of the contents, so that a changed file is unpacked anew; the rename lets other processes see whole files.
   static func path(of packed: URL, prefix: String) throws -> String {
-    let attributes = try FileManager.default.attributesOfItem(atPath: packed.path)
-    let size = (attributes[.size] as? NSNumber)?.int64Value ?? 0
-    let time = (attributes[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
+    let file = try FileHandle(forReadingFrom: packed)
+    defer { try? file.close() }
+    let size = try file.seekToEnd()
+    try file.seek(toOffset: size - min(size, 8))
+    let check = try (file.readToEnd() ?? Data()).map { String($0, radix: 16) }.joined()
     let cache = Scratch.base.appendingPathComponent("unpacked")
-    let name = "\(prefix)-\(size)-\(Int64(time * 1000))-\(packed.deletingPathExtension().lastPathComponent)"
+    let name = "\(prefix)-\(size)-\(check)-\(packed.deletingPathExtension().lastPathComponent)"
     let target = cache.appendingPathComponent(name)
     return try lock.withLock {
       if FileManager.default.fileExists(atPath: target.path) { return target.path }

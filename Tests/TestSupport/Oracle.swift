@@ -75,6 +75,9 @@ public struct MMUSample: Decodable, Sendable {
   /// Why it was asked, such as "sym:vectors".
   public let origin: String
 
+  /// Whether its top byte was changed to see what becomes of it.
+  public var hasTag: Bool { origin.contains("tagged") || origin.contains("wrong-top-byte") }
+
   /// Reads `[virtual, physical or null, origin]`.
   public init(from decoder: any Decoder) throws {
     var fields = try decoder.unkeyedContainer()
@@ -141,9 +144,13 @@ public struct MMUOracle: Decodable, Sendable {
   private let page_size: UInt64
 
   /// Kernel addresses asked on a CPU in the kernel, those with a tag left out.
-  public var kernelSamples: [MMUSample] {
+  public var kernelSamples: [MMUSample] { asked.filter { !$0.hasTag } }
+
+  /// Kernel addresses asked on a CPU in the kernel with something in their top byte.
+  public var taggedSamples: [MMUSample] { asked.filter(\.hasTag) }
+
+  private var asked: [MMUSample] {
     sets.filter { $0.what.hasPrefix("kernel addresses, CPU at EL") }.flatMap(\.samples)
-      .filter { !$0.origin.contains("tagged") && !$0.origin.contains("wrong-top-byte") }
   }
 
   /// Bytes read on a CPU in the kernel, within one page. Others were read on by physical address, also
