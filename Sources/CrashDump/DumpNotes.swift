@@ -24,15 +24,17 @@ public struct DumpNotes: Sendable {
       let descriptorSize = segment.integer(UInt32.self, at: offset + 4),
       let type = segment.integer(UInt32.self, at: offset + 8)
     {
+      // The kernel leaves the notes of CPUs that did not stop as zeros, 424 bytes each (crash_notes), which is no
+      // multiple of a header: skip them a word at a time.
+      guard nameSize > 0 else {
+        offset += 4
+        continue
+      }
       let descriptorStart = offset + 12 + (Int(nameSize) + 3) & ~3
       let name = segment.slice(at: offset + 12, count: Int(nameSize))
       let descriptor = segment.slice(at: descriptorStart, count: Int(descriptorSize))
       offset = descriptorStart + (Int(descriptorSize) + 3) & ~3
-      // The kernel leaves the notes of CPUs that did not stop as zeros: skip them, a header at a time.
-      guard let name, let descriptor, nameSize > 0 else {
-        if nameSize == 0, descriptorSize == 0 { continue }
-        return
-      }
+      guard let name, let descriptor else { return }
       count += 1
       take(name: name.cString(), type: type, descriptor)
     }
