@@ -90,7 +90,8 @@ struct MemoryMap: Sendable {
     var result: [Interval] = []
     var index = 0
     for piece in layer {
-      var start = piece.start
+      // A longer interval of `base` may already cover where this piece begins.
+      var start = max(piece.start, result.last?.end ?? 0)
       while index < base.count, base[index].end <= start {
         result.append(base[index])
         index += 1
