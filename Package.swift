@@ -57,7 +57,8 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: testSettings),
     .testTarget(name: "VMSATests", dependencies: ["VMSA", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "CrashDumpTests", dependencies: ["Bytes", "CrashDump", "TestSupport"], swiftSettings: testSettings),
+      name: "CrashDumpTests", dependencies: ["Bytes", "VMSA", "CrashDump", "TestSupport"],
+      swiftSettings: testSettings),
     .testTarget(
       name: "LinuxKernelTests", dependencies: ["KernelVA", "TestSupport"], swiftSettings: testSettings),
     .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),
