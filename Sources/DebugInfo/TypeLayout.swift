@@ -1,0 +1,56 @@
+/// Where a member of a structure lies.
+public struct TypeMember: Hashable, Sendable {
+  /// Bytes from the start of the structure that was asked about.
+  public let offset: Int
+  /// Its length in bytes: of the whole array where it is one.
+  public let size: Int
+  /// The bits, from the least significant of those bytes, where it is a bit field.
+  public let bits: Range<Int>?
+
+  /// Describes a member.
+  public init(offset: Int, size: Int, bits: Range<Int>? = nil) {
+    self.offset = offset
+    self.size = size
+    self.bits = bits
+  }
+}
+
+/// Something that knows how the kernel's types are laid out: BTF in the dump, DWARF, VMCOREINFO.
+public protocol TypeLayout: Sendable {
+  /// What it is, for `info`.
+  var origin: String { get }
+
+  /// `sizeof` of a structure, union or typedef by its bare name, in bytes.
+  func size(of type: String) -> Int?
+
+  /// A member by its path, `thread.cpu_context.pc`: a dot goes into the structure that the member is (never
+  /// through a pointer). Members of anonymous structures and unions belong to the one around them, as in C.
+  func member(_ path: String, of type: String) -> TypeMember?
+}
+
+/// All layouts that are known of a kernel, in the order they are asked.
+public struct KernelTypes: Sendable {
+  /// The sources, the cheapest first.
+  public let sources: [any TypeLayout]
+
+  /// Joins sources.
+  public init(_ sources: [any TypeLayout]) { self.sources = sources }
+
+  /// `sizeof` of a type.
+  public func size(of type: String) -> Int? {
+    for source in sources {
+      if let size = source.size(of: type) { return size }
+    }
+    return nil
+  }
+
+  /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first.
+  public func member(_ paths: String..., of type: String) -> TypeMember? {
+    for path in paths {
+      for source in sources {
+        if let member = source.member(path, of: type) { return member }
+      }
+    }
+    return nil
+  }
+}
