@@ -32,6 +32,12 @@ public enum Limits {
   public static let sections = 1 << 20
   /// Symbols of a vmlinux: a debug build of an allyesconfig kernel has about a million.
   public static let symbols = 1 << 23
+  /// Bytes of BTF: a distribution's kernel has 6 MiB, a debug one 20.
+  public static let btfBytes = 128 << 20
+  /// Bytes of the kernel image that are searched: an allyesconfig kernel has some 200 MiB.
+  public static let imageBytes: UInt64 = 256 << 20
+  /// Elements of a list in the dump that are followed: tasks, modules, vmalloc areas.
+  public static let listElements = 1 << 22
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
   public static let symbolName = 4096
   /// Bytes of one query or option value read from standard input.

@@ -165,10 +165,10 @@ public final class ELFSymbolTable: SymbolSource {
     }
   }
 
-  /// All names.
-  public func forEachName(_ body: (String) -> Bool) {
+  /// All symbols, in the order of the table.
+  public func forEachSymbol(_ body: (Symbol) -> Bool) {
     for number in 0..<count {
-      if let entry = entry(number), !body(name(at: entry.nameOffset)) { return }
+      if let entry = entry(number), !body(symbol(entry)) { return }
     }
   }
 }

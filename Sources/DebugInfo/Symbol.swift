@@ -6,16 +6,22 @@ public struct Symbol: Hashable, Sendable {
   public let address: UInt64
   /// Its length in bytes, where the source knows it; 0 where it does not.
   public let size: UInt64
+  /// The letter that nm(1) and /proc/kallsyms give its kind; nil where the source has none.
+  public let type: UInt8?
+  /// The module it is of; nil for the kernel itself.
+  public let module: String?
 
   /// Puts a symbol together.
-  public init(name: String, address: UInt64, size: UInt64 = 0) {
+  public init(name: String, address: UInt64, size: UInt64 = 0, type: UInt8? = nil, module: String? = nil) {
     self.name = name
     self.address = address
     self.size = size
+    self.type = type
+    self.module = module
   }
 }
 
-/// Something that knows names: a vmlinux, VMCOREINFO.
+/// Something that knows names: kallsyms in the dump, a vmlinux, VMCOREINFO.
 public protocol SymbolSource: Sendable {
   /// What it is, for `info`.
   var origin: String { get }
@@ -23,6 +29,6 @@ public protocol SymbolSource: Sendable {
   func symbol(named name: String) -> Symbol?
   /// The symbol that `address` lies in: the nearest at or below it.
   func symbol(containing address: UInt64) -> Symbol?
-  /// Calls `body` with each name, in any order, until it returns false.
-  func forEachName(_ body: (String) -> Bool)
+  /// Calls `body` with each symbol, in any order, until it returns false.
+  func forEachSymbol(_ body: (Symbol) -> Bool)
 }

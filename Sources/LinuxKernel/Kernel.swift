@@ -24,7 +24,8 @@ public final class Kernel: Sendable {
   /// Where its regions are.
   public let layout: DetectedLayout
   /// The names that are known.
-  public let symbols: KernelSymbols
+  public var symbols: KernelSymbols { contents.symbols }
+  let contents: KernelContents
   /// MAIR_EL1, where it follows from the kernel.
   public let memoryTypes: Sourced<MemoryAttributeIndirection>?
   /// What the reader should know before trusting the answers, one sentence each.
@@ -69,15 +70,16 @@ public final class Kernel: Sendable {
     self.facts = facts
     self.regime = regime
     self.layout = layout
-    let symbols = KernelSymbols(sources: sources)
-    self.symbols = symbols
+    contents = KernelContents(
+      space: KernelSpace(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,
+      extra: sources.filter { !($0 is VMCoreInfoSymbols) })
     memoryTypes = MemoryTypes.mair(
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
     warnings = dump.warnings + found.warnings + forced + locator.warnings
-    if vmlinux != nil, let start = symbols.symbol(named: "_text"), let end = symbols.symbol(named: "_end"),
-      start.address < end.address
+    if vmlinux != nil, let table = sources.first, let start = table.symbol(named: "_text"),
+      let end = table.symbol(named: "_end"), start.address < end.address
     {
       image = start.address..<end.address
     } else {
@@ -105,9 +107,13 @@ public final class Kernel: Sendable {
     }
     var resolution = resolve(found.address, query: text, trace: trace, user: user)
     if let symbol = found.symbol {
-      resolution.symbol = (symbol.name, found.offset)
-    } else if let address = resolution.virtual, let symbol = symbols.symbol(containing: address.rawValue) {
-      resolution.symbol = (symbol.name, address.rawValue &- symbol.address)
+      resolution.symbol = symbol
+      resolution.symbolOffset = found.offset
+    } else if let address = resolution.virtual?.rawValue, address >> 55 & 1 == 1,
+      let symbol = symbol(containing: address)
+    {
+      resolution.symbol = symbol
+      resolution.symbolOffset = address &- symbol.address
     }
     return resolution
   }
@@ -157,15 +163,40 @@ public final class Kernel: Sendable {
     case .address(let value):
       return .success(Found(address: VirtualAddress(value &+ query.offset)))
     case .symbol(let name, let module, let cpu):
-      if module != nil || cpu != nil {
-        let what = module != nil ? "symbols of modules" : "per-CPU data"
-        return .failure(
-          QueryFailure(status: .unknownSymbol, message: "no symbol '\(text)': \(what) cannot be looked up yet"))
+      let symbol: Symbol?
+      if let module {
+        guard contents.modules.value.elements.contains(where: { $0.name == module }) else {
+          let reason = contents.modules.value.notes.first ?? "no such module is loaded"
+          return .failure(QueryFailure(status: .unknownSymbol, message: "no module '\(module)': \(reason)"))
+        }
+        symbol = contents.moduleSymbols.symbol(named: name, module: module)
+      } else {
+        symbol = symbols.symbol(named: name) ?? contents.moduleSymbols.symbol(named: name)
       }
-      guard let symbol = symbols.symbol(named: name) else { return .failure(unknown(name)) }
+      guard let symbol else { return .failure(unknown(name)) }
+      var address = symbol.address
+      if let cpu {
+        guard let moved = perCPUAddress(symbol.address, cpu: cpu) else {
+          return .failure(
+            QueryFailure(
+              status: .unknownSymbol,
+              message: "'\(name)' of CPU \(cpu): there is no such CPU, or __per_cpu_offset cannot be read"))
+        }
+        address = moved
+      }
       return .success(
-        Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset))
+        Found(address: VirtualAddress(address &+ query.offset), symbol: symbol, offset: query.offset))
     }
+  }
+
+  /// Where CPU number `cpu` has its copy of the per-CPU variable whose template is at `address`.
+  /// (`__per_cpu_offset`, mm/percpu.c)
+  func perCPUAddress(_ address: UInt64, cpu: Int) -> UInt64? {
+    guard cpu < 8192, let table = symbols.symbol(named: "__per_cpu_offset")?.address,
+      let offset = space.word(at: table &+ UInt64(cpu) &* 8), offset != 0
+    else { return nil }
+    let moved = address &+ offset
+    return space.leaf(at: moved) == nil ? nil : moved
   }
 
   private func unknown(_ name: String) -> QueryFailure {

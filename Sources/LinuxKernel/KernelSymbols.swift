@@ -16,8 +16,8 @@ struct VMCoreInfoSymbols: SymbolSource {
 
   func symbol(named name: String) -> Symbol? { symbols.first { $0.name == name } }
   func symbol(containing address: UInt64) -> Symbol? { symbols.first { $0.address == address } }
-  func forEachName(_ body: (String) -> Bool) {
-    for symbol in symbols where !body(symbol.name) { return }
+  func forEachSymbol(_ body: (Symbol) -> Bool) {
+    for symbol in symbols where !body(symbol) { return }
   }
 }
 
@@ -25,13 +25,34 @@ struct VMCoreInfoSymbols: SymbolSource {
 public struct KernelSymbols: Sendable {
   /// The sources, the most telling first.
   public let sources: [any SymbolSource]
+  /// What the kernel exports: searched for only where nothing else knows a name.
+  let exports: ExportTable?
+
+  init(sources: [any SymbolSource], exports: ExportTable? = nil) {
+    self.sources = sources
+    self.exports = exports
+  }
 
   /// The symbol of exactly this name.
   public func symbol(named name: String) -> Symbol? {
     for source in sources {
       if let symbol = source.symbol(named: name) { return symbol }
     }
-    return nil
+    return exports?.symbol(named: name)
+  }
+
+  /// Calls `body` with each symbol of the fullest source there is, until it returns false.
+  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+    // VMCOREINFO's few names are in every other source.
+    for source in sources.reversed() where !(source is VMCoreInfoSymbols) {
+      var isEmpty = true
+      source.forEachSymbol { symbol in
+        isEmpty = false
+        return body(symbol)
+      }
+      if !isEmpty { return }
+    }
+    sources.first?.forEachSymbol(body)
   }
 
   /// The symbol that `address` lies in.
@@ -46,7 +67,8 @@ public struct KernelSymbols: Sendable {
   public func names(like name: String) -> [String] {
     var best: [(distance: Int, name: String)] = []
     for source in sources {
-      source.forEachName { candidate in
+      source.forEachSymbol { symbol in
+        let candidate = symbol.name
         let distance = SpellingDistance.between(name, candidate, limit: 3)
         if distance < 3, !best.contains(where: { $0.name == candidate }) {
           best.append((distance, candidate))

@@ -39,8 +39,10 @@ public struct Resolution: Sendable {
   public internal(set) var absence: Absence?
   /// The region that it lies in.
   public internal(set) var region: Region?
-  /// The symbol that it lies in, and how far.
-  public internal(set) var symbol: (name: String, offset: UInt64)?
+  /// The symbol that it lies in.
+  public internal(set) var symbol: Symbol?
+  /// How far it lies in the symbol, in bytes.
+  public internal(set) var symbolOffset: UInt64 = 0
   /// The entries of the walk, where it was asked for or did not end in a mapping.
   public internal(set) var walk: [WalkStep]?
   /// The tables that were walked.

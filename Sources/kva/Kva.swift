@@ -18,7 +18,10 @@ struct Kva: ParsableCommand {
       Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
       """,
     version: "kva \(kvaVersion)",
-    subcommands: [InfoCommand.self, ResolveCommand.self, ReadCommand.self])
+    subcommands: [
+      InfoCommand.self, ResolveCommand.self, ReadCommand.self, SymbolsCommand.self, ModulesCommand.self,
+      VmallocCommand.self, DmesgCommand.self,
+    ])
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.
   static func main() {

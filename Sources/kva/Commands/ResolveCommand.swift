@@ -60,7 +60,8 @@ extension Output {
       object.string("region", resolution.region?.rawValue)
       if let symbol = resolution.symbol {
         object.string("symbol", symbol.name)
-        object.number("offset", symbol.offset)
+        object.number("offset", resolution.symbolOffset)
+        if let module = symbol.module { object.string("module", module) }
       }
       if let leaf = resolution.leaf, let regime = resolution.regime {
         object.object("mapping") { mapping in
@@ -116,7 +117,8 @@ extension Output {
       if let message = resolution.message { text(": \(message)") }
     }
     if let symbol = resolution.symbol, !resolution.query.hasPrefix(symbol.name) {
-      text("  <\(symbol.name)+0x\(String(symbol.offset, radix: 16))>")
+      let module = symbol.module.map { " [\($0)]" } ?? ""
+      text("  <\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)>")
     }
     if let tag = resolution.tag {
       text("; tag ")

@@ -1,0 +1,37 @@
+import Bytes
+import DebugInfo
+
+/// kallsyms of the kernel in a dump, loaded when first asked, and believed only when it is borne out.
+struct KernelKallsyms: SymbolSource {
+  private let table: Lazy<Kallsyms<KernelSpace>?>
+
+  init(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) {
+    table = Lazy { Self.load(space, vmcoreinfo) }
+  }
+
+  /// Whether there is one.
+  var isPresent: Bool { table.value != nil }
+  var origin: String { "kallsyms in the dump" }
+  func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
+  func symbol(containing address: UInt64) -> Symbol? { table.value?.symbol(containing: address) }
+  func forEachSymbol(_ body: (Symbol) -> Bool) { table.value?.forEachSymbol(body) }
+
+  private static func load(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelSpace>? {
+    let told = KallsymsFinder.tables(in: space) { vmcoreinfo?.symbol($0) }
+    if let table = believed(told, space, vmcoreinfo) { return table }
+    return believed(ImageSearch(space, vmcoreinfo)?.kallsymsTables() ?? [], space, vmcoreinfo)
+  }
+
+  /// The first of `candidates` that has `_stext` where VMCOREINFO has it.
+  private static func believed(
+    _ candidates: [KallsymsTables], _ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?
+  ) -> Kallsyms<KernelSpace>? {
+    for candidate in candidates {
+      guard let table = Kallsyms(candidate, in: space), let text = vmcoreinfo?.symbol("_stext") else { continue }
+      // By address first: that reads a block of names; by name only where another name stands there too.
+      guard let symbol = table.symbol(containing: text), symbol.address == text else { continue }
+      if symbol.name == "_stext" || table.symbol(named: "_stext")?.address == text { return table }
+    }
+    return nil
+  }
+}

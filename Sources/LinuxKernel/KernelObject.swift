@@ -1,0 +1,79 @@
+import Bytes
+import DebugInfo
+
+/// Reading the kernel's structures: members of a type at an address.
+struct KernelObject: Sendable {
+  let space: KernelSpace
+  let address: UInt64
+
+  /// The member as an unsigned number of its length, or of its bits; nil where it cannot be read.
+  func number(_ member: TypeMember?) -> UInt64? {
+    guard let member, let value = unsigned(at: address &+ UInt64(member.offset), size: member.size) else { return nil }
+    guard let bits = member.bits, bits.lowerBound < 64 else { return value }
+    let width = UInt64(bits.count)
+    return value >> UInt64(bits.lowerBound) & (width >= 64 ? .max : 1 << width - 1)
+  }
+
+  /// The member as a signed number.
+  func signed(_ member: TypeMember?) -> Int64? {
+    guard let member, let value = number(member), member.size <= 8, member.size > 0 else { return nil }
+    let shift = UInt64(64 - member.size * 8)
+    return Int64(bitPattern: value << shift) >> Int64(shift)
+  }
+
+  /// The address of the member.
+  func address(of member: TypeMember?) -> UInt64? { member.map { address &+ UInt64($0.offset) } }
+
+  /// The member as text in a fixed array, up to its NUL.
+  func text(_ member: TypeMember?) -> String? {
+    guard let member, member.size <= 4096 else { return nil }
+    return space.string(at: address &+ UInt64(member.offset), limit: member.size)
+  }
+
+  private func unsigned(at address: UInt64, size: Int) -> UInt64? {
+    switch size {
+    case 8: space.word(at: address)
+    case 4: space.integer(UInt32.self, at: address).map(UInt64.init)
+    case 2: space.integer(UInt16.self, at: address).map(UInt64.init)
+    case 1: space.integer(UInt8.self, at: address).map(UInt64.init)
+    default: nil
+    }
+  }
+}
+
+/// How far a list could be followed.
+public struct Listing<Element: Sendable>: Sendable {
+  /// What was found.
+  public var elements: [Element] = []
+  /// What is missing and why, one sentence each; empty when the list is whole.
+  public var notes: [String] = []
+}
+
+extension KernelSpace {
+  /// The elements of a circular list (`struct list_head`) whose head is at `head`; the addresses of the links
+  /// inside them. It ends where a link cannot be read, was seen before, or does not lead back.
+  func list(at head: UInt64, named name: String) -> Listing<UInt64> {
+    var result = Listing<UInt64>()
+    var seen: Set<UInt64> = []
+    var previous = head
+    var here = word(at: head)
+    while true {
+      guard let link = here else {
+        result.notes.append("the list \(name) breaks off at \(hex(previous)): the next link cannot be read")
+        return result
+      }
+      if link == head { return result }
+      guard seen.insert(link).inserted, result.elements.count < Limits.listElements else {
+        result.notes.append("the list \(name) runs in a circle at \(hex(link)): it is damaged")
+        return result
+      }
+      guard word(at: link &+ 8) == previous else {
+        result.notes.append("the list \(name) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
+        return result
+      }
+      result.elements.append(link)
+      previous = link
+      here = word(at: link)
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import Bytes
+import CrashDump
+import VMSA
+
+/// The kernel's virtual addresses as bytes: each read goes through the tables in the dump.
+///
+/// What cannot be read is nil, whatever the reason; `Kernel.resolve` says which it is.
+public struct KernelSpace: ByteSource {
+  /// The dump's path.
+  public let path: String
+  /// All addresses.
+  public var byteCount: UInt64 { .max }
+  let regime: TranslationRegime
+  let memory: any PhysicalMemory
+  /// Where the kernel's image may be: around `_stext`.
+  let image: Range<UInt64>
+
+  init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
+    let text = vmcoreinfo?.symbol("_stext") ?? 0
+    image =
+      (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes ? text + Limits.imageBytes : .max)
+    path = dump.path
+    memory = dump.memory
+    self.regime = regime
+  }
+
+  /// Where the tables map `address`, its tag ignored.
+  public func leaf(at address: UInt64) -> Leaf? { memory.walk(regime, VirtualAddress(address).untagged).leaf }
+
+  /// The little-endian 64-bit word at `address`.
+  public func word(at address: UInt64) -> UInt64? {
+    if address & 7 == 0, let leaf = leaf(at: address) { return try? memory.word(at: leaf.physical) }
+    return withBytes(address..<(address > .max - 8 ? address : address + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
+  }
+
+  /// Copies `count` bytes from `address` to `position` of `buffer`; false where they are not all there.
+  public func copy(_ address: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+    guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
+      return false
+    }
+    var done = 0
+    while done < count {
+      guard let leaf = leaf(at: address &+ UInt64(done)) else { return false }
+      let rest = leaf.size - (leaf.physical.rawValue & (leaf.size - 1))
+      let part = Int(min(rest, UInt64(count - done)))
+      var piece = buffer._mutatingExtracting((position + done)..<(position + done + part))
+      guard (try? memory.read(leaf.physical, into: &piece)) != nil else { return false }
+      done += part
+    }
+    return true
+  }
+
+  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
+  public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+    guard range.upperBound - range.lowerBound <= UInt64(Limits.readAtOnce) else { return nil }
+    // Storage follows what is mapped: a length from the dump costs nothing until its first page is there.
+    guard range.isEmpty || leaf(at: range.lowerBound) != nil, range.isEmpty || leaf(at: range.upperBound - 1) != nil
+    else { return nil }
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    guard copy(range.lowerBound, count: range.count, into: &raw, at: 0) else { return nil }
+    return unsafe body(bytes.span.bytes)
+  }
+
+  /// `count` bytes at `address`; nil where they are not all there.
+  public func bytes(at address: UInt64, count: Int) -> [UInt8]? {
+    guard count >= 0, address <= .max - UInt64(count) else { return nil }
+    return bytes(address..<(address + UInt64(count)), limit: Limits.readAtOnce)
+  }
+
+  /// The text at `address` up to its NUL, of `limit` bytes at most; nil where it is not readable.
+  public func string(at address: UInt64, limit: Int) -> String? {
+    var text: [UInt8] = []
+    while text.count < limit {
+      let here = address &+ UInt64(text.count)
+      let part = min(limit - text.count, 256 - Int(here & 255))
+      guard let bytes = bytes(at: here, count: part) else { return nil }
+      if let end = bytes.firstIndex(of: 0) { return String(decoding: text + bytes[..<end], as: UTF8.self) }
+      text += bytes
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Calls `body` with each 8-aligned piece of `range` that can be read, at most a mebibyte at a time and
+  /// overlapping the piece before by `overlap` bytes where that is next to it, until it returns false.
+  func forEachPiece(
+    _ range: Range<UInt64>, overlap: Int, _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
+  ) {
+    let step = regime.granule.size
+    var here = range.lowerBound & ~(step - 1)
+    var run: UInt64?
+    func give(_ start: UInt64, _ end: UInt64) -> Bool {
+      guard let bytes = bytes(at: start, count: Int(end - start)) else { return true }
+      return body(start, bytes)
+    }
+    while here < range.upperBound {
+      let isThere = leaf(at: here).map { memory.absence(at: $0.physical) == nil } ?? false
+      if let start = run, !isThere || here - start >= 1 << 20 {
+        guard give(start, here) else { return }
+        run = isThere ? here - UInt64(overlap) : nil
+      } else if run == nil, isThere {
+        run = here
+      }
+      guard here <= .max - step else { break }
+      here += step
+    }
+    if let start = run { _ = give(start, here) }
+  }
+}

@@ -1,0 +1,204 @@
+import Bytes
+import DebugInfo
+
+/// A loaded module.
+public struct KernelModule: Sendable {
+  /// A piece of its memory.
+  public struct MemoryRange: Sendable {
+    /// "text", "data", "rodata", "ro-after-init", or one of these behind "init ".
+    public let kind: String
+    /// The first address.
+    public let start: UInt64
+    /// The address after the last.
+    public let end: UInt64
+  }
+
+  /// Its name.
+  public let name: String
+  /// The address of its `struct module`.
+  public let structure: UInt64
+  /// Where its text begins, which is what `/proc/modules` shows.
+  public let address: UInt64
+  /// Bytes of all its memory, as `/proc/modules` shows.
+  public let size: UInt64
+  /// Its memory, piece by piece.
+  public let regions: [MemoryRange]
+  /// How many users it has; nil where that cannot be read.
+  public let references: Int64?
+
+  /// Whether `address` is in its memory.
+  public func contains(_ address: UInt64) -> Bool {
+    regions.contains { address >= $0.start && address < $0.end }
+  }
+}
+
+/// The modules of a kernel and their symbols.
+/// (include/linux/module.h, `struct module`, `struct mod_kallsyms`; kernel/module/kallsyms.c)
+struct ModuleReader: Sendable {
+  let space: KernelSpace
+  let types: KernelTypes
+
+  private let list: TypeMember?
+  private let name: TypeMember?
+  private let state: TypeMember?
+  private let references: TypeMember?
+  private let kallsyms: TypeMember?
+  private let layouts: [Layout]
+
+  /// A range of a module's memory as the structure has it: a base, a size, and, before 6.4, where within it
+  /// one kind ends and the next begins.
+  private struct Layout {
+    var base: TypeMember
+    var size: TypeMember
+    var kinds: [(name: String, end: TypeMember?)]
+  }
+
+  /// `enum mod_mem_type` (6.4, ac3b43283923).
+  private static let kinds = [
+    "text", "data", "rodata", "ro-after-init", "init text", "init data", "init rodata",
+  ]
+
+  init(_ space: KernelSpace, _ types: KernelTypes) {
+    func member(_ path: String) -> TypeMember? { types.member(path, of: "module") }
+    self.space = space
+    self.types = types
+    list = member("list")
+    name = member("name")
+    state = member("state")
+    references = member("refcnt.counter")
+    kallsyms = member("kallsyms")
+    if let array = member("mem"), let size = types.size(of: "module_memory"), size > 0,
+      let base = types.member("base", of: "module_memory"), let length = types.member("size", of: "module_memory")
+    {
+      layouts = Self.kinds.indices.filter { ($0 + 1) * size <= array.size }.map { number in
+        func shifted(_ member: TypeMember) -> TypeMember {
+          TypeMember(offset: array.offset + number * size + member.offset, size: member.size)
+        }
+        return Layout(base: shifted(base), size: shifted(length), kinds: [(Self.kinds[number], nil)])
+      }
+    } else {
+      layouts = [("core_layout", ""), ("init_layout", "init ")].compactMap { part, prefix in
+        guard let base = member(part + ".base"), let size = member(part + ".size") else { return nil }
+        return Layout(
+          base: base, size: size,
+          kinds: [
+            (prefix + "text", member(part + ".text_size")), (prefix + "rodata", member(part + ".ro_size")),
+            (prefix + "ro-after-init", member(part + ".ro_after_init_size")), (prefix + "data", nil),
+          ])
+      }
+    }
+  }
+
+  /// Whether the types that are needed are known.
+  var canRead: Bool { list != nil && name != nil && !layouts.isEmpty }
+
+  /// The modules on the list whose head is at `head`.
+  func modules(head: UInt64) -> Listing<KernelModule> {
+    guard let list else { return Listing() }
+    let links = space.list(at: head, named: "modules")
+    var result = Listing<KernelModule>(notes: links.notes)
+    for link in links.elements {
+      switch module(at: link &- UInt64(list.offset)) {
+      case .some(let module?): result.elements.append(module)
+      case .some(nil): break
+      case nil: result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read")
+      }
+    }
+    return result
+  }
+
+  /// The module whose structure is at `address`; nil inside where it is still being made
+  /// (MODULE_STATE_UNFORMED), nil where it cannot be read.
+  private func module(at address: UInt64) -> KernelModule?? {
+    let object = KernelObject(space: space, address: address)
+    guard let name = object.text(name), let state = object.number(state) else { return nil }
+    if state == 3 { return .some(nil) }
+    var regions: [KernelModule.MemoryRange] = []
+    var total: UInt64 = 0
+    for layout in layouts {
+      guard let base = object.number(layout.base), let size = object.number(layout.size) else { return nil }
+      guard base != 0, size > 0, size < 1 << 32 else { continue }
+      total += size
+      var start: UInt64 = 0
+      for (kind, end) in layout.kinds {
+        let end = min(end.flatMap { object.number($0) } ?? size, size)
+        if end > start {
+          regions.append(KernelModule.MemoryRange(kind: kind, start: base &+ start, end: base &+ end))
+          start = end
+        }
+      }
+    }
+    let text = regions.first { $0.kind == "text" } ?? regions.first
+    // The list itself holds one reference (MODULE_REF_BASE).
+    return KernelModule(
+      name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
+      references: object.signed(references).map { $0 - 1 })
+  }
+
+  /// The symbols of `module`, from its own kallsyms.
+  func symbols(of module: KernelModule) -> [Symbol] {
+    guard let table = KernelObject(space: space, address: module.structure).number(kallsyms), table != 0 else {
+      return []
+    }
+    let object = KernelObject(space: space, address: table)
+    func field(_ name: String) -> UInt64? { object.number(types.member(name, of: "mod_kallsyms")) }
+    guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab"),
+      count > 0, count <= UInt64(Limits.symbols), let bytes = space.bytes(at: entries, count: Int(count) * 24)
+    else { return [] }
+    // 5.2 took the type letters out of st_info into a table of their own (1c7651f43777).
+    let letters = field("typetab").flatMap { space.bytes(at: $0, count: Int(count)) }
+    var result: [Symbol] = []
+    for number in 1..<max(1, Int(count)) {
+      let at = number * 24
+      let entry = bytes[at..<(at + 24)]
+      func integer(_ offset: Int, _ size: Int) -> UInt64 {
+        entry[(at + offset)..<(at + offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      }
+      guard integer(6, 2) != 0, let name = space.string(at: strings &+ integer(0, 4), limit: Limits.symbolName),
+        !name.isEmpty
+      else { continue }
+      result.append(
+        Symbol(
+          name: name, address: integer(8, 8), size: integer(16, 8), type: letters?[number] ?? entry[at + 4],
+          module: module.name))
+    }
+    return result
+  }
+}
+
+/// The names that modules have, loaded when first asked.
+struct ModuleSymbols: SymbolSource {
+  let table: Lazy<[Symbol]>
+  var origin: String { "kallsyms of the modules" }
+
+  func symbol(named name: String) -> Symbol? { table.value.first { $0.name == name } }
+
+  func symbol(named name: String, module: String) -> Symbol? {
+    table.value.first { $0.name == name && $0.module == module }
+  }
+
+  /// The nearest symbol of the module that `address` is in.
+  func symbol(containing address: UInt64, in module: KernelModule) -> Symbol? {
+    guard let range = module.regions.first(where: { address >= $0.start && address < $0.end }) else { return nil }
+    var best: Symbol?
+    var next = range.end
+    for symbol in table.value
+    where symbol.module == module.name && symbol.address >= range.start && symbol.address < range.end
+      && !symbol.name.hasPrefix("$")
+    {
+      if symbol.address > address {
+        next = min(next, symbol.address)
+      } else if best.map({ $0.address < symbol.address }) ?? true {
+        best = symbol
+      }
+    }
+    return best.map {
+      Symbol(name: $0.name, address: $0.address, size: next - $0.address, type: $0.type, module: $0.module)
+    }
+  }
+
+  func symbol(containing address: UInt64) -> Symbol? { nil }
+  func forEachSymbol(_ body: (Symbol) -> Bool) {
+    for symbol in table.value where !body(symbol) { return }
+  }
+}

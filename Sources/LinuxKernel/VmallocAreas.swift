@@ -1,0 +1,98 @@
+import Bytes
+import DebugInfo
+
+/// An area of vmalloc space.
+public struct VmallocArea: Sendable {
+  /// The first address.
+  public let start: UInt64
+  /// The address after the last, the guard page included, as `/proc/vmallocinfo` prints it.
+  public let end: UInt64
+  /// Where it was asked for; nil for areas without a `struct vm_struct` (vm_map_ram).
+  public let caller: UInt64?
+  /// VM_ flags by name.
+  public let flags: [String]
+  /// Pages that back it (nr_pages), where it has any of its own.
+  public let pages: UInt64?
+  /// What it maps, where that is no ordinary memory (phys_addr).
+  public let physical: UInt64?
+}
+
+/// Reads the areas of vmalloc space.
+/// (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2)
+struct VmallocReader: Sendable {
+  let space: KernelSpace
+  let types: KernelTypes
+
+  /// `VM_IOREMAP` and the rest. (include/linux/vmalloc.h)
+  private static let flagNames: [(UInt64, String)] = [
+    (0x1, "ioremap"), (0x2, "vmalloc"), (0x4, "vmap"), (0x8, "user"), (0x10, "dma-coherent"), (0x20, "uninitialized"),
+    (0x40, "no-guard"), (0x80, "kasan"), (0x100, "flush-reset-perms"), (0x200, "map-put-pages"),
+    (0x400, "allow-huge"), (0x800, "defer-kmemleak"), (0x1000, "sparse"),
+  ]
+
+  /// The areas, in the order of their addresses.
+  func areas(symbol: (String) -> UInt64?) -> Listing<VmallocArea> {
+    func area(_ name: String) -> TypeMember? { types.member(name, of: "vmap_area") }
+    func vm(_ name: String) -> TypeMember? { types.member(name, of: "vm_struct") }
+    var result = Listing<VmallocArea>()
+    guard let link = area("list"), let start = area("va_start"), let end = area("va_end"), let pointer = area("vm")
+    else {
+      result.notes.append("the type vmap_area is not known: give --vmlinux, or a kernel with BTF")
+      return result
+    }
+    let structure = (
+      address: vm("addr"), size: vm("size"), flags: vm("flags"), pages: vm("nr_pages"), physical: vm("phys_addr"),
+      caller: vm("caller")
+    )
+    var links: [UInt64] = []
+    if let head = symbol("vmap_area_list") {
+      let list = space.list(at: head, named: "vmap_area_list")
+      links = list.elements
+      result.notes += list.notes
+    } else if let heads = nodes(symbol) {
+      for head in heads {
+        let list = space.list(at: head, named: "vmap_nodes[].busy")
+        links += list.elements
+        result.notes += list.notes
+      }
+    } else {
+      result.notes.append(
+        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; give --vmlinux")
+      return result
+    }
+    for at in links {
+      let object = KernelObject(space: space, address: at &- UInt64(link.offset))
+      guard let first = object.number(start), let last = object.number(end), let vm = object.number(pointer) else {
+        result.notes.append("the area at \(hex(object.address)) cannot be read")
+        continue
+      }
+      let details = KernelObject(space: space, address: vm)
+      guard vm != 0, let address = details.number(structure.address), let size = details.number(structure.size),
+        address == first
+      else {
+        result.elements.append(
+          VmallocArea(start: first, end: last, caller: nil, flags: ["vm_map_ram"], pages: nil, physical: nil))
+        continue
+      }
+      let flags = details.number(structure.flags) ?? 0
+      let pages = details.number(structure.pages) ?? 0
+      let physical = details.number(structure.physical) ?? 0
+      result.elements.append(
+        VmallocArea(
+          start: address, end: address &+ size, caller: details.number(structure.caller),
+          flags: Self.flagNames.filter { flags & $0.0 != 0 }.map(\.1), pages: pages > 0 ? pages : nil,
+          physical: physical > 0 || flags & 1 != 0 ? physical : nil))
+    }
+    result.elements.sort { $0.start < $1.start }
+    return result
+  }
+
+  /// The heads of the lists of busy areas, one for each node.
+  private func nodes(_ symbol: (String) -> UInt64?) -> [UInt64]? {
+    guard let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
+      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16,
+      let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node")
+    else { return nil }
+    return (0..<UInt64(count)).map { base &+ $0 &* UInt64(size) &+ UInt64(head.offset) }
+  }
+}
