@@ -38,6 +38,8 @@ public enum Limits {
   public static let imageBytes: UInt64 = 256 << 20
   /// Elements of a list in the dump that are followed: tasks, modules, vmalloc areas.
   public static let listElements = 1 << 22
+  /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
+  public static let cpus = 4096
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
   public static let symbolName = 4096
   /// Bytes of one query or option value read from standard input.

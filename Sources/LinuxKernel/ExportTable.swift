@@ -29,20 +29,17 @@ struct ExportTable: SymbolSource {
     let space = search.space
     guard let bytes = space.bytes(in: search.range) else { return [] }
     let start = search.range.lowerBound
+    // The linker lets a name be the end of a longer one, so nothing need stand before it.
+    let names = anchors.flatMap { occurrences(of: Array($0.utf8) + [0], in: bytes) }
     var result: [Symbol] = []
     var seen: [ClosedRange<Int>] = []
-    for anchor in anchors {
-      let pattern = [0] + Array(anchor.utf8) + [0]
-      for name in occurrences(of: pattern, in: bytes) {
-        for place in pointers(to: name + 1, in: bytes) where !seen.contains(where: { $0.contains(place) }) {
-          for stride in [12, 8] {
-            let table = table(around: place, stride, bytes)
-            guard table.count > 16 * stride else { continue }
-            seen.append(table)
-            result += symbols(table, stride, bytes, start)
-            break
-          }
-        }
+    for place in pointers(to: Set(names), in: bytes) where !seen.contains(where: { $0.contains(place) }) {
+      for stride in [12, 8] {
+        let table = table(around: place, stride, bytes)
+        guard table.count > 16 * stride else { continue }
+        seen.append(table)
+        result += symbols(table, stride, bytes, start)
+        break
       }
     }
     return result
@@ -57,17 +54,30 @@ struct ExportTable: SymbolSource {
           | Int(bytes[offset + 3]) << 24))
   }
 
-  /// The places of words that point at `target`.
-  private static func pointers(to target: Int, in bytes: [UInt8]) -> [Int] {
-    stride(from: 0, to: bytes.count - 4, by: 4).filter { $0 + word(bytes, $0) == target }
+  /// The places of words that point at one of `targets`.
+  private static func pointers(to targets: Set<Int>, in bytes: [UInt8]) -> [Int] {
+    guard let lowest = targets.min(), let highest = targets.max() else { return [] }
+    var result: [Int] = []
+    unsafe bytes.withUnsafeBytes { bytes in
+      for place in stride(from: 0, to: bytes.count - 4, by: 4) {
+        let word = unsafe bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)
+        let target = place &+ Int(Int32(littleEndian: word))
+        if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }
+      }
+    }
+    return result
   }
 
-  /// Whether an entry whose name is at `place` can be: its name begins behind a NUL and is printable.
+  /// Whether an entry whose name is at `place` can be: it points at an identifier.
   private static func isEntry(_ place: Int, _ bytes: [UInt8]) -> Bool {
     guard place >= 4, place <= bytes.count - 4 else { return false }
     let name = place + word(bytes, place)
-    guard name > 0, name < bytes.count - 1, bytes[name - 1] == 0, bytes[name] > 0x20, bytes[name] < 0x7f else {
-      return false
+    guard name > 0, name < bytes.count - 64 else { return false }
+    for offset in 0..<64 {
+      let letter = bytes[name + offset]
+      if letter == 0 { return offset > 1 }
+      guard letter == 0x5f || letter == 0x2e || (0x30...0x39).contains(letter) || (0x61...0x7a).contains(letter | 0x20)
+      else { return false }
     }
     return true
   }

@@ -12,6 +12,7 @@ final class KernelContents: Sendable {
   let moduleSymbols: ModuleSymbols
   let modules: Lazy<Listing<KernelModule>>
   let areas: Lazy<Listing<VmallocArea>>
+  let tasks: Lazy<Listing<KernelTask>>
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource]) {
     let search = ImageSearch(space, vmcoreinfo)
@@ -29,6 +30,7 @@ final class KernelContents: Sendable {
     self.types = types
     self.areas = areas
     self.modules = modules
+    tasks = Lazy { Self.tasks(space, types.value, symbols) }
     moduleSymbols = ModuleSymbols(
       table: Lazy {
         let reader = ModuleReader(space, types.value)

@@ -20,7 +20,7 @@ struct Kva: ParsableCommand {
     version: "kva \(kvaVersion)",
     subcommands: [
       InfoCommand.self, ResolveCommand.self, ReadCommand.self, SymbolsCommand.self, ModulesCommand.self,
-      VmallocCommand.self, DmesgCommand.self,
+      VmallocCommand.self, TasksCommand.self, DmesgCommand.self, IdentifyCommand.self,
     ])
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.

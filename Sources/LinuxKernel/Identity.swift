@@ -1,0 +1,149 @@
+import Bytes
+import DebugInfo
+import VMSA
+
+/// Everything that is known of an address.
+public struct Identity: Sendable {
+  /// What the tables say.
+  public let resolution: Resolution
+  /// What it is, in few words: "kernel text", "task stack", "struct page" and so on.
+  public internal(set) var kind: String
+  /// The module whose memory it is in, and which kind of its memory.
+  public internal(set) var module: (name: String, part: String)?
+  /// The vmalloc area that it is in.
+  public internal(set) var area: VmallocArea?
+  /// The task whose structure or stack it is in, and how far.
+  public internal(set) var task: (task: KernelTask, part: String, offset: UInt64)?
+  /// The per-CPU variable that it is in: its name, whose copy, and how far.
+  public internal(set) var perCPU: (name: String, cpu: Int, offset: UInt64)?
+  /// What the kernel says of the frame behind it.
+  public internal(set) var frame: FrameState?
+  /// The frame whose `struct page` it is in.
+  public internal(set) var describedFrame: FrameState?
+  /// The pointer without its authentication code.
+  public internal(set) var withoutPAC: UInt64?
+  /// Why it is no address at all.
+  public internal(set) var poison: String?
+  /// What could not be looked at, and why.
+  public internal(set) var notes: [String] = []
+}
+
+extension Kernel {
+  /// Says all that is known of what `query` asks for.
+  public func identify(_ query: String) -> Identity {
+    var resolution = resolve(query)
+    var withoutPAC: UInt64?
+    var poison: String?
+    if let pointer = resolution.virtual?.rawValue {
+      poison = Poison.name(pointer)
+      if poison == nil, resolution.status == .notCanonical, let stripped = stripPAC(pointer) {
+        let text = hex(stripped)
+        resolution = resolve(text)
+        withoutPAC = stripped
+      }
+    }
+    var identity = Identity(resolution: resolution, kind: kind(resolution))
+    identity.withoutPAC = withoutPAC
+    if let poison {
+      identity.poison = poison
+      identity.kind = "poison"
+      return identity
+    }
+    guard let address = resolution.virtual?.rawValue, address >> 55 & 1 == 1 else { return identity }
+    fill(&identity, address)
+    return identity
+  }
+
+  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
+  /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
+  private func stripPAC(_ pointer: UInt64) -> UInt64? {
+    let told = vmcoreinfo?.number("KERNELPACMASK")
+    guard told != 0, pointer >> 55 & 1 == 1 else { return nil }
+    // A pointer to code has its code in the top byte as well, unless that is for tags.
+    let mask = told ?? (UInt64.max << UInt64(regime.addressBits) & ~(1 << 55))
+    let stripped = pointer | mask | 0xff << 56
+    return VirtualAddress(stripped).isCanonical(bits: regime.addressBits) && space.leaf(at: stripped) != nil
+      ? stripped : nil
+  }
+
+  private func kind(_ resolution: Resolution) -> String {
+    guard let region = resolution.region else { return "unknown" }
+    switch region {
+    case .kernelImage:
+      guard let leaf = resolution.leaf else { return "kernel image" }
+      return leaf.attributes.isExecutableEL1
+        ? "kernel text" : leaf.attributes.isWritable ? "kernel data" : "kernel rodata"
+    default: return region.rawValue
+    }
+  }
+
+  private func fill(_ identity: inout Identity, _ address: UInt64) {
+    if let frames = PageFrames(self) {
+      if identity.resolution.region == .vmemmap {
+        identity.kind = "struct page"
+        identity.describedFrame = frames.state(ofFrame: frames.frame(ofPage: address))
+      } else if let physical = identity.resolution.physical, identity.resolution.absence != .notInDump {
+        identity.frame = frames.state(ofFrame: physical.rawValue >> frames.pageShift)
+      }
+    }
+    let isVirtual = [.vmalloc, .modules].contains(identity.resolution.region)
+    if isVirtual {
+      if let module = contents.module(containing: address) {
+        let part = module.regions.first { address >= $0.start && address < $0.end }?.kind ?? "memory"
+        identity.module = (module.name, part)
+        identity.kind = "module \(part)"
+      }
+      if let area = vmallocAreas.elements.last(where: { $0.start <= address }), address < area.end {
+        identity.area = area
+        if identity.module == nil { identity.kind = "vmalloc area" }
+      }
+    }
+    if let found = perCPUVariable(at: address) {
+      identity.perCPU = found
+      identity.kind = "per-CPU data"
+      return
+    }
+    // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
+    guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
+    for task in tasks.elements {
+      if address &- task.structure < taskSize {
+        identity.task = (task, "struct", address &- task.structure)
+        identity.kind = "task_struct"
+        return
+      }
+      if task.stack != 0, address &- task.stack < stackSize(task) {
+        identity.task = (task, "stack", address &- task.stack)
+        identity.kind = "task stack"
+        return
+      }
+    }
+    if tasks.elements.isEmpty { identity.notes += tasks.notes }
+  }
+
+  private var taskSize: UInt64 { UInt64(types.size(of: "task_struct") ?? 0) }
+
+  /// THREAD_SIZE: the vmalloc area of the stack without its guard page, or 16 KiB, and a page at least.
+  /// (arch/arm64/include/asm/memory.h)
+  private func stackSize(_ task: KernelTask) -> UInt64 {
+    let page = regime.granule.size
+    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) { return area.end - area.start - page }
+    return max(16 << 10, page)
+  }
+
+  /// The per-CPU variable whose copy of some CPU `address` is in.
+  private func perCPUVariable(at address: UInt64) -> (name: String, cpu: Int, offset: UInt64)? {
+    guard let table = symbols.symbol(named: "__per_cpu_offset")?.address,
+      let start = symbols.symbol(named: "__per_cpu_start")?.address,
+      let end = symbols.symbol(named: "__per_cpu_end")?.address, start < end
+    else { return nil }
+    for cpu in 0..<Limits.cpus {
+      guard let offset = space.word(at: table &+ UInt64(cpu) &* 8), offset != 0 else { return nil }
+      let template = address &- offset
+      // CPUs that cannot exist have the offset of no copy: their template would be in the image itself.
+      guard template >= start, template < end, space.leaf(at: address) != nil else { continue }
+      guard let symbol = symbols.symbol(containing: template) else { return nil }
+      return (symbol.name, cpu, template &- symbol.address)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,144 @@
+import Bytes
+import DebugInfo
+import VMSA
+
+/// A task: a process or one of its threads.
+public struct KernelTask: Sendable {
+  /// The address of its `task_struct`.
+  public let structure: UInt64
+  /// Its own number (`pid`).
+  public let pid: Int
+  /// The number of its process (`tgid`).
+  public let tgid: Int
+  /// Its name (`comm`).
+  public let comm: String
+  /// The CPU that it runs or last ran on; nil where that cannot be read.
+  public let cpu: Int?
+  /// The letter that ps(1) shows: R, S, D, T, t, X, Z, P or I; "?" where it cannot be read.
+  public let state: String
+  /// The lowest address of its stack; 0 where it has none any more.
+  public let stack: UInt64
+  /// Its `mm_struct`; nil for kernel threads.
+  public let mm: UInt64?
+  /// The physical address of its root table; nil for kernel threads, and where it cannot be read.
+  public let root: PhysicalAddress?
+  /// The low 16 bits of its context id: the ASID, 0 while it has none.
+  public let asid: Int?
+}
+
+/// Reads the tasks of a kernel.
+/// (include/linux/sched.h, `struct task_struct`; sched/signal.h, `for_each_process_thread`)
+struct TaskReader: Sendable {
+  let space: KernelSpace
+  private let types: KernelTypes
+  private let tasks: TypeMember
+  private let pid: TypeMember
+  private let tgid: TypeMember
+  private let comm: TypeMember
+  private let stack: TypeMember?
+  private let mm: TypeMember?
+  private let cpu: TypeMember?
+  private let state: TypeMember?
+  private let exitState: TypeMember?
+  private let signal: TypeMember?
+  private let threadNode: TypeMember?
+  private let threadHead: TypeMember?
+  private let pgd: TypeMember?
+  private let context: TypeMember?
+
+  /// nil where the types are not known.
+  init?(_ space: KernelSpace, _ types: KernelTypes) {
+    func task(_ name: String) -> TypeMember? { types.member(name, of: "task_struct") }
+    guard let tasks = task("tasks"), let pid = task("pid"), let tgid = task("tgid"), let comm = task("comm") else {
+      return nil
+    }
+    self.space = space
+    self.types = types
+    self.tasks = tasks
+    self.pid = pid
+    self.tgid = tgid
+    self.comm = comm
+    stack = task("stack")
+    mm = task("mm")
+    // In thread_info since 5.16 (bcf9033e5449), in task_struct before.
+    cpu = types.member("thread_info.cpu", "cpu", of: "task_struct")
+    // Renamed in 5.14 (2f064a59a11f).
+    state = types.member("__state", "state", of: "task_struct")
+    exitState = task("exit_state")
+    signal = task("signal")
+    threadNode = task("thread_node")
+    threadHead = types.member("thread_head", of: "signal_struct")
+    pgd = types.member("pgd", of: "mm_struct")
+    context = types.member("context.id.counter", of: "mm_struct")
+  }
+
+  /// All tasks: `init_task`, which is at `first`, then each process and its threads.
+  func all(first: UInt64) -> Listing<KernelTask> {
+    var result = Listing<KernelTask>()
+    let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
+    result.notes = links.notes
+    var seen: Set<UInt64> = []
+    for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
+      var members = [leader]
+      if let signal, let threadNode, let threadHead,
+        let group = KernelObject(space: space, address: leader).number(signal), group != 0
+      {
+        let threads = space.list(at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))")
+        members += threads.elements.map { $0 &- UInt64(threadNode.offset) }
+        result.notes += threads.notes
+      }
+      for address in members where seen.insert(address).inserted {
+        if let task = task(at: address) {
+          result.elements.append(task)
+        } else {
+          result.notes.append("the task at \(hex(address)) cannot be read")
+        }
+      }
+    }
+    return result
+  }
+
+  /// The task whose structure is at `address`; nil where it cannot be read.
+  func task(at address: UInt64) -> KernelTask? {
+    let object = KernelObject(space: space, address: address)
+    guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm) else {
+      return nil
+    }
+    let memory = object.number(mm).flatMap { $0 == 0 ? nil : $0 }
+    let details = memory.map { KernelObject(space: space, address: $0) }
+    let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
+    return KernelTask(
+      structure: address, pid: Int(number), tgid: Int(group), comm: name,
+      cpu: object.number(cpu).flatMap { Int(exactly: $0) }, state: letter(object), stack: object.number(stack) ?? 0,
+      mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
+  }
+
+  /// `task_state_to_char` (include/linux/sched.h): the lowest bit that counts, an idle sleep by its own.
+  private func letter(_ object: KernelObject) -> String {
+    guard let state = object.number(state) else { return "?" }
+    let both = (state | (object.number(exitState) ?? 0)) & 0x7f
+    if state & 0x402 == 0x402 { return "I" }
+    let letters = ["R", "S", "D", "T", "t", "X", "Z", "P"]
+    return letters[min(both == 0 ? 0 : both.trailingZeroBitCount + 1, 7)]
+  }
+}
+
+extension Kernel {
+  /// The tasks, `init_task` first.
+  public var tasks: Listing<KernelTask> { contents.tasks.value }
+}
+
+extension KernelContents {
+  static func tasks(_ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
+    guard let reader = TaskReader(space, types) else {
+      return Listing(notes: ["the type task_struct is not known: give --vmlinux, or a kernel with BTF"])
+    }
+    guard let first = symbols.symbol(named: "init_task")?.address else {
+      return Listing(notes: ["no symbol names init_task, where the list of tasks begins; give --vmlinux"])
+    }
+    guard reader.task(at: first)?.pid == 0 else {
+      return Listing(notes: ["what the symbols call init_task, at \(hex(first)), is no task; give the right --vmlinux"])
+    }
+    return reader.all(first: first)
+  }
+}
