@@ -132,14 +132,11 @@ extension Kernel {
 
   /// The per-CPU variable whose copy of some CPU `address` is in.
   private func perCPUVariable(at address: UInt64) -> (name: String, cpu: Int, offset: UInt64)? {
-    guard let table = symbols.symbol(named: "__per_cpu_offset")?.address,
-      let start = symbols.symbol(named: "__per_cpu_start")?.address,
+    guard let perCPU = contents.perCPU.value, let start = symbols.symbol(named: "__per_cpu_start")?.address,
       let end = symbols.symbol(named: "__per_cpu_end")?.address, start < end
     else { return nil }
-    for cpu in 0..<Limits.cpus {
-      guard let offset = space.word(at: table &+ UInt64(cpu) &* 8), offset != 0 else { return nil }
+    for (cpu, offset) in perCPU.offsets.enumerated() {
       let template = address &- offset
-      // CPUs that cannot exist have the offset of no copy: their template would be in the image itself.
       guard template >= start, template < end, space.leaf(at: address) != nil else { continue }
       guard let symbol = symbols.symbol(containing: template) else { return nil }
       return (symbol.name, cpu, template &- symbol.address)

@@ -192,10 +192,8 @@ public final class Kernel: Sendable {
   /// Where CPU number `cpu` has its copy of the per-CPU variable whose template is at `address`.
   /// (`__per_cpu_offset`, mm/percpu.c)
   func perCPUAddress(_ address: UInt64, cpu: Int) -> UInt64? {
-    guard cpu < 8192, let table = symbols.symbol(named: "__per_cpu_offset")?.address,
-      let offset = space.word(at: table &+ UInt64(cpu) &* 8), offset != 0
-    else { return nil }
-    let moved = address &+ offset
+    guard let offsets = contents.perCPU.value?.offsets, cpu < offsets.count else { return nil }
+    let moved = address &+ offsets[cpu]
     return space.leaf(at: moved) == nil ? nil : moved
   }
 
@@ -234,7 +232,9 @@ public final class Kernel: Sendable {
     resolution.virtual = address
     resolution.tag = pointer.tag
     // Linux sets TCR_EL1.TBI0 always (TCR_TBI0, arch/arm64/mm/proc.S).
-    if pointer.tag != nil { resolution.topByteIgnored = address.isUpperHalf ? nil : true }
+    if pointer.tag != nil {
+      resolution.topByteIgnored = address.isUpperHalf ? contents.ignoresTopByte.value?.value : true
+    }
     resolution.region = region(of: address, mappedTo: resolution.physical)
     return resolution
   }

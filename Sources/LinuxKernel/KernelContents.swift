@@ -13,6 +13,8 @@ final class KernelContents: Sendable {
   let modules: Lazy<Listing<KernelModule>>
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
+  let perCPU: Lazy<PerCPU?>
+  let ignoresTopByte: Lazy<Sourced<Bool>?>
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource]) {
     let search = ImageSearch(space, vmcoreinfo)
@@ -31,6 +33,8 @@ final class KernelContents: Sendable {
     self.areas = areas
     self.modules = modules
     tasks = Lazy { Self.tasks(space, types.value, symbols) }
+    perCPU = Lazy { PerCPU(space, vmcoreinfo, symbols, types) }
+    ignoresTopByte = Lazy { Self.topByteIgnored(kallsyms) }
     moduleSymbols = ModuleSymbols(
       table: Lazy {
         let reader = ModuleReader(space, types.value)
@@ -50,6 +54,22 @@ final class KernelContents: Sendable {
       return Listing(notes: ["the list of modules was not found: no symbol names it, and no module was recognised"])
     }
     return reader.modules(head: head)
+  }
+
+  /// TCR_EL1.TBI1, which a kernel built with MTE sets on every CPU since 5.14: clearing the tags of a page
+  /// needs it (TCR_MTE_FLAGS, arch/arm64/mm/proc.S; 013bb59dbb7c "arm64: mte: handle tags zeroing at page
+  /// allocation time"). nil where the dump does not tell.
+  private static func topByteIgnored(_ kallsyms: KernelKallsyms) -> Sourced<Bool>? {
+    guard kallsyms.isPresent else { return nil }
+    if kallsyms.symbol(named: "mte_zero_clear_page_tags") != nil {
+      return Sourced(true, "the kernel is built with MTE: it has mte_zero_clear_page_tags")
+    }
+    if kallsyms.symbol(named: "kasan_tag_mismatch") != nil || kallsyms.symbol(named: "kasan_init_sw_tags") != nil {
+      return Sourced(true, "the kernel is built with tag-based KASAN")
+    }
+    // From 5.10 to 5.13 it depended on the CPU.
+    if kallsyms.symbol(named: "mte_sync_tags") != nil { return nil }
+    return Sourced(false, "the kernel is built without MTE and tag-based KASAN")
   }
 
   /// The module that `address` is in.

@@ -67,6 +67,18 @@ struct DumpOptions: ParsableArguments {
   }
 }
 
+extension Kernel {
+  /// The tables that a `--ttbr0` option says; an error ends the command.
+  func userTables(_ option: String) throws -> TranslationRegime {
+    switch userRegime(option) {
+    case .success(let regime): return regime
+    case .failure(let failure):
+      Diagnostics.report("\(dump.path): --ttbr0 \(option): \(failure.message)")
+      throw ExitCode.notFound
+    }
+  }
+}
+
 /// A number on the command line: hex with 0x, else decimal.
 struct Number: ExpressibleByArgument {
   let value: UInt64

@@ -57,11 +57,16 @@ extension Output {
         }
       }
       object.string("layout", kernel?.layout.era?.name)
-      object.array("cpus", dump.notes.cpus) { cpu, registers in
-        cpu.number("cpu", registers.index)
-        cpu.hex("pc", registers.pc)
-        cpu.hex("sp", registers.sp)
-        cpu.number("pid", registers.pid)
+      if let kernel {
+        let cpus = kernel.cpus
+        object.hex("ttbr1", cpus.first?.ttbr1.value)
+        object.array("cpus", cpus) { $0.cpu($1) }
+      } else {
+        object.array("cpus", dump.notes.cpus) { cpu, registers in
+          cpu.number("cpu", registers.index)
+          cpu.hex("pc", registers.pc)
+          cpu.hex("sp", registers.sp)
+        }
       }
       object.string("release", facts?.release?.value)
       object.string("buildID", facts?.buildID?.value)
@@ -135,10 +140,33 @@ extension Output {
     if let zero = summary.bytesZero { line("pages of zeros", "\(zero / page)") }
     if summary.bytesLost > 0 { line("pages lost", "\(summary.bytesLost / page)") }
     if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
-    for cpu in dump.notes.cpus {
-      line(
-        "cpu \(cpu.index)",
-        "pc 0x\(String(cpu.pc, radix: 16)) sp 0x\(String(cpu.sp, radix: 16)) pid \(cpu.pid)", "NT_PRSTATUS note")
+    for cpu in kernel?.cpus ?? [] {
+      var words: [String] = []
+      if let registers = cpu.registers {
+        words.append("pc \(Words.hex(registers.pc)) sp \(Words.hex(registers.sp))")
+      }
+      if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
+      if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
+      words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
+      line("cpu \(cpu.cpu)", words.joined(separator: ", "), cpu.ttbr0?.source ?? cpu.ttbr1.source)
+    }
+  }
+}
+
+extension JSONObject {
+  /// The fields of a CPU.
+  mutating func cpu(_ state: CPUState) {
+    number("cpu", state.cpu)
+    hex("pc", state.registers?.pc)
+    hex("sp", state.registers?.sp)
+    number("pid", state.task?.pid)
+    string("comm", state.task?.comm)
+    hex("task", state.task?.structure)
+    hex("ttbr0", state.ttbr0?.value)
+    hex("ttbr1", state.ttbr1.value)
+    object("sources") { sources in
+      sources.string("ttbr0", state.ttbr0?.source)
+      sources.string("ttbr1", state.ttbr1.source)
     }
   }
 }

@@ -19,13 +19,14 @@ struct ResolveCommand: ParsableCommand {
   var walk = false
 
   @Option(
-    help: ArgumentHelp("Translate user addresses by the tables at this physical address.", valueName: "address"))
-  var ttbr0: Number?
+    help: ArgumentHelp(
+      "Translate user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+  var ttbr0: String?
 
   func run() throws {
     let dump = try options.open()
     let kernel = try options.kernel(in: dump)
-    let user = ttbr0.map { kernel.userRegime(root: PhysicalAddress($0.value)) }
+    let user = try ttbr0.map { try kernel.userTables($0) }
     let output = Output()
     var allFound = true
     queries.forEach(output) { query in

@@ -1,0 +1,76 @@
+import Bytes
+import DebugInfo
+
+/// The per-CPU data of a kernel: where each CPU has its copy of a variable.
+/// (`__per_cpu_offset` and `__per_cpu_start`, mm/percpu.c and include/asm-generic/sections.h)
+struct PerCPU: Sendable {
+  /// What to add to a variable's address in the image, for each CPU.
+  let offsets: [UInt64]
+  /// `__per_cpu_start`: where the image has the templates; nil where it is not known.
+  let start: UInt64?
+  private let variables: [String: UInt64]
+
+  /// The address of CPU `cpu`'s copy of the variable `name`.
+  func address(_ name: String, cpu: Int) -> UInt64? {
+    guard cpu >= 0, cpu < offsets.count, let template = variables[name] else { return nil }
+    return template &+ offsets[cpu]
+  }
+
+  /// nil where the kernel's offsets are not known.
+  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
+    guard let table = symbols.symbol(named: "__per_cpu_offset")?.address else { return nil }
+    var offsets: [UInt64] = []
+    // CPUs that cannot exist have the offset 0, or that of no copy; none follows the first of them.
+    while offsets.count < Limits.cpus, let offset = space.word(at: table &+ UInt64(offsets.count) &* 8), offset != 0,
+      !offsets.contains(offset)
+    {
+      offsets.append(offset)
+    }
+    guard !offsets.isEmpty else { return nil }
+    let wanted = ["__entry_task", "cpu_number"]
+    var variables: [String: UInt64] = [:]
+    for name in wanted { variables[name] = symbols.symbol(named: name)?.address }
+    var start = symbols.symbol(named: "__per_cpu_start")?.address
+    if variables["__entry_task"] == nil, let btf = types.value.btf {
+      // The kernel's functions have names, its data have not: BTF says where in the section a variable is,
+      // and the section is found by what the variables must hold.
+      let places = Dictionary(
+        btf.perCPUVariables.map { ($0.name, UInt64($0.offset)) }, uniquingKeysWith: { first, _ in first })
+      start = start ?? Self.section(places, offsets, space, vmcoreinfo, types.value)
+      if let start { for name in wanted { variables[name] = places[name].map { start &+ $0 } } }
+    }
+    self.offsets = offsets
+    self.start = start
+    self.variables = variables
+  }
+
+  /// Where the section begins: at a page behind `swapper_pg_dir`, so that each CPU's `__entry_task` is a
+  /// task of that CPU.
+  private static func section(
+    _ places: [String: UInt64], _ offsets: [UInt64], _ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?,
+    _ types: KernelTypes
+  ) -> UInt64? {
+    guard let entry = places["__entry_task"], let from = vmcoreinfo?.symbol("swapper_pg_dir"),
+      let cpu = types.member("thread_info.cpu", "cpu", of: "task_struct")
+    else { return nil }
+    func holds(_ start: UInt64) -> Bool {
+      for (number, offset) in offsets.enumerated() {
+        guard let task = space.word(at: start &+ entry &+ offset), task >> 48 == 0xffff, task & 7 == 0,
+          KernelObject(space: space, address: task).number(cpu) == UInt64(number)
+        else { return false }
+      }
+      return true
+    }
+    var here = from & ~4095
+    while here < from &+ (64 << 20) {
+      if holds(here) { return here }
+      here &+= 4096
+    }
+    return nil
+  }
+}
+
+extension KernelTypes {
+  /// The BTF among the sources.
+  var btf: BTFTypes? { sources.lazy.compactMap { $0 as? BTFTypes }.first }
+}
