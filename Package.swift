@@ -23,6 +23,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CElf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
+    .systemLibrary(name: "CDw", pkgConfig: "libdw", providers: [.apt(["libdw-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .systemLibrary(name: "CLzo2", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
@@ -33,7 +34,7 @@ let package = Package(
     .target(
       name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
       swiftSettings: settings),
-    .target(name: "DebugInfo", dependencies: ["Bytes", "CElf"], swiftSettings: settings),
+    .target(name: "DebugInfo", dependencies: ["Bytes", "CElf", "CDw"], swiftSettings: settings),
     .target(
       name: "LinuxKernel", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo"],
       swiftSettings: settings),
@@ -59,6 +60,8 @@ let package = Package(
     .testTarget(
       name: "CrashDumpTests", dependencies: ["Bytes", "VMSA", "CrashDump", "TestSupport"],
       swiftSettings: testSettings),
+    .testTarget(
+      name: "DebugInfoTests", dependencies: ["Bytes", "DebugInfo", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "LinuxKernelTests", dependencies: ["KernelVA", "TestSupport"], swiftSettings: testSettings),
     .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),

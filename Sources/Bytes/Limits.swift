@@ -42,6 +42,29 @@ public enum Limits {
   public static let cpus = 4096
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
   public static let symbolName = 4096
+  /// Bytes of debug sections after decompression: those of a distribution's kernel are 0.2 to 1 GiB.
+  public static let debugBytes: UInt64 = 4 << 30
+  /// Compilation units of a vmlinux: a distribution's kernel has 2,000 to 5,000, an allyesconfig some 30,000.
+  public static let compilationUnits = 1 << 18
+  /// DWARF entries that are passed in a process to find types: a distribution's kernel has four to six million
+  /// at the top of its units, and where clang made it, without siblings to go by, forty million in all.
+  public static let debugEntries = 1 << 28
+  /// Abbreviations of a compilation unit: a few hundred, some thousands where all was compiled in one.
+  public static let abbreviations = 1 << 16
+  /// DWARF entries that are looked at to find one member: `task_struct` with all that it holds has some 1,000.
+  public static let entriesPerMember = 1 << 18
+  /// Types that are gone through from a name to a size, and structures inside structures: the kernel's longest
+  /// chains are of some ten.
+  public static let typeDepth = 64
+  /// Bytes of one type: no structure of the kernel fills a gigabyte.
+  public static let typeBytes: UInt64 = 1 << 32
+  /// Address ranges of compilation units: those of a kernel with a section a function are some 100,000.
+  public static let codeRanges = 1 << 21
+  /// Bytes of one unit's line table: the largest drivers' have some 500 KiB, and libdw makes about 64 bytes
+  /// of each.
+  public static let lineTableBytes: UInt64 = 4 << 20
+  /// Bytes of what a program that kva runs may print.
+  public static let programOutput = 64 << 10
   /// Bytes of one query or option value read from standard input.
   public static let queryBytes = 64 << 10
   /// Near names offered for an unknown symbol.

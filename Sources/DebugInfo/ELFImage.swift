@@ -11,6 +11,8 @@ public final class ELFImage: Sendable {
     public let name: String
     /// sh_type.
     public let type: UInt32
+    /// sh_flags.
+    public let flags: UInt64
     /// sh_addr: the link address.
     public let address: UInt64
     /// sh_offset.
@@ -19,6 +21,8 @@ public final class ELFImage: Sendable {
     public let size: UInt64
     /// sh_link.
     public let link: Int
+    /// SHF_COMPRESSED: its bytes are a header and the packed content.
+    var isCompressed: Bool { flags & UInt64(SHF_COMPRESSED) != 0 }
   }
 
   /// The path as given.
@@ -77,11 +81,22 @@ public final class ELFImage: Sendable {
       let name = unsafe elf_strptr(elf, names, Int(header.sh_name)).map { unsafe String(cString: $0) } ?? ""
       result.append(
         Section(
-          name: name, type: header.sh_type, address: header.sh_addr, offset: header.sh_offset,
+          name: name, type: header.sh_type, flags: header.sh_flags, address: header.sh_addr, offset: header.sh_offset,
           size: header.sh_size, link: Int(header.sh_link)))
     }
     return .success(result)
   }
+
+  /// Whether it holds DWARF: a stripped vmlinux does not.
+  public var hasDWARF: Bool {
+    sections.contains { $0.type != UInt32(SHT_NOBITS) && [".debug_info", ".zdebug_info"].contains($0.name) }
+  }
+
+  /// Whether it holds a symbol table.
+  public var hasSymbols: Bool { sections.contains { $0.type == UInt32(SHT_SYMTAB) } }
+
+  /// ET_REL: what a compiler makes of one source file, or a kernel module.
+  var isRelocatable: Bool { file.integer(UInt16.self, at: 16) == UInt16(ET_REL) }
 
   /// The GNU build-ID in lowercase hex, from any note section.
   public var buildID: String? {

@@ -2,7 +2,8 @@
 public struct TypeMember: Hashable, Sendable {
   /// Bytes from the start of the structure that was asked about.
   public let offset: Int
-  /// Its length in bytes: of the whole array where it is one.
+  /// Its length in bytes: of the whole array where it is one. 0 of an array without a length, and where the
+  /// source tells offsets only (VMCOREINFO).
   public let size: Int
   /// The bits, from the least significant of those bytes, where it is a bit field.
   public let bits: Range<Int>?
@@ -12,6 +13,25 @@ public struct TypeMember: Hashable, Sendable {
     self.offset = offset
     self.size = size
     self.bits = bits
+  }
+
+  /// Describes a member by its first bit in the structure.
+  ///
+  /// A bit field is said to be in a unit of its declared type, as a C compiler reads it: `unsigned a : 20, b : 4`
+  /// are both in the four bytes at 0. One that crosses the end of its unit, in a packed structure, is said to be
+  /// in just the bytes that it touches.
+  init(firstBit: Int, bitCount: Int?, unit: Int) {
+    guard let bitCount, unit > 0 else {
+      self.init(offset: firstBit / 8, size: unit)
+      return
+    }
+    var offset = firstBit / (unit * 8) * unit
+    var size = unit
+    if firstBit + bitCount > (offset + unit) * 8 {
+      offset = firstBit / 8
+      size = (firstBit + bitCount + 7) / 8 - offset
+    }
+    self.init(offset: offset, size: size, bits: (firstBit - offset * 8)..<(firstBit - offset * 8 + bitCount))
   }
 }
 

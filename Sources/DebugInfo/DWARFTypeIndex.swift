@@ -1,0 +1,199 @@
+import Bytes
+
+/// Which types the units of `.debug_info` define, by name: made unit by unit, as far as questions need it.
+///
+/// libdw finds the entries that follow each other some ten times slower, which decides whether a name of a late
+/// unit takes 20 ms or 200. All that is asked of the entries themselves goes through libdw.
+struct DWARFTypeIndex {
+  /// The sections that it reads.
+  struct Sections: ~Escapable {
+    var info: RawSpan
+    var abbreviations: RawSpan
+    var strings: RawSpan
+    var stringOffsets: RawSpan
+
+    @_lifetime(copy info, copy abbreviations, copy strings, copy stringOffsets)
+    init(info: RawSpan, abbreviations: RawSpan, strings: RawSpan, stringOffsets: RawSpan) {
+      self.info = info
+      self.abbreviations = abbreviations
+      self.strings = strings
+      self.stringOffsets = stringOffsets
+    }
+  }
+
+  /// Where the first definition of each name is in `.debug_info`, by the name's hash.
+  private var definitions: [UInt64: UInt64] = [:]
+  /// Names, by their offset in `.debug_str`, that were met not long ago: units repeat what headers define.
+  private var recent = [UInt64](repeating: 0, count: 1 << 15)
+  private var abbreviations: DWARFAbbreviations?
+  /// Where the unit that comes next begins.
+  private(set) var nextUnit = 0
+  private var unitsLeft = Limits.compilationUnits
+  /// How many entries, and attributes of abbreviations, may still be looked at.
+  private var workLeft = Limits.debugEntries
+
+  /// The entries and attributes looked at so far.
+  var work: Int { Limits.debugEntries - workLeft }
+
+  /// The first definition of the structure or union `name`, else of another type of that name, in the units that
+  /// were passed. Another name may have the same hash.
+  func definition(of name: [UInt8]) -> UInt64? {
+    var hash = Self.hashStart
+    for byte in name { hash = Self.hash(hash, byte) }
+    return definitions[Self.key(hash, .tag)] ?? definitions[Self.key(hash, .type)]
+  }
+
+  private static let hashStart: UInt64 = 0xcbf2_9ce4_8422_2325
+  /// FNV-1a: a name found by it is compared, so nothing rests on its strength.
+  @inline(__always)
+  private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  @inline(__always)
+  private static func key(_ hash: UInt64, _ definition: DWARFAbbreviations.Definition) -> UInt64 {
+    definition == .tag ? hash : ~hash
+  }
+
+  /// Remembers what the next unit defines; false when there is none.
+  ///
+  ///     length u32, or 0xffffffff and u64 | version u16 | then until version 4: abbreviations | address size u8
+  ///     from version 5 on: type u8 | address size u8 | abbreviations | what the type has besides
+  mutating func passUnit(_ sections: borrowing Sections) -> Bool {
+    let info = sections.info
+    let start = nextUnit
+    guard unitsLeft > 0, workLeft > 0, let short = info.integer(UInt32.self, at: start) else { return false }
+    unitsLeft -= 1
+    var length = UInt64(short)
+    var position = start + 4
+    var offsetSize = 4
+    if short == 0xffff_ffff {
+      length = info.integer(UInt64.self, at: position) ?? .max
+      position += 8
+      offsetSize = 8
+    }
+    guard length <= UInt64(info.byteCount - min(position, info.byteCount)), length > 0 else { return false }
+    let end = position + Int(length)
+    nextUnit = end
+    guard let version = info.integer(UInt16.self, at: position), (2...5).contains(version) else { return true }
+    position += 2
+    var kind: UInt8 = 1
+    var addressSize: UInt8?
+    if version == 5 {
+      kind = info.integer(UInt8.self, at: position) ?? 0
+      addressSize = info.integer(UInt8.self, at: position + 1)
+      position += 2
+    }
+    guard let offset = info.number(of: offsetSize, at: &position) else { return true }
+    if version < 5 {
+      addressSize = info.integer(UInt8.self, at: position)
+      position += 1
+    }
+    switch kind {
+    case 1, 3: break  // DW_UT_compile, DW_UT_partial
+    case 2, 6: position += 8 + offsetSize  // DW_UT_type, DW_UT_split_type
+    case 4, 5: position += 8  // DW_UT_skeleton, DW_UT_split_compile
+    default: return true
+    }
+    let sizes = DWARFAbbreviations.Sizes(version: version, offset: offsetSize, address: Int(addressSize ?? 8))
+    let known = abbreviations.flatMap { $0.offset == offset && $0.sizes == sizes ? $0 : nil }
+    guard let layouts = known ?? DWARFAbbreviations(sections.abbreviations, at: offset, sizes: sizes) else {
+      // Reading as far as the damage was work, too.
+      workLeft -= Limits.abbreviations
+      return true
+    }
+    if known == nil { workLeft -= layouts.attributeCount }
+    abbreviations = layouts
+    pass(sections, unit: start, entries: position..<max(position, end), layouts)
+    return true
+  }
+
+  /// Goes through the entries of a unit; stops where they are damaged.
+  private mutating func pass(
+    _ sections: borrowing Sections, unit: Int, entries: Range<Int>, _ layouts: DWARFAbbreviations
+  ) {
+    let info = sections.info.extracting(0..<min(entries.upperBound, sections.info.byteCount))
+    let steps = layouts.steps.span
+    let offsetSize = layouts.sizes.offset
+    var position = entries.lowerBound
+    var stringOffsetsBase = 2 * offsetSize
+    // The unit's own entry is at depth 0, what it defines at depth 1.
+    var depth = 0
+    repeat {
+      let entry = position
+      guard workLeft > 0, let code = info.unsignedLEB(at: &position) else { return }
+      workLeft &-= 1
+      if code == 0 {
+        depth -= 1
+        continue
+      }
+      guard let layout = layouts.abbreviation(code) else { return }
+      var name: Int?
+      var isNameHere = false
+      var sibling: UInt64?
+      for number in layout.steps {
+        let step = steps[number]
+        switch step.kind {
+        case .bytes: position &+= step.count
+        case .number: guard info.unsignedLEB(at: &position) != nil else { return }
+        case .string:
+          guard let end = info.endOfString(at: position) else { return }
+          position = end
+        case .block:
+          guard let length = info.number(of: step.count, at: &position), length <= UInt64(info.byteCount) else {
+            return
+          }
+          position &+= Int(length)
+        case .nameOffset: name = info.number(of: step.count, at: &position).flatMap { Int(exactly: $0) }
+        case .nameString:
+          guard let end = info.endOfString(at: position) else { return }
+          name = position
+          isNameHere = true
+          position = end
+        case .nameIndex:
+          guard let index = info.number(of: step.count, at: &position), index <= UInt32.max else { return }
+          var place = stringOffsetsBase &+ Int(index) &* offsetSize
+          name = sections.stringOffsets.number(of: offsetSize, at: &place).flatMap { Int(exactly: $0) }
+        case .sibling: sibling = info.number(of: step.count, at: &position)
+        case .stringOffsetsBase:
+          let base = info.number(of: step.count, at: &position).flatMap { Int(exactly: $0) }
+          if depth == 0, let base, base <= sections.stringOffsets.byteCount { stringOffsetsBase = base }
+        }
+      }
+      if depth == 1, layout.definition != .nothing, let name {
+        if isNameHere {
+          remember(info, name, layout.definition, entry, isRecent: false)
+        } else {
+          remember(sections.strings, name, layout.definition, entry, isRecent: true)
+        }
+      }
+      guard layout.hasChildren else { continue }
+      // A sibling behind this entry's start and in the unit: else go through the children.
+      if depth > 0, let sibling, sibling <= UInt64(entries.upperBound - unit), unit + Int(sibling) > position {
+        position = unit + Int(sibling)
+      } else {
+        depth += 1
+      }
+    } while depth > 0 && position < entries.upperBound
+  }
+
+  /// Notes that the entry at `entry` defines the name at `offset` of `text`.
+  @inline(__always)
+  private mutating func remember(
+    _ text: RawSpan, _ offset: Int, _ definition: DWARFAbbreviations.Definition, _ entry: Int, isRecent: Bool
+  ) {
+    // Never 0, which marks an empty place.
+    let mark = UInt64(truncatingIfNeeded: offset) << 2 | (definition == .tag ? 2 : 1)
+    let slot = (offset &+ (definition == .tag ? 1 : 0)) & (recent.count - 1)
+    if isRecent {
+      guard recent[slot] != mark else { return }
+      recent[slot] = mark
+    }
+    var hash = Self.hashStart
+    var position = offset
+    while let byte = text.integer(UInt8.self, at: position), byte != 0 {
+      hash = Self.hash(hash, byte)
+      position &+= 1
+      guard position - offset < Limits.symbolName else { return }
+    }
+    let key = Self.key(hash, definition)
+    if position > offset, definitions[key] == nil { definitions[key] = UInt64(entry) }
+  }
+}

@@ -1,0 +1,88 @@
+import Bytes
+import Synchronization
+
+/// The types of a kernel from the DWARF of its vmlinux or debuginfo file.
+///
+/// Nothing of the file is opened before the first question. Answers are kept, the absent ones too. It may be
+/// asked from any number of threads; they wait for each other.
+public final class DWARFTypes: TypeLayout {
+  private let open: @Sendable () -> ELFImage?
+  private let state = Mutex(State())
+
+  private struct State: ~Copyable {
+    var isOpened = false
+    var reader: DWARFReader?
+    var path: String?
+    var failure: LocatedError?
+    var sizes: [String: Int?] = [:]
+    var members: [Question: TypeMember?] = [:]
+
+    /// Opens the file, at the first call.
+    mutating func open(_ open: () -> ELFImage?) {
+      guard !isOpened else { return }
+      isOpened = true
+      guard let image = open() else { return }
+      path = image.path
+      do throws(LocatedError) {
+        reader = try DWARFReader(image)
+      } catch {
+        failure = error
+      }
+    }
+  }
+
+  private struct Question: Hashable {
+    var type: String
+    var path: String
+  }
+
+  /// Uses the file that `open` gives when the first question comes; nil where there is none.
+  public init(_ open: @escaping @Sendable () -> ELFImage?) { self.open = open }
+
+  /// Uses the DWARF of `image`.
+  public convenience init(_ image: ELFImage) { self.init { image } }
+
+  /// The file's name, if it has been opened.
+  public var origin: String {
+    state.withLock { state in state.path.map { "DWARF of \($0)" } ?? "DWARF" }
+  }
+
+  /// Why the file's DWARF cannot be used, if a question has shown it.
+  public var failure: LocatedError? { state.withLock { $0.failure } }
+
+  /// `sizeof` of a structure, union, typedef, enumeration or base type.
+  public func size(of type: String) -> Int? {
+    state.withLock { state in
+      if let known = state.sizes[type] { return known }
+      state.open(open)
+      let size = state.reader?.size(of: type) ?? nil
+      state.sizes[type] = .some(size)
+      return size
+    }
+  }
+
+  /// A member by its path.
+  public func member(_ path: String, of type: String) -> TypeMember? {
+    let question = Question(type: type, path: path)
+    return state.withLock { state in
+      if let known = state.members[question] { return known }
+      state.open(open)
+      let member = state.reader?.member(path, of: type) ?? nil
+      state.members[question] = .some(member)
+      return member
+    }
+  }
+
+  /// The line that the code at `address` was made of.
+  ///
+  /// - Parameter address: the link address: what KASLR added is taken off.
+  public func sourceLine(at address: UInt64) -> SourceLine? {
+    state.withLock { state in
+      state.open(open)
+      return state.reader?.sourceLine(at: address) ?? nil
+    }
+  }
+
+  /// How many DWARF entries were looked at so far to find types.
+  var work: Int { state.withLock { $0.reader?.work ?? 0 } }
+}
