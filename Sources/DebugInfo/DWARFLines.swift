@@ -11,11 +11,15 @@ extension DWARFReader {
     var unit: UInt64
   }
 
+  /// Instructions at the start of a function that gcc leaves out of its range: the two NOPs where tracing is
+  /// patched in (-fpatchable-function-entry=2, CONFIG_DYNAMIC_FTRACE_WITH_REGS, 5.5).
+  private static let entryPadding: UInt64 = 8
+
   /// The line that the code at link address `address` was made of.
   mutating func sourceLine(at address: UInt64) -> SourceLine? {
     var unit = unsafe Dwarf_Die()
-    guard unsafe findUnit(of: address, &unit), unsafe hasBoundedLines(&unit),
-      let line = unsafe dwarf_getsrc_die(&unit, address)
+    guard let place = unsafe findUnit(of: address, &unit), unsafe hasBoundedLines(&unit),
+      let line = unsafe dwarf_getsrc_die(&unit, place)
     else { return nil }
     var number: Int32 = 0
     guard unsafe dwarf_lineno(line, &number) == 0, let file = unsafe dwarf_linesrc(line, nil, nil) else { return nil }
@@ -29,20 +33,27 @@ extension DWARFReader {
     return SourceLine(file: unsafe Self.shortened(String(cString: file), folder: folder), line: Int(number))
   }
 
-  /// Makes `unit` the compilation unit that `address` lies in.
-  private mutating func findUnit(of address: UInt64, _ unit: inout Dwarf_Die) -> Bool {
-    if unsafe dwarf_addrdie(dwarf, address, &unit) != nil { return true }
+  /// Makes `unit` the compilation unit that `address`, or what it is the padding of, lies in.
+  ///
+  /// - Returns: the address to ask it for.
+  private mutating func findUnit(of address: UInt64, _ unit: inout Dwarf_Die) -> UInt64? {
+    let places = [address, address &+ Self.entryPadding]
+    for place in places where unsafe dwarf_addrdie(dwarf, place, &unit) != nil { return place }
     // clang writes no .debug_aranges, and an assembler beside it does: what they lack, the units tell.
     let ranges = codeRanges ?? makeCodeRanges()
     codeRanges = ranges
-    var low = 0
-    var high = ranges.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ranges[middle].start <= address { low = middle + 1 } else { high = middle }
+    for place in places {
+      var low = 0
+      var high = ranges.count
+      while low < high {
+        let middle = (low + high) / 2
+        if ranges[middle].start <= place { low = middle + 1 } else { high = middle }
+      }
+      if low > 0, place < ranges[low - 1].end, unsafe dwarf_offdie(dwarf, ranges[low - 1].unit, &unit) != nil {
+        return place
+      }
     }
-    guard low > 0, address < ranges[low - 1].end else { return false }
-    return unsafe dwarf_offdie(dwarf, ranges[low - 1].unit, &unit) != nil
+    return nil
   }
 
   private func makeCodeRanges() -> [CodeRange] {

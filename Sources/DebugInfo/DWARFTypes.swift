@@ -42,9 +42,13 @@ public final class DWARFTypes: TypeLayout {
   /// Uses the DWARF of `image`.
   public convenience init(_ image: ELFImage) { self.init { image } }
 
-  /// The file's name, if it has been opened.
+  /// The file's name; opens it.
   public var origin: String {
-    state.withLock { state in state.path.map { "DWARF of \($0)" } ?? "DWARF" }
+    state.withLock { state in
+      state.open(open)
+      guard let path = state.path else { return "no DWARF" }
+      return state.failure == nil ? "DWARF of \(path)" : "no DWARF, as \(path) cannot be used"
+    }
   }
 
   /// Why the file's DWARF cannot be used, if a question has shown it.

@@ -2,7 +2,7 @@
 public struct TypeMember: Hashable, Sendable {
   /// Bytes from the start of the structure that was asked about.
   public let offset: Int
-  /// Its length in bytes: of the whole array where it is one. 0 of an array without a length, and where the
+  /// Its length in bytes: of the whole array where it is one; 0 where the source does not tell it. 0 of an array without a length, and where the
   /// source tells offsets only (VMCOREINFO).
   public let size: Int
   /// The bits, from the least significant of those bytes, where it is a bit field.
@@ -64,13 +64,17 @@ public struct KernelTypes: Sendable {
     return nil
   }
 
-  /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first.
+  /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first. A source
+  /// that knows no sizes (VMCOREINFO) serves where no other knows the member.
   public func member(_ paths: String..., of type: String) -> TypeMember? {
+    var withoutSize: TypeMember?
     for path in paths {
       for source in sources {
-        if let member = source.member(path, of: type) { return member }
+        guard let member = source.member(path, of: type) else { continue }
+        if member.size > 0 { return member }
+        withoutSize = withoutSize ?? member
       }
     }
-    return nil
+    return withoutSize
   }
 }

@@ -25,6 +25,8 @@ public final class Kernel: Sendable {
   public let layout: DetectedLayout
   /// The names that are known.
   public var symbols: KernelSymbols { contents.symbols }
+  /// The vmlinux and debuginfo files that may be asked.
+  public let debugFiles: DebugFiles
   let contents: KernelContents
   /// MAIR_EL1, where it follows from the kernel.
   public let memoryTypes: Sourced<MemoryAttributeIndirection>?
@@ -32,19 +34,21 @@ public final class Kernel: Sendable {
   public let warnings: [String]
 
   private let image: Range<UInt64>?
+  let sourceLines: SourceLines?
 
   /// Finds the kernel in `dump`.
   ///
   /// - Parameters:
   ///   - overrides: facts that the dump lacks or has wrong.
   ///   - vmlinux: the kernel's ELF file, for its symbols.
+  ///   - debugInfo: where else debuginfo of the kernel may be.
   ///   - force: use a vmlinux that is not of this kernel.
   ///   - progress: called, on any thread, with the number of bytes that a search of all memory has just
   ///     looked at; there is one only where the dump has no VMCOREINFO note.
   /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
   public init(
     in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
-    force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
+    debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
   ) throws(LocatedError) {
     let found = KernelFinder(overrides: overrides, progress: progress).find(in: dump)
     let dump = found.dump
@@ -70,9 +74,15 @@ public final class Kernel: Sendable {
     self.facts = facts
     self.regime = regime
     self.layout = layout
+    let debugFiles = debugInfo.files(given: vmlinux, vmcoreinfo)
+    self.debugFiles = debugFiles
+    // A vmlinux that was given is the first source already.
+    if vmlinux == nil, !debugFiles.isEmpty { sources.append(DebugFileSymbols(debugFiles, vmcoreinfo)) }
+    let dwarf = debugFiles.isEmpty ? nil : DWARFTypes { debugFiles.withDWARF }
+    sourceLines = dwarf.map { SourceLines(debugFiles, $0, vmcoreinfo) }
     contents = KernelContents(
       space: KernelSpace(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,
-      extra: sources.filter { !($0 is VMCoreInfoSymbols) })
+      extra: sources.filter { !($0 is VMCoreInfoSymbols) }, dwarf: dwarf)
     memoryTypes = MemoryTypes.mair(
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)

@@ -16,12 +16,18 @@ final class KernelContents: Sendable {
   let perCPU: Lazy<PerCPU?>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
 
-  init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource]) {
+  init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
     let search = ImageSearch(space, vmcoreinfo)
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
     let told: [any SymbolSource] = vmcoreinfo.map { [VMCoreInfoSymbols($0)] } ?? []
     let symbols = KernelSymbols(sources: told + [kallsyms] + extra, exports: ExportTable(search))
-    let types = Lazy { KernelTypes(BTFLocator.types(space, symbols, search).map { [$0] } ?? []) }
+    let types = Lazy {
+      var sources: [any TypeLayout] = []
+      if let btf = BTFLocator.types(space, symbols, search) { sources.append(btf) }
+      if let vmcoreinfo { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
+      if let dwarf { sources.append(dwarf) }
+      return KernelTypes(sources)
+    }
     let areas = Lazy {
       VmallocReader(space: space, types: types.value).areas { symbols.symbol(named: $0)?.address }
     }

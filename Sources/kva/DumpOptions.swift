@@ -14,6 +14,12 @@ struct DumpOptions: ParsableArguments {
   @Flag(help: "Use a vmlinux that is not of the dump's kernel.")
   var force = false
 
+  @Flag(help: "Look for no debuginfo of the kernel; a --vmlinux is used all the same.")
+  var noDebuginfo = false
+
+  @Flag(help: "Fetch debuginfo that is not installed from the servers of DEBUGINFOD_URLS.")
+  var debuginfod = false
+
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
@@ -43,6 +49,21 @@ struct DumpOptions: ParsableArguments {
     try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
   }
 
+  /// Contradictions are told before anything is opened.
+  func validate() throws {
+    if noDebuginfo, debuginfod { throw ValidationError("--no-debuginfo and --debuginfod exclude each other") }
+  }
+
+  /// Where to look for debuginfo, and how to say what was found amiss.
+  private var debugInfo: DebugInfoSearch {
+    if debuginfod, !Debuginfod.hasServers {
+      Diagnostics.report("--debuginfod: DEBUGINFOD_URLS is not set, so no server is asked")
+    }
+    return DebugInfoSearch(
+      isEnabled: !noDebuginfo, debuginfod: debuginfod && Debuginfod.hasServers ? Debuginfod() : nil,
+      report: { Diagnostics.report($0.description) })
+  }
+
   /// Finds the kernel in `dump`, and says on standard error what is doubtful about it.
   func kernel(in dump: DumpFile) throws -> Kernel {
     var overrides = KernelOverrides()
@@ -56,7 +77,8 @@ struct DumpOptions: ParsableArguments {
     let kernel: Kernel
     do {
       kernel = try Kernel(
-        in: dump, overrides: overrides, vmlinux: image, force: force, progress: progress.map { $0.advance })
+        in: dump, overrides: overrides, vmlinux: image, debugInfo: debugInfo, force: force,
+        progress: progress.map { $0.advance })
     } catch {
       for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }
       throw error

@@ -1,0 +1,84 @@
+import Bytes
+import Glibc
+
+/// Finds the vmlinux or debuginfo file of a kernel where distributions install it.
+///
+/// Looking costs a `stat` for each place. A file is believed only if its build-ID is the kernel's.
+public struct DebugFileFinder: Sendable {
+  /// The kernel's build-ID in lowercase hex.
+  public let buildID: String
+  /// The kernel's release, as `uname -r` prints it.
+  public let release: String?
+  /// What stands before every place: nothing, but for tests and mounted images.
+  public let root: String
+
+  /// Looks for the files of one kernel.
+  ///
+  /// - Returns: nil when the dump does not tell a build-ID, so that nothing could be believed.
+  public init?(buildID: String?, release: String?, root: String = "") {
+    guard let buildID, Self.isBuildID(buildID) else { return nil }
+    self.buildID = buildID
+    self.root = root
+    // It is text from a dump: no way out of the folder of its kernel may be in it.
+    self.release = release.flatMap { Self.isRelease($0) ? $0 : nil }
+  }
+
+  /// Whether `text` is a build-ID: 2 to 64 bytes in lowercase hex.
+  static func isBuildID(_ text: String) -> Bool {
+    (4...128).contains(text.utf8.count) && text.utf8.count.isMultiple(of: 2)
+      && text.utf8.allSatisfy {
+        UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+      }
+  }
+
+  private static func isRelease(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 255 && text != "." && text != ".."
+      && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }
+  }
+
+  /// Where the file may be, in the order that drgn and crash look.
+  public var places: [String] {
+    var places = ["/usr/lib/debug/.build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2)).debug"]
+    if let release {
+      places += [
+        "/usr/lib/debug/boot/vmlinux-\(release)",
+        "/usr/lib/debug/lib/modules/\(release)/vmlinux",
+        "/usr/lib/debug/boot/vmlinux-\(release).debug",
+        "/lib/modules/\(release)/build/vmlinux",
+        "/lib/modules/\(release)/vmlinux",
+        "/boot/vmlinux-\(release)",
+      ]
+    }
+    return places.map { root + $0 }
+  }
+
+  /// The places where there is a file; none is opened. One that several places lead to is named once.
+  public var candidates: [String] {
+    var seen: Set<FileIdentity> = []
+    return places.filter { place in
+      var status = stat()
+      guard unsafe stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
+      return seen.insert(FileIdentity(device: status.st_dev, number: status.st_ino)).inserted
+    }
+  }
+
+  private struct FileIdentity: Hashable {
+    var device: dev_t
+    var number: ino_t
+  }
+
+  /// Opens the file at `path`, if it is of the kernel.
+  ///
+  /// - Throws: `LocatedError` when it cannot be read, or has another build-ID or none.
+  public func open(_ path: String) throws(LocatedError) -> ELFImage {
+    let image = try ELFImage(path: path)
+    guard let theirs = image.buildID else {
+      throw LocatedError(file: path, kind: .mismatch, "is not used: it has no build-ID to know it by")
+    }
+    guard theirs == buildID else {
+      throw LocatedError(
+        file: path, kind: .mismatch, "is not used: its build-ID is \(theirs), the dump's is \(buildID)")
+    }
+    return image
+  }
+}

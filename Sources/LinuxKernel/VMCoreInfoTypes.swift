@@ -1,0 +1,16 @@
+import DebugInfo
+
+/// The layouts that the kernel tells in VMCOREINFO: `SIZE(type)` and `OFFSET(type.member)`. It tells no sizes of
+/// members.
+struct VMCoreInfoTypes: TypeLayout {
+  let vmcoreinfo: VMCoreInfo
+
+  var origin: String { "VMCOREINFO" }
+
+  func size(of type: String) -> Int? { vmcoreinfo.size(type).flatMap { $0 > 0 ? $0 : nil } }
+
+  func member(_ path: String, of type: String) -> TypeMember? {
+    guard let offset = vmcoreinfo.offset("\(type).\(path)"), offset >= 0 else { return nil }
+    return TypeMember(offset: offset, size: 0)
+  }
+}
