@@ -69,4 +69,10 @@ public enum Limits {
   public static let queryBytes = 64 << 10
   /// Near names offered for an unknown symbol.
   public static let suggestions = 3
+  /// Tables that one pass reads, whatever memory the dump has: 128 TiB of 4 KiB pages, each mapped twice.
+  public static let sweptTables = 1 << 27
+  /// Findings of an audit that are told apart; what goes on after so many is one thing.
+  public static let auditFindings = 1 << 14
+  /// Ranges of physical memory that an audit keeps to compare mappings by: device mappings and the kernel's text.
+  public static let auditRanges = 1 << 18
 }

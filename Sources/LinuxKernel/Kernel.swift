@@ -33,8 +33,9 @@ public final class Kernel: Sendable {
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
 
-  private let image: Range<UInt64>?
   let sourceLines: SourceLines?
+  /// The bounds of the kernel image by its symbols, where they are known.
+  let image: Range<UInt64>?
 
   /// Finds the kernel in `dump`.
   ///

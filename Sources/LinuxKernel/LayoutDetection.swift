@@ -10,6 +10,8 @@ public struct DetectedLayout: Sendable {
   public let layout: AddressLayout?
   /// What the era was told by.
   public let evidence: String
+  /// The lines of VMCOREINFO that gave the bounds of a region, where they did.
+  public let linesOfVMCoreInfo: [Region: String]
 
   /// Finds the layout.
   ///
@@ -60,17 +62,25 @@ public struct DetectedLayout: Sendable {
       configuration.kasan = hasShadow(3) ? .generic : hasShadow(4) ? .softwareTags : .none
     }
     var layout = AddressLayout(era: found.era, configuration)
-    func replace(_ span: inout AddressLayout.Span, _ first: String, _ last: String) {
-      if let start = number(first) { span.start = start }
-      if let end = number(last) { span.end = end }
+    var lines: [Region: String] = [:]
+    func replace(_ region: Region, _ span: inout AddressLayout.Span, _ first: String, _ last: String) {
+      guard let start = number(first), let end = number(last) else { return }
+      span = AddressLayout.Span(start, end)
+      lines[region] = "NUMBER(\(first)), NUMBER(\(last))"
     }
-    replace(&layout.modules, "MODULES_VADDR", "MODULES_END")
-    replace(&layout.vmalloc, "VMALLOC_START", "VMALLOC_END")
-    replace(&layout.vmemmap, "VMEMMAP_START", "VMEMMAP_END")
-    self.init(era: found.era, configuration: configuration, layout: layout, evidence: found.evidence)
+    replace(.modules, &layout.modules, "MODULES_VADDR", "MODULES_END")
+    replace(.vmalloc, &layout.vmalloc, "VMALLOC_START", "VMALLOC_END")
+    replace(.vmemmap, &layout.vmemmap, "VMEMMAP_START", "VMEMMAP_END")
+    self.init(
+      era: found.era, configuration: configuration, layout: layout, evidence: found.evidence,
+      linesOfVMCoreInfo: lines)
   }
 
-  private init(era: LayoutEra?, configuration: LayoutConfiguration, layout: AddressLayout?, evidence: String) {
+  private init(
+    era: LayoutEra?, configuration: LayoutConfiguration, layout: AddressLayout?, evidence: String,
+    linesOfVMCoreInfo: [Region: String] = [:]
+  ) {
+    self.linesOfVMCoreInfo = linesOfVMCoreInfo
     self.era = era
     self.configuration = configuration
     self.layout = layout

@@ -19,8 +19,9 @@ struct Kva: ParsableCommand {
       """,
     version: "kva \(kvaVersion)",
     subcommands: [
-      InfoCommand.self, ResolveCommand.self, ReadCommand.self, SymbolsCommand.self, ModulesCommand.self,
-      VmallocCommand.self, TasksCommand.self, DmesgCommand.self, IdentifyCommand.self,
+      InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
+      LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
+      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self,
     ])
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.

@@ -23,19 +23,27 @@ struct ResolveCommand: ParsableCommand {
       "Translate user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
   var ttbr0: String?
 
+  @Flag(help: "Show beside the walked answer what the kernel's own arithmetic says.")
+  var verify = false
+
   func run() throws {
     let dump = try options.open()
     let kernel = try options.kernel(in: dump)
+    let arithmetic = verify ? Arithmetic(kernel) : nil
     let user = try ttbr0.map { try kernel.userTables($0) }
     let output = Output()
     var allFound = true
     queries.forEach(output) { query in
       let resolution = kernel.resolve(query, trace: walk, user: user)
+      let check = arithmetic.flatMap { arithmetic in
+        resolution.virtual.flatMap { arithmetic.answer($0, in: resolution.region) }
+      }
       if resolution.status != .mapped { allFound = false }
+      if let check, check.physical != resolution.physical { allFound = false }
       if options.json {
-        output.resolutionJSON(resolution, kernel)
+        output.resolutionJSON(resolution, kernel, check)
       } else {
-        output.resolutionText(resolution, kernel, withWalk: walk)
+        output.resolutionText(resolution, kernel, withWalk: walk, check)
       }
     }
     output.flush()
@@ -45,7 +53,7 @@ struct ResolveCommand: ParsableCommand {
 
 extension Output {
   /// The answer as one JSON object; the fields are those of kva(1).
-  func resolutionJSON(_ resolution: Resolution, _ kernel: Kernel) {
+  func resolutionJSON(_ resolution: Resolution, _ kernel: Kernel, _ check: Arithmetic.Answer? = nil) {
     jsonLine { object in
       object.string("query", resolution.query)
       object.string("status", resolution.status.rawValue)
@@ -59,6 +67,22 @@ extension Output {
         object.bool("inDump", resolution.absence == nil)
       }
       object.string("region", resolution.region?.rawValue)
+      if let virtual = resolution.virtual {
+        if resolution.region == .kernelImage, let section = kernel.imageSection(of: virtual) {
+          object.string("section", section)
+        }
+        if let frame = kernel.frame(of: virtual, in: resolution.region, mappedTo: resolution.physical) {
+          object.number("frame", frame)
+        }
+        if let slot = kernel.fixmapSlot(of: virtual, in: resolution.region) { object.number("slot", slot) }
+      }
+      if let check {
+        object.object("arithmetic") { answer in
+          answer.hex("physical", check.physical.rawValue)
+          answer.bool("agrees", check.physical == resolution.physical)
+          answer.string("rule", check.rule)
+        }
+      }
       if let symbol = resolution.symbol {
         object.string("symbol", symbol.name)
         object.number("offset", resolution.symbolOffset)
@@ -93,7 +117,9 @@ extension Output {
   }
 
   /// The answer as one line for people, the walk below it where asked for.
-  func resolutionText(_ resolution: Resolution, _ kernel: Kernel, withWalk: Bool) {
+  func resolutionText(
+    _ resolution: Resolution, _ kernel: Kernel, withWalk: Bool, _ check: Arithmetic.Answer? = nil
+  ) {
     text(resolution.query.isEmpty ? "(empty)" : resolution.query)
     if let virtual = resolution.virtual, resolution.query != "0x" + String(virtual.rawValue, radix: 16) {
       text(" = ")
@@ -132,6 +158,11 @@ extension Output {
       }
     }
     newline()
+    if let check {
+      text(check.physical == resolution.physical ? "    arithmetic agrees: " : "    arithmetic differs: ")
+      hex(check.physical.rawValue)
+      text(", \(check.rule)\n")
+    }
     if withWalk, let steps = resolution.walk, let regime = resolution.regime {
       walkText(steps, regime, kernel)
     }

@@ -1,0 +1,289 @@
+import VMSA
+
+/// How a kernel version prints its own tables in debugfs (`kernel_page_tables`).
+///
+/// (arch/arm64/mm/dump.c up to 5.6, arch/arm64/mm/ptdump.c and mm/ptdump.c after.)
+struct ListingStyle: Sendable {
+  /// Whether entries that map nothing have lines: since the generic walker, 5.7
+  /// (102f45fdbe14 "arm64: mm: convert mm/dump.c to use walk_page_range()").
+  var showsHoles: Bool
+  /// Whether the first line begins at address 0 and the first marker is left out: from 5.7 until the state
+  /// began with level -1 (`ptdump_walk`), 5.17 at the latest.
+  var beginsAtZero: Bool
+  /// Whether the linear map's bounds come first, and by which words.
+  var linearMarkers: LinearMarkers
+  /// Whether the BPF region has markers: 5.8 to 5.16.
+  var hasBPFMarkers: Bool
+  /// "vmalloc() Area" and "vmalloc() End": up to 4.20.
+  var hasCapitalArea: Bool
+  /// Whether vmemmap, PCI I/O and fixmap have the order of 6.9, and vmemmap begins at the first page of the
+  /// linear map in use.
+  var hasNewTop: Bool
+  /// GP is shown (5.8).
+  var showsGuarded: Bool
+  /// The slots of the fixmap that its marker counts, for the usual configuration, in pages besides the FDT.
+  var fixmapPages: @Sendable (Granule) -> UInt64
+
+  enum LinearMarkers: Sendable { case oneAtTheEnd(String), first }
+
+  init(era: LayoutEra?, version: KernelVersion?) {
+    let version = version ?? era?.since ?? KernelVersion(6, 9)
+    let flipped = era.map { $0.linearMap == .lower } ?? true
+    showsHoles = version >= KernelVersion(5, 7)
+    beginsAtZero = showsHoles && version < KernelVersion(5, 17)
+    linearMarkers =
+      flipped ? .first : .oneAtTheEnd(version < KernelVersion(5, 0) ? "Linear Mapping" : "Linear mapping")
+    hasBPFMarkers = version >= KernelVersion(5, 8) && version < KernelVersion(5, 17)
+    hasCapitalArea = version < KernelVersion(5, 0)
+    hasNewTop = era.map { $0.top == .vmemmapBelowPCI } ?? true
+    showsGuarded = version >= KernelVersion(5, 8)
+    if version >= KernelVersion(6, 5) {
+      // FIXADDR_TOT_START: an FDT of 2 MiB and one page, seven slots of 256 KiB for booting.
+      fixmapPages = { (2 << 20) / $0.size + 1 + 7 * ((256 << 10) / $0.size) + 20 }
+    } else {
+      // FIXADDR_START: an FDT of 4 MiB; the trampoline has four pages since 5.17, two before.
+      let others: UInt64 = version >= KernelVersion(5, 17) ? 7 : 5
+      fixmapPages = { (4 << 20) / $0.size + others }
+    }
+  }
+
+  /// The bounds that have a line of their own, in the order in which the kernel lists them.
+  func markers(_ layout: AddressLayout, _ configuration: LayoutConfiguration) -> [(address: UInt64, text: String)] {
+    var markers: [(address: UInt64, text: String)] = []
+    func add(_ span: AddressLayout.Span, _ start: String, _ end: String) {
+      markers += [(span.start, start), (span.end, end)]
+    }
+    if case .first = linearMarkers {
+      add(
+        AddressLayout.Span(Self.base(self, layout, configuration), layout.linearMap.end), "Linear Mapping start",
+        "Linear Mapping end")
+    }
+    if let shadow = layout.kasanShadow { add(shadow, "Kasan shadow start", "Kasan shadow end") }
+    if hasBPFMarkers, let bpf = layout.bpfJIT { add(bpf, "BPF start", "BPF end") }
+    add(layout.modules, "Modules start", "Modules end")
+    let word = hasCapitalArea ? ("Area", "End") : ("area", "end")
+    add(layout.vmalloc, "vmalloc() \(word.0)", "vmalloc() \(word.1)")
+    let granule = configuration.granule
+    let fixmap = AddressLayout.Span(layout.fixmap.end &- fixmapPages(granule) &* granule.size, layout.fixmap.end)
+    if hasNewTop {
+      let skipped = Self.base(self, layout, configuration) &- layout.linearMap.start
+      let start = layout.vmemmap.start &+ (skipped >> UInt64(granule.pageShift)) &* configuration.structPageSize
+      add(AddressLayout.Span(start, layout.vmemmap.end), "vmemmap start", "vmemmap end")
+      add(layout.pciIO, "PCI I/O start", "PCI I/O end")
+      add(fixmap, "Fixmap start", "Fixmap end")
+    } else {
+      add(fixmap, "Fixmap start", "Fixmap end")
+      add(layout.pciIO, "PCI I/O start", "PCI I/O end")
+      add(layout.vmemmap, "vmemmap start", "vmemmap end")
+    }
+    if case .oneAtTheEnd(let text) = linearMarkers { markers.append((layout.linearMap.start, text)) }
+    return markers
+  }
+
+  /// Where the listing begins (`base_addr`): the lowest address of the kernel's half, as 6.9 has it that of
+  /// the width in use.
+  static func base(
+    _ style: ListingStyle, _ layout: AddressLayout, _ configuration: LayoutConfiguration
+  ) -> UInt64 {
+    guard case .first = style.linearMarkers else { return AddressLayout.bottom(configuration.vaBits) }
+    return style.hasNewTop ? AddressLayout.bottom(configuration.vaBitsActual) : layout.linearMap.start
+  }
+}
+
+extension Kernel {
+  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at
+  /// that instant, without its end; nil where the layout is not known.
+  ///
+  /// - Parameter user: tables of user space to list instead, in the same form, without markers.
+  public func kernelListing(
+    user: TranslationRegime? = nil, _ line: @escaping (String) -> Void
+  ) -> (result: SweepResult, problems: SweepProblems)? {
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
+    let style = ListingStyle(era: layout.era, version: version)
+    var markers: [(address: UInt64, text: String)] = []
+    var base: UInt64 = 0
+    if user == nil {
+      guard let bounds = layout.layout else { return nil }
+      markers = style.markers(bounds, layout.configuration)
+      base = ListingStyle.base(style, bounds, layout.configuration)
+    }
+    let tables = user ?? regime
+    var writer = ListingWriter(
+      style: style, markers: markers, types: memoryTypes?.value, rootLevel: tables.startLevel, line: line)
+    if style.beginsAtZero, user == nil { writer.start(at: 0) }
+    // A 52-bit kernel on smaller hardware lists addresses that the hardware does not translate.
+    if base < tables.firstAddress {
+      writer.note(base, level: tables.startLevel, value: 0)
+    }
+    let result = sweep(max(base, tables.firstAddress)...(.max), of: user, &writer)
+    writer.finish()
+    return (result, writer.problems)
+  }
+}
+
+/// Puts the entries of a sweep into the kernel's lines. (`note_page`)
+private struct ListingWriter: SweepObserver {
+  let style: ListingStyle
+  let markers: [(address: UInt64, text: String)]
+  let types: MemoryAttributeIndirection?
+  let rootLevel: Int
+  let line: (String) -> Void
+  var problems = SweepProblems()
+
+  /// The marker that was printed last.
+  private var marker = 0
+  private var start: UInt64 = 0
+  private var level: Int?
+  private var current: UInt64 = 0
+
+  init(
+    style: ListingStyle, markers: [(address: UInt64, text: String)], types: MemoryAttributeIndirection?,
+    rootLevel: Int, line: @escaping (String) -> Void
+  ) {
+    self.style = style
+    self.markers = markers
+    self.types = types
+    self.rootLevel = rootLevel
+    self.line = line
+  }
+
+  /// Begins in the middle of a range without entries.
+  mutating func start(at address: UInt64) {
+    start = address
+    level = rootLevel
+  }
+
+  private var nextMarker: UInt64? { marker + 1 < markers.count ? markers[marker + 1].address : nil }
+
+  private mutating func passMarker() {
+    marker += 1
+    line("---[ \(markers[marker].text) ]---")
+  }
+
+  mutating func note(_ address: UInt64, level: Int, value: UInt64) {
+    var shown = MappedRange.shownBits
+    if !style.showsGuarded { shown &= ~(1 << 50) }
+    let value = value & shown
+    guard let before = self.level else {
+      self.level = level
+      current = value
+      start = address
+      if !markers.isEmpty { line("---[ \(markers[0].text) ]---") }
+      return
+    }
+    let isPast = nextMarker.map { address >= $0 } ?? false
+    if value != current || level != before || isPast {
+      flush(address)
+      if isPast { passMarker() }
+      start = address
+      current = value
+      self.level = level
+    }
+    if let next = nextMarker, address >= next { passMarker() }
+  }
+
+  private func flush(_ end: UInt64) {
+    guard let level, current != 0 || style.showsHoles else { return }
+    line(Self.text(start, end, level: level, rootLevel: rootLevel, current, style, types))
+  }
+
+  /// The end of the tables.
+  mutating func finish() {
+    if level != nil { flush(0) }
+  }
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    note(entry.virtual.rawValue, level: entry.level, value: entry.descriptor.rawValue)
+  }
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    leaf(entry, physical)
+  }
+  mutating func invalid(_ entry: SweptEntry) {
+    note(entry.virtual.rawValue, level: entry.level, value: entry.descriptor.rawValue)
+  }
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {
+    problems.corrupt += 1
+    note(entry.virtual.rawValue, level: entry.level, value: entry.descriptor.rawValue)
+  }
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
+    problems.note(table, count: count, fault)
+    note(virtual.rawValue, level: table.level, value: 0)
+  }
+  mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int) {
+    note(virtual.rawValue, level: level, value: 0)
+    // The others change nothing, but where one is the first beyond a marker.
+    let size = UInt64(1) << UInt64(shift)
+    var index: UInt64 = 1
+    while index < UInt64(count), let next = nextMarker, next > virtual.rawValue {
+      let steps = (next &- virtual.rawValue &+ size &- 1) >> UInt64(shift)
+      index = max(index, steps)
+      guard index < UInt64(count) else { return }
+      note(virtual.rawValue &+ index &* size, level: level, value: 0)
+      index += 1
+    }
+    while index < UInt64(count), let next = nextMarker, next <= virtual.rawValue {
+      note(virtual.rawValue &+ index &* size, level: level, value: 0)
+      index += 1
+    }
+  }
+
+  /// One line: addresses, size in the largest unit that divides it, level, and the bits by the kernel's words.
+  static func text(
+    _ start: UInt64, _ end: UInt64, level: Int, rootLevel: Int, _ bits: UInt64, _ style: ListingStyle,
+    _ types: MemoryAttributeIndirection?
+  ) -> String {
+    func padded(_ text: String, _ width: Int, with pad: Character = " ") -> String {
+      String(repeating: pad, count: max(0, width - text.utf8.count)) + text
+    }
+    func address(_ value: UInt64) -> String { "0x" + padded(String(value, radix: 16), 16, with: "0") }
+    var delta = (end &- start) >> 10
+    var units = "KMGTPE"[...]
+    while delta & 1023 == 0, units.count > 1 {
+      delta >>= 10
+      units = units.dropFirst()
+    }
+    // With folded levels the root is the PGD, whatever its level.
+    let names = [-1: "PGD", 0: "P4D", 1: "PUD", 2: "PMD", 3: "PTE"]
+    let name = level == rootLevel && level < 3 ? "PGD" : names[level] ?? "PTE"
+    var text = "\(address(start))-\(address(end))   \(padded(String(delta), 9))\(units.prefix(1)) \(name)"
+    guard bits != 0 else { return text }
+    func add(_ bit: UInt64, _ set: String, _ clear: String) { text += " " + (bits >> bit & 1 == 1 ? set : clear) }
+    add(0, " ", "F")
+    add(6, "USR", "   ")
+    add(7, "ro", "RW")
+    add(53, "NX", "x ")
+    text += bits >> 8 & 3 == 3 ? " SHD" : "    "
+    add(10, "AF", "  ")
+    add(11, "NG", "  ")
+    add(52, "CON", "   ")
+    add(1, "   ", "BLK")
+    if style.showsGuarded {
+      add(54, "UXN", "   ")
+      add(50, "GP", "  ")
+    } else if bits >> 54 & 1 == 1 {
+      text += " UXN"
+    }
+    if let types {
+      let index = Int(bits >> 2 & 7)
+      let attribute = types.attribute(index)
+      let words: String? =
+        switch types.memoryType(index) {
+        case .deviceNGnRnE where index == types.firstIndex(of: attribute): "DEVICE/nGnRnE"
+        case .deviceNGnRE: "DEVICE/nGnRE"
+        case .deviceGRE: "DEVICE/GRE"
+        case .normalNonCacheable: "MEM/NORMAL-NC"
+        case .normal: types.firstIndex(of: attribute) == index ? "MEM/NORMAL" : "MEM/NORMAL-TAGGED"
+        case .normalTagged: "MEM/NORMAL-TAGGED"
+        default: nil
+        }
+      if let words { text += " " + words }
+    }
+    return text
+  }
+}
+
+extension MemoryAttributeIndirection {
+  /// The lowest AttrIndx of `attribute`. Linux gives tagged memory, on hardware without tags, the attribute of
+  /// normal memory once more; indices that it does not use are zero.
+  fileprivate func firstIndex(of attribute: UInt8) -> Int? { (0..<8).first { self.attribute($0) == attribute } }
+}

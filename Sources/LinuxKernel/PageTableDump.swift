@@ -1,0 +1,115 @@
+import Bytes
+import VMSA
+
+/// Neighbouring addresses that entries of one level map with one set of attributes.
+public struct MappedRange: Sendable {
+  /// The first address.
+  public let first: UInt64
+  /// The last address.
+  public fileprivate(set) var last: UInt64
+  /// Where the first address is.
+  public let physical: PhysicalAddress
+  /// Whether each address after it lies as far on in physical memory.
+  public fileprivate(set) var isConsecutive = true
+  /// The level of the entries: -1 to 3.
+  public let level: Int
+  /// The first entry. The others differ from it in the address and in bits that the kernel does not show.
+  public let descriptor: Descriptor
+  /// The region that the first address lies in; nil where the layout is not known.
+  public let region: Region?
+
+  /// Bytes.
+  public var size: UInt64 { last &- first &+ 1 }
+
+  /// The bits that tell ranges apart: those that the kernel's own listing shows.
+  /// (`pte_bits`, arch/arm64/mm/ptdump.c)
+  static let shownBits: UInt64 =
+    1 << 0 | 1 << 6 | 1 << 7 | 1 << 53 | 3 << 8 | 1 << 10 | 1 << 11 | 1 << 52 | 1 << 1 | 1 << 54 | 1 << 50 | 7 << 2
+}
+
+extension Kernel {
+  /// Calls `body` with every mapping in `range`, those that differ in nothing the kernel shows merged, split
+  /// at the bounds of regions.
+  ///
+  /// - Parameter user: tables of user space to list instead of the kernel's.
+  /// - Returns: what the pass came to, and the tables on the way that could not be read or cannot be.
+  public func mappedRanges(
+    _ range: ClosedRange<UInt64>? = nil, user: TranslationRegime? = nil, _ body: @escaping (MappedRange) -> Void
+  ) -> (result: SweepResult, problems: SweepProblems) {
+    let map =
+      user == nil
+      ? RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress)
+      : RegionMap(nil, image: nil, first: 0)
+    var merger = RangeMerger(map: map, isUser: user != nil, body: body)
+    let result = sweep(range, of: user, &merger)
+    merger.flush()
+    return (result, merger.problems)
+  }
+
+  /// The addresses of `region`; nil where this kernel has none, or its layout is not known.
+  public func addresses(of region: Region) -> [ClosedRange<UInt64>] {
+    RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress).pieces
+      .filter { $0.region == region }.map { $0.first...$0.last }
+  }
+}
+
+/// What a pass over tables could not show.
+public struct SweepProblems: Hashable, Sendable {
+  /// Bytes of addresses whose tables could not be read.
+  public internal(set) var unreadable: UInt64 = 0
+  /// The first of those tables.
+  public internal(set) var fault: MemoryFault?
+  /// Entries that cannot be.
+  public internal(set) var corrupt = 0
+}
+
+/// Merges the entries of a sweep into ranges.
+private struct RangeMerger: SweepObserver {
+  let map: RegionMap
+  let isUser: Bool
+  let body: (MappedRange) -> Void
+  var current: MappedRange?
+  var piece: RegionMap.Piece?
+  var problems = SweepProblems()
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    let virtual = entry.virtual.rawValue
+    if let range = current, range.last &+ 1 == virtual, range.level == entry.level,
+      (range.descriptor.rawValue ^ entry.descriptor.rawValue) & MappedRange.shownBits == 0,
+      piece?.contains(virtual) ?? true
+    {
+      if range.physical &+ (virtual &- range.first) != physical { current?.isConsecutive = false }
+      current?.last = entry.last
+      return
+    }
+    flush()
+    if !isUser, piece?.contains(virtual) != true { piece = map.piece(at: virtual) }
+    current = MappedRange(
+      first: virtual, last: entry.last, physical: physical, level: entry.level, descriptor: entry.descriptor,
+      region: isUser ? .user : piece?.region)
+  }
+
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    leaf(entry, physical)
+    current?.isConsecutive = false
+    current?.last = last
+  }
+
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { problems.corrupt += 1 }
+
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
+    problems.note(table, count: count, fault)
+  }
+
+  mutating func flush() {
+    if let current { body(current) }
+    current = nil
+  }
+}
+
+extension SweepProblems {
+  mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {
+    unreadable &+= UInt64(truncatingIfNeeded: count) &<< UInt64(truncatingIfNeeded: table.shift)
+    if self.fault == nil { self.fault = fault }
+  }
+}

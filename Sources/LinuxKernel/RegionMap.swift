@@ -1,0 +1,95 @@
+import Bytes
+import VMSA
+
+/// The kernel's half of the address space cut into pieces that are of one region each, for passes over all of
+/// it: where regions overlap it has what `AddressLayout.region(of:)` says.
+struct RegionMap: Sendable {
+  /// A piece.
+  struct Piece: Hashable, Sendable {
+    /// The first address.
+    var first: UInt64
+    /// The last address.
+    var last: UInt64
+    /// What it is for; nil where the layout is not known.
+    var region: Region?
+    func contains(_ address: UInt64) -> Bool { address &- first <= last &- first }
+  }
+
+  let pieces: [Piece]
+
+  /// Cuts the addresses from `first` on.
+  init(_ layout: AddressLayout?, image: ClosedRange<UInt64>?, first: UInt64) {
+    var edges: Set<UInt64> = [first]
+    for (_, span) in layout?.regions ?? [] { edges.formUnion([span.start, span.end]) }
+    if let image { edges.formUnion([image.lowerBound, image.upperBound &+ 1]) }
+    let starts = edges.filter { $0 >= first }.sorted()
+    pieces = starts.enumerated().map { index, start in
+      let isImage = image?.contains(start) ?? false
+      return Piece(
+        first: start, last: index + 1 < starts.count ? starts[index + 1] &- 1 : .max,
+        region: isImage ? .kernelImage : layout?.region(of: start))
+    }
+  }
+
+  /// The piece that holds `address`.
+  func piece(at address: UInt64) -> Piece {
+    var low = 0
+    var high = pieces.count
+    while low < high {
+      let middle = (low + high) / 2
+      if pieces[middle].last < address { low = middle + 1 } else { high = middle }
+    }
+    return low < pieces.count && pieces[low].first <= address ? pieces[low] : Piece(first: address, last: address)
+  }
+}
+
+extension Kernel {
+  /// How many tables a pass may read before it is taken to be caught in tables that lead to themselves: each
+  /// true table is a page of memory of its own, but for KASAN's.
+  var tableLimit: Int {
+    let bytes = self.dump.memory.ranges.reduce(UInt64(0)) { $0 &+ ($1.upperBound.rawValue &- $1.lowerBound.rawValue) }
+    return Int(min(bytes >> UInt64(regime.granule.pageShift) &* 4 &+ 4096, UInt64(Limits.sweptTables)))
+  }
+
+  /// Shows `observer` all entries of the kernel's tables for `range`.
+  @discardableResult
+  func sweep<Observer: SweepObserver>(
+    _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
+  ) -> SweepResult {
+    (tables ?? regime).sweep(range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)
+  }
+
+  /// The addresses of the kernel image: by its symbols, or else as far around `_stext` as the tables map
+  /// addresses to the frames that kimage_voffset says.
+  public func imageSpan() -> ClosedRange<UInt64>? {
+    if let image { return image.lowerBound...(image.upperBound - 1) }
+    guard let offset = facts.kimageVoffset?.value, let text = vmcoreinfo?.symbol("_stext"),
+      VirtualAddress(text).isUpperHalf, VirtualAddress(text).isCanonical(bits: regime.addressBits)
+    else { return nil }
+    let (last, overflow) = text.addingReportingOverflow(Self.imageReach)
+    var finder = ImageFinder(offset: offset)
+    sweep((text &- min(text, Self.imageHead))...(overflow ? .max : last), &finder)
+    guard let first = finder.first, let last = finder.last else { return nil }
+    return first...last
+  }
+
+  /// No image is larger: the modules have to reach it. (`arch/arm64/kernel/vmlinux.lds.S`; 2 GiB since 6.5,
+  /// but an allyesconfig image has 200 MiB.)
+  private static var imageReach: UInt64 { 256 << 20 }
+  /// `_stext` is at most this far into the image.
+  private static var imageHead: UInt64 { 2 << 20 }
+}
+
+/// Finds the lowest and highest address that is mapped as the image is.
+private struct ImageFinder: SweepObserver {
+  let offset: UInt64
+  var first: UInt64?
+  var last: UInt64?
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    guard entry.virtual.rawValue &- offset == physical.rawValue else { return }
+    if first == nil { first = entry.virtual.rawValue }
+    last = entry.last
+  }
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
+}

@@ -1,0 +1,85 @@
+import VMSA
+
+/// A region of a dump's kernel, and how much of it is mapped.
+public struct RegionUse: Sendable {
+  /// The row of the layout.
+  public let row: LayoutRow
+  /// Bytes that entries map there; nil for user space, which the kernel's tables do not translate. What lies
+  /// in the kernel image or in a region that has precedence is counted there.
+  public let mapped: UInt64?
+  /// Where the bounds are from, in words.
+  public let source: String
+}
+
+extension Kernel {
+  /// The layout of this dump; nil when nothing tells it.
+  public func regions() -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
+    guard let bounds = layout.layout else { return nil }
+    let image = imageSpan()
+    let map = RegionMap(bounds, image: image, first: regime.firstAddress)
+    var counter = RegionCounter(map: map)
+    let result = sweep(nil, &counter)
+    counter.finishPiece()
+    var rows = bounds.rows(userBits: facts.vaBitsActual.value)
+    if let image {
+      let row = LayoutRow(.kernelImage, AddressLayout.Span(image.lowerBound, image.upperBound &+ 1))
+      let place = rows.lastIndex { $0.span.start <= image.lowerBound } ?? 0
+      rows.insert(row, at: place + 1)
+    }
+    let uses = rows.map { row in
+      let inside = counter.mapped.reduce(UInt64(0)) { sum, piece in
+        let isInside = piece.key.region == row.region && row.span.contains(piece.key.first)
+        return isInside ? sum &+ piece.value : sum
+      }
+      return RegionUse(row: row, mapped: row.region == .user ? nil : inside, source: source(of: row.region))
+    }
+    return (uses, result, counter.problems)
+  }
+
+  private func source(of region: Region) -> String {
+    switch region {
+    case .user: return facts.vaBitsActual.source
+    case .kernelImage:
+      return image == nil
+        ? "the tables, which map it at kimage_voffset around _stext" : "the symbols _text and _end"
+    default:
+      if let line = layout.linesOfVMCoreInfo[region] { return "VMCOREINFO \(line)" }
+      guard let era = layout.era else { return layout.evidence }
+      return "the layout of Linux \(era.name), by \(layout.evidence)"
+    }
+  }
+}
+
+/// Adds up what is mapped in each piece.
+private struct RegionCounter: SweepObserver {
+  let map: RegionMap
+  var mapped: [RegionMap.Piece: UInt64] = [:]
+  var problems = SweepProblems()
+  /// The piece that the last entry lay in, and its sum so far.
+  var piece = RegionMap.Piece(first: 0, last: 0)
+  var sum: UInt64 = 0
+
+  init(map: RegionMap) { self.map = map }
+
+  @inline(__always)
+  private mutating func add(_ address: UInt64, _ bytes: UInt64) {
+    if !piece.contains(address) {
+      finishPiece()
+      piece = map.piece(at: address)
+    }
+    sum &+= bytes
+  }
+
+  mutating func finishPiece() {
+    if sum > 0 { mapped[piece, default: 0] &+= sum }
+    sum = 0
+  }
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) { add(entry.virtual.rawValue, entry.size) }
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    add(entry.virtual.rawValue, last &- entry.virtual.rawValue &+ 1)
+  }
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
+    problems.note(table, count: count, fault)
+  }
+}

@@ -1,0 +1,397 @@
+/// An entry that a sweep came to.
+@frozen
+public struct SweptEntry: Hashable, Sendable {
+  /// The first virtual address that the entry stands for.
+  public let virtual: VirtualAddress
+  /// The physical address of the entry.
+  public let address: PhysicalAddress
+  /// The entry.
+  public let descriptor: Descriptor
+  /// The level of its table: -1 to 3.
+  public let level: Int
+  /// log2 of the bytes that the entry stands for.
+  public let shift: Int
+  /// What the tables above forbid.
+  public let tables: TableAttributes
+
+  /// Bytes of virtual addresses that the entry stands for.
+  @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
+  /// The index in its table of full tables; a root smaller than a page begins at index 0 as well.
+  @inlinable public func index(table: PhysicalAddress) -> Int {
+    Int(truncatingIfNeeded: (address.rawValue &- table.rawValue) / 8)
+  }
+  /// The last virtual address that the entry stands for.
+  @inlinable public var last: UInt64 { virtual.rawValue &+ (size &- 1) }
+
+  /// Puts an entry together.
+  @inlinable
+  public init(
+    virtual: VirtualAddress, address: PhysicalAddress, descriptor: Descriptor, level: Int, shift: Int,
+    tables: TableAttributes
+  ) {
+    self.virtual = virtual
+    self.address = address
+    self.descriptor = descriptor
+    self.level = level
+    self.shift = shift
+    self.tables = tables
+  }
+}
+
+/// A table that a sweep is about to read.
+@frozen
+public struct SweptTable: Hashable, Sendable {
+  /// The physical address of its first entry.
+  public let address: PhysicalAddress
+  /// Its level: -1 to 3.
+  public let level: Int
+  /// The first virtual address that it translates.
+  public let virtual: VirtualAddress
+  /// log2 of the bytes that each of its entries stands for.
+  public let shift: Int
+  /// How many entries it has.
+  public let entries: Int
+  /// The entry that leads to it; nil for the root.
+  public let parent: SweptEntry?
+
+  /// Puts a table together.
+  @inlinable
+  public init(
+    address: PhysicalAddress, level: Int, virtual: VirtualAddress, shift: Int, entries: Int, parent: SweptEntry?
+  ) {
+    self.address = address
+    self.level = level
+    self.virtual = virtual
+    self.shift = shift
+    self.entries = entries
+    self.parent = parent
+  }
+}
+
+/// What sees the entries of a sweep, in the order of virtual addresses. What it does not care for it leaves
+/// out: the default is to do nothing.
+public protocol SweepObserver {
+  /// A table is about to be read; false leaves it and everything below it out.
+  mutating func enter(_ table: SweptTable) -> Bool
+  /// An entry that maps memory; `physical` is where the memory begins.
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress)
+  /// All addresses from that of `entry` through `last` are mapped by entries equal to `entry`, each to the
+  /// same memory: a table of one repeated entry, such as KASAN's shadow of what has none, is not read again
+  /// for each time that it is used. (`kasan_early_shadow_pte`, mm/kasan/init.c)
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64)
+  /// `count` entries that are zero from `virtual` on.
+  mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int)
+  /// An entry that is not valid, but not zero: Linux may keep a mapping there that the hardware does not see.
+  mutating func invalid(_ entry: SweptEntry)
+  /// An entry that cannot be.
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption)
+  /// `count` entries of `table` from `virtual` on that cannot be read.
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault)
+}
+
+extension SweepObserver {
+  /// Reads every table.
+  @inlinable public mutating func enter(_ table: SweptTable) -> Bool { true }
+  /// Does nothing.
+  @inlinable public mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {}
+  /// Shows `leaf` one entry of the range.
+  @inlinable
+  public mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    leaf(entry, physical)
+  }
+  /// Does nothing.
+  @inlinable public mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int) {}
+  /// Does nothing.
+  @inlinable public mutating func invalid(_ entry: SweptEntry) {}
+  /// Does nothing.
+  @inlinable public mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {}
+  /// Does nothing.
+  @inlinable
+  public mutating func missing(
+    _ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault
+  ) {}
+}
+
+/// What a sweep came to.
+@frozen
+public struct SweepResult: Hashable, Sendable {
+  /// Tables read.
+  public var tables = 0
+  /// Whether the limit of tables was reached, and the rest was left out.
+  public var isCutShort = false
+
+  /// Has read nothing yet.
+  @inlinable public init() {}
+}
+
+extension TranslationRegime {
+  /// The lowest address that the regime translates.
+  @inlinable public var firstAddress: UInt64 {
+    register.isUpperHalf ? 0 &- (1 &<< UInt64(truncatingIfNeeded: addressBits)) : 0
+  }
+  /// The highest address that the regime translates.
+  @inlinable public var lastAddress: UInt64 {
+    firstAddress &+ ((1 &<< UInt64(truncatingIfNeeded: addressBits)) &- 1)
+  }
+
+  /// Shows `observer` every entry of the tables that stands for an address in `range`, in the order of
+  /// addresses: each table page is read once, as a whole, for each way that leads to it.
+  ///
+  /// The cost grows with the table pages, not with the address space. Memory is one table for each level;
+  /// nothing is allocated on the way. The depth is that of the regime, so that tables which lead to
+  /// themselves end; `tableLimit` bounds what tables used again and again multiply to.
+  ///
+  /// It is specialised for the observer, which each entry is shown to; `memory` is called once a table.
+  ///
+  /// - Parameters:
+  ///   - range: the first and last address, both included; the whole regime if nil.
+  ///   - tableLimit: how many tables are read at most.
+  @inlinable
+  public func sweep<Observer: SweepObserver>(
+    _ range: ClosedRange<UInt64>? = nil, in memory: any PhysicalMemory, tableLimit: Int,
+    observer: inout Observer
+  ) -> SweepResult {
+    let first = max(range?.lowerBound ?? 0, firstAddress)
+    let last = min(range?.upperBound ?? .max, lastAddress)
+    guard first <= last else { return SweepResult() }
+    var sweep = TableSweep(regime: self, memory: memory, first: first, last: last, limit: tableLimit)
+    let half: UInt64 = register.isUpperHalf ? 0 &- (1 &<< UInt64(truncatingIfNeeded: tableBits)) : 0
+    let table = SweptTable(
+      address: root, level: startLevel, virtual: VirtualAddress(half), shift: granule.shift(level: startLevel),
+      entries: rootEntries, parent: nil)
+    sweep.read(table, [], &observer)
+    return sweep.result
+  }
+}
+
+/// The pass over the tables: where it is, and one table for each level.
+@usableFromInline
+struct TableSweep: ~Copyable {
+  @usableFromInline let regime: TranslationRegime
+  @usableFromInline let memory: any PhysicalMemory
+  @usableFromInline let first: UInt64
+  @usableFromInline let last: UInt64
+  @usableFromInline let limit: Int
+  @usableFromInline var result = SweepResult()
+  /// One table of each level from the root's down.
+  @usableFromInline let buffers: TableBuffers
+
+  @inlinable
+  init(regime: TranslationRegime, memory: any PhysicalMemory, first: UInt64, last: UInt64, limit: Int) {
+    self.regime = regime
+    self.memory = memory
+    self.first = first
+    self.last = last
+    self.limit = limit
+    buffers = TableBuffers(
+      levels: regime.levels, bytes: max(Int(truncatingIfNeeded: regime.granule.size), regime.rootSize))
+  }
+
+  /// The first and last index of `table` that stand for an address of the range.
+  @inlinable @inline(__always)
+  func indices(of table: SweptTable) -> (from: Int, through: Int) {
+    let shift = UInt64(truncatingIfNeeded: table.shift)
+    let base = table.virtual.rawValue
+    let from = first > base ? Int(truncatingIfNeeded: (first &- base) &>> shift) : 0
+    let through = Int(truncatingIfNeeded: min((last &- base) &>> shift, UInt64(table.entries &- 1)))
+    return (from, through)
+  }
+
+  /// Reads `table`, which holds an address of the range, and what is below it.
+  @inlinable
+  mutating func read<Observer: SweepObserver>(
+    _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer
+  ) {
+    guard result.tables < limit else {
+      result.isCutShort = true
+      return
+    }
+    guard observer.enter(table) else { return }
+    result.tables &+= 1
+    let (from, through) = indices(of: table)
+    guard from <= through else { return }
+    let slot = table.level &- regime.startLevel
+    do throws(MemoryFault) {
+      try buffers.load(slot, memory, table.address, from: from, through: through)
+    } catch {
+      readPieces(table, attributes, &observer, from: from, through: through)
+      return
+    }
+    visit(table, attributes, &observer, from: from, through: through)
+  }
+
+  /// Reads a table that is not all there, page of the dump by page.
+  @inlinable @inline(never)
+  mutating func readPieces<Observer: SweepObserver>(
+    _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
+  ) {
+    let slot = table.level &- regime.startLevel
+    // The smallest page that a dump may leave out.
+    let perPage = 4096 / 8
+    var start = from
+    while start <= through {
+      let end = min((start / perPage &+ 1) &* perPage &- 1, through)
+      do throws(MemoryFault) {
+        try buffers.load(slot, memory, table.address, from: start, through: end)
+        visit(table, attributes, &observer, from: start, through: end)
+      } catch {
+        let virtual = table.virtual &+ UInt64(start) &<< UInt64(truncatingIfNeeded: table.shift)
+        observer.missing(table, virtual, count: end &- start &+ 1, error)
+      }
+      start = end &+ 1
+    }
+  }
+
+  /// Shows `observer` the entries `from` to `through` of `table`, which are in its buffer.
+  @inlinable @inline(__always)
+  mutating func visit<Observer: SweepObserver>(
+    _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
+  ) {
+    let slot = table.level &- regime.startLevel
+    if from < through, buffers.isUniform(slot, from: from, through: through),
+      uniform(table, attributes, &observer, from: from, through: through)
+    {
+      return
+    }
+    let shift = UInt64(truncatingIfNeeded: table.shift)
+    let format = regime.format
+    let level = table.level
+    let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
+    var index = from
+    while index <= through {
+      let raw = buffers[slot, index]
+      let virtual = VirtualAddress(table.virtual.rawValue &+ UInt64(truncatingIfNeeded: index) &<< shift)
+      if raw == 0 {
+        let start = index
+        repeat { index &+= 1 } while index <= through && buffers[slot, index] == 0
+        observer.empty(virtual, level: level, shift: table.shift, count: index &- start)
+        continue
+      }
+      let entry = SweptEntry(
+        virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: index) &* 8,
+        descriptor: Descriptor(rawValue: raw), level: level, shift: table.shift, tables: attributes)
+      switch entry.descriptor.kind(level: level, format: format) {
+      case .page, .block:
+        let physical = format.outputAddress(raw, shift: table.shift)
+        if physical.rawValue &>> physicalBits == 0 {
+          observer.leaf(entry, physical)
+        } else {
+          observer.corrupt(entry, .addressOutOfRange(physical))
+        }
+      case .table: descend(entry, &observer)
+      case .invalid: observer.invalid(entry)
+      case .reserved: observer.corrupt(entry, .reservedEncoding)
+      }
+      index &+= 1
+    }
+  }
+
+  /// Reads the table that `entry` leads to.
+  @inlinable @inline(never)
+  mutating func descend<Observer: SweepObserver>(_ entry: SweptEntry, _ observer: inout Observer) {
+    let next = regime.format.outputAddress(entry.descriptor.rawValue, shift: regime.granule.pageShift)
+    guard next.rawValue &>> UInt64(truncatingIfNeeded: regime.physicalBits) == 0 else {
+      observer.corrupt(entry, .addressOutOfRange(next))
+      return
+    }
+    let table = SweptTable(
+      address: next, level: entry.level &+ 1, virtual: entry.virtual, shift: entry.shift &- regime.granule.indexBits,
+      entries: 1 &<< regime.granule.indexBits, parent: entry)
+    read(table, entry.tables.union(entry.descriptor.tableAttributes), &observer)
+  }
+
+  /// A table of equal entries: shows `observer` one leaf that stands for all of the range, if the tables
+  /// below are of equal entries too. Each of them is read once. It shows nothing where they are not.
+  @inlinable @inline(never)
+  mutating func uniform<Observer: SweepObserver>(
+    _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
+  ) -> Bool {
+    let format = regime.format
+    let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
+    let virtual = table.virtual &+ UInt64(truncatingIfNeeded: from) &<< UInt64(truncatingIfNeeded: table.shift)
+    var entry = SweptEntry(
+      virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: from) &* 8,
+      descriptor: Descriptor(rawValue: buffers[table.level &- regime.startLevel, from]), level: table.level,
+      shift: table.shift, tables: attributes)
+    let fullTable = (1 &<< regime.granule.indexBits) &- 1
+    // From the root of five levels there are four tables below.
+    var below = InlineArray<4, SweptTable?>(repeating: nil)
+    var depth = 0
+    while entry.descriptor.kind(level: entry.level, format: format) == .table {
+      let next = format.outputAddress(entry.descriptor.rawValue, shift: regime.granule.pageShift)
+      guard next.rawValue &>> physicalBits == 0, depth < 4, result.tables &+ depth < limit else { return false }
+      let shift = entry.shift &- regime.granule.indexBits
+      below[depth] = SweptTable(
+        address: next, level: entry.level &+ 1, virtual: virtual, shift: shift, entries: fullTable &+ 1,
+        parent: entry)
+      depth &+= 1
+      let slot = entry.level &+ 1 &- regime.startLevel
+      guard (try? buffers.load(slot, memory, next, from: 0, through: fullTable)) != nil,
+        buffers.isUniform(slot, from: 0, through: fullTable)
+      else { return false }
+      entry = SweptEntry(
+        virtual: virtual, address: next, descriptor: Descriptor(rawValue: buffers[slot, 0]),
+        level: entry.level &+ 1, shift: shift, tables: entry.tables.union(entry.descriptor.tableAttributes))
+    }
+    let kind = entry.descriptor.kind(level: entry.level, format: format)
+    let physical = format.outputAddress(entry.descriptor.rawValue, shift: entry.shift)
+    guard kind == .page || kind == .block, physical.rawValue &>> physicalBits == 0 else { return false }
+    for index in 0..<depth {
+      guard let child = below[index] else { break }
+      result.tables &+= 1
+      guard observer.enter(child) else { return true }
+    }
+    let end = (UInt64(truncatingIfNeeded: through) &+ 1) &<< UInt64(truncatingIfNeeded: table.shift)
+    observer.repeated(entry, physical, through: table.virtual.rawValue &+ end &- 1)
+    return true
+  }
+}
+
+/// Room for one table of each level.
+@safe @usableFromInline
+struct TableBuffers: ~Copyable {
+  @usableFromInline let words: UnsafeMutablePointer<UInt64>
+  @usableFromInline let stride: Int
+  @usableFromInline let slots: Int
+
+  @inlinable
+  init(levels: Int, bytes: Int) {
+    slots = levels
+    stride = bytes / 8
+    unsafe words = .allocate(capacity: levels &* stride)
+    unsafe words.initialize(repeating: 0, count: levels &* stride)
+  }
+
+  @inlinable
+  deinit { unsafe words.deallocate() }
+
+  /// The entry `index` of the table in `slot`; 0 outside of the buffers.
+  @inlinable @inline(__always)
+  subscript(slot: Int, index: Int) -> UInt64 {
+    guard slot < slots, slot >= 0, index >= 0, index < stride else { return 0 }
+    return unsafe words[slot &* stride &+ index]
+  }
+
+  /// Whether the entries `from` to `through` of the table in `slot` are equal.
+  @inlinable @inline(__always)
+  func isUniform(_ slot: Int, from: Int, through: Int) -> Bool {
+    let value = self[slot, from]
+    // Most tables differ in their last entry already.
+    guard value != 0, value == self[slot, through] else { return false }
+    for index in from...through where self[slot, index] != value { return false }
+    return true
+  }
+
+  /// Reads the entries `from` to `through` of the table at `table` into `slot`.
+  @inlinable
+  func load(
+    _ slot: Int, _ memory: any PhysicalMemory, _ table: PhysicalAddress, from: Int, through: Int
+  ) throws(MemoryFault) {
+    guard slot >= 0, slot < slots, from >= 0, from <= through, through < stride else {
+      throw MemoryFault(.notInDump, at: table)
+    }
+    var raw = unsafe MutableRawSpan(
+      _unsafeStart: words + (slot &* stride &+ from), byteCount: (through &- from &+ 1) &* 8)
+    try memory.read(table &+ UInt64(truncatingIfNeeded: from) &* 8, into: &raw)
+  }
+}

@@ -1,0 +1,161 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva ptdump`: every mapping.
+struct PtdumpCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ptdump",
+    abstract: "List every mapping of the kernel's tables, those that are alike merged.",
+    discussion: """
+      Example: kva ptdump vmcore --region vmalloc
+      Example: kva ptdump vmcore --format kernel > kernel_page_tables
+      """)
+
+  @OptionGroup var options: DumpOptions
+
+  @Option(help: ArgumentHelp("Only addresses from A up to, not including, B.", valueName: "a-b"))
+  var range: AddressRange?
+
+  @Option(help: ArgumentHelp("Only one region, by the name that kva regions prints.", valueName: "name"))
+  var region: RegionName?
+
+  @Option(help: ArgumentHelp("List the tables of user space at this physical address.", valueName: "address"))
+  var ttbr0: Number?
+
+  @Option(help: ArgumentHelp("text, or kernel: what debugfs' kernel_page_tables would say.", valueName: "form"))
+  var format: Form = .text
+
+  enum Form: String, ExpressibleByArgument, CaseIterable { case text, kernel }
+
+  func validate() throws {
+    if format == .kernel, options.json || range != nil || region != nil {
+      throw ValidationError("--format kernel prints all of the kernel's text; it goes with no part of it or --json.")
+    }
+    if region != nil, ttbr0 != nil { throw ValidationError("The tables of user space have no regions.") }
+    if region != nil, range != nil { throw ValidationError("Give --range or --region.") }
+  }
+
+  func run() throws {
+    let dump = try options.open()
+    let kernel = try options.kernel(in: dump)
+    let user = ttbr0.map { kernel.userRegime(root: PhysicalAddress($0.value)) }
+    let output = Output()
+    if format == .kernel {
+      let listed = kernel.kernelListing(user: user) { line in
+        output.text(line)
+        output.newline()
+      }
+      output.flush()
+      guard let (result, problems) = listed else {
+        Diagnostics.report("\(dump.path): nothing tells how this kernel divides its addresses; see kva info")
+        throw ExitCode.notFound
+      }
+      if !Diagnostics.report(result, problems, dump) { throw ExitCode.notFound }
+      return
+    }
+    var spans: [ClosedRange<UInt64>?] = [range?.addresses]
+    if let region {
+      spans = kernel.addresses(of: region.region)
+      if spans.isEmpty {
+        Diagnostics.report("\(dump.path): this kernel has no region '\(region.region.rawValue)'")
+        throw ExitCode.notFound
+      }
+    }
+    var isWhole = true
+    for span in spans {
+      let (result, problems) = kernel.mappedRanges(span, user: user) { range in
+        if options.json {
+          output.mappedRangeJSON(range, user ?? kernel.regime, kernel)
+        } else {
+          output.mappedRangeText(range, user ?? kernel.regime, kernel)
+        }
+      }
+      output.flush()
+      isWhole = Diagnostics.report(result, problems, dump) && isWhole
+    }
+    if !isWhole { throw ExitCode.notFound }
+  }
+}
+
+/// `A-B` in hex, with or without 0x; B is exclusive, and 0 the end of the space.
+struct AddressRange: ExpressibleByArgument {
+  let addresses: ClosedRange<UInt64>
+  init?(argument: String) {
+    let parts = argument.split(separator: "-", omittingEmptySubsequences: false)
+    func number(_ text: Substring) -> UInt64? {
+      let digits = text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text
+      return digits.first?.isHexDigit == true ? UInt64(digits, radix: 16) : nil
+    }
+    guard parts.count == 2, let first = number(parts[0]), let end = number(parts[1]), first <= end &- 1 else {
+      return nil
+    }
+    addresses = first...(end &- 1)
+  }
+}
+
+/// A region by its name.
+struct RegionName: ExpressibleByArgument {
+  let region: Region
+  init?(argument: String) {
+    guard let region = Region(rawValue: argument) else { return nil }
+    self.region = region
+  }
+  static let allValueStrings = Region.allCases.map(\.rawValue)
+}
+
+extension Output {
+  /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
+  func mappedRangeJSON(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+    jsonLine { object in
+      object.hex("start", range.first)
+      object.hex("end", range.last &+ 1)
+      object.hex("physical", range.physical.rawValue)
+      object.bool("consecutive", range.isConsecutive)
+      object.number("size", range.size)
+      object.number("level", range.level)
+      object.string("kind", range.level == 3 ? "page" : "block")
+      object.string("region", range.region?.rawValue)
+      object.object("attributes") { attributes in
+        let raw = range.descriptor.rawValue
+        let own = Attributes(range.descriptor)
+        attributes.bool("writable", raw >> 7 & 1 == 0)
+        attributes.bool("executableEL1", raw >> 53 & 1 == 0)
+        attributes.bool("executableEL0", raw >> 54 & 1 == 0)
+        attributes.bool("user", raw >> 6 & 1 == 1)
+        attributes.bool("accessed", own.isAccessed)
+        attributes.bool("global", own.isGlobal)
+        attributes.string("memoryType", kernel.memoryTypes?.value.memoryType(own.attrIndex).rawValue)
+        attributes.number("attrIndex", own.attrIndex)
+        attributes.string("shareability", own.shareability(regime).map(Words.name))
+        attributes.bool("contiguous", own.isContiguous)
+        attributes.bool("guarded", own.isGuarded)
+      }
+    }
+  }
+
+  /// One range as a line: addresses, size, where it is, level, permissions, type, region.
+  func mappedRangeText(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+    let raw = range.descriptor.rawValue
+    let own = Attributes(range.descriptor)
+    digits(range.first, atLeast: 16)
+    byte(UInt8(ascii: "-"))
+    digits(range.last, atLeast: 16)
+    padded(Words.size(range.size), 9)
+    text("  ")
+    hex(range.physical.rawValue)
+    text(range.isConsecutive ? "  L" : ", ...  L")
+    text("\(range.level) ")
+    text(raw >> 7 & 1 == 0 ? "rw" : "r-")
+    text(raw >> 53 & 1 == 0 ? "x" : "-")
+    if raw >> 54 & 1 == 0 { text(" EL0-x") }
+    if raw >> 6 & 1 == 1 { text(" EL0") }
+    if !own.isAccessed { text(" !AF") }
+    if !own.isGlobal { text(" nG") }
+    if own.isContiguous { text(" cont") }
+    if own.isGuarded { text(" GP") }
+    if let type = kernel.memoryTypes?.value.memoryType(own.attrIndex) { text(" \(type.rawValue)") }
+    if let sharing = own.shareability(regime), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
+    if let region = range.region { text("  \(region.rawValue)") }
+    newline()
+  }
+}

@@ -1,0 +1,108 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva regions`: the kernel's memory layout in a dump.
+struct RegionsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "regions",
+    abstract: "Show the kernel's memory layout as this dump has it, and what is mapped there.",
+    discussion: """
+      Example: kva regions vmcore
+      Example: kva regions vmcore --json | jq -r 'select(.mapped == 0) | .name'
+      """)
+
+  @OptionGroup var options: DumpOptions
+
+  func run() throws {
+    let dump = try options.open()
+    let kernel = try options.kernel(in: dump)
+    guard let (regions, result, problems) = kernel.regions() else {
+      Diagnostics.report("\(dump.path): nothing tells how this kernel divides its addresses; see kva info")
+      throw ExitCode.notFound
+    }
+    let output = Output()
+    if options.json {
+      for use in regions {
+        output.jsonLine { object in
+          object.layoutRow(use.row)
+          object.number("mapped", use.mapped)
+          object.string("source", use.source)
+        }
+      }
+    } else {
+      output.text("Start             End                 Size    Mapped  Use           Source\n")
+      for use in regions {
+        output.layoutBounds(use.row)
+        output.padded(Words.roughSize(use.row.span), 9)
+        output.padded(use.mapped.map { $0 == 0 ? "-" : Words.size($0) } ?? "", 10)
+        output.text("  ")
+        output.text(use.row.region.rawValue)
+        output.spaces(14 - use.row.region.rawValue.utf8.count)
+        output.text(use.source)
+        output.newline()
+      }
+    }
+    output.flush()
+    if !Diagnostics.report(result, problems, dump) { throw ExitCode.notFound }
+  }
+}
+
+extension JSONObject {
+  /// The bounds of a region.
+  mutating func layoutRow(_ row: LayoutRow) {
+    string("name", row.region.rawValue)
+    hex("start", row.span.start)
+    hex("end", row.span.end)
+    number("size", row.span.size)
+  }
+}
+
+extension Output {
+  /// The first and the last address of a row, 16 digits each, in brackets where it lies in the row before.
+  func layoutBounds(_ row: LayoutRow) {
+    text(row.isOptional ? "[" : "")
+    digits(row.span.start, atLeast: 16)
+    text("  ")
+    digits(row.span.end &- 1, atLeast: 16)
+    text(row.isOptional ? "]" : "  ")
+  }
+
+  /// `string`, with blanks before it up to `width`.
+  func padded(_ string: String, _ width: Int) {
+    spaces(width - string.utf8.count)
+    text(string)
+  }
+}
+
+extension Words {
+  /// A size as a memory map for people has it: whole units of the largest kind, with `~` where that is off by
+  /// more than one part in a thousand: "128TB", "~4PB".
+  static func roughSize(_ span: AddressLayout.Span) -> String {
+    let bytes = span.size
+    let units = [(60, "EB"), (50, "PB"), (40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")]
+    guard let (shift, unit) = units.first(where: { bytes >> UInt64($0.0) > 0 }) else { return "\(bytes)B" }
+    let one = UInt64(1) << UInt64(shift)
+    let count = (bytes >> UInt64(shift)) + (bytes & (one - 1) >= one / 2 ? 1 : 0)
+    let (whole, overflow) = count.multipliedReportingOverflow(by: one)
+    let off = overflow ? 0 &- bytes : whole > bytes ? whole - bytes : bytes - whole
+    return (off > bytes / 1000 ? "~" : "") + "\(count)\(unit)"
+  }
+}
+
+extension Diagnostics {
+  /// Says what a pass over tables could not show; true when there was nothing.
+  static func report(_ result: SweepResult, _ problems: SweepProblems, _ dump: DumpFile) -> Bool {
+    if let fault = problems.fault {
+      report(
+        "\(dump.path): tables for \(Words.size(problems.unreadable)) of addresses cannot be read: "
+          + dump.describe(fault))
+    }
+    if problems.corrupt > 0 {
+      report("\(dump.path): \(problems.corrupt) entries cannot be; kva audit shows them")
+    }
+    if result.isCutShort {
+      report("\(dump.path): gave up after \(result.tables) tables, which are used again and again; see kva audit")
+    }
+    return problems.fault == nil && problems.corrupt == 0 && !result.isCutShort
+  }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva rmap`: physical to virtual.
+struct RmapCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rmap",
+    abstract: "List every kernel virtual address that maps a physical address.",
+    discussion: """
+      Example: kva rmap vmcore 0x41ed3c80
+      Example: kva rmap vmcore 0x41ed3000 --json
+      """)
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: "Physical addresses: hex with 0x, or 8 to 16 hex digits.")
+  var physical: [PhysicalArgument]
+
+  func run() throws {
+    let dump = try options.open()
+    let kernel = try options.kernel(in: dump)
+    let output = Output()
+    var allFound = true
+    for argument in physical {
+      let address = argument.address
+      var count = 0
+      let (result, problems) = kernel.reverseMap(address) { mapping in
+        count += 1
+        if options.json {
+          output.reverseMappingJSON(mapping, of: address, kernel)
+        } else {
+          output.reverseMappingText(mapping, of: address, kernel)
+        }
+      }
+      output.flush()
+      if count == 0 {
+        allFound = false
+        Diagnostics.report("\(dump.path): nothing in the kernel's tables maps \(Words.hex(address.rawValue))")
+      }
+      allFound = Diagnostics.report(result, problems, dump) && allFound
+    }
+    if !allFound { throw ExitCode.notFound }
+  }
+}
+
+/// A physical address on the command line.
+struct PhysicalArgument: ExpressibleByArgument {
+  let address: PhysicalAddress
+  init?(argument: String) {
+    guard let query = try? Query(argument), case .address(let value) = query.base else { return nil }
+    address = PhysicalAddress(value &+ query.offset)
+  }
+}
+
+extension Output {
+  /// One mapping as a JSON object.
+  func reverseMappingJSON(_ mapping: ReverseMapping, of physical: PhysicalAddress, _ kernel: Kernel) {
+    jsonLine { object in
+      object.hex("physical", physical.rawValue)
+      object.hex("virtual", mapping.virtual.rawValue)
+      if let through = mapping.through { object.hex("through", through) }
+      object.string("region", mapping.region?.rawValue)
+      if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
+        object.string("symbol", symbol.name)
+        object.number("offset", mapping.virtual.rawValue &- symbol.address)
+      }
+      object.object("mapping") { entry in
+        entry.number("level", mapping.entry.level)
+        entry.string("kind", mapping.entry.level == 3 ? "page" : "block")
+        entry.number("size", mapping.entry.size)
+        entry.bool("contiguous", Attributes(mapping.entry.descriptor).isContiguous)
+      }
+      object.object("attributes") {
+        $0.attributes(
+          Attributes(mapping.entry.descriptor, tables: mapping.entry.tables), kernel.regime, kernel)
+      }
+      object.hex("address", mapping.entry.address.rawValue)
+      object.hex("descriptor", mapping.entry.descriptor.rawValue)
+    }
+  }
+
+  /// One mapping as a line.
+  func reverseMappingText(_ mapping: ReverseMapping, of physical: PhysicalAddress, _ kernel: Kernel) {
+    let attributes = Attributes(mapping.entry.descriptor, tables: mapping.entry.tables)
+    hex(physical.rawValue)
+    text(" <- ")
+    hex(mapping.virtual.rawValue)
+    if let through = mapping.through {
+      text(" to ")
+      hex(through)
+      text(" again and again")
+    }
+    text("  ")
+    if let region = mapping.region { text("\(region.rawValue), ") }
+    text("\(Words.size(mapping.entry.size)) \(mapping.entry.level == 3 ? "page" : "block"), ")
+    text(Words.permissions(attributes))
+    if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { text(", \(type.rawValue)") }
+    if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
+      text("  <\(symbol.name)+0x\(String(mapping.virtual.rawValue &- symbol.address, radix: 16))>")
+    }
+    newline()
+  }
+}
