@@ -9,7 +9,7 @@ struct Auditor: SweepObserver {
   private(set) var report = AuditReport()
   private var oddities: [KnownOddity.Code: (first: UInt64, last: UInt64, bytes: UInt64, count: Int)] = [:]
   /// The finding of each kind that the next entry may go on with.
-  private var open: [Finding.Code: Int] = [:]
+  private var open: [(code: Finding.Code, index: Int)] = []
   private var isFull = false
   /// The level of each table that was read, and the first address that it was read for.
   private var seen: [UInt64: (level: Int, virtual: UInt64)] = [:]
@@ -136,8 +136,7 @@ struct Auditor: SweepObserver {
     let here = entry.virtual.rawValue
     if !piece.contains(here) { piece = context.map.piece(at: here) }
     let attributes = Attributes(entry.descriptor, tables: entry.tables)
-    let proof = [(here, entry.level)]
-    permissions(attributes, here, last, proof)
+    permissions(attributes, entry, through: last)
     if attributes.isWritable,
       let claim = readOnly.overlapping(
         physical.rawValue, physical.rawValue &+ (entry.size &- 1), where: { $0.virtual != here })
@@ -146,7 +145,7 @@ struct Auditor: SweepObserver {
       add(
         .textWritable, here, last,
         "\(hex(physical.rawValue)) is the kernel's text or read-only data, at \(hex(other)), and may be written here",
-        proof + [(other, nil)])
+        [(here, entry.level), (other, nil)])
     }
     memoryType(entry, physical, through: last)
     place(entry, physical, through: last)
@@ -154,17 +153,20 @@ struct Auditor: SweepObserver {
     arithmetic(entry, physical, attributes, through: last, isRepeated: isRepeated)
   }
 
-  private mutating func permissions(
-    _ attributes: Attributes, _ here: UInt64, _ last: UInt64, _ proof: [(UInt64, Int?)]
-  ) {
+  private mutating func permissions(_ attributes: Attributes, _ entry: SweptEntry, through last: UInt64) {
+    let here = entry.virtual.rawValue
     if attributes.isWritable, attributes.isExecutableEL1 {
-      add(.writableExecutable, here, last, "the kernel may write and execute it", proof)
+      add(.writableExecutable, here, last, "the kernel may write and execute it", [(here, entry.level)])
     }
     if attributes.isExecutableEL0 {
-      add(.userExecutable, here, last, "user space may execute it: UXN is clear in a kernel mapping", proof)
+      add(
+        .userExecutable, here, last, "user space may execute it: UXN is clear in a kernel mapping",
+        [(here, entry.level)])
     }
     if attributes.isUser {
-      add(.userAccessible, here, last, "user space may access it: AP[1] is set in a kernel mapping", proof)
+      add(
+        .userAccessible, here, last, "user space may access it: AP[1] is set in a kernel mapping",
+        [(here, entry.level)])
     }
   }
 
@@ -344,23 +346,31 @@ struct Auditor: SweepObserver {
   /// - Parameter proofs: addresses whose walk proves it, and the level of the entry that does; nil for the leaf.
   private mutating func add(
     _ code: Finding.Code, _ first: UInt64, _ last: UInt64, _ message: @autoclosure () -> String,
-    _ proofs: [(virtual: UInt64, level: Int?)]
+    _ proofs: @autoclosure () -> [(virtual: UInt64, level: Int?)]
   ) {
-    let region = context.map.piece(at: first).region
-    if let index = open[code], report.findings[index].last &+ 1 == first, report.findings[index].region == region {
-      report.findings[index].last = last
-      return
+    let region = piece.contains(first) ? piece.region : context.map.piece(at: first).region
+    let place = open.firstIndex { $0.code == code }
+    if let place {
+      let index = open[place].index
+      if report.findings[index].last &+ 1 == first, report.findings[index].region == region {
+        report.findings[index].last = last
+        return
+      }
     }
     guard report.findings.count < Limits.auditFindings else {
       isFull = true
       return
     }
-    let steps = proofs.flatMap { virtual, level -> [Finding.Proof] in
+    let steps = proofs().flatMap { virtual, level -> [Finding.Proof] in
       let walked = context.kernel.resolve(VirtualAddress(virtual), trace: true).walk ?? []
       return walked.filter { level == nil || $0.level <= level ?? 3 }
         .map { Finding.Proof(virtual: VirtualAddress(virtual), step: $0) }
     }
-    open[code] = report.findings.count
+    if let place {
+      open[place].index = report.findings.count
+    } else {
+      open.append((code, report.findings.count))
+    }
     report.findings.append(
       Finding(code: code, first: first, last: last, region: region, message: message(), proofs: steps))
   }
