@@ -271,6 +271,26 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return nil
   }
 
+  /// The addresses of those of `names` that there are, in one pass.
+  public func addresses(of names: [String]) -> [Int: UInt64] {
+    guard let all = allNames(), let offsets = allOffsets() else { return [:] }
+    let wanted = names.map { Array($0.utf8) }
+    var result: [Int: UInt64] = [:]
+    var position = 0
+    for number in 0..<tables.count {
+      guard let (length, start) = Self.header(all.bytes[...], position), start + length <= all.bytes.count else {
+        break
+      }
+      let tokens = all.bytes[start..<(start + length)]
+      for (place, name) in wanted.enumerated() where result[place] == nil && spells(tokens, name) {
+        result[place] = address(number, offsets.bytes)
+      }
+      if result.count == wanted.count { break }
+      position = start + length
+    }
+    return result
+  }
+
   /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
   public func symbol(containing address: UInt64) -> Symbol? {
     guard let offsets = allOffsets() else { return nil }

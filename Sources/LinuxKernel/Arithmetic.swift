@@ -81,20 +81,11 @@ extension Kernel {
   /// The part of the kernel image that `address` lies in, where the symbols tell: "text", "rodata", "init",
   /// "data" or "bss". (arch/arm64/kernel/vmlinux.lds.S)
   public func imageSection(of address: VirtualAddress) -> String? {
-    // `_stext` alone, which VMCOREINFO has, tells nothing of where the text ends.
-    guard symbols.symbol(named: "_etext") != nil else { return nil }
-    var best: (start: UInt64, section: String?)?
-    for (name, section) in Self.imageMarks {
-      guard let start = symbols.symbol(named: name)?.address, start <= address.rawValue,
-        best.map({ start >= $0.start }) ?? true
-      else { continue }
-      best = (start, section)
-    }
-    return best?.section
+    contents.imageMarks.value.last { $0.start <= address.rawValue }?.section
   }
 
   /// The symbols that begin a part, in the order of their addresses, and what begins there.
-  private static let imageMarks: [(symbol: String, section: String?)] = [
+  static let imageMarkNames: [(symbol: String, section: String?)] = [
     ("_text", "text"), ("_stext", "text"), ("_etext", nil), ("__start_rodata", "rodata"), ("__init_begin", "init"),
     ("__init_end", nil), ("_sdata", "data"), ("_edata", nil), ("__bss_start", "bss"), ("__bss_stop", nil),
     ("_end", nil),

@@ -22,6 +22,8 @@ public struct Identity: Sendable {
   public internal(set) var describedFrame: FrameState?
   /// The pointer without its authentication code.
   public internal(set) var withoutPAC: UInt64?
+  /// The line of the source that the code is from, where DWARF tells.
+  public internal(set) var source: SourceLine?
   /// Why it is no address at all.
   public internal(set) var poison: String?
   /// What could not be looked at, and why.
@@ -86,6 +88,7 @@ extension Kernel {
         identity.frame = frames.state(ofFrame: physical.rawValue >> frames.pageShift)
       }
     }
+    if identity.kind == "kernel text" { identity.source = sourceLines?.line(at: address) }
     let isVirtual = [.vmalloc, .modules].contains(identity.resolution.region)
     if isVirtual {
       if let module = contents.module(containing: address) {

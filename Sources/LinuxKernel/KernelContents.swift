@@ -14,6 +14,8 @@ final class KernelContents: Sendable {
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
   let perCPU: Lazy<PerCPU?>
+  /// Where each part of the image begins, and which it is, in order; empty where the symbols do not tell.
+  let imageMarks: Lazy<[ImageMark]>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
@@ -39,6 +41,7 @@ final class KernelContents: Sendable {
     self.areas = areas
     self.modules = modules
     tasks = Lazy { Self.tasks(space, types.value, symbols) }
+    imageMarks = Lazy { ImageMark.all(symbols) }
     perCPU = Lazy { PerCPU(space, vmcoreinfo, symbols, types) }
     ignoresTopByte = Lazy { Self.topByteIgnored(kallsyms) }
     moduleSymbols = ModuleSymbols(
@@ -81,6 +84,29 @@ final class KernelContents: Sendable {
   /// The module that `address` is in.
   func module(containing address: UInt64) -> KernelModule? {
     modules.value.elements.first { $0.contains(address) }
+  }
+}
+
+/// The beginning of a part of the kernel image.
+struct ImageMark: Sendable {
+  var start: UInt64
+  /// nil where no part begins, but one ends.
+  var section: String?
+
+  static func all(_ symbols: KernelSymbols) -> [ImageMark] {
+    let names = Kernel.imageMarkNames
+    var marks: [ImageMark] = []
+    for source in symbols.sources where !(source is VMCoreInfoSymbols) {
+      let found = source.addresses(of: names.map(\.symbol))
+      // `_stext` alone tells nothing of where the text ends.
+      guard found.count > 4 else { continue }
+      for (number, name) in names.enumerated() {
+        if let start = found[number] { marks.append(ImageMark(start: start, section: name.section)) }
+      }
+      break
+    }
+    // Of two at one address the later in the kernel's order stands.
+    return marks.enumerated().sorted { ($0.element.start, $0.offset) < ($1.element.start, $1.offset) }.map(\.element)
   }
 }
 

@@ -14,6 +14,7 @@ struct KernelKallsyms: SymbolSource {
   var origin: String { "kallsyms in the dump" }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
   func symbol(containing address: UInt64) -> Symbol? { table.value?.symbol(containing: address) }
+  func addresses(of names: [String]) -> [Int: UInt64] { table.value?.addresses(of: names) ?? [:] }
   func forEachSymbol(_ body: (Symbol) -> Bool) { table.value?.forEachSymbol(body) }
 
   private static func load(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelSpace>? {

@@ -10,23 +10,36 @@ public struct ReverseMapping: Sendable {
   public let entry: SweptEntry
   /// Where it lies.
   public let region: Region?
+  /// Whose tables map it; nil for the kernel's.
+  public let task: KernelTask?
 }
 
 extension Kernel {
-  /// Every virtual address of the kernel's tables that maps `physical`, in order.
+  /// Every virtual address that maps `physical`, in order.
+  ///
+  /// - Parameter task: the process whose tables are looked through; nil for the kernel's.
   public func reverseMap(
-    _ physical: PhysicalAddress, _ body: @escaping (ReverseMapping) -> Void
+    _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
   ) -> (result: SweepResult, problems: SweepProblems) {
-    let map = RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress)
-    var seeker = FrameSeeker(physical: physical, map: map, body: body)
-    let result = sweep(nil, &seeker)
+    let user = task.flatMap { $0.root.map { userRegime(root: $0) } }
+    let map = RegionMap(
+      user == nil ? layout.layout : nil, image: user == nil ? imageSpan() : nil, first: (user ?? regime).firstAddress)
+    var seeker = FrameSeeker(physical: physical, map: map, task: task, body: body)
+    let result = sweep(of: user, &seeker)
     return (result, seeker.problems)
+  }
+
+  /// A task for each address space that there is: threads share one.
+  public var addressSpaces: [KernelTask] {
+    var seen: Set<UInt64> = []
+    return tasks.elements.filter { task in task.root != nil && task.mm.map { seen.insert($0).inserted } ?? false }
   }
 }
 
 private struct FrameSeeker: SweepObserver {
   let physical: PhysicalAddress
   let map: RegionMap
+  let task: KernelTask?
   let body: (ReverseMapping) -> Void
   var problems = SweepProblems()
 
@@ -46,7 +59,8 @@ private struct FrameSeeker: SweepObserver {
     let virtual = entry.virtual &+ (physical.rawValue &- start.rawValue)
     body(
       ReverseMapping(
-        virtual: virtual, through: through, entry: entry, region: map.piece(at: entry.virtual.rawValue).region))
+        virtual: virtual, through: through, entry: entry,
+        region: task == nil ? map.piece(at: entry.virtual.rawValue).region : .user, task: task))
   }
 
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {

@@ -47,6 +47,12 @@ extension Output {
         object.string("symbol", symbol.name)
         object.number("offset", resolution.symbolOffset)
       }
+      if let source = identity.source {
+        object.object("source") { part in
+          part.string("file", source.file)
+          part.number("line", source.line)
+        }
+      }
       if let module = identity.module {
         object.object("module") { part in
           part.string("name", module.name)
@@ -117,6 +123,7 @@ extension Output {
       let module = symbol.module.map { " [\($0)]" } ?? ""
       line("symbol", "\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)")
     }
+    if let source = identity.source { line("source", "\(source.file):\(source.line)") }
     if let module = identity.module { line("module", "\(module.name), its \(module.part)") }
     if let area = identity.area {
       let caller = area.caller.map { " of \(kernel.describeCaller($0).text)" } ?? ""

@@ -19,8 +19,10 @@ struct PtdumpCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only one region, by the name that kva regions prints.", valueName: "name"))
   var region: RegionName?
 
-  @Option(help: ArgumentHelp("List the tables of user space at this physical address.", valueName: "address"))
-  var ttbr0: Number?
+  @Option(
+    help: ArgumentHelp(
+      "List the tables of user space of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+  var ttbr0: String?
 
   @Option(help: ArgumentHelp("text, or kernel: what debugfs' kernel_page_tables would say.", valueName: "form"))
   var format: Form = .text
@@ -38,7 +40,7 @@ struct PtdumpCommand: ParsableCommand {
   func run() throws {
     let dump = try options.open()
     let kernel = try options.kernel(in: dump)
-    let user = ttbr0.map { kernel.userRegime(root: PhysicalAddress($0.value)) }
+    let user = try ttbr0.map { try kernel.userTables($0) }
     let output = Output()
     if format == .kernel {
       let listed = kernel.kernelListing(user: user) { line in

@@ -22,6 +22,11 @@ struct ReadCommand: ParsableCommand {
   @Argument(help: "How many bytes: decimal, or hex with 0x.")
   var length: Number = Number(256)
 
+  @Option(
+    help: ArgumentHelp(
+      "Read user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+  var ttbr0: String?
+
   @Flag(help: "The address is physical.")
   var physical = false
 
@@ -51,7 +56,7 @@ struct ReadCommand: ParsableCommand {
       start = value &+ query.offset
     } else {
       let kernel = try options.kernel(in: dump)
-      source = VirtualSource(kernel: kernel)
+      source = VirtualSource(kernel: kernel, user: try ttbr0.map { try kernel.userTables($0) })
       switch kernel.address(of: address) {
       case .success(let address): start = address.rawValue
       case .failure(let failure):
@@ -114,9 +119,10 @@ private struct PhysicalSource: ReadSource {
 
 private struct VirtualSource: ReadSource {
   let kernel: Kernel
+  let user: TranslationRegime?
   var pageShift: Int { kernel.regime.granule.pageShift }
   func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> {
-    let resolution = kernel.resolve(VirtualAddress(address))
+    let resolution = kernel.resolve(VirtualAddress(address), user: user)
     if let physical = resolution.physical { return .success(physical) }
     return .failure(
       Unreadable(

@@ -5,16 +5,19 @@ import KernelVA
 struct RmapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rmap",
-    abstract: "List every kernel virtual address that maps a physical address.",
+    abstract: "List every virtual address that maps a physical address.",
     discussion: """
       Example: kva rmap vmcore 0x41ed3c80
-      Example: kva rmap vmcore 0x41ed3000 --json
+      Example: kva rmap vmcore 0x41ed3000 --all --json
       """)
 
   @OptionGroup var options: DumpOptions
 
   @Argument(help: "Physical addresses: hex with 0x, or 8 to 16 hex digits.")
   var physical: [PhysicalArgument]
+
+  @Flag(help: "Look through the tables of every task, too.")
+  var all = false
 
   func run() throws {
     let dump = try options.open()
@@ -24,20 +27,29 @@ struct RmapCommand: ParsableCommand {
     for argument in physical {
       let address = argument.address
       var count = 0
-      let (result, problems) = kernel.reverseMap(address) { mapping in
-        count += 1
-        if options.json {
-          output.reverseMappingJSON(mapping, of: address, kernel)
-        } else {
-          output.reverseMappingText(mapping, of: address, kernel)
+      for task in [nil] + (all ? kernel.addressSpaces.map(Optional.some) : []) {
+        let (result, problems) = kernel.reverseMap(address, task: task) { mapping in
+          count += 1
+          if options.json {
+            output.reverseMappingJSON(mapping, of: address, kernel)
+          } else {
+            output.reverseMappingText(mapping, of: address, kernel)
+          }
         }
+        output.flush()
+        allFound = Diagnostics.report(result, problems, dump) && allFound
       }
-      output.flush()
       if count == 0 {
         allFound = false
-        Diagnostics.report("\(dump.path): nothing in the kernel's tables maps \(Words.hex(address.rawValue))")
+        let tables = all ? "no table" : "nothing in the kernel's tables"
+        Diagnostics.report("\(dump.path): \(tables) maps \(Words.hex(address.rawValue))")
       }
-      allFound = Diagnostics.report(result, problems, dump) && allFound
+    }
+    if all {
+      for note in kernel.tasks.notes {
+        Diagnostics.report("\(dump.path): \(note)")
+        allFound = false
+      }
     }
     if !allFound { throw ExitCode.notFound }
   }
@@ -60,6 +72,10 @@ extension Output {
       object.hex("virtual", mapping.virtual.rawValue)
       if let through = mapping.through { object.hex("through", through) }
       object.string("region", mapping.region?.rawValue)
+      if let task = mapping.task {
+        object.number("pid", task.pid)
+        object.string("comm", task.comm)
+      }
       if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
         object.string("symbol", symbol.name)
         object.number("offset", mapping.virtual.rawValue &- symbol.address)
@@ -91,6 +107,7 @@ extension Output {
       text(" again and again")
     }
     text("  ")
+    if let task = mapping.task { text("pid \(task.pid) \(task.comm), ") }
     if let region = mapping.region { text("\(region.rawValue), ") }
     text("\(Words.size(mapping.entry.size)) \(mapping.entry.level == 3 ? "page" : "block"), ")
     text(Words.permissions(attributes))
