@@ -42,11 +42,18 @@ struct TableMemory: PhysicalMemory {
   }
 
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
-    for index in 0..<buffer.byteCount {
+    var index = 0
+    while index < buffer.byteCount {
       let place = address.rawValue + UInt64(index)
       let word = try word(at: PhysicalAddress(place & ~7))
-      buffer.storeBytes(
-        of: UInt8(truncatingIfNeeded: word >> (8 * (place & 7))), toByteOffset: index, as: UInt8.self)
+      if place % 8 == 0, buffer.byteCount - index >= 8 {
+        buffer.storeBytes(of: word.littleEndian, toByteOffset: index, as: UInt64.self)
+        index += 8
+      } else {
+        let byte = UInt8(truncatingIfNeeded: word >> (8 * (place & 7)))
+        buffer.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+        index += 1
+      }
     }
   }
 }

@@ -1,0 +1,209 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Each finding on tables that were spoilt for it, and none on sound ones.
+@Suite struct AuditTests {
+  typealias Kernel = AuditedKernel
+
+  struct Case: Sendable, CustomStringConvertible {
+    let description: String
+    /// The codes that must be found, each once.
+    let codes: [String]
+    /// The first address of the first finding.
+    let start: UInt64
+    let severity: String
+    let spoil: @Sendable (inout AuditedKernel) -> Void
+
+    init(
+      _ description: String, _ codes: [String], _ start: UInt64, _ severity: String = "high",
+      _ spoil: @escaping @Sendable (inout AuditedKernel) -> Void
+    ) {
+      self.description = description
+      self.codes = codes
+      self.start = start
+      self.severity = severity
+      self.spoil = spoil
+    }
+  }
+
+  static let unused: UInt64 = Kernel.vmalloc + 0x4000
+  /// A place below the table of level 2 of vmalloc whose entry of level 2 is empty.
+  static let empty: UInt64 = Kernel.vmalloc + 0x0800_0000
+
+  static let cases: [Case] = [
+    Case("a page of vmalloc without PXN", ["writable-executable"], Kernel.vmalloc) {
+      $0.change(Kernel.vmalloc) { $0 & ~(1 << 53) }
+    },
+    Case("writable by DBM alone and executable", ["writable-executable"], unused) {
+      $0.writer.map(unused, to: 0x4020_0000, attributes: Kernel.executable | 1 << 51)
+    },
+    Case("a page without UXN", ["user-executable"], Kernel.vmalloc) {
+      $0.change(Kernel.vmalloc) { $0 & ~(1 << 54) }
+    },
+    Case("a page with AP[1]", ["user-accessible"], Kernel.vmalloc) { $0.change(Kernel.vmalloc) { $0 | 1 << 6 } },
+    Case("text mapped writable in vmalloc", ["text-writable"], unused) {
+      $0.writer.map(unused, to: 0x4000_3000, attributes: Kernel.data)
+    },
+    Case("read-only data writable in the linear map", ["text-writable"], Kernel.linear + 0x1_1000) {
+      $0.change(Kernel.linear + 0x1_1000) { $0 & ~(1 << 7) }
+    },
+    Case("read-only data writable in the image", ["text-writable"], Kernel.text + 0x1_1000) {
+      $0.change(Kernel.text + 0x1_1000) { $0 & ~(1 << 7) }
+    },
+    Case("RAM mapped as a device", ["memory-type-conflict"], Kernel.linear + 0x20_0000, "medium") {
+      $0.change(Kernel.vmalloc) { $0 | Kernel.deviceType }
+    },
+    Case("level 3 with 01", ["reserved-encoding"], Kernel.vmalloc) { $0.change(Kernel.vmalloc) { $0 & ~2 } },
+    Case("level 0 with 01", ["reserved-encoding"], 0xffff_4000_0000_0000) {
+      $0.writer.words[0x4010_0000 + 8 * (0x80)] = 0x4000_0701
+    },
+    Case("a page beyond 44 bits", ["address-out-of-range"], unused) {
+      $0.writer.map(unused, to: 0x8000_0000_0000, attributes: Kernel.data)
+    },
+    Case("memory where there is no RAM", ["outside-ram"], unused, "medium") {
+      $0.writer.map(unused, to: 0x9_0000_0000, attributes: Kernel.data)
+    },
+    Case("a table where there is no RAM", ["table-outside-ram"], empty) {
+      $0.change(empty, level: 2) { _ in 0x9_0000_0003 }
+    },
+    Case("a table on a free page", ["table-free"], Kernel.vmemmap & ~0x1f_ffff) { kernel in
+      kernel.free(Self.tableOfVmemmap(kernel))
+    },
+    Case("a table in a free block", ["table-free"], empty) { kernel in
+      kernel.change(empty, level: 2) { _ in 0x4028_5003 }
+      kernel.free(0x4028_4000, order: 2)
+    },
+    Case("a table that was filtered out", ["table-free"], empty) { kernel in
+      kernel.change(empty, level: 2) { _ in 0x403f_f003 }
+      kernel.bytesFiltered = 0x1000
+    },
+    Case("a table beyond the end of the file", ["table-unreadable"], empty, "low") { kernel in
+      kernel.change(empty, level: 2) { _ in 0x403f_f003 }
+      kernel.bytesCutOff = 0x1000
+    },
+    Case("a loop", ["table-at-two-levels"], empty & ~0x3fff_ffff | 0x0800_0000 | 0x1000_0000) { kernel in
+      let table = kernel.table(empty, level: 2)
+      kernel.change(empty, level: 2) { _ in table | 3 }
+    },
+    Case("one table at two places", ["table-shared"], empty, "medium") { kernel in
+      let table = kernel.table(Kernel.vmalloc, level: 3)
+      kernel.change(empty, level: 2) { _ in table | 3 }
+    },
+    Case("one of a group is not contiguous", ["contiguous-broken"], Kernel.contiguous, "medium") {
+      $0.change(Kernel.contiguous + 0x3000) { $0 & ~(1 << 52) }
+    },
+    Case("one of a group is not mapped", ["contiguous-broken"], Kernel.contiguous, "medium") {
+      $0.change(Kernel.contiguous + 0x3000) { _ in 0 }
+    },
+    Case("one of a group leads elsewhere", ["contiguous-broken"], Kernel.contiguous, "medium") {
+      $0.change(Kernel.contiguous + 0x3000) { $0 ^ 0x1000 }
+    },
+    Case("one of a group differs", ["contiguous-broken"], Kernel.contiguous, "medium") {
+      $0.change(Kernel.contiguous + 0xf000) { $0 | 1 << 7 }
+    },
+    Case("a page of the linear map leads elsewhere", ["linear-map-differs"], Kernel.linear + 0x25_0000) {
+      $0.change(Kernel.linear + 0x25_0000) { $0 ^ 0x1000 }
+    },
+    Case("a page of the image leads elsewhere", ["image-differs"], Kernel.text + 0x2_5000) {
+      $0.change(Kernel.text + 0x2_5000) { $0 ^ 0x20_0000 }
+    },
+    Case("two pages, one after the other", ["writable-executable"], Kernel.contiguous) { kernel in
+      for page in 0..<16 { kernel.change(Kernel.contiguous + UInt64(page) << 12) { $0 & ~(1 << 53) } }
+    },
+  ]
+
+  static func tableOfVmemmap(_ kernel: AuditedKernel) -> UInt64 { kernel.table(Kernel.vmemmap, level: 3) }
+
+  @Test("Each finding, once, with the entries that prove it", arguments: cases)
+  func found(_ one: Case) throws {
+    try Scratch.withFolder { folder in
+      var kernel = AuditedKernel()
+      one.spoil(&kernel)
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let result = try Kva.run(["audit", path, "--json"], limit: 60)
+      #expect(result.status == 1)
+      let findings = try result.objects()
+      #expect(findings.compactMap { $0["code"] as? String } == one.codes)
+      let first = try #require(findings.first)
+      #expect(first["severity"] as? String == one.severity)
+      #expect(first["start"] as? String == "0x" + String(one.start, radix: 16))
+      let descriptors = try #require(first["descriptors"] as? [[String: Any]])
+      #expect(!descriptors.isEmpty)
+      for entry in descriptors {
+        let address = try parseAddress(try #require(entry["address"] as? String))
+        let value = try parseAddress(try #require(entry["descriptor"] as? String))
+        #expect(kernel.writer.words[address] ?? 0 == value)
+      }
+      let text = try Kva.run(["audit", path])
+      #expect(text.status == 1)
+      #expect(text.text.contains("\(one.severity): \(one.codes[0]): 0x\(String(one.start, radix: 16))-"))
+    }
+  }
+
+  @Test("A sound kernel has none, and JSON says nothing then")
+  func sound() throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      try AuditedKernel().write(to: path)
+      let result = try Kva.run(["audit", path, "--json"])
+      #expect(result.status == 0)
+      #expect(result.text == "")
+      #expect(result.standardError == "")
+      let text = try Kva.run(["audit", path])
+      #expect(text.status == 0)
+      #expect(text.lines.first?.hasPrefix("no findings in ") == true)
+      #expect(text.lines.contains { $0.hasPrefix("known: linear-read-only: 128K at 0xffff000000000000 ") })
+      #expect(!text.text.contains("not checked"))
+    }
+  }
+
+  @Test("What healthy kernels do that looks odd is known by name")
+  func oddities() throws {
+    try Scratch.withFolder { folder in
+      var kernel = AuditedKernel()
+      // A device's buffer without caches, memory of a crash kernel, a page set aside, freed init code.
+      kernel.writer.map(Self.unused, to: 0x4022_0000, attributes: Kernel.data | 2 << 2)
+      kernel.change(Kernel.linear + 0x23_0000) { $0 & ~1 }
+      kernel.change(Kernel.linear + 0x24_0000) { _ in 0 }
+      kernel.change(Kernel.text + 0x2_8000) { _ in 0 }
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let result = try Kva.run(["audit", path])
+      #expect(result.status == 0)
+      for line in [
+        "uncached-buffer: 4K at 0xffff000000220000", "linear-invalid: 4K at 0xffff000000230000",
+        "linear-unmapped: 4K at 0xffff000000240000", "image-unmapped: 4K at 0xffff800008028000",
+      ] {
+        #expect(result.text.contains("known: \(line) "), "\(line) in \(result.text)")
+      }
+    }
+  }
+
+  @Test("The dumps of healthy kernels have no findings", arguments: DumpEntry.testData.flatMap(\.elfDumps))
+  func healthy(_ dump: Dump) throws { try checkHealthy(dump) }
+
+  @Test(
+    "The dumps of the corpus have no findings",
+    .enabled(if: Checkout.corpus != nil, "no corpus here: set KVA_CORPUS"),
+    arguments: DumpEntry.corpus.flatMap(\.elfDumps))
+  func healthyOfCorpus(_ dump: Dump) throws { try checkHealthy(dump) }
+
+  private func checkHealthy(_ dump: Dump) throws {
+    let result = try Kva.run(["audit", dump.path(), "--json"])
+    #expect(result.status == 0)
+    #expect(result.text == "")
+  }
+}
+
+extension AuditedKernel {
+  /// The table of `level` on the way to `virtual`.
+  fileprivate func table(_ virtual: UInt64, level: Int) -> UInt64 {
+    var table = writer.root
+    for upper in 0..<level {
+      table = (writer.words[table + 8 * (virtual >> UInt64(39 - 9 * upper) & 511)] ?? 0) & 0xffff_ffff_f000
+    }
+    return table
+  }
+}
