@@ -40,6 +40,8 @@ enum DumpBytes: ByteSource {
     return source.withBytes(range, body)
   }
 
+  func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? { source.range(at: offset, count: count) }
+
   func forget(_ range: Range<UInt64>) { source.forget(range) }
 
   @inline(__always)

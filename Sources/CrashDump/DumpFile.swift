@@ -98,15 +98,19 @@ private struct DumpOpener {
       let bytes = DumpBytes.unmapped(file)
       return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, live")
     }
-    if let part = try kdump(file) {
-      guard part.header.part != nil else { return part }
-      return try SplitDump([part] + siblings(of: part))
-    }
-    if ELFHeaders.recognises(file.bytes) { return try ELFDump(.mapped(file), ELFHeaders(file), format: "ELF") }
     if FlattenedFile.recognises(file.bytes) {
-      let flat = DumpBytes.flattened(try FlattenedFile(file))
-      return try ELFDump(flat, ELFHeaders(reading: flat), format: "ELF, flattened")
+      let flat = try FlattenedFile(file)
+      if let part = try kdump(flat) { return try whole(part) }
+      guard flat.withBytes(0..<4, ELFHeaders.recognises) == true else {
+        throw LocatedError(
+          file: path, offset: FlattenedFile.headerSize, kind: .unsupported,
+          "is a flattened file of neither a kdump nor an ELF dump")
+      }
+      let bytes = DumpBytes.flattened(flat)
+      return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, flattened", warnings: warnings(flat))
     }
+    if let part = try kdump(file) { return try whole(part) }
+    if ELFHeaders.recognises(file.bytes) { return try ELFDump(.mapped(file), ELFHeaders(file), format: "ELF") }
     if LiMEFile.recognises(file.bytes) { return try LiMEFile(.mapped(file)) }
     if let words = ForeignFile.describe(file.bytes) {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
@@ -124,11 +128,22 @@ private struct DumpOpener {
     if KdumpHeader.recognises(file.bytes) {
       return try KdumpFile(.mapped(file), cacheSize: cacheSize, format: "kdump-compressed")
     }
-    guard FlattenedFile.recognises(file.bytes) else { return nil }
-    let flat = try FlattenedFile(file)
+    return FlattenedFile.recognises(file.bytes) ? try kdump(FlattenedFile(file)) : nil
+  }
+
+  private func kdump(_ flat: FlattenedFile) throws(LocatedError) -> (any KdumpPart)? {
     guard flat.withBytes(0..<8, KdumpHeader.recognises) == true else { return nil }
-    let cut = flat.isCutShort ? ["the flattened file is cut short: what came last is missing; copy it again"] : []
-    return try KdumpFile(.flattened(flat), cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: cut)
+    return try KdumpFile(
+      .flattened(flat), cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: warnings(flat))
+  }
+
+  private func warnings(_ flat: FlattenedFile) -> [String] {
+    flat.isCutShort ? ["the flattened file is cut short: what came last is missing; copy it again"] : []
+  }
+
+  /// The dump that `part` is, or is a part of.
+  private func whole(_ part: any KdumpPart) throws(LocatedError) -> any DumpContainer {
+    part.header.part == nil ? part : try SplitDump([part] + siblings(of: part))
   }
 
   /// `PATH@ADDRESS`, each.

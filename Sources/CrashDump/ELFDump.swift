@@ -10,11 +10,13 @@ final class ELFDump: DumpContainer {
   private let memory: SegmentedMemory
   private let isIncomplete: Bool
   private let format: String
+  /// What the container of the bytes has to warn of.
+  private let outerWarnings: [String]
 
   /// Reads the notes of `file`, whose headers are `headers`; it looks at nothing else.
   ///
   /// - Parameter format: what `info` calls it.
-  init(_ file: DumpBytes, _ headers: ELFHeaders, format: String) throws(LocatedError) {
+  init(_ file: DumpBytes, _ headers: ELFHeaders, format: String, warnings: [String] = []) throws(LocatedError) {
     let count = file.byteCount
     var segments: [MemoryMap.Segment] = []
     var notes = DumpNotes()
@@ -46,6 +48,7 @@ final class ELFDump: DumpContainer {
     }
     self.notes = notes
     self.format = format
+    outerWarnings = warnings
     memory = SegmentedMemory(source: file, map: MemoryMap(segments: segments, fileCount: count))
     // makedumpfile sets DUMP_ELF_INCOMPLETE when it ran out of space (makedumpfile, elf_info.h).
     isIncomplete = headers.flags & 1 != 0
@@ -65,7 +68,7 @@ final class ELFDump: DumpContainer {
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
 
   var warnings: [String] {
-    memory.warnings
+    outerWarnings + memory.warnings
       + (isIncomplete ? ["makedumpfile marked this dump incomplete: it ran out of space"] : [])
   }
 

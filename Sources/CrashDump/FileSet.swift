@@ -19,27 +19,44 @@ final class FileSet: ByteSource {
     byteCount = start
   }
 
-  /// The file that holds `count` bytes at `offset`, and where in it they are.
-  private func place(_ offset: UInt64, _ count: UInt64) -> (MappedFile, UInt64)? {
+  /// The file that holds the byte at `offset`, and where in it that is.
+  private func place(_ offset: UInt64) -> (file: MappedFile, inside: UInt64)? {
     for part in parts where offset >= part.start && offset - part.start < part.file.byteCount {
-      return count <= part.file.byteCount - (offset - part.start) ? (part.file, offset - part.start) : nil
+      return (part.file, offset - part.start)
     }
     return nil
   }
 
   func word(at offset: UInt64) -> UInt64? {
-    guard let (file, inside) = place(offset, 8) else { return nil }
-    return file.word(at: inside)
+    guard let (file, inside) = place(offset) else { return nil }
+    if let word = file.word(at: inside) { return word }
+    guard let range = range(at: offset, count: 8) else { return nil }
+    return withBytes(range) { $0.integer(UInt64.self, at: 0) } ?? nil
   }
 
   func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
-    guard let (file, inside) = place(offset, UInt64(count)) else { return count == 0 }
-    return file.copy(inside, count: count, into: &buffer, at: position)
+    guard count >= 0 else { return false }
+    var done = 0
+    while done < count {
+      guard let (file, inside) = place(offset &+ UInt64(done)) else { return false }
+      let part = Int(min(UInt64(count - done), file.byteCount - inside))
+      guard file.copy(inside, count: part, into: &buffer, at: position + done) else { return false }
+      done += part
+    }
+    return true
   }
 
+  /// Shows `body` the bytes of `range`: in place where one file holds them, else a copy.
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     let count = range.upperBound - range.lowerBound
-    guard let (file, inside) = place(range.lowerBound, count) else { return nil }
-    return file.withBytes(inside..<(inside + count), body)
+    if let (file, inside) = place(range.lowerBound), count <= file.byteCount - inside {
+      return file.withBytes(inside..<(inside + count), body)
+    }
+    guard count <= UInt64(Limits.readAtOnce), range.upperBound <= byteCount else { return nil }
+    var bytes = [UInt8](repeating: 0, count: Int(count))
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    guard copy(range.lowerBound, count: Int(count), into: &raw, at: 0) else { return nil }
+    return unsafe body(bytes.span.bytes)
   }
 }

@@ -3,6 +3,9 @@ import Bytes
 /// A flattened dump (`makedumpfile -F`, QEMU's kdump formats): a file as the writes that made it, in the
 /// order they were made. It is read in place, through an index of where each byte was written last.
 ///
+/// Bytes that no record wrote are zeros, as `makedumpfile -R` leaves them; where the file is cut short they
+/// are not there, for a record that is missing may have them.
+///
 ///     header, 4096 bytes: "makedumpfile\0\0\0\0" | type i64 = 1 | version i64 = 1 | zeros
 ///     record: offset i64 | size i64 | data          all big-endian
 ///     end:    offset = size = -1
@@ -139,18 +142,44 @@ final class FlattenedFile: ByteSource {
     return piece.position + (offset - piece.start)
   }
 
+  func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
+    let (end, overflow) = offset.addingReportingOverflow(count)
+    guard !overflow, end <= byteCount else { return nil }
+    guard isCutShort else { return offset..<end }
+    var here = offset
+    var index = index(at: offset)
+    while here < end {
+      guard index < pieces.count, pieces[index].start <= here else { return nil }
+      here = pieces[index].end
+      index += 1
+    }
+    return offset..<end
+  }
+
   func word(at offset: UInt64) -> UInt64? {
     if let position = position(at: offset, count: 8) { return file.word(at: position) }
     return withBytes(offset..<(offset &+ 8 < offset ? offset : offset + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
   }
 
   func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
-    guard count >= 0 else { return false }
+    guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
+      return false
+    }
     var done = 0
     var index = index(at: offset)
     while done < count {
       let here = offset &+ UInt64(done)
-      guard index < pieces.count, pieces[index].start <= here else { return false }
+      guard index < pieces.count else { return false }
+      guard pieces[index].start <= here else {
+        guard !isCutShort else { return false }
+        let gap = Int(min(UInt64(count - done), pieces[index].start - here))
+        _ = unsafe buffer.withUnsafeMutableBytes { target in
+          unsafe UnsafeMutableRawBufferPointer(rebasing: target[(position + done)..<(position + done + gap)])
+            .initializeMemory(as: UInt8.self, repeating: 0)
+        }
+        done += gap
+        continue
+      }
       let part = Int(min(UInt64(count - done), pieces[index].end - here))
       let from = pieces[index].position + (here - pieces[index].start)
       guard file.copy(from, count: part, into: &buffer, at: position + done) else { return false }

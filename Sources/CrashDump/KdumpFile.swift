@@ -79,10 +79,13 @@ final class KdumpFile: KdumpPart {
     guard descriptor.offset != 0 else { return .failure(PageFault(absence: .lost)) }
     let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
     let limit = codec == [] ? header.blockSize : UInt64(Limits.compressedPageFactor) * header.blockSize
-    guard descriptor.size > 0, descriptor.size <= limit, codec != [] || descriptor.size == header.blockSize,
-      descriptor.offset <= UInt64(Int64.max)
-    else { return .failure(PageFault(absence: .damaged)) }
-    return .success((descriptor.offset..<(descriptor.offset + UInt64(descriptor.size)), codec))
+    guard descriptor.size > 0, descriptor.size <= limit, codec != [] || descriptor.size == header.blockSize else {
+      return .failure(PageFault(absence: .damaged))
+    }
+    guard let range = file.range(at: descriptor.offset, count: UInt64(descriptor.size)) else {
+      return .failure(PageFault(absence: .cutOff))
+    }
+    return .success((range, codec))
   }
 
   /// Decompresses frame `number` into `page`.
@@ -206,13 +209,7 @@ final class KdumpFile: KdumpPart {
   }
 
   func absence(at address: PhysicalAddress) -> Absence? {
-    let number = address.rawValue >> blockShift
-    if let absence = absence(ofFrame: number) { return absence }
-    guard let descriptor = descriptor(number) else { return .cutOff }
-    if descriptor.offset == 0 { return .lost }
-    guard descriptor.offset < UInt64(Int64.max),
-      file.range(at: descriptor.offset, count: UInt64(descriptor.size)) != nil
-    else { return .cutOff }
+    if case .failure(let fault) = stored(address.rawValue >> blockShift) { return fault.absence }
     return nil
   }
 

@@ -85,6 +85,8 @@ final class SplitDump: DumpContainer {
 
   var ranges: [Range<PhysicalAddress>] { parts[0].ranges }
 
+  var dumpLevel: Int? { parts[0].dumpLevel }
+
   func missingPart(at address: PhysicalAddress) -> String? {
     let frame = address.rawValue / blockSize
     let start = parts.compactMap { $0.header.part?.upperBound }.filter { $0 <= frame }.max() ?? 0

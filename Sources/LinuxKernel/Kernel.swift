@@ -300,6 +300,12 @@ public final class Kernel: Sendable {
     {
       return .kernelImage
     }
+    // Freed init code is not mapped any more, but its addresses are the image's still.
+    if image == nil, physical == nil, let text = vmcoreinfo?.symbol("_stext"),
+      address.rawValue &- text &+ (1 << 21) < 256 << 20, contents.isInImage(address.rawValue)
+    {
+      return .kernelImage
+    }
     return layout.layout?.region(of: address.rawValue)
   }
 

@@ -81,6 +81,12 @@ final class KernelContents: Sendable {
     return Sourced(false, "the kernel is built without MTE and tag-based KASAN")
   }
 
+  /// Whether `address` lies between the image's first symbol and its last.
+  func isInImage(_ address: UInt64) -> Bool {
+    guard let first = imageMarks.value.first, let last = imageMarks.value.last, last.section == nil else { return false }
+    return address >= first.start && address < last.start
+  }
+
   /// The module that `address` is in.
   func module(containing address: UInt64) -> KernelModule? {
     modules.value.elements.first { $0.contains(address) }
