@@ -14,6 +14,8 @@ struct ExportTable: SymbolSource {
     entries = Lazy { search.map(Self.load) ?? [] }
   }
 
+  /// Whether it was found.
+  var isPresent: Bool { !entries.value.isEmpty }
   var origin: String { "the kernel's export table" }
   func symbol(named name: String) -> Symbol? { entries.value.first { $0.name == name } }
   /// What is exported has no size, so that it names its own address only.

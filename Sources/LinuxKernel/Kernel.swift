@@ -42,6 +42,7 @@ public final class Kernel: Sendable {
   /// - Parameters:
   ///   - overrides: facts that the dump lacks or has wrong.
   ///   - vmlinux: the kernel's ELF file, for its symbols.
+  ///   - systemMap: the path of the kernel's System.map, for names that its kallsyms lacks.
   ///   - debugInfo: where else debuginfo of the kernel may be.
   ///   - force: use a vmlinux that is not of this kernel.
   ///   - progress: called, on any thread, with the number of bytes that a search of all memory has just
@@ -49,13 +50,14 @@ public final class Kernel: Sendable {
   /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
   public init(
     in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
-    debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
+    systemMap: String? = nil, debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
   ) throws(LocatedError) {
     let found = KernelFinder(overrides: overrides, progress: progress).find(in: dump)
     let dump = found.dump
     let vmcoreinfo = found.vmcoreinfo
     var sources: [any SymbolSource] = []
     var forced: [String] = []
+    if let systemMap { sources.append(try SystemMap(path: systemMap, text: vmcoreinfo?.symbol("_stext"))) }
     if let vmlinux {
       do {
         try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump)
@@ -89,7 +91,7 @@ public final class Kernel: Sendable {
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
     warnings = dump.warnings + found.warnings + forced + locator.warnings
-    if vmlinux != nil, let table = sources.first, let start = table.symbol(named: "_text"),
+    if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {
       image = start.address..<end.address
@@ -210,7 +212,7 @@ public final class Kernel: Sendable {
 
   private func unknown(_ name: String) -> QueryFailure {
     let near = symbols.names(like: name).filter { $0 != name }
-    let known = symbols.sources.map(\.origin).joined(separator: ", ")
+    let known = symbols.origins.joined(separator: ", ")
     let advice =
       near.isEmpty
       ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"

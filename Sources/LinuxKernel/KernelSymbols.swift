@@ -43,8 +43,9 @@ public struct KernelSymbols: Sendable {
 
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
-    // VMCOREINFO's few names are in every other source.
-    for source in sources.reversed() where !(source is VMCoreInfoSymbols) {
+    // VMCOREINFO's few names are in every other source. A kallsyms of functions alone knows less than a file.
+    let kallsyms = sources.first { $0 is KernelKallsyms && $0.symbol(named: "init_task") != nil }
+    for source in (kallsyms.map { [$0] } ?? []) + sources.reversed() where !(source is VMCoreInfoSymbols) {
       var isEmpty = true
       source.forEachSymbol { symbol in
         isEmpty = false
@@ -61,6 +62,14 @@ public struct KernelSymbols: Sendable {
       if let symbol = source.symbol(containing: address) { return symbol }
     }
     return nil
+  }
+
+  /// What serves, in the order it is asked.
+  public var origins: [String] {
+    let present = sources.filter { ($0 as? KernelKallsyms)?.isPresent ?? true }.map(\.origin)
+    // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
+    let lacksData = sources.contains { $0 is KernelKallsyms && $0.symbol(named: "init_task") == nil }
+    return present + (lacksData ? exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [] : [])
   }
 
   /// Names like `name`, the nearest first: at most `Limits.suggestions`.

@@ -11,6 +11,9 @@ struct DumpOptions: ParsableArguments {
   @Option(help: "The kernel's ELF file, for its symbols.", completion: .file())
   var vmlinux: String?
 
+  @Option(help: "The kernel's System.map, for names that the dump lacks.", completion: .file())
+  var systemMap: String?
+
   @Flag(help: "Use a vmlinux that is not of the dump's kernel.")
   var force = false
 
@@ -77,7 +80,7 @@ struct DumpOptions: ParsableArguments {
     let kernel: Kernel
     do {
       kernel = try Kernel(
-        in: dump, overrides: overrides, vmlinux: image, debugInfo: debugInfo, force: force,
+        in: dump, overrides: overrides, vmlinux: image, systemMap: systemMap, debugInfo: debugInfo, force: force,
         progress: progress.map { $0.advance })
     } catch {
       for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }

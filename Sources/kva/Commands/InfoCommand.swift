@@ -94,8 +94,10 @@ extension Output {
           sources.string("vmcoreinfo", kernel.vmcoreinfoSource)
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
-          let symbols = kernel.symbols.sources.map(\.origin).joined(separator: ", ")
+          let symbols = kernel.symbols.origins.joined(separator: ", ")
           sources.string("symbols", symbols.isEmpty ? nil : symbols)
+          let types = kernel.types.sources.map(\.origin).joined(separator: ", ")
+          sources.string("types", types.isEmpty ? nil : types)
         }
       }
       object.strings("warnings", kernel?.warnings ?? dump.warnings)
@@ -125,9 +127,10 @@ extension Output {
       if let types = kernel.memoryTypes {
         line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
       }
-      if !kernel.symbols.sources.isEmpty {
-        line("symbols", kernel.symbols.sources.map(\.origin).joined(separator: ", "))
-      }
+      let symbols = kernel.symbols.origins
+      line("symbols", symbols.isEmpty ? "none known; give --vmlinux FILE" : symbols.joined(separator: ", "))
+      let types = kernel.types.sources.map(\.origin)
+      line("types", types.isEmpty ? "none known; give --vmlinux FILE" : types.joined(separator: ", "))
     }
     for range in dump.memory.ranges {
       line(

@@ -1,0 +1,127 @@
+import Bytes
+import Synchronization
+
+/// The `System.map` of a kernel: a line for each symbol, `address type name`, in the order of addresses.
+/// (scripts/mksysmap)
+public final class SystemMap: SymbolSource {
+  /// What it is, for `info`.
+  public var origin: String { file.path }
+  /// How far the running kernel lies above the addresses in the file.
+  public let slide: UInt64
+
+  private let file: MappedFile
+  private let lines = AtomicLazyReference<Lines>()
+
+  private struct Line {
+    var address: UInt64
+    var type: UInt8
+    var name: Range<Int>
+  }
+
+  private final class Lines: Sendable {
+    let all: [Line]
+    init(_ all: [Line]) { self.all = all }
+  }
+
+  /// Opens the file at `path`, whose kernel has `_stext` at `text`.
+  ///
+  /// - Throws: `LocatedError` when it is no System.map, or names no `_stext` to place it by.
+  public init(path: String, text: UInt64?) throws(LocatedError) {
+    let file = try MappedFile(path: path)
+    self.file = file
+    let lines = Self.parse(file)
+    guard !lines.isEmpty else {
+      throw LocatedError(file: path, offset: 0, kind: .unsupported, "is no System.map: no line is 'address type name'")
+    }
+    let all = Lines(lines)
+    _ = self.lines.storeIfNil(all)
+    guard let text else {
+      slide = 0
+      return
+    }
+    guard let linked = all.all.first(where: { Self.name($0, file) == "_stext" })?.address else {
+      throw LocatedError(
+        file: path, kind: .mismatch, "names no _stext, by which the dump's kernel would be placed; give another file")
+    }
+    slide = text &- linked
+  }
+
+  private static func parse(_ file: MappedFile) -> [Line] {
+    let bytes = file.bytes
+    var result: [Line] = []
+    var position = 0
+    while position < bytes.byteCount, result.count < Limits.symbols {
+      var address: UInt64 = 0
+      var digits = 0
+      while let digit = bytes.integer(UInt8.self, at: position).flatMap(hexDigit), digits < 16 {
+        address = address << 4 | UInt64(digit)
+        digits += 1
+        position += 1
+      }
+      let type = bytes.integer(UInt8.self, at: position + 1)
+      let isLine =
+        digits > 0 && bytes.integer(UInt8.self, at: position) == 0x20 && bytes.integer(UInt8.self, at: position + 2) == 0x20
+      let start = position + 3
+      var end = isLine ? start : position
+      while let byte = bytes.integer(UInt8.self, at: end), byte != 0x0a, end - start < Limits.symbolName { end += 1 }
+      if isLine, let type, end > start { result.append(Line(address: address, type: type, name: start..<end)) }
+      position = end + 1
+    }
+    return result
+  }
+
+  private static func hexDigit(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
+    }
+  }
+
+  private static func name(_ line: Line, _ file: MappedFile) -> String {
+    file.withBytes(UInt64(line.name.lowerBound)..<UInt64(line.name.upperBound)) { $0.string() } ?? ""
+  }
+
+  private func symbol(_ number: Int) -> Symbol {
+    let all = lines.load()?.all ?? []
+    let line = all[number]
+    var next = number + 1
+    while next < all.count, all[next].address == line.address { next += 1 }
+    return Symbol(
+      name: Self.name(line, file), address: line.address &+ slide,
+      size: next < all.count ? all[next].address &- line.address : 0, type: line.type)
+  }
+
+  /// The first symbol of this name; constants and checksums, which have no place in the image, are none.
+  public func symbol(named name: String) -> Symbol? {
+    let all = lines.load()?.all ?? []
+    let length = name.utf8.count
+    return all.indices.first {
+      all[$0].name.count == length && all[$0].type | 0x20 != UInt8(ascii: "a") && Self.name(all[$0], file) == name
+    }.map(symbol)
+  }
+
+  /// The nearest symbol at or below `address`.
+  public func symbol(containing address: UInt64) -> Symbol? {
+    let all = lines.load()?.all ?? []
+    let wanted = address &- slide
+    var low = 0
+    var high = all.count
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].address <= wanted { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0, all[low - 1].type | 0x20 != UInt8(ascii: "a") else { return nil }
+    var number = low - 1
+    while number > 0, all[number - 1].address == all[number].address { number -= 1 }
+    let found = symbol(number)
+    return found.size == 0 || address &- found.address < found.size ? found : nil
+  }
+
+  /// All symbols.
+  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+    for number in 0..<(lines.load()?.all.count ?? 0) {
+      guard body(symbol(number)) else { return }
+    }
+  }
+}
