@@ -181,6 +181,44 @@ import Testing
     }
   }
 
+  @Test("The one table that KASAN's shadow is made of where nothing is shadowed is known, and read a few times")
+  func kasan() throws {
+    try Scratch.withFolder { folder in
+      var kernel = AuditedKernel()
+      // Generic KASAN: the shadow takes the last 32 TiB below ffff800000000000. Its tables, and the page of
+      // zeros, are one of each level: kasan_early_shadow_pud, _pmd, _pte.
+      let shadow: UInt64 = 0xffff_6000_0000_0000
+      let tables: [UInt64] = [0x4038_0000, 0x4038_1000, 0x4038_2000]
+      kernel.writer.map(
+        shadow, to: 0x4038_3000, attributes: AuditedKernel.readOnly, places: [1: tables[0], 2: tables[1], 3: tables[2]])
+      for table in tables {
+        let entry = kernel.writer.words[table] ?? 0
+        for index in 0..<UInt64(512) { kernel.writer.words[table + index * 8] = entry }
+      }
+      for index in UInt64(0xc0)..<0x100 { kernel.writer.words[0x4010_0000 + index * 8] = tables[0] | 3 }
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let result = try Kva.run(["audit", path], limit: 30)
+      #expect(result.status == 0)
+      #expect(result.text.contains("known: kasan-shared-tables: "), "\(result.text)")
+      let regions = try Kva.run(["regions", path, "--json"], limit: 30).objects()
+      let row = regions.first { $0["name"] as? String == "kasan shadow" }
+      #expect(row?["start"] as? String == "0xffff600000000000")
+      #expect(row?["mapped"] as? UInt64 == 32 << 40)
+      let ranges = try Kva.run(["ptdump", path, "--json", "--region", "kasan shadow"], limit: 30).objects()
+      #expect(ranges.count == 1)
+      #expect(ranges.first?["end"] as? String == "0xffff800000000000")
+      #expect(ranges.first?["consecutive"] as? Bool == false)
+      let listing = try Kva.run(["ptdump", path, "--format", "kernel"], limit: 30).lines
+      let line = try #require(listing.firstIndex(of: "---[ Kasan shadow start ]---"))
+      #expect(listing[line + 1].hasPrefix("0xffff600000000000-0xffff800000000000          32T PTE       ro NX SHD AF "))
+      let mapped = try Kva.run(["rmap", path, "0x40383000", "--json"], limit: 30).objects()
+      #expect(mapped.first?["virtual"] as? String == "0xffff000000383000")
+      #expect(mapped.count == 1 + 64)
+      #expect(mapped[1]["through"] as? String == "0xffff607fffffffff")
+    }
+  }
+
   @Test("The dumps of healthy kernels have no findings", arguments: DumpEntry.testData.flatMap(\.elfDumps))
   func healthy(_ dump: Dump) throws { try checkHealthy(dump) }
 
