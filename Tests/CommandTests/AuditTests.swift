@@ -99,6 +99,9 @@ import Testing
     Case("one of a group leads elsewhere", ["contiguous-broken"], Kernel.contiguous, "medium") {
       $0.change(Kernel.contiguous + 0x3000) { $0 ^ 0x1000 }
     },
+    Case("a group that is not aligned", ["contiguous-broken"], Kernel.contiguous, "medium") { kernel in
+      for page in 0..<UInt64(16) { kernel.change(Kernel.contiguous + page << 12) { $0 + 0x1000 } }
+    },
     Case("one of a group differs", ["contiguous-broken"], Kernel.contiguous, "medium") {
       $0.change(Kernel.contiguous + 0xf000) { $0 | 1 << 7 }
     },

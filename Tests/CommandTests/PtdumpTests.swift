@@ -167,6 +167,19 @@ import Testing
     }
   }
 
+  @Test("A range ends where its region does, though its bits go on")
+  func splitAtRegions() throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      var kernel = AuditedKernel()
+      kernel.writer.map(AuditedKernel.text - 0x1000, to: 0x4020_0000, attributes: AuditedKernel.executable)
+      try kernel.write(to: path)
+      let ranges = try Kva.run(["ptdump", path, "--json", "--range", "0xffff800000000000-0xffff800008010000"]).objects()
+      #expect(ranges.map { $0["region"] as? String } == ["modules", "kernel image"])
+      #expect(ranges.map { $0["end"] as? String } == ["0xffff800008000000", "0xffff800008010000"])
+    }
+  }
+
   @Test("What kernels before 5.7 print: no lines of holes, the linear map last, their own words")
   func oldText() throws {
     try Scratch.withFolder { folder in

@@ -87,8 +87,11 @@ import VMSA
       guard let leaf = shape.walk(writer, at: address), leaf.level <= level else { continue }
       let size = UInt64(1) << UInt64(shape.lowBit(level))
       let physical = random.next() >> 24 & ~(size - 1) & 0xffff_ffff_0000
+      // Each table takes some rights away from what is below it.
+      let restrictions = Dictionary(uniqueKeysWithValues: shape.tables.map { ($0, random.next() & 0xf << 59) })
       let path = writer.map(
-        address, to: physical, level: level, attributes: 0x0060_0000_0000_0400 | random.next() & 0x8c)
+        address, to: physical, level: level, attributes: 0x0060_0000_0000_0400 | random.next() & 0x8c,
+        tableAttributes: restrictions)
       let entry = path[path.count - 1]
       switch number % 10 {
       case 7: writer.words[entry.address] = entry.value & ~1
