@@ -60,7 +60,8 @@ public final class SystemMap: SymbolSource {
       }
       let type = bytes.integer(UInt8.self, at: position + 1)
       let isLine =
-        digits > 0 && bytes.integer(UInt8.self, at: position) == 0x20 && bytes.integer(UInt8.self, at: position + 2) == 0x20
+        digits > 0 && bytes.integer(UInt8.self, at: position) == 0x20
+        && bytes.integer(UInt8.self, at: position + 2) == 0x20
       let start = position + 3
       var end = isLine ? start : position
       while let byte = bytes.integer(UInt8.self, at: end), byte != 0x0a, end - start < Limits.symbolName { end += 1 }

@@ -50,7 +50,8 @@ public final class Kernel: Sendable {
   /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
   public init(
     in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
-    systemMap: String? = nil, debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false, progress: (@Sendable (UInt64) -> Void)? = nil
+    systemMap: String? = nil, debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false,
+    progress: (@Sendable (UInt64) -> Void)? = nil
   ) throws(LocatedError) {
     let found = KernelFinder(overrides: overrides, progress: progress).find(in: dump)
     let dump = found.dump

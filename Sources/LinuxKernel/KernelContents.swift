@@ -83,7 +83,9 @@ final class KernelContents: Sendable {
 
   /// Whether `address` lies between the image's first symbol and its last.
   func isInImage(_ address: UInt64) -> Bool {
-    guard let first = imageMarks.value.first, let last = imageMarks.value.last, last.section == nil else { return false }
+    guard let first = imageMarks.value.first, let last = imageMarks.value.last, last.section == nil else {
+      return false
+    }
     return address >= first.start && address < last.start
   }
 
