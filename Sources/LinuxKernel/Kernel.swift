@@ -309,7 +309,10 @@ public final class Kernel: Sendable {
     {
       return .kernelImage
     }
-    return layout.layout?.region(of: address.rawValue)
+    let region = layout.layout?.region(of: address.rawValue)
+    // With KASLR modules lie near the image, outside the region that is named for them.
+    if region == .vmalloc, physical != nil, contents.module(containing: address.rawValue) != nil { return .modules }
+    return region
   }
 
   /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.
