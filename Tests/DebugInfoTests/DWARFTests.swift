@@ -1,1 +1,73 @@
+import DebugInfo
+import Foundation
+import TestSupport
 import Testing
+
+/// Types from DWARF, against what the compiler itself asserts.
+@Suite(.enabled(if: CrossCompiler.isAvailable, "clang and its linker are not there"))
+struct DWARFTests {
+  /// The sample compiled with `flags`, the compiler having checked every expected offset.
+  private func types(_ flags: [String]) throws -> DWARFTypes {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("kva-dwarf-\(UUID().uuidString).o").path
+    try CrossCompiler.compile(Sample.source + "\n" + Sample.uses + Sample.assertions, flags, to: path)
+    return DWARFTypes(try ELFImage(path: path))
+  }
+
+  @Test("Members and sizes are where the compiler puts them", arguments: ["-gdwarf-4", "-gdwarf-5"])
+  func members(_ version: String) throws {
+    let types = try types(["-g", version])
+    for expected in Sample.members {
+      let member = types.member(expected.path, of: expected.type)
+      #expect(member?.offset == expected.offset, "\(expected)")
+      if expected.size > 0 { #expect(member?.size == expected.size, "\(expected)") }
+    }
+    for (type, _, size) in Sample.sizes where !type.contains(" ") {
+      #expect(types.size(of: type) == size, "\(type)")
+    }
+  }
+
+  @Test("Bit fields are the bits that the compiler sets", arguments: ["-gdwarf-4", "-gdwarf-5"])
+  func bitFields(_ version: String) throws {
+    let types = try types(["-g", version])
+    for field in Sample.bitFields {
+      let member = types.member(field.path, of: "bits")
+      let first = member.flatMap { member in member.bits.map { member.offset * 8 + $0.lowerBound } }
+      #expect(first == field.offset * 8 + field.bits.lowerBound, "\(field.path)")
+      #expect(member?.bits?.count == field.bits.count, "\(field.path)")
+    }
+  }
+
+  @Test("What is not there is nil, whatever is asked")
+  func absent() throws {
+    let types = try types(["-g"])
+    for (path, type) in [
+      ("none", "item"), ("number", "no_such_type"), ("links.none", "holder"), ("", "item"), ("next.flag", "item"),
+    ] {
+      #expect(types.member(path, of: type) == nil, "\(type).\(path)")
+    }
+    #expect(types.size(of: "declared_only") == nil)
+    #expect(types.size(of: "") == nil)
+  }
+
+  @Test("An object without DWARF knows nothing, and damaged DWARF ends")
+  func damaged() throws {
+    #expect(try types([]).size(of: "item") == nil)
+    let folder = FileManager.default.temporaryDirectory
+    let good = folder.appendingPathComponent("kva-dwarf-\(UUID().uuidString).o")
+    try CrossCompiler.compile(Sample.source + "\n" + Sample.uses, ["-g"], to: good.path)
+    let bytes = try [UInt8](Data(contentsOf: good))
+    var generator = SeededGenerator(seed: 7)
+    for _ in 0..<60 {
+      var bad = bytes
+      for _ in 0..<8 {
+        bad[64 + Int(generator.next() % UInt64(bad.count - 64))] = UInt8(truncatingIfNeeded: generator.next())
+      }
+      let file = folder.appendingPathComponent("kva-dwarf-bad-\(UUID().uuidString).o")
+      try Data(bad).write(to: file)
+      if let image = try? ELFImage(path: file.path) {
+        _ = DWARFTypes(image).member("inner.item.name", of: "holder")
+      }
+      try FileManager.default.removeItem(at: file)
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import Bytes
+import DebugInfo
+import TestSupport
+import Testing
+
+/// Bytes at an address.
+private struct MemorySpace: ByteSource {
+  let path = "memory"
+  let start: UInt64
+  var bytes: [UInt8]
+  var byteCount: UInt64 { .max }
+
+  func word(at offset: UInt64) -> UInt64? {
+    withBytes(offset..<(offset &+ 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
+  }
+
+  func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool { false }
+
+  func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+    guard range.lowerBound >= start, range.upperBound <= start + UInt64(bytes.count) else { return nil }
+    let slice = Array(bytes[Int(range.lowerBound - start)..<Int(range.upperBound - start)])
+    return body(slice.span.bytes)
+  }
+}
+
+/// kallsyms as each version writes it, by a writer that shares nothing with the reader.
+struct KallsymsTests {
+  private static let start: UInt64 = 0xffff_8000_0900_0000
+
+  /// Enough symbols for several markers, some at one address, one with a name of 200 letters.
+  private static func symbols(longName: Bool) -> [(type: Character, name: String, address: UInt64)] {
+    var result: [(Character, String, UInt64)] = [("T", "_stext", 0xffff_8000_0801_0000)]
+    var address: UInt64 = 0xffff_8000_0801_0000
+    for number in 0..<1100 {
+      address += UInt64(16 + number % 7 * 4) * (number % 50 == 0 ? 0 : 1)
+      result.append((["t", "T", "d", "r"][number % 4], "interrupt_state_\(number)_handler", address))
+    }
+    if longName { result.append(("t", "x" + String(repeating: "yz", count: 100), address + 64)) }
+    result.append(("B", "_end", address + 4096))
+    return result
+  }
+
+  private func check(
+    _ table: Kallsyms<MemorySpace>, _ symbols: [(type: Character, name: String, address: UInt64)]
+  ) {
+    #expect(table.count == symbols.count)
+    for symbol in symbols {
+      let byName = table.symbol(named: symbol.name)
+      #expect(byName?.address == symbol.address, "\(symbol.name)")
+      #expect(byName?.type == symbol.type.asciiValue, "\(symbol.name)")
+      // Of several at one address the first is the answer.
+      let first = symbols.first { $0.address == symbol.address }
+      #expect(table.symbol(containing: symbol.address)?.name == first?.name)
+    }
+    for name in ["_stex", "_stextt", "", "interrupt_state_", "tinterrupt_state_1_handler"] {
+      #expect(table.symbol(named: name) == nil, "\(name)")
+    }
+    #expect(table.symbol(containing: symbols[0].address - 1) == nil)
+    #expect(table.symbol(containing: symbols[1].address + 5)?.address == symbols[1].address)
+    var listed: [String] = []
+    table.forEachSymbol {
+      listed.append($0.name)
+      return true
+    }
+    #expect(listed == symbols.map(\.name))
+    let found = table.addresses(of: ["_end", "nothing", "_stext"])
+    #expect(found[0] == symbols[symbols.count - 1].address && found[1] == nil && found[2] == symbols[0].address)
+  }
+
+  @Test("Through VMCOREINFO's lines", arguments: [KallsymsWriter.Shape.v5, .v61, .v64, .v7])
+  func told(_ shape: KallsymsWriter.Shape) throws {
+    let symbols = Self.symbols(longName: shape != .v5)
+    let writer = KallsymsWriter(symbols, shape, at: Self.start)
+    let space = MemorySpace(start: Self.start, bytes: writer.bytes)
+    // The kernel tells neither the markers nor the sequence numbers.
+    let told = writer.labels.filter { $0.key != "kallsyms_markers" && $0.key != "kallsyms_seqs_of_names" }
+    let tables = KallsymsFinder.tables(in: space) { told[$0] }.compactMap { Kallsyms($0, in: space) }
+    check(try #require(tables.first), symbols)
+  }
+
+  @Test("By structure, for kernels that do not tell", arguments: [KallsymsWriter.Shape.v419, .v5])
+  func found(_ shape: KallsymsWriter.Shape) throws {
+    let symbols = Self.symbols(longName: false)
+    let writer = KallsymsWriter(symbols, shape, at: Self.start)
+    let space = MemorySpace(start: Self.start, bytes: writer.bytes)
+    let anchors = KallsymsFinder.anchors(in: writer.bytes)
+    let tables = anchors.flatMap { KallsymsFinder.tables(around: Self.start + UInt64($0), in: space) }
+    check(try #require(tables.compactMap { Kallsyms($0, in: space) }.first), symbols)
+  }
+
+  @Test("Damaged tables end, whatever they say")
+  func damaged() {
+    let symbols = Self.symbols(longName: true)
+    let writer = KallsymsWriter(symbols, .v64, at: Self.start)
+    var generator = SeededGenerator(seed: 11)
+    for _ in 0..<200 {
+      var bytes = writer.bytes
+      for _ in 0..<20 {
+        bytes[Int(generator.next() % UInt64(bytes.count - 65536))] = UInt8(truncatingIfNeeded: generator.next())
+      }
+      let space = MemorySpace(start: Self.start, bytes: bytes)
+      for tables in KallsymsFinder.tables(in: space, symbol: { writer.labels[$0] }) {
+        guard let table = Kallsyms(tables, in: space) else { continue }
+        _ = table.symbol(named: "_end")
+        _ = table.symbol(containing: symbols[700].address)
+        table.forEachSymbol { _ in true }
+      }
+      for anchor in KallsymsFinder.anchors(in: bytes) {
+        _ = KallsymsFinder.tables(around: Self.start + UInt64(anchor), in: space)
+      }
+    }
+  }
+}
