@@ -28,6 +28,9 @@ public enum Limits {
   public static let vmcoreinfoBytes = 64 << 10
   /// Copies of VMCOREINFO in RAM that are tried: a kernel has three, and each earlier boot may have left some.
   public static let vmcoreinfoCopies = 64
+  /// Pages that are tried as the kernel's root table where nothing names it: every process has a few tables that
+  /// look like one; 64 Ki processes do.
+  public static let rootCandidates = 1 << 18
   /// Section headers of a vmlinux: one built with a section a function has some 100,000.
   public static let sections = 1 << 20
   /// Symbols of a vmlinux: a debug build of an allyesconfig kernel has about a million.

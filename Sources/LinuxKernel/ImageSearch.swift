@@ -13,8 +13,13 @@ struct ImageSearch: Sendable {
     guard let start = vmcoreinfo?.symbol("_stext"), let end = vmcoreinfo?.symbol("swapper_pg_dir"), start < end else {
       return nil
     }
+    self.init(space, start..<end)
+  }
+
+  /// Searches `image`, or as much of it as is ever searched.
+  init(_ space: KernelSpace, _ image: Range<UInt64>) {
     self.space = space
-    range = start..<min(end, start + Limits.imageBytes)
+    range = image.lowerBound..<(image.lowerBound + min(UInt64(image.count), Limits.imageBytes))
   }
 
   /// The tables of kallsyms that stand in the image: as a rule one set, several where it is not clear.
@@ -25,6 +30,21 @@ struct ImageSearch: Sendable {
         result += KallsymsFinder.tables(around: address + UInt64(anchor), in: space)
       }
       return result.isEmpty
+    }
+    return result
+  }
+
+  /// The release that the kernel's banner names.
+  func banner() -> String? {
+    var result: String?
+    space.forEachPiece(range, overlap: 64) { address, bytes in
+      for offset in occurrences(of: Array(Banner.prefix.utf8), in: bytes) {
+        guard let text = space.string(at: address + UInt64(offset), limit: 128), let release = Banner.release(text)
+        else { continue }
+        result = release
+        return false
+      }
+      return true
     }
     return result
   }

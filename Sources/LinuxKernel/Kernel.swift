@@ -32,6 +32,11 @@ public final class Kernel: Sendable {
   public let memoryTypes: Sourced<MemoryAttributeIndirection>?
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
+  /// What was held against each other at opening.
+  public let verification: Verification
+  /// The root tables that were found by their structure, where the dump has no VMCOREINFO, the likeliest first;
+  /// the first is the one that is used.
+  public let rootCandidates: [RootCandidate]
 
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
@@ -91,7 +96,11 @@ public final class Kernel: Sendable {
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
-    warnings = dump.warnings + found.warnings + forced + locator.warnings
+    rootCandidates = found.roots
+    verification = Verification(facts, regime, layout, vmcoreinfo, dump)
+    // Of the text the locator tells more: which step failed, and what to do.
+    let doubts = verification.disagreements.filter { $0.name != "text" }
+    warnings = locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
     if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {

@@ -17,8 +17,15 @@ public struct KernelSpace: ByteSource {
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
     let text = vmcoreinfo?.symbol("_stext") ?? 0
-    image =
-      (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes ? text + Limits.imageBytes : .max)
+    self.init(
+      dump, regime,
+      around: (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes
+        ? text + Limits.imageBytes : .max))
+  }
+
+  /// - Parameter image: where the kernel's image is.
+  init(_ dump: DumpFile, _ regime: TranslationRegime, around image: Range<UInt64>) {
+    self.image = image
     path = dump.path
     memory = dump.memory
     self.regime = regime

@@ -3,12 +3,13 @@ import DebugInfo
 
 /// The names that VMCOREINFO gives: few, and without sizes, so they name exact addresses only.
 struct VMCoreInfoSymbols: SymbolSource {
-  var origin: String { "VMCOREINFO" }
+  let origin: String
   private let symbols: [Symbol]
 
   /// `mem_section` and `vmemmap` stand there by value, not by address (`VMCOREINFO_SYMBOL_ARRAY`,
   /// kernel/vmcore_info.c; arch/arm64/kernel/vmcore_info.c, 6.9).
   init(_ vmcoreinfo: VMCoreInfo) {
+    origin = vmcoreinfo.origin
     symbols = vmcoreinfo.symbols
       .filter { $0.name != "mem_section" && $0.name != "vmemmap" }
       .map { Symbol(name: $0.name, address: $0.value, size: 1) }

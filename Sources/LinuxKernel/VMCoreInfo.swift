@@ -13,7 +13,11 @@ import Bytes
 public struct VMCoreInfo: Sendable {
   /// The text as it stands in the note.
   public let text: [UInt8]
+  /// Who says so: "VMCOREINFO", or what stands in for it.
+  public let origin: String
   private let lines: [Line]
+  /// How lines that the kernel did not write were learnt, by key.
+  private let derivations: [String: String]
 
   private struct Line: Sendable {
     var key: Range<Int>
@@ -22,7 +26,14 @@ public struct VMCoreInfo: Sendable {
 
   /// Splits `text` into lines. Lines without `=` are skipped; the text ends at its first NUL.
   public init(_ text: [UInt8]) {
+    self.init(text, origin: "VMCOREINFO", derivations: [:])
+  }
+
+  /// The same for a text that was put together from what is known otherwise: `derivations` says of each key how.
+  init(_ text: [UInt8], origin: String, derivations: [String: String]) {
     self.text = text
+    self.origin = origin
+    self.derivations = derivations
     var lines: [Line] = []
     let limit = min(text.firstIndex(of: 0) ?? text.count, Limits.vmcoreinfoBytes)
     var start = 0
@@ -45,6 +56,9 @@ public struct VMCoreInfo: Sendable {
     else { return nil }
     return String(decoding: text[line.value], as: UTF8.self)
   }
+
+  /// Where the line `key` is from, in words.
+  func source(_ key: String) -> String { derivations[key] ?? "\(origin) \(key)" }
 
   /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
   public func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
