@@ -26,7 +26,7 @@ final class KernelContents: Sendable {
     let types = Lazy {
       var sources: [any TypeLayout] = []
       if let btf = BTFLocator.types(space, symbols, search) { sources.append(btf) }
-      if let vmcoreinfo { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
+      if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
       if let dwarf { sources.append(dwarf) }
       return KernelTypes(sources)
     }
