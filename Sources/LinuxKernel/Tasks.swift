@@ -31,10 +31,10 @@ public struct KernelTask: Sendable {
 struct TaskReader: Sendable {
   let space: KernelSpace
   private let types: KernelTypes
-  private let tasks: TypeMember
+  let tasks: TypeMember
   private let pid: TypeMember
   private let tgid: TypeMember
-  private let comm: TypeMember
+  let comm: TypeMember
   private let stack: TypeMember?
   private let mm: TypeMember?
   private let cpu: TypeMember?
@@ -131,13 +131,17 @@ extension Kernel {
 extension KernelContents {
   static func tasks(_ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
-      return Listing(notes: ["the type task_struct is not known: give --vmlinux, or a kernel with BTF"])
+      return Listing(notes: ["the type task_struct is not known: \(KernelTypes.advice)"])
     }
     guard let first = symbols.symbol(named: "init_task")?.address else {
-      return Listing(notes: ["no symbol names init_task, where the list of tasks begins; give --vmlinux"])
+      return Listing(notes: [
+        "init_task, where the list of tasks begins, has no name and was not recognised; give --vmlinux or --system-map"
+      ])
     }
     guard reader.task(at: first)?.pid == 0 else {
-      return Listing(notes: ["what the symbols call init_task, at \(hex(first)), is no task; give the right --vmlinux"])
+      return Listing(notes: [
+        "what the symbols call init_task, at \(hex(first)), is no task or not in the dump; give the right --vmlinux"
+      ])
     }
     return reader.all(first: first)
   }

@@ -37,7 +37,7 @@ struct VmallocReader: Sendable {
     var result = Listing<VmallocArea>()
     guard let link = area("list"), let start = area("va_start"), let end = area("va_end"), let pointer = area("vm")
     else {
-      result.notes.append("the type vmap_area is not known: give --vmlinux, or a kernel with BTF")
+      result.notes.append("the type vmap_area is not known: \(KernelTypes.advice)")
       return result
     }
     let structure = (
@@ -57,7 +57,8 @@ struct VmallocReader: Sendable {
       }
     } else {
       result.notes.append(
-        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; give --vmlinux")
+        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; "
+          + "give --vmlinux or --system-map")
       return result
     }
     for at in links {
