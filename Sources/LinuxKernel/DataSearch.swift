@@ -119,10 +119,8 @@ extension ModuleReader {
     return search.listHead(search.isNearImage) { link in
       let module = KernelObject(space: space, address: link &- UInt64(list.offset))
       // MODULE_STATE_UNFORMED is the last.
-      guard let state = module.number(state), state <= 3, let text = module.text(name), !text.isEmpty else {
-        return false
-      }
-      return text.utf8.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
+      guard let state = module.number(state), state <= 3, let text = module.text(name) else { return false }
+      return Self.isName(text)
     }
   }
 }
@@ -138,7 +136,7 @@ extension TaskReader {
   /// Whether `address` is where `init_task` is.
   func isFirst(_ address: UInt64) -> Bool {
     guard address & 7 == 0, let task = task(at: address), task.pid == 0, task.tgid == 0,
-      task.cpu.map({ $0 < Limits.cpus }) ?? true, task.comm == "swapper" || task.comm.hasPrefix("swapper/")
+      cpu == nil || task.cpu != nil, task.comm == "swapper" || task.comm.hasPrefix("swapper/")
     else { return false }
     let link = address &+ UInt64(tasks.offset)
     guard let next = space.word(at: link), let previous = space.word(at: link &+ 8) else { return false }

@@ -171,6 +171,12 @@ extension Kernel {
     if goesOn { contents.moduleSymbols.forEachSymbol(body) }
   }
 
+  /// What is missing from the modules' symbols, where they can be read at all: one sentence each.
+  public var moduleSymbolNotes: [String] {
+    guard ModuleReader(space, types).canRead else { return [] }
+    return modules.notes + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
+  }
+
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? {
     if let symbol = symbols.symbol(containing: address) { return symbol }

@@ -104,6 +104,9 @@ struct ModuleSymbols: SymbolSource {
   let tables: Lazy<[(module: KernelModule, table: Lazy<ModuleKallsyms?>)]>
   var origin: String { "kallsyms of the modules" }
 
+  /// The modules whose names cannot be read.
+  var unreadable: [String] { tables.value.filter { $0.table.value == nil }.map(\.module.name) }
+
   func symbol(named name: String) -> Symbol? {
     tables.value.lazy.compactMap { $0.table.value?.symbol(named: name) }.first
   }

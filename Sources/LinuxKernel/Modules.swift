@@ -101,7 +101,8 @@ struct ModuleReader: Sendable {
       switch module(at: link &- UInt64(list.offset)) {
       case .some(let module?): result.elements.append(module)
       case .some(nil): break
-      case nil: result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read")
+      case nil:
+        result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
       }
     }
     return result
@@ -111,8 +112,9 @@ struct ModuleReader: Sendable {
   /// (MODULE_STATE_UNFORMED), nil where it cannot be read.
   private func module(at address: UInt64) -> KernelModule?? {
     let object = KernelObject(space: space, address: address)
-    guard let name = object.text(name), let state = object.number(state) else { return nil }
+    guard let state = object.number(state), state <= 3 else { return nil }
     if state == 3 { return .some(nil) }
+    guard let name = object.text(name), Self.isName(name) else { return nil }
     var regions: [KernelModule.MemoryRange] = []
     var total: UInt64 = 0
     for layout in layouts {
@@ -133,6 +135,12 @@ struct ModuleReader: Sendable {
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
       references: object.signed(references).map { $0 - 1 })
+  }
+
+  /// Whether a module may be called `text`: what a C identifier has, and more than nothing.
+  static func isName(_ text: String) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
   }
 
   /// The symbols of `module`, from its own kallsyms; nil where that cannot be read.

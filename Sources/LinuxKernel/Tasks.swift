@@ -37,7 +37,7 @@ struct TaskReader: Sendable {
   let comm: TypeMember
   private let stack: TypeMember?
   private let mm: TypeMember?
-  private let cpu: TypeMember?
+  let cpu: TypeMember?
   private let state: TypeMember?
   private let exitState: TypeMember?
   private let signal: TypeMember?
@@ -91,25 +91,29 @@ struct TaskReader: Sendable {
         if let task = task(at: address) {
           result.elements.append(task)
         } else {
-          result.notes.append("the task at \(hex(address)) cannot be read")
+          result.notes.append("the task at \(hex(address)) cannot be read, or is damaged")
         }
       }
     }
     return result
   }
 
-  /// The task whose structure is at `address`; nil where it cannot be read.
+  /// `PID_MAX_LIMIT` (include/linux/threads.h): no task has a higher number.
+  private static let highestPID: Int64 = 4 << 20
+
+  /// The task whose structure is at `address`; nil where it cannot be read, or is none.
   func task(at address: UInt64) -> KernelTask? {
     let object = KernelObject(space: space, address: address)
-    guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm) else {
-      return nil
-    }
+    guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm),
+      (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
+    else { return nil }
     let memory = object.number(mm).flatMap { $0 == 0 ? nil : $0 }
     let details = memory.map { KernelObject(space: space, address: $0) }
     let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
     return KernelTask(
       structure: address, pid: Int(number), tgid: Int(group), comm: name,
-      cpu: object.number(cpu).flatMap { Int(exactly: $0) }, state: letter(object), stack: object.number(stack) ?? 0,
+      cpu: object.number(cpu).flatMap { $0 < UInt64(Limits.cpus) ? Int($0) : nil }, state: letter(object),
+      stack: object.number(stack) ?? 0,
       mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
   }
 
