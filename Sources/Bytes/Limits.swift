@@ -35,12 +35,16 @@ public enum Limits {
   public static let sections = 1 << 20
   /// Symbols of a vmlinux: a debug build of an allyesconfig kernel has about a million.
   public static let symbols = 1 << 23
+  /// Bytes of the names that a module has: the largest drivers have a few hundred KiB.
+  public static let moduleStrings = 64 << 20
   /// Bytes of BTF: a distribution's kernel has 6 MiB, a debug one 20.
   public static let btfBytes = 128 << 20
   /// Bytes of the kernel image that are searched: an allyesconfig kernel has some 200 MiB.
   public static let imageBytes: UInt64 = 256 << 20
   /// Elements of a list in the dump that are followed: tasks, modules, vmalloc areas.
   public static let listElements = 1 << 22
+  /// NUMA nodes: NODES_SHIFT is 10 at most on arm64.
+  public static let nodes = 1024
   /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
   public static let cpus = 4096
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).

@@ -47,17 +47,7 @@ public enum KallsymsFinder {
   static let anchor: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
 
   /// Where the digits stand in `bytes`.
-  public static func anchors(in bytes: [UInt8]) -> [Int] {
-    var result: [Int] = []
-    var position = 0
-    while let zero = bytes[position...].firstIndex(of: anchor[0]) {
-      if bytes.count - zero >= anchor.count, bytes[zero..<(zero + anchor.count)].elementsEqual(anchor) {
-        result.append(zero)
-      }
-      position = zero + 1
-    }
-    return result
-  }
+  public static func anchors(in bytes: [UInt8]) -> [Int] { bytes.occurrences(of: anchor) }
 
   /// The tables around the digits of a token table at `anchor`, for kernels that do not say where they are.
   /// From the token table one goes back over the markers and the names to their number, and to the offsets,

@@ -32,6 +32,9 @@ struct KernelLogReader {
     return Listing(notes: ["VMCOREINFO names neither prb nor log_buf: where the log is, is not known"])
   }
 
+  /// Records in a row of reads that fail, after which the ring is taken to be lost: as many as fill a MiB of text.
+  private static let lostRecords = 1 << 15
+
   private func offset(_ name: String) -> UInt64? { vmcoreinfo.offset(name).map { UInt64($0) } }
 
   // MARK: - The ring of 5.10
@@ -68,6 +71,8 @@ struct KernelLogReader {
       let descriptor = descriptorTable &+ index &* UInt64(descriptorSize)
       guard let state = space.word(at: descriptor &+ stateAt) else {
         unreadable += 1
+        // Of a ring that is not there nothing more is asked.
+        if unreadable > Self.lostRecords { break }
         continue
       }
       // Committed and finalized records are there; a reserved one is being written.
@@ -111,13 +116,14 @@ struct KernelLogReader {
       message = String(decoding: bytes, as: UTF8.self)
     }
     return LogRecord(
+      // Recorded always since 5.10, whether or not the kernel prints it (CONFIG_PRINTK_CALLER).
       sequence: sequence, timestamp: time, level: Int(level >> 5), facility: Int(facility), caller: Self.name(caller),
       text: message)
   }
 
-  /// A caller_id: a CPU where the top bit is set, else a task; 0 where the kernel does not record it.
-  private static func name(_ caller: UInt32) -> String? {
-    caller == 0 ? nil : caller >> 31 == 1 ? "C\(caller & 0x7fff_ffff)" : "T\(caller)"
+  /// A caller_id: a CPU where the top bit is set, else a task, 0 being the idle task that boots.
+  private static func name(_ caller: UInt32) -> String {
+    caller >> 31 == 1 ? "C\(caller & 0x7fff_ffff)" : "T\(caller)"
   }
 
   // MARK: - The buffer before 5.10
@@ -142,7 +148,7 @@ struct KernelLogReader {
     }
     // Equal indices mean a full buffer as well as an empty one: one record must be looked at.
     var here = Int(first)
-    var sequence: UInt64 = 0
+    var sequence = symbol("log_first_seq").flatMap { space.word(at: $0) } ?? 0
     var seen = 0
     repeat {
       guard let length = integer(here + lengthAt, 2), let time = integer(here + timeAt, 8),
@@ -167,10 +173,11 @@ struct KernelLogReader {
         LogRecord(
           sequence: sequence, timestamp: time, level: Int(level >> 5), facility: Int(facility), caller: caller,
           text: String(decoding: bytes[(here + header)..<(here + header + Int(text))], as: UTF8.self)))
-      sequence += 1
+      sequence &+= 1
       here += Int(length)
       seen += Int(length)
     } while here != Int(next) && seen <= bytes.count
+    if result.notes.isEmpty, here != Int(next) { result.notes.append("the log runs in a circle: it is damaged") }
     return result
   }
 }

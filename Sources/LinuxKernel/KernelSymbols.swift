@@ -28,10 +28,13 @@ public struct KernelSymbols: Sendable {
   public let sources: [any SymbolSource]
   /// What the kernel exports: searched for only where nothing else knows a name.
   let exports: ExportTable?
+  /// What can be told by its looks where no name leads to it.
+  let recognised: RecognisedObjects?
 
-  init(sources: [any SymbolSource], exports: ExportTable? = nil) {
+  init(sources: [any SymbolSource], exports: ExportTable? = nil, recognised: RecognisedObjects? = nil) {
     self.sources = sources
     self.exports = exports
+    self.recognised = recognised
   }
 
   /// The symbol of exactly this name.
@@ -39,7 +42,7 @@ public struct KernelSymbols: Sendable {
     for source in sources {
       if let symbol = source.symbol(named: name) { return symbol }
     }
-    return exports?.symbol(named: name)
+    return exports?.symbol(named: name) ?? recognised?.symbol(named: name)
   }
 
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
@@ -70,7 +73,9 @@ public struct KernelSymbols: Sendable {
     let present = sources.filter { ($0 as? KernelKallsyms)?.isPresent ?? true }.map(\.origin)
     // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
     let lacksData = sources.contains { $0 is KernelKallsyms && $0.symbol(named: "init_task") == nil }
-    return present + (lacksData ? exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [] : [])
+    guard lacksData else { return present }
+    return present + (exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
+      + (recognised.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
   }
 
   /// Names like `name`, the nearest first: at most `Limits.suggestions`.

@@ -38,7 +38,7 @@ extension Kernel {
   ) -> (result: SweepResult, problems: SweepProblems) {
     let map =
       user == nil
-      ? RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress)
+      ? namedRegions
       : RegionMap(nil, image: nil, first: 0)
     var merger = RangeMerger(map: map, isUser: user != nil, body: body)
     let result = sweep(range, of: user, &merger)
@@ -48,7 +48,7 @@ extension Kernel {
 
   /// The addresses of `region`; nil where this kernel has none, or its layout is not known.
   public func addresses(of region: Region) -> [ClosedRange<UInt64>] {
-    RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress).pieces
+    namedRegions.pieces
       .filter { $0.region == region }.map { $0.first...$0.last }
   }
 }

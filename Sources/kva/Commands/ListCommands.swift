@@ -57,7 +57,9 @@ struct SymbolsCommand: ParsableCommand {
         }
         return true
       }
-      return found ? [] : ["no symbol \(self.pattern.map { "like '\($0)' " } ?? "")is known; give --vmlinux for more"]
+      return found
+        ? kernel.moduleSymbolNotes
+        : ["no symbol \(self.pattern.map { "like '\($0)' " } ?? "")is known; give --vmlinux for more"]
     }
   }
 }
