@@ -64,8 +64,12 @@ private struct RootTableFinder {
     {
       add("reserved_pg_dir", pagesBelow: 1, "it is empty")
     }
-    if isMissing("tramp_pg_dir"), let place = (1...2).first(where: { isTrampoline(below(UInt64($0))) }) {
-      add("tramp_pg_dir", pagesBelow: UInt64(place), "it maps nothing but a few pages of read-only code")
+    if isMissing("tramp_pg_dir") {
+      for place in UInt64(1)...2 {
+        guard let why = trampoline(below(place)) else { continue }
+        add("tramp_pg_dir", pagesBelow: place, why)
+        break
+      }
     }
     if isMissing("idmap_pg_dir"), let text = kernel.symbols.symbol(named: "__idmap_text_start")?.address,
       let offset = facts.kimageVoffset?.value,
@@ -93,10 +97,20 @@ private struct RootTableFinder {
       addressBits: bits ?? own.addressBits, format: own.format, physicalBits: own.physicalBits, root: root)
   }
 
-  private func isTrampoline(_ root: PhysicalAddress) -> Bool {
+  /// Why the table at `root` is the trampoline's; nil where it is not.
+  private func trampoline(_ root: PhysicalAddress) -> String? {
     var counter = LeafCounter()
     kernel.sweep(nil, of: regime(root, .ttbr1EL1), &counter)
-    return !counter.isOther && (1...16).contains(counter.count)
+    guard !counter.isOther else { return nil }
+    if counter.missing == 0 {
+      return (1...16).contains(counter.count) ? "it maps nothing but a few pages of read-only code" : nil
+    }
+    // The table below may not be in the dump.
+    guard counter.missing == 1, counter.count == 0, let table = counter.firstMissing,
+      let fixmap = kernel.layout.layout?.fixmap, let entry = table.parent, entry.level == kernel.regime.startLevel,
+      entry.virtual.rawValue <= fixmap.end &- 1, fixmap.end &- 1 <= entry.last
+    else { return nil }
+    return "it has one entry, that of the fixmap"
   }
 
   private func mapsToItself(_ root: PhysicalAddress, _ address: UInt64) -> Bool {
@@ -111,14 +125,19 @@ private struct RootTableFinder {
 private struct LeafCounter: SweepObserver {
   var count = 0
   var isOther = false
+  /// Tables that cannot be read, and the first of them.
+  var missing = 0
+  var firstMissing: SweptTable?
 
-  mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 }
+  mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 && missing <= 1 }
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
     count += 1
     if entry.level < 3 || Attributes(entry.descriptor, tables: entry.tables).isWritable { isOther = true }
   }
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { isOther = true }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
-    isOther = true
+    missing += 1
+    firstMissing = firstMissing ?? table
+    if table.parent == nil { isOther = true }
   }
 }
