@@ -19,6 +19,9 @@ final class KernelContents: Sendable {
   /// Where each part of the image begins, and which it is, in order; empty where the symbols do not tell.
   let imageMarks: Lazy<[ImageMark]>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
+  let hypervisor = Once<Hypervisor>()
+  let bootLog = Once<BootLog>()
+  let rootTables = Once<[RootTable]>()
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
