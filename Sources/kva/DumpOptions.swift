@@ -47,6 +47,12 @@ struct DumpOptions: ParsableArguments {
     help: ArgumentHelp("Keep up to this much decompressed memory, such as 64M.", valueName: "size"))
   var cacheSize: ByteSize?
 
+  /// Whether nothing is said of how to open the dump.
+  var isPlain: Bool {
+    vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
+      && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
+  }
+
   /// Opens the dump.
   func open() throws -> DumpFile {
     try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
@@ -89,18 +95,6 @@ struct DumpOptions: ParsableArguments {
     progress?.end()
     for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }
     return kernel
-  }
-}
-
-extension Kernel {
-  /// The tables that a `--ttbr0` option says; an error ends the command.
-  func userTables(_ option: String) throws -> TranslationRegime {
-    switch userRegime(option) {
-    case .success(let regime): return regime
-    case .failure(let failure):
-      Diagnostics.report("\(dump.path): --ttbr0 \(option): \(failure.message)")
-      throw ExitCode.notFound
-    }
   }
 }
 
@@ -155,14 +149,17 @@ struct Queries: ParsableArguments {
   var arguments: [String] = []
 
   /// Calls `body` with each query in turn. Answers are written out before the process waits for input.
-  func forEach(_ output: Output, _ body: (String) throws -> Void) rethrows {
+  func forEach(_ session: Session, _ body: (String) throws -> Void) throws {
     for argument in arguments.isEmpty ? ["-"] : arguments {
       guard argument == "-" else {
         try body(argument)
         continue
       }
-      var lines = InputLines()
-      while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
+      guard session.readsQueries else {
+        throw ValidationError("Give the queries as arguments: here standard input holds the commands")
+      }
+      var lines = InputLines(limit: Limits.queryBytes)
+      while let line = lines.next(beforeWaiting: { session.output.flush() }) { try body(line.text) }
     }
   }
 }

@@ -21,7 +21,7 @@ struct Kva: ParsableCommand {
     subcommands: [
       InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
       LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self,
+      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, BatchCommand.self,
     ])
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.

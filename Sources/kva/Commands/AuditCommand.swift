@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva audit`: what no healthy kernel has in its tables.
-struct AuditCommand: ParsableCommand {
+struct AuditCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
     abstract: "Look through the kernel's tables for mappings that no healthy kernel has.",
@@ -15,11 +15,9 @@ struct AuditCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let report = kernel.audit()
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let report = try session.kernel.audit()
+    let output = session.output
     if options.json {
       for finding in report.findings { output.findingJSON(finding) }
     } else {
@@ -33,7 +31,6 @@ struct AuditCommand: ParsableCommand {
       }
       for reason in report.unchecked { output.text("not checked: \(reason)\n") }
     }
-    output.flush()
     if !report.findings.isEmpty { throw ExitCode.notFound }
   }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva info`: what the dump is, and which kernel is in it.
-struct InfoCommand: ParsableCommand {
+struct InfoCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Show the dump's format and the kernel's facts, each with its source.",
@@ -13,16 +13,16 @@ struct InfoCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let dump = try session.dump
+    let output = session.output
     let kernel: Kernel
     do {
-      kernel = try options.kernel(in: dump)
+      kernel = try session.kernel
     } catch let error as LocatedError where error.kind == .missing && error.file == dump.path {
       // What the file says of itself is worth showing without the kernel.
       show(dump, nil, output)
-      Diagnostics.report(error.description)
+      session.report(error)
       throw ExitCode.notFound
     }
     show(kernel.dump, kernel, output)
@@ -30,7 +30,6 @@ struct InfoCommand: ParsableCommand {
 
   private func show(_ dump: DumpFile, _ kernel: Kernel?, _ output: Output) {
     if options.json { output.infoJSON(dump, kernel) } else { output.infoText(dump, kernel) }
-    output.flush()
   }
 }
 

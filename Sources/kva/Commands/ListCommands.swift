@@ -1,25 +1,18 @@
 import ArgumentParser
 import KernelVA
 
-/// What the commands that list something have in common.
-struct Lister {
-  let options: DumpOptions
-  let output = Output()
-
-  /// Opens the dump, lets `body` write its lines, and reports the notes it returns. What is missing from a
-  /// list makes the exit status 1.
-  func run(_ body: (Kernel, Output) throws -> [String]) throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let notes = try body(kernel, output)
-    output.flush()
-    for note in notes { Diagnostics.report("\(dump.path): \(note)") }
+extension Session {
+  /// What the commands that list something have in common: lets `body` write its lines, and reports the notes
+  /// it returns. What is missing from a list makes the exit status 1.
+  func list(_ body: (Kernel, Output) throws -> [String]) throws {
+    let notes = try body(try kernel, output)
+    for note in notes { report(note) }
     if !notes.isEmpty { throw ExitCode.notFound }
   }
 }
 
 /// `kva symbols`: the names that are known.
-struct SymbolsCommand: ParsableCommand {
+struct SymbolsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "symbols",
     abstract: "List the symbols of the kernel and its modules.",
@@ -35,9 +28,14 @@ struct SymbolsCommand: ParsableCommand {
   @Argument(help: "Only names like this.")
   var pattern: String?
 
-  func run() throws {
+  mutating func take(_ arguments: [String]) throws {
+    if arguments.count > 1 { throw ValidationError("Unexpected argument '\(arguments[1])'") }
+    pattern = arguments.first
+  }
+
+  func answer(_ session: Session) throws {
     let pattern = pattern.map { NamePattern($0) }
-    try Lister(options: options).run { kernel, output in
+    try session.list { kernel, output in
       var found = false
       kernel.forEachSymbol { symbol in
         guard pattern?.matches(symbol.name) ?? true else { return true }
@@ -94,7 +92,7 @@ struct NamePattern {
 }
 
 /// `kva modules`: the loaded modules.
-struct ModulesCommand: ParsableCommand {
+struct ModulesCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "modules",
     abstract: "List the loaded modules and where their memory is.",
@@ -106,8 +104,8 @@ struct ModulesCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let modules = kernel.modules
       for module in modules.elements {
         if options.json {
@@ -145,7 +143,7 @@ struct ModulesCommand: ParsableCommand {
 }
 
 /// `kva vmalloc`: the areas of vmalloc space.
-struct VmallocCommand: ParsableCommand {
+struct VmallocCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "vmalloc",
     abstract: "List the areas of vmalloc space, and who asked for them.",
@@ -156,8 +154,8 @@ struct VmallocCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let areas = kernel.vmallocAreas
       for area in areas.elements {
         let caller = area.caller.map { kernel.describeCaller($0) }
@@ -199,7 +197,7 @@ extension Kernel {
 }
 
 /// `kva dmesg`: the kernel's log.
-struct DmesgCommand: ParsableCommand {
+struct DmesgCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "dmesg",
     abstract: "Print the kernel's log.",
@@ -213,8 +211,8 @@ struct DmesgCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let log = kernel.log
       for record in log.elements {
         if options.json {

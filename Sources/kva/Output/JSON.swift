@@ -1,9 +1,16 @@
 /// One JSON object a line, written field by field in the order given.
 extension Output {
-  /// Writes an object and ends the line.
+  /// Writes an object on a line of its own, or as the next element of an array.
   func jsonLine(_ fields: (inout JSONObject) -> Void) {
-    jsonObject(fields)
-    newline()
+    switch framing {
+    case .lines:
+      jsonObject(fields)
+      newline()
+    case .elements(let isFirst):
+      if !isFirst { byte(UInt8(ascii: ",")) }
+      framing = .elements(isFirst: false)
+      jsonObject(fields)
+    }
   }
 
   /// Writes an object.
@@ -30,20 +37,23 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
-    for value in string.utf8 {
-      switch value {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        byte(UInt8(ascii: "\\"))
-        byte(value)
-      case UInt8(ascii: "\n"): text("\\n")
-      case UInt8(ascii: "\t"): text("\\t")
-      case 0..<0x20, 0x7f:
-        text("\\u")
-        digits(UInt64(value), atLeast: 4)
-      default: byte(value)
-      }
-    }
+    for value in string.utf8 { escaped(value) }
     byte(UInt8(ascii: "\""))
+  }
+
+  /// Writes one byte of a string.
+  func escaped(_ value: UInt8) {
+    switch value {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      byte(UInt8(ascii: "\\"))
+      byte(value)
+    case UInt8(ascii: "\n"): text("\\n")
+    case UInt8(ascii: "\t"): text("\\t")
+    case 0..<0x20, 0x7f:
+      text("\\u")
+      digits(UInt64(value), atLeast: 4)
+    default: byte(value)
+    }
   }
 }
 
