@@ -17,7 +17,7 @@ struct Batch {
 
   /// Answers the request on `line`; an empty line is none.
   mutating func answer(_ line: InputLines.Line) {
-    if line.bytes.isEmpty { return }
+    if line.bytes.isEmpty, !line.isCut { return }
     var request = Request()
     do throws(Problem) {
       try Self.read(line, &request)

@@ -37,8 +37,16 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
-    for value in string.utf8 { escaped(value) }
+    if string.utf8.contains(where: Self.isEscaped) {
+      for value in string.utf8 { escaped(value) }
+    } else {
+      text(string)
+    }
     byte(UInt8(ascii: "\""))
+  }
+
+  private static func isEscaped(_ value: UInt8) -> Bool {
+    value < 0x20 || value == 0x7f || value == UInt8(ascii: "\"") || value == UInt8(ascii: "\\")
   }
 
   /// Writes one byte of a string.
@@ -67,8 +75,10 @@ struct JSONObject {
   private mutating func key(_ name: String) {
     if !isFirst { output.byte(UInt8(ascii: ",")) }
     isFirst = false
-    output.jsonString(name)
-    output.byte(UInt8(ascii: ":"))
+    // Names are letters of ours.
+    output.byte(UInt8(ascii: "\""))
+    output.text(name)
+    output.text("\":")
   }
 
   mutating func string(_ name: String, _ value: String?) {

@@ -75,7 +75,16 @@ final class Output {
 
   /// Writes text as it is.
   func text(_ string: String) {
-    for value in string.utf8 { byte(value) }
+    var string = string
+    string.withUTF8 { unsafe copy(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Writes bytes through the buffer.
+  private func copy(_ bytes: UnsafeRawBufferPointer) {
+    if unsafe bytes.count > buffer.count - used { flush() }
+    guard unsafe bytes.count <= buffer.count else { return unsafe writeOut(bytes) }
+    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: bytes)
+    used &+= bytes.count
   }
 
   /// Writes bytes as they are, past the buffer.
