@@ -15,6 +15,18 @@ public struct LogRecord: Sendable {
   public let caller: String?
   /// The text.
   public let text: String
+
+  /// Puts a message together.
+  public init(
+    sequence: UInt64 = 0, timestamp: UInt64 = 0, level: Int = 0, facility: Int = 0, caller: String? = nil, text: String
+  ) {
+    self.sequence = sequence
+    self.timestamp = timestamp
+    self.level = level
+    self.facility = facility
+    self.caller = caller
+    self.text = text
+  }
 }
 
 /// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. All that is

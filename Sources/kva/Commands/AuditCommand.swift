@@ -37,25 +37,7 @@ struct AuditCommand: DumpCommand {
 
 extension Output {
   /// One finding as a JSON object.
-  func findingJSON(_ finding: Finding) {
-    jsonLine { object in
-      object.string("code", finding.code.rawValue)
-      object.string("severity", finding.severity.rawValue)
-      object.hex("start", finding.first)
-      object.hex("end", finding.last &+ 1)
-      object.number("size", finding.last &- finding.first &+ 1)
-      object.string("region", finding.region?.rawValue)
-      object.string("message", finding.message)
-      object.array("descriptors", finding.proofs) { entry, proof in
-        entry.hex("virtual", proof.virtual.rawValue)
-        entry.number("level", proof.step.level)
-        entry.number("index", proof.step.index)
-        entry.hex("address", proof.step.address.rawValue)
-        entry.hex("descriptor", proof.step.descriptor.rawValue)
-        entry.string("kind", Words.name(proof.step.kind))
-      }
-    }
-  }
+  func findingJSON(_ finding: Finding) { jsonLine { $0.finding(finding) } }
 
   /// One finding as a line, the entries that prove it below.
   func findingText(_ finding: Finding) {
@@ -79,6 +61,27 @@ extension Output {
       text(": 0x")
       digits(proof.step.descriptor.rawValue, atLeast: 16)
       text(" \(Words.name(proof.step.kind))\n")
+    }
+  }
+}
+
+extension JSONObject {
+  /// The fields of a finding.
+  mutating func finding(_ finding: Finding) {
+    string("code", finding.code.rawValue)
+    string("severity", finding.severity.rawValue)
+    hex("start", finding.first)
+    hex("end", finding.last &+ 1)
+    number("size", finding.last &- finding.first &+ 1)
+    string("region", finding.region?.rawValue)
+    string("message", finding.message)
+    array("descriptors", finding.proofs) { entry, proof in
+      entry.hex("virtual", proof.virtual.rawValue)
+      entry.number("level", proof.step.level)
+      entry.number("index", proof.step.index)
+      entry.hex("address", proof.step.address.rawValue)
+      entry.hex("descriptor", proof.step.descriptor.rawValue)
+      entry.string("kind", Words.name(proof.step.kind))
     }
   }
 }

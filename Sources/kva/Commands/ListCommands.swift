@@ -216,24 +216,9 @@ struct DmesgCommand: DumpCommand {
       let log = kernel.log
       for record in log.elements {
         if options.json {
-          output.jsonLine { object in
-            object.number("sequence", record.sequence)
-            object.number("timestamp", record.timestamp)
-            object.number("level", record.level)
-            object.number("facility", record.facility)
-            object.string("caller", record.caller)
-            object.string("text", record.text)
-          }
+          output.jsonLine { $0.logRecord(record) }
         } else {
-          for line in record.text.split(separator: "\n", omittingEmptySubsequences: false) {
-            output.text("[")
-            let seconds = String(record.timestamp / 1_000_000_000)
-            output.spaces(5 - seconds.utf8.count)
-            let micros = String(record.timestamp / 1000 % 1_000_000)
-            output.text("\(seconds).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)] ")
-            output.printable(line)
-            output.newline()
-          }
+          output.logText(record)
         }
       }
       return log.notes
@@ -245,5 +230,32 @@ extension Output {
   /// Writes text from a dump: control characters, which a terminal would obey, as `?`.
   func printable(_ text: some StringProtocol) {
     for value in text.utf8 { byte(value < 0x20 && value != 0x09 || value == 0x7f ? UInt8(ascii: "?") : value) }
+  }
+}
+
+extension JSONObject {
+  /// The fields of a message of the log.
+  mutating func logRecord(_ record: LogRecord) {
+    number("sequence", record.sequence)
+    number("timestamp", record.timestamp)
+    number("level", record.level)
+    number("facility", record.facility)
+    string("caller", record.caller)
+    string("text", record.text)
+  }
+}
+
+extension Output {
+  /// A message of the log as dmesg(1) shows it, each of its lines with the time.
+  func logText(_ record: LogRecord) {
+    for line in record.text.split(separator: "\n", omittingEmptySubsequences: false) {
+      text("[")
+      let seconds = String(record.timestamp / 1_000_000_000)
+      spaces(5 - seconds.utf8.count)
+      let micros = String(record.timestamp / 1000 % 1_000_000)
+      text("\(seconds).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)] ")
+      printable(line)
+      newline()
+    }
   }
 }

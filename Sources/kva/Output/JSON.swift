@@ -112,10 +112,18 @@ struct JSONObject {
     output.jsonObject(fields)
   }
 
+  /// An object that there may not be.
+  mutating func object<Value>(_ name: String, _ value: Value?, _ fields: (inout JSONObject, Value) -> Void) {
+    key(name)
+    guard let value else { return output.text("null") }
+    output.jsonObject { fields(&$0, value) }
+  }
+
   mutating func array<Element>(
-    _ name: String, _ elements: some Sequence<Element>, _ fields: (inout JSONObject, Element) -> Void
+    _ name: String, _ elements: (some Sequence<Element>)?, _ fields: (inout JSONObject, Element) -> Void
   ) {
     key(name)
+    guard let elements else { return output.text("null") }
     output.jsonArray(elements, fields)
   }
 
