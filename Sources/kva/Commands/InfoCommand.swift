@@ -96,9 +96,9 @@ extension Output {
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
           let symbols = kernel.symbols.origins.joined(separator: ", ")
-          sources.string("symbols", symbols.isEmpty ? nil : symbols)
+          if !symbols.isEmpty { sources.string("symbols", symbols) }
           let types = kernel.types.sources.map(\.origin).joined(separator: ", ")
-          sources.string("types", types.isEmpty ? nil : types)
+          if !types.isEmpty { sources.string("types", types) }
         }
       }
       if let kernel { object.evidence(for: kernel) }
