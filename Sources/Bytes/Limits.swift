@@ -76,6 +76,9 @@ public enum Limits {
   public static let queryBytes = 64 << 10
   /// Near names offered for an unknown symbol.
   public static let suggestions = 3
+  /// Bytes that a hypervisor's tables map and that are searched: the kernel's read-only data, at most as much as
+  /// an image has, and a few pages a CPU.
+  public static let hypervisorBytes: UInt64 = 64 << 20
   /// Tables that one pass reads, whatever memory the dump has: 128 TiB of 4 KiB pages, each mapped twice.
   public static let sweptTables = 1 << 27
   /// Findings of an audit that are told apart; what goes on after so many is one thing.

@@ -54,7 +54,7 @@ final class RawImage: DumpContainer {
   }
 
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins
-  /// at a multiple of 64 KiB, or VMCOREINFO at one of 4 KiB.
+  /// at a multiple of 64 KiB, or VMCOREINFO or a page of table entries at one of 4 KiB.
   /// (Documentation/arch/arm64/booting.rst, "Call the kernel image")
   static func mayBe(_ file: MappedFile) -> Bool {
     guard file.byteCount >= 1 << 20 else { return false }
@@ -64,10 +64,22 @@ final class RawImage: DumpContainer {
     for offset in stride(from: 1 << 16, to: bytes.byteCount, by: 1 << 16) where isImageHeader(bytes, offset) {
       return true
     }
-    for offset in stride(from: 0, to: bytes.byteCount, by: 4096) where bytes.hasBytes("OSRELEASE=", at: offset) {
+    for offset in stride(from: 0, to: bytes.byteCount, by: 4096)
+    where bytes.hasBytes("OSRELEASE=", at: offset) || isTable(bytes, offset) {
       return true
     }
     return false
+  }
+
+  /// Whether the 4 KiB at `offset` are entries that lead to tables, two at least, and zeros.
+  private static func isTable(_ bytes: RawSpan, _ offset: Int) -> Bool {
+    var tables = 0
+    for place in stride(from: offset, to: offset + 4096, by: 8) {
+      guard let word = bytes.integer(UInt64.self, at: place), word != 0 else { continue }
+      guard Descriptor(rawValue: word).isPlainTable else { return false }
+      tables += 1
+    }
+    return tables > 1
   }
 
   /// Whether an arm64 Image begins at `offset`: the magic, and an image size and flags that can be.

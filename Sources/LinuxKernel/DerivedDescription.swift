@@ -16,7 +16,7 @@ struct DerivedDescription {
     description.addTables()
     description.addContents()
     return VMCoreInfo(
-      Array(description.lines.map { "\($0.key)=\($0.value)\n" }.joined().utf8), origin: "found by structure:",
+      Array(description.lines.map { "\($0.key)=\($0.value)\n" }.joined().utf8), origin: "the tables",
       derivations: description.derivations)
   }
 

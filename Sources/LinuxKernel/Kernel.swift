@@ -151,9 +151,10 @@ public final class Kernel: Sendable {
   /// The tables of user space whose root is at `root`. They have the shape of the kernel's; a root that is
   /// smaller than a page need not lie at the start of one.
   public func userRegime(root: PhysicalAddress) -> TranslationRegime {
-    TranslationRegime(
-      register: .ttbr0EL1, granule: regime.granule, tableBits: regime.tableBits, addressBits: regime.addressBits,
-      format: regime.format, physicalBits: regime.physicalBits, root: root)
+    let bits = userBits.value
+    return TranslationRegime(
+      register: .ttbr0EL1, granule: regime.granule, tableBits: max(regime.tableBits, bits),
+      addressBits: max(regime.addressBits, bits), format: regime.format, physicalBits: regime.physicalBits, root: root)
   }
 
   /// The address that `query` asks for, its tag kept.
@@ -234,6 +235,7 @@ public final class Kernel: Sendable {
     _ pointer: VirtualAddress, query: String, trace: Bool, user: TranslationRegime?
   ) -> Resolution {
     let address = pointer.untagged
+    if let resolution = resolveHypervisor(address, query: query, trace: trace, user: user) { return resolution }
     guard address.isCanonical(bits: regime.addressBits) else {
       var resolution = Resolution(
         query: query, status: .notCanonical,
@@ -247,6 +249,7 @@ public final class Kernel: Sendable {
       resolution = walk(regime, address, query: query, trace: trace)
     } else if let user {
       resolution = walk(user, address, query: query, trace: trace)
+      resolution.noteAbsentPage(kernel: self)
     } else {
       resolution = Resolution(
         query: query, status: .badQuery,
@@ -262,7 +265,7 @@ public final class Kernel: Sendable {
     return resolution
   }
 
-  private func walk(
+  func walk(
     _ regime: TranslationRegime, _ address: VirtualAddress, query: String, trace: Bool
   ) -> Resolution {
     var steps = WalkTrace()

@@ -19,6 +19,9 @@ final class KernelContents: Sendable {
   /// Where each part of the image begins, and which it is, in order; empty where the symbols do not tell.
   let imageMarks: Lazy<[ImageMark]>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
+  let hypervisor = Once<Hypervisor>()
+  let bootLog = Once<BootLog>()
+  let rootTables = Once<[RootTable]>()
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
@@ -29,7 +32,7 @@ final class KernelContents: Sendable {
     let types = Lazy {
       var sources: [any TypeLayout] = []
       if let btf = BTFLocator.types(space, named, search) { sources.append(btf) }
-      if let vmcoreinfo { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
+      if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
       if let dwarf { sources.append(dwarf) }
       return KernelTypes(sources)
     }

@@ -27,7 +27,7 @@ struct KernelFinder {
       var found = Found(dump: dump, vmcoreinfo: note, source: "the VMCOREINFO note")
       // A hypervisor may have written a note of its own, or one of an earlier kernel.
       guard case .refuted = confirmation(dump, note), overrides.isEmpty else { return found }
-      guard var better = inMemory(dump, except: note) else { return found }
+      guard var better = inMemory(dump, MemorySearch(dump, progress: progress), except: note) else { return found }
       found.warnings.append(
         "the VMCOREINFO note is not borne out by the tables: \(better.source ?? "") is used instead")
       better.warnings = found.warnings
@@ -37,20 +37,21 @@ struct KernelFinder {
     if overrides.pageSize != nil, overrides.vaBits != nil, overrides.swapperPgDir != nil {
       return Found(dump: dump)
     }
-    if var found = inMemory(dump, except: nil) {
+    let search = MemorySearch(dump, progress: progress)
+    if var found = inMemory(dump, search, except: nil) {
       found.warnings.insert(
         "there is no VMCOREINFO note; used is \(found.source ?? ""), which the tables bear out", at: 0)
       return found
     }
-    return byStructure(dump)
+    return byStructure(dump, search)
   }
 
   // MARK: - VMCOREINFO in RAM
 
   /// The copy in RAM that most facts bear out.
-  private func inMemory(_ dump: DumpFile, except note: VMCoreInfo?) -> Found? {
+  private func inMemory(_ dump: DumpFile, _ search: MemorySearch, except note: VMCoreInfo?) -> Found? {
     var confirmed: [(place: Found, info: VMCoreInfo, agreements: Int)] = []
-    for candidate in VMCoreInfoSearch.candidates(in: dump, progress: progress)
+    for candidate in search.texts
     where candidate.text != note?.text && !confirmed.contains(where: { $0.info.text == candidate.text }) {
       let info = VMCoreInfo(candidate.text)
       guard let place = dump.isAddressUnknown ? placed(dump, info) : dump,
@@ -94,9 +95,9 @@ struct KernelFinder {
 
   // MARK: - No VMCOREINFO at all
 
-  private func byStructure(_ dump: DumpFile) -> Found {
+  private func byStructure(_ dump: DumpFile, _ search: MemorySearch) -> Found {
     var candidates = RootTableScan(
-      dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, progress: progress
+      dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, pages: search.rootPages
     ).candidates()
     if let wanted = overrides.swapperPgDir {
       candidates = candidates.filter {
@@ -108,7 +109,7 @@ struct KernelFinder {
     found.source = "none: what is known is from the root table at \(hex(best.regime.root.rawValue)), found by structure"
     found.warnings.append(
       "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "
-        + "structure, score \(best.score) of \(RootCandidate.bestScore)")
+        + "structure, score \(best.score) of \(best.bestScore)")
     let equal = candidates.dropFirst().filter { $0.standsEqual(best) }
     if !equal.isEmpty {
       found.warnings.append(

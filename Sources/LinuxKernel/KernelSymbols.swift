@@ -45,6 +45,18 @@ public struct KernelSymbols: Sendable {
     return exports?.symbol(named: name) ?? recognised?.symbol(named: name)
   }
 
+  /// The addresses of those of `names` that are known: cheaper than one by one. What only the table of
+  /// exports knows is not among them.
+  func addresses(of names: [String]) -> [String: UInt64] {
+    var result: [String: UInt64] = [:]
+    for source in sources {
+      let missing = names.filter { result[$0] == nil }
+      guard !missing.isEmpty else { break }
+      for (number, address) in source.addresses(of: missing) { result[missing[number]] = address }
+    }
+    return result
+  }
+
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
     // VMCOREINFO's few names are in every other source. A kallsyms of functions alone knows less than a file.

@@ -40,7 +40,8 @@ extension Kernel {
       user == nil
       ? namedRegions
       : RegionMap(nil, image: nil, first: 0)
-    var merger = RangeMerger(map: map, isUser: user != nil, body: body)
+    let whole: Region? = user.map { $0.register == .ttbr0EL2 ? .hypervisor : .user }
+    var merger = RangeMerger(map: map, whole: whole, body: body)
     let result = sweep(range, of: user, &merger)
     merger.flush()
     return (result, merger.problems)
@@ -66,7 +67,8 @@ public struct SweepProblems: Hashable, Sendable {
 /// Merges the entries of a sweep into ranges.
 private struct RangeMerger: SweepObserver {
   let map: RegionMap
-  let isUser: Bool
+  /// The region of all that is listed, where it is one.
+  let whole: Region?
   let body: (MappedRange) -> Void
   var current: MappedRange?
   var piece: RegionMap.Piece?
@@ -83,10 +85,10 @@ private struct RangeMerger: SweepObserver {
       return
     }
     flush()
-    if !isUser, piece?.contains(virtual) != true { piece = map.piece(at: virtual) }
+    if whole == nil, piece?.contains(virtual) != true { piece = map.piece(at: virtual) }
     current = MappedRange(
       first: virtual, last: entry.last, physical: physical, level: entry.level, descriptor: entry.descriptor,
-      region: isUser ? .user : piece?.region)
+      region: whole ?? piece?.region)
   }
 
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {

@@ -20,11 +20,10 @@ public struct RootCandidate: Sendable {
   public let linearBytes: UInt64
   /// What speaks for it and against it, in words.
   public let evidence: [String]
-  /// How many of the things looked at bear it out, of `RootCandidate.bestScore`.
+  /// How many of the things looked at bear it out.
   public let score: Int
-
-  /// The score of a kernel that is whole.
-  public static let bestScore = 6
+  /// How many were looked at: the score of a kernel that is whole.
+  public let bestScore: Int
 
   /// Reads all tables below `page`; nil where they are not a kernel's: a mapping for EL0 is among them, too
   /// many entries cannot be, or no address translates to the root itself.
@@ -68,6 +67,17 @@ public struct RootCandidate: Sendable {
     judge(
       survey.missing == 0 && !swept.isCutShort, "all \(swept.tables) tables are there",
       "\(survey.missing) entries are in tables that are missing")
+    // A kernel that ran before this one left tables that are whole, too; but no CPU runs its code.
+    let counters = dump.notes.cpus.map(\.pc).filter { $0 >> 55 & 1 == 1 }
+    if !counters.isEmpty {
+      let running = counters.count {
+        dump.memory.walk(regime, VirtualAddress($0)).leaf?.attributes.isExecutableEL1 ?? false
+      }
+      judge(
+        running == counters.count, "the code that the CPUs ran is executable there",
+        "of \(counters.count) CPUs in the kernel \(running) ran code that is executable there")
+    }
+    bestScore = evidence.count
     self.regime = regime
     self.dump = dump
     imageOffset = offset

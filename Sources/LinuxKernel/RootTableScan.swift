@@ -24,12 +24,11 @@ struct RootTableScan {
   let dump: DumpFile
   /// The page size, where the user says it.
   let granule: Granule?
-  /// Called with the number of bytes just looked at.
-  let progress: (@Sendable (UInt64) -> Void)?
+  /// The pages that may be a root, in order.
+  let pages: [PhysicalAddress]
 
-  /// The roots that were found, the likeliest first.
+  /// The roots among them, the likeliest first.
   func candidates() -> [RootCandidate] {
-    let pages = plausiblePages()
     let shapes = Self.shapes.filter { granule == nil || $0.granule == granule }
     let found = Mutex<[RootCandidate]>([])
     DispatchQueue.concurrentPerform(iterations: pages.count) { number in
@@ -42,22 +41,6 @@ struct RootTableScan {
       }
     }
     return found.withLock { $0 }.sorted(by: RootCandidate.isLikelier)
-  }
-
-  // MARK: - Pages that may be a root
-
-  /// The 4 KiB pages, in order, whose words are entries that the kernel writes into a root.
-  private func plausiblePages() -> [PhysicalAddress] {
-    let pages = Mutex<[PhysicalAddress]>([])
-    dump.memory.scan { address, bytes in
-      for offset in stride(from: 0, to: bytes.byteCount, by: 4096)
-      where RootPage.isPlausible(bytes, at: offset) {
-        pages.withLock { if $0.count < Limits.rootCandidates { $0.append(address &+ UInt64(offset)) } }
-      }
-      progress?(UInt64(bytes.byteCount))
-      return true
-    }
-    return pages.withLock { $0 }.sorted()
   }
 
   // MARK: - One page as one shape
@@ -131,7 +114,7 @@ struct RootPage {
       let descriptor = Descriptor(rawValue: word)
       switch descriptor.kind(level: regime.startLevel, format: regime.format) {
       case .table:
-        guard RootPage.isTable(word) else { return nil }
+        guard descriptor.isPlainTable else { return nil }
         tables.append(regime.format.outputAddress(word, shift: shape.granule.pageShift))
       case .block:
         guard RootPage.isKernelBlock(word) else { return nil }
@@ -155,7 +138,7 @@ struct RootPage {
       for index in 0..<(page.count / 8) {
         let word = unsafe UInt64(littleEndian: page.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self))
         if word == 0 { continue }
-        if isTable(word) {
+        if Descriptor(rawValue: word).isPlainTable {
           tables &+= 1
         } else if !isKernelBlock(word) {
           return false
@@ -163,13 +146,6 @@ struct RootPage {
       }
       return tables > 0
     }
-  }
-
-  /// A table entry as Linux writes it: the address, and of the attributes at most AF (with FEAT_HAFT) and the
-  /// restrictions in bits 63:59. (PMD_TYPE_TABLE, PMD_TABLE_PXN, PMD_TABLE_UXN, asm/pgtable-hwdef.h)
-  @inline(__always)
-  static func isTable(_ word: UInt64) -> Bool {
-    word & 0x07fc_0000_0000_0bff == 3
   }
 
   /// A block entry of kernel memory: AF set, no access for EL0, never executed there.

@@ -81,6 +81,11 @@ public struct VMCoreInfo: Sendable {
   /// `CRASHTIME` in seconds since 1970; only in a dump that the crash kernel wrote.
   public var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
 
+  /// Whether there are lines that describe types.
+  var hasTypes: Bool {
+    lines.contains { text[$0.key].starts(with: "OFFSET(".utf8) || text[$0.key].starts(with: "SIZE(".utf8) }
+  }
+
   /// The names in `SYMBOL(...)` lines with their values.
   public var symbols: [(name: String, value: UInt64)] {
     let prefix = "SYMBOL(".utf8

@@ -92,13 +92,32 @@ struct DumpOptions: ParsableArguments {
   }
 }
 
-extension Kernel {
-  /// The tables that a `--ttbr0` option says; an error ends the command.
-  func userTables(_ option: String) throws -> TranslationRegime {
-    switch userRegime(option) {
+/// Which tables translate addresses of the lower half.
+struct TablesOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Use the tables of user space of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+  var ttbr0: String?
+
+  @Flag(help: "Use the tables of the hypervisor (KVM without VHE), for its addresses.")
+  var el2 = false
+
+  /// Contradictions are told before anything is opened.
+  func validate() throws {
+    if el2, ttbr0 != nil { throw ValidationError("--el2 and --ttbr0 exclude each other.") }
+  }
+
+  /// Whether other tables than the kernel's are asked for.
+  var isGiven: Bool { el2 || ttbr0 != nil }
+
+  /// The tables; nil where none are asked for. An error ends the command.
+  func regime(in kernel: Kernel) throws -> TranslationRegime? {
+    guard isGiven else { return nil }
+    switch ttbr0.map({ kernel.userRegime($0) }) ?? kernel.hypervisorRegime {
     case .success(let regime): return regime
     case .failure(let failure):
-      Diagnostics.report("\(dump.path): --ttbr0 \(option): \(failure.message)")
+      let option = ttbr0.map { "--ttbr0 \($0)" } ?? "--el2"
+      Diagnostics.report("\(kernel.dump.path): \(option): \(failure.message)")
       throw ExitCode.notFound
     }
   }

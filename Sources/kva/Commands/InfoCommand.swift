@@ -60,7 +60,8 @@ extension Output {
       if let kernel {
         let cpus = kernel.cpus
         object.hex("ttbr1", cpus.first?.ttbr1.value)
-        object.array("cpus", cpus) { $0.cpu($1) }
+        object.array("cpus", cpus) { $0.cpu($1, of: kernel) }
+        object.registers(of: kernel)
       } else {
         object.array("cpus", dump.notes.cpus) { cpu, registers in
           cpu.number("cpu", registers.index)
@@ -127,6 +128,7 @@ extension Output {
       if let types = kernel.memoryTypes {
         line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
       }
+      registersText(of: kernel, line)
       let symbols = kernel.symbols.origins
       line("symbols", symbols.isEmpty ? "none known; give --vmlinux FILE" : symbols.joined(separator: ", "))
       let types = kernel.types.sources.map(\.origin)
@@ -151,14 +153,15 @@ extension Output {
       if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
       if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
       words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
-      line("cpu \(cpu.cpu)", words.joined(separator: ", "), cpu.ttbr0?.source ?? cpu.ttbr1.source)
+      let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" }, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
+      line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))
     }
   }
 }
 
 extension JSONObject {
   /// The fields of a CPU.
-  mutating func cpu(_ state: CPUState) {
+  mutating func cpu(_ state: CPUState, of kernel: Kernel) {
     number("cpu", state.cpu)
     hex("pc", state.registers?.pc)
     hex("sp", state.registers?.sp)
@@ -167,6 +170,9 @@ extension JSONObject {
     hex("task", state.task?.structure)
     hex("ttbr0", state.ttbr0?.value)
     hex("ttbr1", state.ttbr1.value)
+    bool("cnp", kernel.sharesTables)
+    bool("atEL0", state.isAtEL0)
+    hex("userTables", state.userTables?.rawValue)
     object("sources") { sources in
       sources.string("ttbr0", state.ttbr0?.source)
       sources.string("ttbr1", state.ttbr1.source)

@@ -22,10 +22,7 @@ struct ReadCommand: ParsableCommand {
   @Argument(help: "How many bytes: decimal, or hex with 0x.")
   var length: Number = Number(256)
 
-  @Option(
-    help: ArgumentHelp(
-      "Read user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
-  var ttbr0: String?
+  @OptionGroup var tables: TablesOptions
 
   @Flag(help: "The address is physical.")
   var physical = false
@@ -56,7 +53,7 @@ struct ReadCommand: ParsableCommand {
       start = value &+ query.offset
     } else {
       let kernel = try options.kernel(in: dump)
-      source = VirtualSource(kernel: kernel, user: try ttbr0.map { try kernel.userTables($0) })
+      source = VirtualSource(kernel: kernel, user: try tables.regime(in: kernel))
       switch kernel.address(of: address) {
       case .success(let address): start = address.rawValue
       case .failure(let failure):
