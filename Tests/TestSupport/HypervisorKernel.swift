@@ -34,7 +34,9 @@ public struct HypervisorKernel: Sendable {
     tables.map(0x4000_2000, to: 0x4000_6000, attributes: Self.text)
     tables.map(0x4000_3000, to: 0x0801_0000, attributes: Self.data | AuditedKernel.deviceType)
     tables.map(0x4000_5000, to: 0x4000_5000, attributes: Self.text)
-    for page in UInt64(4)..<8 { tables.map(0xa5c0_0000_0000 + page << 12, to: 0x4000_0000 + page << 12, attributes: Self.text) }
+    for page in UInt64(4)..<8 {
+      tables.map(0xa5c0_0000_0000 + page << 12, to: 0x4000_0000 + page << 12, attributes: Self.text)
+    }
     tables.map(0xa5c0_0002_0000, to: 0x4002_0000, attributes: Self.data)
     kernel.memory[0x4002_0000] = 0xffff_ffff
     kernel.memory[0x4002_0008] = 32
