@@ -74,6 +74,14 @@ public enum Limits {
   public static let programOutput = 64 << 10
   /// Bytes of one query or option value read from standard input.
   public static let queryBytes = 64 << 10
+  /// Bytes of one request to `batch`: ten thousand addresses at once are 200 KiB.
+  public static let requestBytes = 4 << 20
+  /// Arrays and objects inside one another in a request: a sound one has three.
+  public static let jsonDepth = 16
+  /// Commands, each with its options, that are kept parsed between requests, and user tables that are kept found.
+  public static let keptParses = 256
+  /// Problems that are told of one request: a thousand broken lists say no more than these.
+  public static let keptProblems = 256
   /// Near names offered for an unknown symbol.
   public static let suggestions = 3
   /// Bytes that a hypervisor's tables map and that are searched: the kernel's read-only data, at most as much as

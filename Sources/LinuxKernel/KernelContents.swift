@@ -161,7 +161,9 @@ extension Kernel {
   /// The log.
   public var log: Listing<LogRecord> {
     guard let vmcoreinfo else { return Listing(notes: ["the dump has no VMCOREINFO, which tells where the log is"]) }
-    return KernelLogReader(space: space, vmcoreinfo: vmcoreinfo) { self.symbols.symbol(named: $0)?.address }.records()
+    return KernelLogReader(space: space, vmcoreinfo: vmcoreinfo, types: contents.types) {
+      self.symbols.symbol(named: $0)?.address
+    }.records()
   }
 
   /// Calls `body` with each symbol of the kernel and then of its modules, until it returns false.

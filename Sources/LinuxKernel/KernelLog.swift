@@ -15,27 +15,47 @@ public struct LogRecord: Sendable {
   public let caller: String?
   /// The text.
   public let text: String
+
+  /// Puts a message together.
+  public init(
+    sequence: UInt64 = 0, timestamp: UInt64 = 0, level: Int = 0, facility: Int = 0, caller: String? = nil, text: String
+  ) {
+    self.sequence = sequence
+    self.timestamp = timestamp
+    self.level = level
+    self.facility = facility
+    self.caller = caller
+    self.text = text
+  }
 }
 
 /// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. All that is
-/// needed is in VMCOREINFO.
+/// needed is in VMCOREINFO; without that the types tell it.
 /// (kernel/printk/printk_ringbuffer.h and .c; kernel/printk/printk.c of 5.9)
 struct KernelLogReader {
   let space: KernelSpace
   let vmcoreinfo: VMCoreInfo
+  let types: Lazy<KernelTypes>
   let symbol: (String) -> UInt64?
 
   /// The messages, the oldest first.
   func records() -> Listing<LogRecord> {
     if let ring = symbol("prb").flatMap({ space.word(at: $0) }) { return ringRecords(ring) }
     if symbol("log_buf") != nil { return bufferRecords() }
-    return Listing(notes: ["VMCOREINFO names neither prb nor log_buf: where the log is, is not known"])
+    return Listing(notes: ["no symbol names prb or log_buf, so that the log is not found; give --vmlinux"])
   }
 
   /// Records in a row of reads that fail, after which the ring is taken to be lost: as many as fill a MiB of text.
   private static let lostRecords = 1 << 15
 
-  private func offset(_ name: String) -> UInt64? { vmcoreinfo.offset(name).map { UInt64($0) } }
+  /// Where `TYPE.MEMBER` is in its type.
+  private func offset(_ name: String) -> UInt64? {
+    if let told = vmcoreinfo.offset(name) { return UInt64(exactly: told) }
+    let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+    return types.value.member(parts[1], of: parts[0]).map { UInt64($0.offset) }
+  }
+
+  private func size(_ type: String) -> Int? { vmcoreinfo.size(type) ?? types.value.size(of: type) }
 
   // MARK: - The ring of 5.10
 
@@ -46,10 +66,10 @@ struct KernelLogReader {
       let countBits = offset("prb_desc_ring.count_bits"), let table = offset("prb_desc_ring.descs"),
       let infos = offset("prb_desc_ring.infos"), let headAt = offset("prb_desc_ring.head_id"),
       let tailAt = offset("prb_desc_ring.tail_id"), let sizeBits = offset("prb_data_ring.size_bits"),
-      let textAt = offset("prb_data_ring.data"), let descriptorSize = vmcoreinfo.size("prb_desc"),
+      let textAt = offset("prb_data_ring.data"), let descriptorSize = size("prb_desc"),
       let stateAt = offset("prb_desc.state_var"), let blockAt = offset("prb_desc.text_blk_lpos"),
       let beginAt = offset("prb_data_blk_lpos.begin"), let nextAt = offset("prb_data_blk_lpos.next"),
-      let infoSize = vmcoreinfo.size("printk_info"),
+      let infoSize = size("printk_info"), let members = InfoMembers(offset),
       let count = space.integer(UInt32.self, at: ring &+ descriptors &+ countBits),
       let bits = space.integer(UInt32.self, at: ring &+ data &+ sizeBits),
       let head = space.word(at: ring &+ descriptors &+ headAt),
@@ -58,7 +78,11 @@ struct KernelLogReader {
       let infoTable = space.word(at: ring &+ descriptors &+ infos),
       let text = space.word(at: ring &+ data &+ textAt), count < 32, bits < 40
     else {
-      result.notes.append("the log at \(hex(ring)) cannot be read: it is not in the dump, or damaged")
+      let isKnown = offset("printk_ringbuffer.desc_ring") != nil
+      result.notes.append(
+        isKnown
+          ? "the log at \(hex(ring)) cannot be read: it is not in the dump, or damaged"
+          : "the type printk_ringbuffer is not known: give --vmlinux, or a kernel with BTF")
       return result
     }
     let ids: UInt64 = 1 << 62 - 1
@@ -80,7 +104,8 @@ struct KernelLogReader {
       guard let begin = space.word(at: descriptor &+ blockAt &+ beginAt),
         let next = space.word(at: descriptor &+ blockAt &+ nextAt),
         let record = ringRecord(
-          infoTable &+ index &* UInt64(infoSize), text: text, begin: begin, next: next, bits: UInt64(bits), id: id)
+          infoTable &+ index &* UInt64(infoSize), members, text: text, begin: begin, next: next, bits: UInt64(bits),
+          id: id)
       else {
         unreadable += 1
         continue
@@ -91,16 +116,30 @@ struct KernelLogReader {
     return result
   }
 
+  /// Where the members of `struct printk_info` are.
+  private struct InfoMembers {
+    var sequence, time, length, caller: UInt64
+
+    init?(_ offset: (String) -> UInt64?) {
+      guard let sequence = offset("printk_info.seq"), let time = offset("printk_info.ts_nsec"),
+        let length = offset("printk_info.text_len"), let caller = offset("printk_info.caller_id")
+      else { return nil }
+      self.sequence = sequence
+      self.time = time
+      self.length = length
+      self.caller = caller
+    }
+  }
+
   private func ringRecord(
-    _ info: UInt64, text: UInt64, begin: UInt64, next: UInt64, bits: UInt64, id: UInt64
+    _ info: UInt64, _ members: InfoMembers, text: UInt64, begin: UInt64, next: UInt64, bits: UInt64, id: UInt64
   ) -> LogRecord? {
-    func at(_ member: String) -> UInt64 { info &+ (offset("printk_info.\(member)") ?? 0) }
-    guard let sequence = space.word(at: at("seq")), let time = space.word(at: at("ts_nsec")),
-      let length = space.integer(UInt16.self, at: at("text_len")),
+    guard let sequence = space.word(at: info &+ members.sequence), let time = space.word(at: info &+ members.time),
+      let length = space.integer(UInt16.self, at: info &+ members.length),
       // facility u8, then flags:5 and level:3, stand between text_len and caller_id.
-      let facility = space.integer(UInt8.self, at: at("text_len") &+ 2),
-      let level = space.integer(UInt8.self, at: at("text_len") &+ 3),
-      let caller = space.integer(UInt32.self, at: at("caller_id"))
+      let facility = space.integer(UInt8.self, at: info &+ members.length &+ 2),
+      let level = space.integer(UInt8.self, at: info &+ members.length &+ 3),
+      let caller = space.integer(UInt32.self, at: info &+ members.caller)
     else { return nil }
     var message = ""
     // Both lowest bits say that there is no text.

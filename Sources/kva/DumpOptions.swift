@@ -47,6 +47,12 @@ struct DumpOptions: ParsableArguments {
     help: ArgumentHelp("Keep up to this much decompressed memory, such as 64M.", valueName: "size"))
   var cacheSize: ByteSize?
 
+  /// Whether nothing is said of how to open the dump.
+  var isPlain: Bool {
+    vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
+      && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
+  }
+
   /// Opens the dump.
   func open() throws -> DumpFile {
     try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
@@ -107,20 +113,8 @@ struct TablesOptions: ParsableArguments {
     if el2, ttbr0 != nil { throw ValidationError("--el2 and --ttbr0 exclude each other.") }
   }
 
-  /// Whether other tables than the kernel's are asked for.
-  var isGiven: Bool { el2 || ttbr0 != nil }
-
-  /// The tables; nil where none are asked for. An error ends the command.
-  func regime(in kernel: Kernel) throws -> TranslationRegime? {
-    guard isGiven else { return nil }
-    switch ttbr0.map({ kernel.userRegime($0) }) ?? kernel.hypervisorRegime {
-    case .success(let regime): return regime
-    case .failure(let failure):
-      let option = ttbr0.map { "--ttbr0 \($0)" } ?? "--el2"
-      Diagnostics.report("\(kernel.dump.path): \(option): \(failure.message)")
-      throw ExitCode.notFound
-    }
-  }
+  /// The option as it was given; nil where none was.
+  var given: String? { ttbr0.map { "--ttbr0 \($0)" } ?? (el2 ? "--el2" : nil) }
 }
 
 /// A number on the command line: hex with 0x, else decimal.
@@ -174,14 +168,17 @@ struct Queries: ParsableArguments {
   var arguments: [String] = []
 
   /// Calls `body` with each query in turn. Answers are written out before the process waits for input.
-  func forEach(_ output: Output, _ body: (String) throws -> Void) rethrows {
+  func forEach(_ session: Session, _ body: (String) throws -> Void) throws {
     for argument in arguments.isEmpty ? ["-"] : arguments {
       guard argument == "-" else {
         try body(argument)
         continue
       }
-      var lines = InputLines()
-      while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
+      guard session.readsQueries else {
+        throw ValidationError("Give the queries as arguments: here standard input holds the commands")
+      }
+      var lines = InputLines(limit: Limits.queryBytes)
+      while let line = lines.next(beforeWaiting: { session.output.flush() }) { try body(line.text) }
     }
   }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva info`: what the dump is, and which kernel is in it.
-struct InfoCommand: ParsableCommand {
+struct InfoCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Show the dump's format and the kernel's facts, each with its source.",
@@ -13,16 +13,16 @@ struct InfoCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let dump = try session.dump
+    let output = session.output
     let kernel: Kernel
     do {
-      kernel = try options.kernel(in: dump)
+      kernel = try session.kernel
     } catch let error as LocatedError where error.kind == .missing && error.file == dump.path {
       // What the file says of itself is worth showing without the kernel.
       show(dump, nil, output)
-      Diagnostics.report(error.description)
+      session.report(error)
       throw ExitCode.notFound
     }
     show(kernel.dump, kernel, output)
@@ -30,7 +30,6 @@ struct InfoCommand: ParsableCommand {
 
   private func show(_ dump: DumpFile, _ kernel: Kernel?, _ output: Output) {
     if options.json { output.infoJSON(dump, kernel) } else { output.infoText(dump, kernel) }
-    output.flush()
   }
 }
 
@@ -41,6 +40,7 @@ extension Output {
     let facts = kernel?.facts
     let pageSize = facts?.granule.value.size
     jsonLine { object in
+      object.number("schema", Kva.schema)
       object.string("format", summary.format)
       object.number("pageSize", pageSize)
       object.number("vaBits", facts?.vaBits.value)
@@ -101,6 +101,7 @@ extension Output {
           sources.string("types", types.isEmpty ? nil : types)
         }
       }
+      if let kernel { object.evidence(for: kernel) }
       object.strings("warnings", kernel?.warnings ?? dump.warnings)
     }
   }
@@ -129,6 +130,7 @@ extension Output {
         line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
       }
       registersText(of: kernel, line)
+      evidenceText(for: kernel, line)
       let symbols = kernel.symbols.origins
       line("symbols", symbols.isEmpty ? "none known; give --vmlinux FILE" : symbols.joined(separator: ", "))
       let types = kernel.types.sources.map(\.origin)

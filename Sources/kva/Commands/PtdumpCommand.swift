@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva ptdump`: every mapping.
-struct PtdumpCommand: ParsableCommand {
+struct PtdumpCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "ptdump",
     abstract: "List every mapping of the kernel's tables, those that are alike merged.",
@@ -30,7 +30,7 @@ struct PtdumpCommand: ParsableCommand {
     if format == .kernel, options.json || range != nil || region != nil {
       throw ValidationError("--format kernel prints all of the kernel's text; it goes with no part of it or --json.")
     }
-    if region != nil, tables.isGiven {
+    if region != nil, tables.given != nil {
       throw ValidationError("The tables of user space and of the hypervisor have no regions.")
     }
     if format == .kernel, tables.el2 {
@@ -39,29 +39,27 @@ struct PtdumpCommand: ParsableCommand {
     if region != nil, range != nil { throw ValidationError("Give --range or --region.") }
   }
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let user = try tables.regime(in: kernel)
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
+    let user = try session.regime(tables)
+    let output = session.output
     if format == .kernel {
       let listed = kernel.kernelListing(user: user) { line in
         output.text(line)
         output.newline()
       }
-      output.flush()
       guard let (result, problems) = listed else {
-        Diagnostics.report("\(dump.path): nothing tells how this kernel divides its addresses; see kva info")
+        session.report("nothing tells how this kernel divides its addresses; see kva info")
         throw ExitCode.notFound
       }
-      if !Diagnostics.report(result, problems, dump) { throw ExitCode.notFound }
+      if !session.report(result, problems, kernel.dump) { throw ExitCode.notFound }
       return
     }
     var spans: [ClosedRange<UInt64>?] = [range?.addresses]
     if let region {
       spans = kernel.addresses(of: region.region)
       if spans.isEmpty {
-        Diagnostics.report("\(dump.path): this kernel has no region '\(region.region.rawValue)'")
+        session.report("this kernel has no region '\(region.region.rawValue)'")
         throw ExitCode.notFound
       }
     }
@@ -74,8 +72,7 @@ struct PtdumpCommand: ParsableCommand {
           output.mappedRangeText(range, user ?? kernel.regime, kernel)
         }
       }
-      output.flush()
-      isWhole = Diagnostics.report(result, problems, dump) && isWhole
+      isWhole = session.report(result, problems, kernel.dump) && isWhole
     }
     if !isWhole { throw ExitCode.notFound }
   }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva resolve`: virtual address or symbol to physical address.
-struct ResolveCommand: ParsableCommand {
+struct ResolveCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "resolve",
     abstract: "Translate virtual addresses and symbols by the tables in the dump.",
@@ -23,14 +23,15 @@ struct ResolveCommand: ParsableCommand {
   @Flag(help: "Show beside the walked answer what the kernel's own arithmetic says.")
   var verify = false
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
+  mutating func take(_ arguments: [String]) { queries.arguments = arguments }
+
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
     let arithmetic = verify ? Arithmetic(kernel) : nil
-    let user = try tables.regime(in: kernel)
-    let output = Output()
+    let user = try session.regime(tables)
+    let output = session.output
     var allFound = true
-    queries.forEach(output) { query in
+    try queries.forEach(session) { query in
       let resolution = kernel.resolve(query, trace: walk, user: user)
       let check = arithmetic.flatMap { arithmetic in
         resolution.virtual.flatMap { arithmetic.answer($0, in: resolution.region) }
@@ -43,7 +44,6 @@ struct ResolveCommand: ParsableCommand {
         output.resolutionText(resolution, kernel, withWalk: walk, check)
       }
     }
-    output.flush()
     if !allFound { throw ExitCode.notFound }
   }
 }
