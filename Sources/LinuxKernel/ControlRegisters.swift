@@ -51,8 +51,8 @@ extension Kernel {
     case nil: break
     }
     set(.e0pd1, log.detected("E0PD").map { $0 ? 1 : 0 }, logged)
-    let sizes = [32, 36, 40, 42, 44, 48, 52]
-    set(.ips, log.physicalBits.flatMap(sizes.firstIndex).map(UInt64.init), "\(logged): KVM's IPA size limit")
+    let size = log.physicalBits.flatMap { TranslationControl.physicalWidths.firstIndex(of: $0) }
+    set(.ips, size.map(UInt64.init), "\(logged): KVM's IPA size limit")
     return (control, sources)
   }
 
