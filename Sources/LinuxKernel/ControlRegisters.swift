@@ -70,9 +70,10 @@ extension Kernel {
   /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
   /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
   public var hidesFromUser: Sourced<Bool>? {
-    guard let text = vmcoreinfo?.symbol("_stext"), let leaf = translate(VirtualAddress(text)).leaf else { return nil }
+    let image = symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? facts.swapperVirtual?.value
+    guard let leaf = image.flatMap({ translate($0).leaf }) else { return nil }
     return Sourced(
-      !leaf.attributes.isGlobal, "nG of the kernel's text is \(leaf.attributes.isGlobal ? "clear" : "set")")
+      !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
   }
 
   /// Whether TTBRs have CnP set; nil where the log does not tell.

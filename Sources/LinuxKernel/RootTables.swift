@@ -58,10 +58,7 @@ private struct RootTableFinder {
           name: name, virtual: facts.swapperVirtual.map { $0.value.rawValue &- distance }, physical: below(count),
           source: "its place before swapper_pg_dir, and \(why)"))
     }
-    // OFFSET(uts_namespace.name) came with 5.11, as reserved_pg_dir did.
-    if isMissing("reserved_pg_dir", "reserved_ttbr0"), kernel.vmcoreinfo?.offset("uts_namespace.name") != nil,
-      isEmpty(below(1))
-    {
+    if isMissing("reserved_pg_dir", "reserved_ttbr0"), hasReservedTable, isEmpty(below(1)) {
       add("reserved_pg_dir", pagesBelow: 1, "it is empty")
     }
     if isMissing("tramp_pg_dir") {
@@ -78,6 +75,12 @@ private struct RootTableFinder {
       add("idmap_pg_dir", pagesBelow: UInt64(place), "it maps __idmap_text_start to itself")
     }
     return tables
+  }
+
+  /// Whether the kernel has reserved_pg_dir: 5.11, with which VMCOREINFO's OFFSET(uts_namespace.name) came.
+  private var hasReservedTable: Bool {
+    let version = kernel.facts.release.flatMap { KernelVersion(release: $0.value) }
+    return kernel.vmcoreinfo?.offset("uts_namespace.name") != nil || version.map { $0 >= KernelVersion(5, 11) } ?? false
   }
 
   private func below(_ pages: UInt64) -> PhysicalAddress {
