@@ -123,6 +123,38 @@ struct NamesTests {
   }
 
   @Test(
+    "Zones are those of every node that has its own number",
+    .enabled(if: functionsOnly != nil, "no corpus here: set KVA_CORPUS"))
+  func zones() throws {
+    let entry = try #require(Self.functionsOnly)
+    let original = try entry.path("vmcore.elf")
+    let facts = try entry.facts()
+    let numberAt = try #require(try entry.vmcoreinfo()["OFFSET(pglist_data.node_id)"].flatMap { UInt64($0) })
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      let core = try PatchedCore(copying: original, to: path, root: facts.swapperPgDir &- facts.kimageVoffset)
+      func zone() throws -> String? {
+        let task = try Kva.run(["tasks", path, "--json"]).objects()[1]["task"] as? String ?? ""
+        let frame = try Kva.run(["identify", path, task, "--json"]).object()["frame"] as? [String: Any]
+        return frame?["zone"] as? String
+      }
+      let table = try #require(number(try Kva.run(["resolve", path, "node_data", "--json"]).object()["virtual"]))
+      let node = try core.word(table)
+      #expect(try core.half(node + numberAt) == 0)
+      // The same node as number 2 of the table, the first two being absent.
+      try core.set(0, at: table)
+      try core.set(node, at: table + 16)
+      #expect(try zone() == nil)
+      try core.set([2, 0, 0, 0], at: node + numberAt)
+      #expect(try zone() == "DMA")
+      // What stands in the table and is no node leads nowhere.
+      try core.set(0xffff_0000_0000_0000, at: table)
+      try core.set(.max, at: table + 8)
+      #expect(try zone() == "DMA")
+    }
+  }
+
+  @Test(
     "A module's own types continue the kernel's",
     .enabled(if: functionsOnly != nil, "no corpus here: set KVA_CORPUS"))
   func moduleTypes() throws {
