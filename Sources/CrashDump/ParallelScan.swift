@@ -8,7 +8,10 @@ enum ParallelScan {
 
   /// Calls `body` with each mebibyte of each of `ranges` and the number of the range, on all cores at once,
   /// until one call returns false.
-  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) {
+  ///
+  /// - Returns: false when one did.
+  @discardableResult
+  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) -> Bool {
     var firstPiece: [Int] = []
     var count = 0
     for range in ranges {
@@ -29,5 +32,6 @@ enum ParallelScan {
       let end = min(start + pieceSize, ranges[low].upperBound)
       if !body(low, start..<end) { ended.store(true, ordering: .relaxed) }
     }
+    return !ended.load(ordering: .relaxed)
   }
 }

@@ -159,7 +159,8 @@ public final class BTFTypes: TypeLayout {
   private func text(_ offset: Int) -> String {
     guard offset >= 0, offset < strings.count else { return "" }
     let start = strings.lowerBound + offset
-    let end = bytes[start..<strings.upperBound].firstIndex(of: 0) ?? strings.upperBound
+    let limit = min(start + Limits.symbolName, strings.upperBound)
+    let end = bytes[start..<limit].firstIndex(of: 0) ?? limit
     return String(decoding: bytes[start..<end], as: UTF8.self)
   }
 
@@ -179,20 +180,23 @@ public final class BTFTypes: TypeLayout {
     return nil
   }
 
-  /// The member `name` of the structure at `start`, anonymous ones searched: its type and bits.
+  /// The member `name` of the structure at `start`, anonymous ones searched: its type and bits. `work` is how
+  /// many members may still be looked at.
   private func member(
-    _ name: Int, _ start: Int, _ index: Index, depth: Int = 0
+    _ name: Int, _ start: Int, _ index: Index, depth: Int = 0, _ work: inout Int
   ) -> (type: Int, bitOffset: Int, bitSize: Int)? {
     guard depth < Self.depth, kind(start) == Kind.structure || kind(start) == Kind.union else { return nil }
     let hasBitFields = half(start + 4) >> 31 == 1
     for number in 0..<count(start) {
+      guard work > 0 else { return nil }
+      work -= 1
       let at = start + 12 + 12 * number
       let raw = half(at + 8)
       let bitOffset = hasBitFields ? raw & 0xffffff : raw
       let type = half(at + 4)
       if half(at) == name { return (type, bitOffset, hasBitFields ? raw >> 24 : 0) }
       if half(at) == 0 || bytes[strings.lowerBound + min(half(at), strings.count - 1)] == 0,
-        let inner = resolved(type, index), let found = member(name, inner, index, depth: depth + 1)
+        let inner = resolved(type, index), let found = member(name, inner, index, depth: depth + 1, &work)
       {
         return (found.type, bitOffset + found.bitOffset, found.bitSize)
       }
@@ -213,21 +217,17 @@ public final class BTFTypes: TypeLayout {
       guard var number = find(type, &index) else { return nil }
       var bitOffset = 0
       var bitSize = 0
+      var work = Limits.membersPerQuestion
       for part in path.split(separator: ".") {
         guard let start = resolved(number, index), let name = string(String(part)),
-          let found = member(name, start, index)
+          let found = member(name, start, index, &work)
         else { return nil }
         bitOffset += found.bitOffset
         bitSize = found.bitSize
         number = found.type
       }
-      guard let size = size(number, index) else { return nil }
-      guard bitSize > 0 else { return TypeMember(offset: bitOffset / 8, size: size) }
-      // The bits are counted from the unit of the member's type that holds them.
-      let unit = size * 8
-      let offset = bitOffset / unit * size
-      let first = bitOffset - offset * 8
-      return TypeMember(offset: offset, size: size, bits: first..<(first + bitSize))
+      guard let size = size(number, index), size <= Limits.typeBytes else { return nil }
+      return TypeMember(firstBit: bitOffset, bitCount: bitSize > 0 ? bitSize : nil, unit: size)
     }
   }
 

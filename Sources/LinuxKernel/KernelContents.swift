@@ -46,8 +46,7 @@ final class KernelContents: Sendable {
     ignoresTopByte = Lazy { Self.topByteIgnored(kallsyms) }
     moduleSymbols = ModuleSymbols(
       table: Lazy {
-        let reader = ModuleReader(space, types.value)
-        return modules.value.elements.flatMap { reader.symbols(of: $0) }
+        ModuleReader(space, types.value).symbols(of: modules.value.elements)
       })
   }
 
@@ -140,8 +139,12 @@ extension ModuleReader {
       return nil
     }
     let image = space.image
+    var bytesLeft = Limits.moduleSearchBytes
+    var candidatesLeft = Limits.moduleCandidates
     for area in areas where area.end - area.start <= 64 << 20 && !area.flags.contains("ioremap") {
       var head: UInt64?
+      guard bytesLeft >= area.end - area.start, candidatesLeft > 0 else { return nil }
+      bytesLeft -= area.end - area.start
       space.forEachPiece(area.start..<area.end, overlap: 0) { start, bytes in
         for offset in stride(from: 0, to: bytes.count - 64, by: 8) {
           // struct module begins with its state, MODULE_STATE_LIVE being 0, and its list.
@@ -153,6 +156,8 @@ extension ModuleReader {
             let previous = space.word(at: link &+ 8), space.word(at: next &+ 8) == link,
             space.word(at: previous) == link
           else { continue }
+          guard candidatesLeft > 0 else { return false }
+          candidatesLeft -= 1
           let links = space.list(at: link, named: "modules")
           guard links.notes.isEmpty, let found = links.elements.first(where: { image.contains($0) }) else { continue }
           head = found

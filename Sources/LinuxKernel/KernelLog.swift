@@ -53,7 +53,7 @@ struct KernelLogReader {
       let tail = space.word(at: ring &+ descriptors &+ tailAt),
       let descriptorTable = space.word(at: ring &+ descriptors &+ table),
       let infoTable = space.word(at: ring &+ descriptors &+ infos),
-      let text = space.word(at: ring &+ data &+ textAt), count < 32, bits < 40
+      let text = space.word(at: ring &+ data &+ textAt), count <= Limits.logCountBits, bits < 40
     else {
       result.notes.append("the log at \(hex(ring)) cannot be read: it is not in the dump, or damaged")
       return result
@@ -61,6 +61,7 @@ struct KernelLogReader {
     let ids: UInt64 = 1 << 62 - 1
     let mask = UInt64(1) << UInt64(count) - 1
     var unreadable = 0
+    var textLeft = Limits.listText
     // At most as many records as the ring has room for, whatever the numbers say.
     for step in 0...min((head &- tail) & ids, mask) {
       let id = (tail &+ step) & ids
@@ -79,6 +80,11 @@ struct KernelLogReader {
       else {
         unreadable += 1
         continue
+      }
+      textLeft -= record.text.utf8.count
+      guard textLeft >= 0 else {
+        result.notes.append("the log has more than \(Limits.listText) bytes of text: the rest is left out")
+        break
       }
       result.elements.append(record)
     }
@@ -144,6 +150,10 @@ struct KernelLogReader {
     var here = Int(first)
     var sequence: UInt64 = 0
     var seen = 0
+    guard header >= 16 else {
+      result.notes.append("the log cannot be read: VMCOREINFO says that its records have \(header) bytes")
+      return result
+    }
     repeat {
       guard let length = integer(here + lengthAt, 2), let time = integer(here + timeAt, 8),
         let text = integer(here + textAt, 2), let facility = integer(here + textAt + 4, 1),

@@ -52,15 +52,7 @@ public struct KernelSpace: ByteSource {
 
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    guard range.upperBound - range.lowerBound <= UInt64(Limits.readAtOnce) else { return nil }
-    // Storage follows what is mapped: a length from the dump costs nothing until its first page is there.
-    guard range.isEmpty || leaf(at: range.lowerBound) != nil, range.isEmpty || leaf(at: range.upperBound - 1) != nil
-    else { return nil }
-    var bytes = [UInt8](repeating: 0, count: range.count)
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    guard copy(range.lowerBound, count: range.count, into: &raw, at: 0) else { return nil }
-    return unsafe body(bytes.span.bytes)
+    withCopy(of: range, body)
   }
 
   /// `count` bytes at `address`; nil where they are not all there.

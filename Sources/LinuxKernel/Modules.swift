@@ -101,7 +101,7 @@ struct ModuleReader: Sendable {
       switch module(at: link &- UInt64(list.offset)) {
       case .some(let module?): result.elements.append(module)
       case .some(nil): break
-      case nil: result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read")
+      case nil: result.note("the module at \(hex(link &- UInt64(list.offset))) cannot be read")
       }
     }
     return result
@@ -132,23 +132,30 @@ struct ModuleReader: Sendable {
     // The list itself holds one reference (MODULE_REF_BASE).
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
-      references: object.signed(references).map { $0 - 1 })
+      references: object.signed(references).map { $0 &- 1 })
   }
 
-  /// The symbols of `module`, from its own kallsyms.
-  func symbols(of module: KernelModule) -> [Symbol] {
+  /// The symbols of `modules`, from the kallsyms of each.
+  func symbols(of modules: [KernelModule]) -> [Symbol] {
+    var result: [Symbol] = []
+    var textLeft = Limits.listText
+    for module in modules { addSymbols(of: module, to: &result, &textLeft) }
+    return result
+  }
+
+  private func addSymbols(of module: KernelModule, to result: inout [Symbol], _ textLeft: inout Int) {
     guard let table = KernelObject(space: space, address: module.structure).number(kallsyms), table != 0 else {
-      return []
+      return
     }
     let object = KernelObject(space: space, address: table)
     func field(_ name: String) -> UInt64? { object.number(types.member(name, of: "mod_kallsyms")) }
     guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab"),
       count > 0, count <= UInt64(Limits.symbols), let bytes = space.bytes(at: entries, count: Int(count) * 24)
-    else { return [] }
+    else { return }
     // 5.2 took the type letters out of st_info into a table of their own (1c7651f43777).
     let letters = field("typetab").flatMap { space.bytes(at: $0, count: Int(count)) }
-    var result: [Symbol] = []
     for number in 1..<max(1, Int(count)) {
+      guard result.count < Limits.moduleSymbols, textLeft > 0 else { return }
       let at = number * 24
       let entry = bytes[at..<(at + 24)]
       func integer(_ offset: Int, _ size: Int) -> UInt64 {
@@ -157,12 +164,12 @@ struct ModuleReader: Sendable {
       guard integer(6, 2) != 0, let name = space.string(at: strings &+ integer(0, 4), limit: Limits.symbolName),
         !name.isEmpty
       else { continue }
+      textLeft -= name.utf8.count
       result.append(
         Symbol(
           name: name, address: integer(8, 8), size: integer(16, 8), type: letters?[number] ?? entry[at + 4],
           module: module.name))
     }
-    return result
   }
 }
 
