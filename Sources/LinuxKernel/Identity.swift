@@ -130,7 +130,9 @@ extension Kernel {
   /// (arch/arm64/include/asm/memory.h)
   private func stackSize(_ task: KernelTask) -> UInt64 {
     let page = regime.granule.size
-    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) { return area.end - area.start &- page }
+    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) {
+      return area.end - area.start &- page
+    }
     return max(16 << 10, page)
   }
 
