@@ -40,36 +40,39 @@ public enum Limits {
   public static let vmcoreinfoBytes = 64 << 10
   /// Copies of VMCOREINFO in RAM that are tried: a kernel has three, and each earlier boot may have left some.
   public static let vmcoreinfoCopies = 64
+  /// Pages that are tried as the kernel's root table where nothing names it: every process has a few tables that
+  /// look like one; 64 Ki processes do.
+  public static let rootCandidates = 1 << 18
   /// Section headers of a vmlinux: one built with a section a function has some 100,000.
   public static let sections = 1 << 20
   /// Symbols of a vmlinux or of kallsyms: a debug build of an allyesconfig kernel has about a million.
   public static let symbols = 1 << 22
-  /// Bytes of the note sections of a vmlinux that are searched for its build-ID: they have some 200.
-  public static let noteSectionBytes: UInt64 = 1 << 20
+  /// Bytes of the names that a module has: the largest drivers have a few hundred KiB.
+  public static let moduleStrings = 16 << 20
+  /// Bytes of the symbol tables of all modules that are kept: each module of a distribution's kernel, all loaded,
+  /// would take 20 MiB.
+  public static let moduleTables = 128 << 20
   /// Places that look like the token table of kallsyms: one in every kernel seen, by chance a few more.
   public static let kallsymsAnchors = 256
+  /// Bytes of the note sections of a vmlinux that are searched for its build-ID: they have some 200.
+  public static let noteSectionBytes: UInt64 = 1 << 20
   /// Bytes of BTF: a distribution's kernel has 6 MiB, a debug one 20.
   public static let btfBytes = 64 << 20
-  /// Members of structures in BTF that are looked at for one question: `task_struct` with all that is anonymous
-  /// in it has some 400.
-  public static let membersPerQuestion = 1 << 16
   /// Bytes of the kernel image that are searched: an allyesconfig kernel has some 200 MiB.
   public static let imageBytes: UInt64 = 256 << 20
   /// Elements of a list in the dump that are followed, and of lists of lists all together: tasks, modules,
   /// vmalloc areas. The kernel gives 32,768 PIDs where nothing else is configured.
   public static let listElements = 1 << 20
+  /// Modules: a distribution builds some 5,000.
+  public static let modules = 1 << 14
   /// Sentences about what is missing from one list; what goes on after so many is one thing.
   public static let listNotes = 64
-  /// Symbols of all modules together: a distribution's kernel with every module loaded has some 300,000.
-  public static let moduleSymbols = 1 << 20
-  /// Bytes of names and texts that are kept of one list: symbols of modules, the log.
-  public static let listText = 64 << 20
-  /// Bytes of vmalloc space that are searched for a module: all modules of a distribution's kernel have 100 MiB.
-  public static let moduleSearchBytes: UInt64 = 1 << 30
-  /// What looks like a module, but is on no list of modules, before the search is given up.
-  public static let moduleCandidates = 64
+  /// Bytes of text that are kept of the log.
+  public static let logText = 64 << 20
   /// log2 of the records of the kernel's log: CONFIG_LOG_BUF_SHIFT is 25 at most, a record of 32 bytes.
   public static let logCountBits = 20
+  /// NUMA nodes: NODES_SHIFT is 10 at most on arm64.
+  public static let nodes = 1024
   /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
   public static let cpus = 4096
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
@@ -106,8 +109,19 @@ public enum Limits {
   public static let programOutput = 64 << 10
   /// Bytes of one query or option value read from standard input.
   public static let queryBytes = 64 << 10
+  /// Bytes of one request to `batch`: ten thousand addresses at once are 200 KiB.
+  public static let requestBytes = 4 << 20
+  /// Arrays and objects inside one another in a request: a sound one has three.
+  public static let jsonDepth = 16
+  /// Commands, each with its options, that are kept parsed between requests, and user tables that are kept found.
+  public static let keptParses = 256
+  /// Problems that are told of one request: a thousand broken lists say no more than these.
+  public static let keptProblems = 256
   /// Near names offered for an unknown symbol.
   public static let suggestions = 3
+  /// Bytes that a hypervisor's tables map and that are searched: the kernel's read-only data, at most as much as
+  /// an image has, and a few pages a CPU.
+  public static let hypervisorBytes: UInt64 = 64 << 20
   /// Tables that one pass reads, whatever memory the dump has: 128 TiB of 4 KiB pages, each mapped twice.
   public static let sweptTables = 1 << 27
   /// Findings of an audit that are told apart; what goes on after so many is one thing.

@@ -54,7 +54,7 @@ final class RawImage: DumpContainer {
   }
 
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins
-  /// at a multiple of 64 KiB, or VMCOREINFO at one of 4 KiB.
+  /// at a multiple of 64 KiB, or VMCOREINFO or a page of table entries at one of 4 KiB.
   /// (Documentation/arch/arm64/booting.rst, "Call the kernel image")
   static func mayBe(_ file: DumpBytes) -> Bool {
     guard file.byteCount >= 1 << 20 else { return false }
@@ -67,11 +67,22 @@ final class RawImage: DumpContainer {
     where imageSize(offset) != nil {
       return true
     }
-    for offset in stride(from: UInt64(0), through: file.byteCount - 64, by: 4096)
-    where file.withBytes(offset..<(offset + 64), { $0.hasBytes("OSRELEASE=", at: 0) }) == true {
+    for offset in stride(from: UInt64(0), through: file.byteCount - 4096, by: 4096)
+    where file.withBytes(offset..<(offset + 4096), { $0.hasBytes("OSRELEASE=", at: 0) || isTable($0, 0) }) == true {
       return true
     }
     return false
+  }
+
+  /// Whether the 4 KiB at `offset` are entries that lead to tables, two at least, and zeros.
+  private static func isTable(_ bytes: RawSpan, _ offset: Int) -> Bool {
+    var tables = 0
+    for place in stride(from: offset, to: offset + 4096, by: 8) {
+      guard let word = bytes.integer(UInt64.self, at: place), word != 0 else { continue }
+      guard Descriptor(rawValue: word).isPlainTable else { return false }
+      tables += 1
+    }
+    return tables > 1
   }
 
   /// Whether an arm64 Image begins at `offset`: the magic, and an image size and flags that can be.

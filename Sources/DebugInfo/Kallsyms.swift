@@ -62,6 +62,13 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   public var origin: String { "kallsyms in the dump" }
   /// How many symbols there are.
   public var count: Int { tables.count }
+  /// An address that none of the tables passes but for the sequence numbers: what is read-only in the kernel and
+  /// is no data of a file's own stands behind it, the export tables and BTF among it.
+  /// (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
+  public var end: UInt64 {
+    let size: UInt64 = if case .absolute = tables.addresses { 8 } else { 4 }
+    return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) &* size)
+  }
 
   private let tables: KallsymsTables
   private let space: Space
@@ -87,6 +94,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var starts: [Int32] = []
 
     func bytes(_ token: UInt8) -> ArraySlice<UInt8> { text[Int(starts[Int(token)])..<Int(starts[Int(token) + 1])] }
+
+    /// How many letters `tokens` spell.
+    @inline(__always)
+    func length(_ tokens: ArraySlice<UInt8>) -> Int {
+      var length: Int32 = 0
+      for token in tokens { length &+= starts[Int(token) + 1] &- starts[Int(token)] }
+      return Int(length)
+    }
   }
 
   /// Reads the small tables and looks whether they agree with each other.
@@ -283,22 +298,27 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return nil
   }
 
-  /// The addresses of those of `names` that there are, in one pass.
+  /// The addresses of those of `names` that there are, in one pass: names of another length are passed by.
   public func addresses(of names: [String]) -> [Int: UInt64] {
     guard let all = allNames(), let offsets = allOffsets() else { return [:] }
-    let wanted = names.map { Array($0.utf8) }
+    var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
+    // A name stands behind its type letter.
+    var lengths = Set(wanted.map { $0.name.count + 1 }).sorted()
     var result: [Int: UInt64] = [:]
     var position = 0
     for number in 0..<tables.count {
       guard let (length, start) = Self.header(all.bytes[...], position), start + length <= all.bytes.count else {
         break
       }
-      let tokens = all.bytes[start..<(start + length)]
-      for (place, name) in wanted.enumerated() where result[place] == nil && spells(tokens, name) {
-        result[place] = address(number, offsets.bytes)
-      }
-      if result.count == wanted.count { break }
       position = start + length
+      let tokens = all.bytes[start..<position]
+      guard lengths.contains(self.tokens.length(tokens)),
+        let match = wanted.firstIndex(where: { spells(tokens, $0.name) })
+      else { continue }
+      result[wanted[match].place] = address(number, offsets.bytes)
+      wanted.remove(at: match)
+      if wanted.isEmpty { break }
+      lengths = Set(wanted.map { $0.name.count + 1 }).sorted()
     }
     return result
   }

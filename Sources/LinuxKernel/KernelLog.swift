@@ -15,24 +15,47 @@ public struct LogRecord: Sendable {
   public let caller: String?
   /// The text.
   public let text: String
+
+  /// Puts a message together.
+  public init(
+    sequence: UInt64 = 0, timestamp: UInt64 = 0, level: Int = 0, facility: Int = 0, caller: String? = nil, text: String
+  ) {
+    self.sequence = sequence
+    self.timestamp = timestamp
+    self.level = level
+    self.facility = facility
+    self.caller = caller
+    self.text = text
+  }
 }
 
 /// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. All that is
-/// needed is in VMCOREINFO.
+/// needed is in VMCOREINFO; without that the types tell it.
 /// (kernel/printk/printk_ringbuffer.h and .c; kernel/printk/printk.c of 5.9)
 struct KernelLogReader {
   let space: KernelSpace
   let vmcoreinfo: VMCoreInfo
+  let types: Lazy<KernelTypes>
   let symbol: (String) -> UInt64?
 
   /// The messages, the oldest first.
   func records() -> Listing<LogRecord> {
     if let ring = symbol("prb").flatMap({ space.word(at: $0) }) { return ringRecords(ring) }
     if symbol("log_buf") != nil { return bufferRecords() }
-    return Listing(notes: ["VMCOREINFO names neither prb nor log_buf: where the log is, is not known"])
+    return Listing(notes: ["no symbol names prb or log_buf, so that the log is not found; give --vmlinux"])
   }
 
-  private func offset(_ name: String) -> UInt64? { vmcoreinfo.offset(name).map { UInt64($0) } }
+  /// Records in a row of reads that fail, after which the ring is taken to be lost: as many as fill a MiB of text.
+  private static let lostRecords = 1 << 15
+
+  /// Where `TYPE.MEMBER` is in its type.
+  private func offset(_ name: String) -> UInt64? {
+    if let told = vmcoreinfo.offset(name) { return UInt64(exactly: told) }
+    let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+    return types.value.member(parts[1], of: parts[0]).map { UInt64($0.offset) }
+  }
+
+  private func size(_ type: String) -> Int? { vmcoreinfo.size(type) ?? types.value.size(of: type) }
 
   // MARK: - The ring of 5.10
 
@@ -43,10 +66,10 @@ struct KernelLogReader {
       let countBits = offset("prb_desc_ring.count_bits"), let table = offset("prb_desc_ring.descs"),
       let infos = offset("prb_desc_ring.infos"), let headAt = offset("prb_desc_ring.head_id"),
       let tailAt = offset("prb_desc_ring.tail_id"), let sizeBits = offset("prb_data_ring.size_bits"),
-      let textAt = offset("prb_data_ring.data"), let descriptorSize = vmcoreinfo.size("prb_desc"),
+      let textAt = offset("prb_data_ring.data"), let descriptorSize = size("prb_desc"),
       let stateAt = offset("prb_desc.state_var"), let blockAt = offset("prb_desc.text_blk_lpos"),
       let beginAt = offset("prb_data_blk_lpos.begin"), let nextAt = offset("prb_data_blk_lpos.next"),
-      let infoSize = vmcoreinfo.size("printk_info"),
+      let infoSize = size("printk_info"), let members = InfoMembers(offset),
       let count = space.integer(UInt32.self, at: ring &+ descriptors &+ countBits),
       let bits = space.integer(UInt32.self, at: ring &+ data &+ sizeBits),
       let head = space.word(at: ring &+ descriptors &+ headAt),
@@ -55,13 +78,17 @@ struct KernelLogReader {
       let infoTable = space.word(at: ring &+ descriptors &+ infos),
       let text = space.word(at: ring &+ data &+ textAt), count <= Limits.logCountBits, bits < 40
     else {
-      result.notes.append("the log at \(hex(ring)) cannot be read: it is not in the dump, or damaged")
+      let isKnown = offset("printk_ringbuffer.desc_ring") != nil
+      result.notes.append(
+        isKnown
+          ? "the log at \(hex(ring)) cannot be read: it is not in the dump, or damaged"
+          : "the type printk_ringbuffer is not known: give --vmlinux, or a kernel with BTF")
       return result
     }
     let ids: UInt64 = 1 << 62 - 1
     let mask = UInt64(1) << UInt64(count) - 1
     var unreadable = 0
-    var textLeft = Limits.listText
+    var textLeft = Limits.logText
     // At most as many records as the ring has room for, whatever the numbers say.
     for step in 0...min((head &- tail) & ids, mask) {
       let id = (tail &+ step) & ids
@@ -69,6 +96,8 @@ struct KernelLogReader {
       let descriptor = descriptorTable &+ index &* UInt64(descriptorSize)
       guard let state = space.word(at: descriptor &+ stateAt) else {
         unreadable += 1
+        // Of a ring that is not there nothing more is asked.
+        if unreadable > Self.lostRecords { break }
         continue
       }
       // Committed and finalized records are there; a reserved one is being written.
@@ -76,14 +105,15 @@ struct KernelLogReader {
       guard let begin = space.word(at: descriptor &+ blockAt &+ beginAt),
         let next = space.word(at: descriptor &+ blockAt &+ nextAt),
         let record = ringRecord(
-          infoTable &+ index &* UInt64(infoSize), text: text, begin: begin, next: next, bits: UInt64(bits), id: id)
+          infoTable &+ index &* UInt64(infoSize), members, text: text, begin: begin, next: next, bits: UInt64(bits),
+          id: id)
       else {
         unreadable += 1
         continue
       }
       textLeft -= record.text.utf8.count
       guard textLeft >= 0 else {
-        result.notes.append("the log has more than \(Limits.listText) bytes of text: the rest is left out")
+        result.notes.append("the log has more than \(Limits.logText) bytes of text: the rest is left out")
         break
       }
       result.elements.append(record)
@@ -92,16 +122,30 @@ struct KernelLogReader {
     return result
   }
 
+  /// Where the members of `struct printk_info` are.
+  private struct InfoMembers {
+    var sequence, time, length, caller: UInt64
+
+    init?(_ offset: (String) -> UInt64?) {
+      guard let sequence = offset("printk_info.seq"), let time = offset("printk_info.ts_nsec"),
+        let length = offset("printk_info.text_len"), let caller = offset("printk_info.caller_id")
+      else { return nil }
+      self.sequence = sequence
+      self.time = time
+      self.length = length
+      self.caller = caller
+    }
+  }
+
   private func ringRecord(
-    _ info: UInt64, text: UInt64, begin: UInt64, next: UInt64, bits: UInt64, id: UInt64
+    _ info: UInt64, _ members: InfoMembers, text: UInt64, begin: UInt64, next: UInt64, bits: UInt64, id: UInt64
   ) -> LogRecord? {
-    func at(_ member: String) -> UInt64 { info &+ (offset("printk_info.\(member)") ?? 0) }
-    guard let sequence = space.word(at: at("seq")), let time = space.word(at: at("ts_nsec")),
-      let length = space.integer(UInt16.self, at: at("text_len")),
+    guard let sequence = space.word(at: info &+ members.sequence), let time = space.word(at: info &+ members.time),
+      let length = space.integer(UInt16.self, at: info &+ members.length),
       // facility u8, then flags:5 and level:3, stand between text_len and caller_id.
-      let facility = space.integer(UInt8.self, at: at("text_len") &+ 2),
-      let level = space.integer(UInt8.self, at: at("text_len") &+ 3),
-      let caller = space.integer(UInt32.self, at: at("caller_id"))
+      let facility = space.integer(UInt8.self, at: info &+ members.length &+ 2),
+      let level = space.integer(UInt8.self, at: info &+ members.length &+ 3),
+      let caller = space.integer(UInt32.self, at: info &+ members.caller)
     else { return nil }
     var message = ""
     // Both lowest bits say that there is no text.
@@ -117,13 +161,14 @@ struct KernelLogReader {
       message = String(decoding: bytes, as: UTF8.self)
     }
     return LogRecord(
+      // Recorded always since 5.10, whether or not the kernel prints it (CONFIG_PRINTK_CALLER).
       sequence: sequence, timestamp: time, level: Int(level >> 5), facility: Int(facility), caller: Self.name(caller),
       text: message)
   }
 
-  /// A caller_id: a CPU where the top bit is set, else a task; 0 where the kernel does not record it.
-  private static func name(_ caller: UInt32) -> String? {
-    caller == 0 ? nil : caller >> 31 == 1 ? "C\(caller & 0x7fff_ffff)" : "T\(caller)"
+  /// A caller_id: a CPU where the top bit is set, else a task, 0 being the idle task that boots.
+  private static func name(_ caller: UInt32) -> String {
+    caller >> 31 == 1 ? "C\(caller & 0x7fff_ffff)" : "T\(caller)"
   }
 
   // MARK: - The buffer before 5.10
@@ -148,7 +193,7 @@ struct KernelLogReader {
     }
     // Equal indices mean a full buffer as well as an empty one: one record must be looked at.
     var here = Int(first)
-    var sequence: UInt64 = 0
+    var sequence = symbol("log_first_seq").flatMap { space.word(at: $0) } ?? 0
     var seen = 0
     guard header >= 16 else {
       result.notes.append("the log cannot be read: VMCOREINFO says that its records have \(header) bytes")
@@ -177,10 +222,11 @@ struct KernelLogReader {
         LogRecord(
           sequence: sequence, timestamp: time, level: Int(level >> 5), facility: Int(facility), caller: caller,
           text: String(decoding: bytes[(here + header)..<(here + header + Int(text))], as: UTF8.self)))
-      sequence += 1
+      sequence &+= 1
       here += Int(length)
       seen += Int(length)
     } while here != Int(next) && seen <= bytes.count
+    if result.notes.isEmpty, here != Int(next) { result.notes.append("the log runs in a circle: it is damaged") }
     return result
   }
 }

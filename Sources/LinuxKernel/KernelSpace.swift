@@ -17,8 +17,15 @@ public struct KernelSpace: ByteSource {
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
     let text = vmcoreinfo?.symbol("_stext") ?? 0
-    image =
-      (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes ? text + Limits.imageBytes : .max)
+    self.init(
+      dump, regime,
+      around: (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes
+        ? text + Limits.imageBytes : .max))
+  }
+
+  /// - Parameter image: where the kernel's image is.
+  init(_ dump: DumpFile, _ regime: TranslationRegime, around image: Range<UInt64>) {
+    self.image = image
     path = dump.path
     memory = dump.memory
     self.regime = regime
@@ -31,6 +38,17 @@ public struct KernelSpace: ByteSource {
   public func word(at address: UInt64) -> UInt64? {
     if address & 7 == 0, let leaf = leaf(at: address) { return try? memory.word(at: leaf.physical) }
     return withBytes(address..<(address > .max - 8 ? address : address + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
+  }
+
+  /// The little-endian integer at `address`; nil where it is not all there.
+  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
+    let size = UInt64(MemoryLayout<T>.size)
+    // Within one word nothing need be copied.
+    guard address & 7 &+ size > 8 else {
+      return word(at: address & ~7).map { T(truncatingIfNeeded: $0 >> (address & 7 &* 8)) }
+    }
+    guard address <= .max - size else { return nil }
+    return withBytes(address..<(address + size)) { $0.integer(T.self, at: 0) } ?? nil
   }
 
   /// Copies `count` bytes from `address` to `position` of `buffer`; false where they are not all there.
@@ -74,10 +92,13 @@ public struct KernelSpace: ByteSource {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Calls `body` with each 8-aligned piece of `range` that can be read, at most a mebibyte at a time and
+  /// Calls `body` with each piece of `range` that can be read, in whole pages and at most a mebibyte at a time,
   /// overlapping the piece before by `overlap` bytes where that is next to it, until it returns false.
+  ///
+  /// - Parameter moved: only pages that are mapped so far above their frames, modulo 2^64.
   func forEachPiece(
-    _ range: Range<UInt64>, overlap: Int, _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
+    _ range: Range<UInt64>, overlap: Int = 0, moved: UInt64? = nil,
+    _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
   ) {
     let step = regime.granule.size
     var here = range.lowerBound & ~(step - 1)
@@ -87,15 +108,26 @@ public struct KernelSpace: ByteSource {
       return body(start, bytes)
     }
     while here < range.upperBound {
-      let isThere = leaf(at: here).map { memory.absence(at: $0.physical) == nil } ?? false
+      var next = here &+ step
+      var isThere = false
+      switch memory.walk(regime, VirtualAddress(here).untagged) {
+      case .mapped(let leaf):
+        isThere =
+          memory.absence(at: leaf.physical) == nil && moved.map { here &- leaf.physical.rawValue == $0 } ?? true
+      case .unmapped(let level):
+        // All that an entry without a table would cover is not there.
+        let size = UInt64(1) << UInt64(regime.granule.shift(level: level))
+        next = (here & ~(size - 1)) &+ size
+      default: break
+      }
       if let start = run, !isThere || here - start >= 1 << 20 {
         guard give(start, here) else { return }
         run = isThere ? here - UInt64(overlap) : nil
       } else if run == nil, isThere {
         run = here
       }
-      guard here <= .max - step else { break }
-      here += step
+      guard next > here else { return }
+      here = next
     }
     if let start = run { _ = give(start, here) }
   }

@@ -48,6 +48,11 @@ public struct Resolution: Sendable {
   /// The tables that were walked.
   public internal(set) var regime: TranslationRegime?
 
+  /// What an address is to the hypervisor, where its tables translated it.
+  public internal(set) var hypervisor: Hypervisor.Address?
+  /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
+  public internal(set) var absentPage: AbsentPage?
+
   /// The physical address.
   public var physical: PhysicalAddress? { leaf?.physical }
 

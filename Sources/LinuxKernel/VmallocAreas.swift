@@ -37,13 +37,15 @@ struct VmallocReader: Sendable {
     var result = Listing<VmallocArea>()
     guard let link = area("list"), let start = area("va_start"), let last = area("va_end"), let pointer = area("vm")
     else {
-      result.notes.append("the type vmap_area is not known: give --vmlinux, or a kernel with BTF")
+      result.notes.append("the type vmap_area is not known: \(KernelTypes.advice)")
       return result
     }
     let structure = (
       address: vm("addr"), size: vm("size"), flags: vm("flags"), pages: vm("nr_pages"), physical: vm("phys_addr"),
       caller: vm("caller")
     )
+    // Until 5.3 a flag, VM_VM_AREA, said whether there is one (688fcbfc06e4).
+    let oldFlags = area("subtree_max_size") == nil ? area("flags") : nil
     var links: [UInt64] = []
     if let head = symbol("vmap_area_list") {
       let list = space.list(at: head, named: "vmap_area_list")
@@ -57,7 +59,8 @@ struct VmallocReader: Sendable {
       }
     } else {
       result.notes.append(
-        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; give --vmlinux")
+        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; "
+          + "give --vmlinux or --system-map")
       return result
     }
     for at in links {
@@ -66,16 +69,21 @@ struct VmallocReader: Sendable {
         result.note("the area at \(hex(object.address)) cannot be read")
         continue
       }
+      guard first < last else {
+        result.note("the area at \(hex(object.address)) is damaged")
+        continue
+      }
       let details = KernelObject(space: space, address: vm)
-      guard vm != 0, let address = details.number(structure.address), let size = details.number(structure.size),
+      let isMapRAM = vm == 0 || oldFlags.flatMap { object.number($0) }.map { $0 & 4 == 0 } ?? false
+      guard !isMapRAM, let address = details.number(structure.address), let size = details.number(structure.size),
         address == first
       else {
-        guard first < last else {
-          result.note("the area at \(hex(object.address)) ends before it begins: it is damaged")
-          continue
+        if !isMapRAM {
+          result.note("what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
         }
         result.elements.append(
-          VmallocArea(start: first, end: last, caller: nil, flags: ["vm_map_ram"], pages: nil, physical: nil))
+          VmallocArea(
+            start: first, end: last, caller: nil, flags: isMapRAM ? ["vm_map_ram"] : [], pages: nil, physical: nil))
         continue
       }
       let (end, overflow) = address.addingReportingOverflow(size)

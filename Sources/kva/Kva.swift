@@ -21,7 +21,8 @@ struct Kva: ParsableCommand {
     subcommands: [
       InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
       LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self,
+      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
+      BatchCommand.self,
     ])
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.
@@ -38,6 +39,12 @@ struct Kva: ParsableCommand {
       exit(withError: error)
     }
   }
+}
+
+extension Kva {
+  /// The number of the JSON that kva-json(5) describes: it grows when a field changes its meaning, which adding
+  /// one does not.
+  static let schema = 1
 }
 
 /// The version that `--version` prints.

@@ -47,6 +47,8 @@ public struct AuditedKernel: Sendable {
     "OFFSET(uts_namespace.name)=0", "NUMBER(MAX_PHYSMEM_BITS)=44", "SIZE(page)=64", "OFFSET(page._mapcount)=48",
     "OFFSET(page.private)=40", "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129",
   ]
+  /// The registers of its one CPU: x0 to x30, sp, pc, pstate.
+  public var registers: [UInt64] = []
   /// Words of RAM besides the tables, by their address.
   public var memory: [UInt64: UInt64] = [:]
   /// Where the ELF file ends instead of where it should.
@@ -107,7 +109,7 @@ public struct AuditedKernel: Sendable {
     for page in writer.pages { put(page.address, page.bytes) }
     for (address, word) in memory { put(address, [UInt8](little: word)) }
     let notes =
-      CoreWriter.prstatus(pid: 1, registers: [])
+      CoreWriter.prstatus(pid: 1, registers: registers)
       + CoreWriter.vmcoreinfo(vmcoreinfo.joined(separator: "\n") + "\n")
     ram.removeLast(Int(bytesFiltered))
     let segment = CoreWriter.Segment(Self.ram, ram, memorySize: Self.ramSize)

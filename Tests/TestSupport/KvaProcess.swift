@@ -49,6 +49,11 @@ public enum Kva {
     try ChildProcess.run(path, arguments, input: Data(input.utf8), limit: limit)
   }
 
+  /// Runs `kva` with bytes that need not be text as its standard input.
+  public static func run(_ arguments: [String], input: [UInt8], limit: Double = 120) throws -> ProcessResult {
+    try ChildProcess.run(path, arguments, input: Data(input), limit: limit)
+  }
+
   /// The built binary.
   static let path = Checkout.products.appendingPathComponent("kva").path
 }

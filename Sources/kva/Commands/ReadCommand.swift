@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva read`: the bytes at an address.
-struct ReadCommand: ParsableCommand {
+struct ReadCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "read",
     abstract: "Print memory at a virtual or physical address.",
@@ -20,12 +20,11 @@ struct ReadCommand: ParsableCommand {
   var address: String
 
   @Argument(help: "How many bytes: decimal, or hex with 0x.")
-  var length: Number = Number(256)
+  var length: Number = Self.defaultLength
 
-  @Option(
-    help: ArgumentHelp(
-      "Read user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
-  var ttbr0: String?
+  private static let defaultLength = Number(256)
+
+  @OptionGroup var tables: TablesOptions
 
   @Flag(help: "The address is physical.")
   var physical = false
@@ -43,42 +42,55 @@ struct ReadCommand: ParsableCommand {
     if options.json, words != nil { throw ValidationError("--words is a form of the text; --json gives bytes.") }
   }
 
-  func run() throws {
-    let dump = try options.open()
+  static var sampleArguments: [String] { ["0x0"] }
+
+  mutating func take(_ arguments: [String]) throws {
+    guard let first = arguments.first else { throw ValidationError("Missing expected argument '<address>'") }
+    if arguments.count > 2 { throw ValidationError("Unexpected argument '\(arguments[2])'") }
+    address = first
+    length = Self.defaultLength
+    if arguments.count == 2 {
+      guard let number = Number(argument: arguments[1]) else {
+        throw ValidationError("The value '\(arguments[1])' is invalid for '<length>'")
+      }
+      length = number
+    }
+  }
+
+  func answer(_ session: Session) throws {
+    let dump = try session.dump
     let source: any ReadSource
     let start: UInt64
     if physical {
       guard let query = try? Query(address), case .address(let value) = query.base else {
-        Diagnostics.report("\(dump.path): '\(address)' is not a physical address; give it as 0x and hex digits")
+        session.report("'\(address)' is not a physical address; give it as 0x and hex digits")
         throw ExitCode.notFound
       }
       source = PhysicalSource(dump: dump)
       start = value &+ query.offset
     } else {
-      let kernel = try options.kernel(in: dump)
-      source = VirtualSource(kernel: kernel, user: try ttbr0.map { try kernel.userTables($0) })
+      let kernel = try session.kernel
+      source = VirtualSource(kernel: kernel, user: try session.regime(tables))
       switch kernel.address(of: address) {
       case .success(let address): start = address.rawValue
       case .failure(let failure):
-        Diagnostics.report("\(dump.path): \(address): \(failure.message)")
+        session.report("\(address): \(failure.message)")
         throw ExitCode.notFound
       }
     }
     let (_, wraps) = start.addingReportingOverflow(length.value == 0 ? 0 : length.value - 1)
     guard !wraps else {
-      Diagnostics.report(
-        "\(dump.path): \(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
+      session.report(
+        "\(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
       throw ExitCode.notFound
     }
-    let output = Output()
-    let printer = Printer(source: source, dump: dump, output: output)
+    let printer = Printer(source: source, dump: dump, session: session)
     let found =
       if raw { printer.raw(start, length.value) } else if options.json {
         printer.json(start, length.value)
       } else {
         printer.text(start, length.value, wordSize: words?.bytes)
       }
-    output.flush()
     if !found { throw ExitCode.notFound }
   }
 }
@@ -134,7 +146,8 @@ private struct VirtualSource: ReadSource {
 private struct Printer {
   let source: any ReadSource
   let dump: DumpFile
-  let output: Output
+  let session: Session
+  private var output: Output { session.output }
 
   /// A piece of what was asked for, within one page.
   private struct Piece {
@@ -168,11 +181,6 @@ private struct Printer {
     }
   }
 
-  private func report(_ problem: String) {
-    output.flush()
-    Diagnostics.report("\(dump.path): \(problem)")
-  }
-
   /// The most that is read at once, and so kept in memory.
   private static var atOnce: UInt64 { 128 << 20 }
 
@@ -189,7 +197,7 @@ private struct Printer {
         switch bytes(chunk.start, Int(chunk.count)) {
         case .success(let bytes): if isWriting { output.raw(bytes) }
         case .failure(let failure):
-          report(failure.message)
+          session.report(failure.message)
           return false
         }
       }
@@ -254,7 +262,7 @@ private struct Printer {
     var found = true
     forEachPiece(start, length) { piece in
       if let problem = piece.problem {
-        report(problem)
+        session.report(problem)
         found = false
         return
       }

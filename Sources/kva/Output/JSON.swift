@@ -1,9 +1,16 @@
 /// One JSON object a line, written field by field in the order given.
 extension Output {
-  /// Writes an object and ends the line.
+  /// Writes an object on a line of its own, or as the next element of an array.
   func jsonLine(_ fields: (inout JSONObject) -> Void) {
-    jsonObject(fields)
-    newline()
+    switch framing {
+    case .lines:
+      jsonObject(fields)
+      newline()
+    case .elements(let isFirst):
+      if !isFirst { byte(UInt8(ascii: ",")) }
+      framing = .elements(isFirst: false)
+      jsonObject(fields)
+    }
   }
 
   /// Writes an object.
@@ -30,20 +37,31 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
-    for value in string.utf8 {
-      switch value {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        byte(UInt8(ascii: "\\"))
-        byte(value)
-      case UInt8(ascii: "\n"): text("\\n")
-      case UInt8(ascii: "\t"): text("\\t")
-      case 0..<0x20, 0x7f:
-        text("\\u")
-        digits(UInt64(value), atLeast: 4)
-      default: byte(value)
-      }
+    if string.utf8.contains(where: Self.isEscaped) {
+      for value in string.utf8 { escaped(value) }
+    } else {
+      text(string)
     }
     byte(UInt8(ascii: "\""))
+  }
+
+  private static func isEscaped(_ value: UInt8) -> Bool {
+    value < 0x20 || value == 0x7f || value == UInt8(ascii: "\"") || value == UInt8(ascii: "\\")
+  }
+
+  /// Writes one byte of a string.
+  func escaped(_ value: UInt8) {
+    switch value {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      byte(UInt8(ascii: "\\"))
+      byte(value)
+    case UInt8(ascii: "\n"): text("\\n")
+    case UInt8(ascii: "\t"): text("\\t")
+    case 0..<0x20, 0x7f:
+      text("\\u")
+      digits(UInt64(value), atLeast: 4)
+    default: byte(value)
+    }
   }
 }
 
@@ -57,8 +75,10 @@ struct JSONObject {
   private mutating func key(_ name: String) {
     if !isFirst { output.byte(UInt8(ascii: ",")) }
     isFirst = false
-    output.jsonString(name)
-    output.byte(UInt8(ascii: ":"))
+    // Names are letters of ours.
+    output.byte(UInt8(ascii: "\""))
+    output.text(name)
+    output.text("\":")
   }
 
   mutating func string(_ name: String, _ value: String?) {
@@ -92,10 +112,18 @@ struct JSONObject {
     output.jsonObject(fields)
   }
 
+  /// An object that there may not be.
+  mutating func object<Value>(_ name: String, _ value: Value?, _ fields: (inout JSONObject, Value) -> Void) {
+    key(name)
+    guard let value else { return output.text("null") }
+    output.jsonObject { fields(&$0, value) }
+  }
+
   mutating func array<Element>(
-    _ name: String, _ elements: some Sequence<Element>, _ fields: (inout JSONObject, Element) -> Void
+    _ name: String, _ elements: (some Sequence<Element>)?, _ fields: (inout JSONObject, Element) -> Void
   ) {
     key(name)
+    guard let elements else { return output.text("null") }
     output.jsonArray(elements, fields)
   }
 

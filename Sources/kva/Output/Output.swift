@@ -1,15 +1,35 @@
 import Glibc
 
-/// Standard output through one buffer, with numbers written digit by digit.
+/// What is answered, through one buffer, with numbers written digit by digit.
 ///
-/// Nothing here allocates but the buffer. A write that fails ends the process with one line, since nothing
-/// that follows could be told.
+/// Nothing here allocates but the buffer.
 @safe
 final class Output {
+  /// Where it goes.
+  enum Destination {
+    /// An open file. A write that fails ends the process with one line, since nothing that follows could be told.
+    case file(Int32)
+    /// A string of JSON that is being written to another output.
+    case string(in: Output)
+  }
+
+  /// How objects are set apart.
+  enum Framing {
+    /// Each has a line of its own.
+    case lines
+    /// They are the elements of an array, and `isFirst` says that none was written yet.
+    case elements(isFirst: Bool)
+  }
+
+  /// How objects are set apart.
+  var framing = Framing.lines
+
+  private let destination: Destination
   private let buffer: UnsafeMutableRawBufferPointer
   private var used = 0
 
-  init() {
+  init(_ destination: Destination = .file(STDOUT_FILENO)) {
+    self.destination = destination
     unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
   }
 
@@ -17,18 +37,24 @@ final class Output {
     unsafe buffer.deallocate()
   }
 
-  /// Writes what is buffered to standard output.
+  /// Hands on what is buffered.
   func flush() {
     unsafe writeOut(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
     used = 0
   }
 
-  /// Writes all of `bytes` to standard output.
   private func writeOut(_ bytes: UnsafeRawBufferPointer) {
+    switch destination {
+    case .file(let file): unsafe write(bytes, to: file)
+    case .string(let outer): for index in bytes.indices { outer.escaped(unsafe bytes[index]) }
+    }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32) {
     let count = bytes.count
     var start = 0
     while start < count {
-      let written = unsafe Glibc.write(STDOUT_FILENO, bytes.baseAddress?.advanced(by: start), count - start)
+      let written = unsafe Glibc.write(file, bytes.baseAddress?.advanced(by: start), count - start)
       if written > 0 {
         start += written
       } else if written < 0, errno != EINTR {
@@ -49,7 +75,16 @@ final class Output {
 
   /// Writes text as it is.
   func text(_ string: String) {
-    for value in string.utf8 { byte(value) }
+    var string = string
+    string.withUTF8 { unsafe copy(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Writes bytes through the buffer.
+  private func copy(_ bytes: UnsafeRawBufferPointer) {
+    if unsafe bytes.count > buffer.count - used { flush() }
+    guard unsafe bytes.count <= buffer.count else { return unsafe writeOut(bytes) }
+    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: bytes)
+    used &+= bytes.count
   }
 
   /// Writes bytes as they are, past the buffer.
