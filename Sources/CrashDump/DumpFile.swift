@@ -21,6 +21,9 @@ public final class DumpFile: Sendable {
   /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
   public var storedBytes: UInt64 { container.storedBytes }
 
+  /// The address after the last of the machine's memory, as the dump tells, at little cost.
+  public var endOfMemory: UInt64 { container.endOfMemory }
+
   private let container: any DumpContainer
 
   /// Bytes of decompressed pages that are kept where nothing else is said.

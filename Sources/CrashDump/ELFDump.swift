@@ -71,6 +71,7 @@ final class ELFDump: DumpContainer {
 
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
     outerWarnings + memory.warnings

@@ -312,6 +312,8 @@ final class KdumpFile: KdumpPart {
 
   var storedBytes: UInt64 { descriptorCount << blockShift }
 
+  var endOfMemory: UInt64 { header.frameCount << blockShift }
+
   var summary: DumpSummary {
     var summary = DumpSummary(
       format: "\(format), header version \(header.version)", bytesPresent: 0,

@@ -53,6 +53,7 @@ final class LiMEFile: DumpContainer {
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
   var warnings: [String] { memory.warnings }
   var summary: DumpSummary { memory.summary(format: "LiME") }
 }

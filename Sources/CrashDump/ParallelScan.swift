@@ -16,7 +16,7 @@ enum ParallelScan {
     var count = 0
     for range in ranges {
       firstPiece.append(count)
-      count += Int((range.upperBound - range.lowerBound + pieceSize - 1) / pieceSize)
+      if !range.isEmpty { count += Int((range.upperBound - range.lowerBound - 1) / pieceSize) + 1 }
     }
     let ended = Atomic<Bool>(false)
     let starts = firstPiece
@@ -29,7 +29,9 @@ enum ParallelScan {
         if starts[middle] <= number { low = middle } else { high = middle }
       }
       let start = ranges[low].lowerBound + UInt64(number - starts[low]) * pieceSize
-      let end = min(start + pieceSize, ranges[low].upperBound)
+      // Memory may end at the last address there is.
+      let left = ranges[low].upperBound - start
+      let end = start + min(left, pieceSize)
       if !body(low, start..<end) { ended.store(true, ordering: .relaxed) }
     }
     return !ended.load(ordering: .relaxed)

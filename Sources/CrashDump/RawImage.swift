@@ -101,6 +101,7 @@ final class RawImage: DumpContainer {
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
     guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return memory.warnings }
