@@ -189,7 +189,8 @@ public final class BTFTypes: TypeLayout {
     if let base, offset < firstString { return base.text(offset) }
     let start = strings.lowerBound + (offset - firstString)
     guard offset >= firstString, strings.contains(start) else { return "" }
-    let end = bytes[start..<strings.upperBound].firstIndex(of: 0) ?? strings.upperBound
+    let limit = min(start + Limits.symbolName, strings.upperBound)
+    let end = bytes[start..<limit].firstIndex(of: 0) ?? limit
     return String(decoding: bytes[start..<end], as: UTF8.self)
   }
 

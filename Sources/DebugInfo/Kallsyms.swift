@@ -116,7 +116,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var tokens = Tokens()
     for number in 0..<256 {
       let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < text.count, let end = text[start...].firstIndex(of: 0) else { return nil }
+      guard start < text.count, let end = text[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
+        return nil
+      }
       tokens.starts.append(Int32(tokens.text.count))
       tokens.text += text[start..<end]
     }
@@ -262,11 +264,21 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   private func symbol(_ number: Int, _ offsets: [UInt8], _ type: UInt8, _ name: String) -> Symbol {
+    symbol(number, offsets, type, name, next: next(after: number, offsets))
+  }
+
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ type: UInt8, _ name: String, next: Int) -> Symbol {
+    let here = address(number, offsets)
+    return Symbol(
+      name: name, address: here, size: next < tables.count ? address(next, offsets) &- here : 0, type: type)
+  }
+
+  /// The first symbol behind `number` that has another address.
+  private func next(after number: Int, _ offsets: [UInt8]) -> Int {
     let here = address(number, offsets)
     var next = number + 1
     while next < tables.count, address(next, offsets) == here { next += 1 }
-    let size = next < tables.count ? address(next, offsets) &- here : 0
-    return Symbol(name: name, address: here, size: size, type: type)
+    return next
   }
 
   // MARK: - SymbolSource
@@ -334,12 +346,15 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
     guard let names = allNames(), let offsets = allOffsets() else { return }
     var position = 0
+    // Those at one address have the next one in common.
+    var next = 0
     for number in 0..<tables.count {
+      if next <= number { next = self.next(after: number, offsets.bytes) }
       guard let (length, start) = Self.header(names.bytes[...], position), start + length <= names.bytes.count else {
         return
       }
       let (type, name) = expand(names.bytes[start..<(start + length)])
-      guard body(symbol(number, offsets.bytes, type, name)) else { return }
+      guard body(symbol(number, offsets.bytes, type, name, next: next)) else { return }
       position = start + length
     }
   }

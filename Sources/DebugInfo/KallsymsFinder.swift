@@ -87,7 +87,7 @@ public enum KallsymsFinder {
         return strings == 256 - 0x30
       })
     else { return nil }
-    let index = (anchor + UInt64(end) + 1 + alignment - 1) & ~(alignment - 1)
+    let index = (anchor &+ UInt64(end) &+ alignment) & ~(alignment - 1)
     guard let raw = space.bytes(from: index, count: 512) else { return nil }
     let starts = (0..<256).map { UInt64(raw[$0 * 2]) | UInt64(raw[$0 * 2 + 1]) << 8 }
     guard starts[0] == 0, zip(starts, starts.dropFirst()).allSatisfy(<) else { return nil }
@@ -174,7 +174,7 @@ public enum KallsymsFinder {
       let countAt = names &- alignment
       let count =
         numberSize == 8 ? space.word(at: countAt) : space.integer(UInt32.self, at: countAt).map(UInt64.init)
-      guard let count, count > 0, (count + 255) / 256 == UInt64(markers.count), count <= UInt64(Limits.symbols) else {
+      guard let count, count > 0, count <= UInt64(Limits.symbols), (count + 255) / 256 == UInt64(markers.count) else {
         continue
       }
       result.append((names, count))

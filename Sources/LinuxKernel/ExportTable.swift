@@ -92,7 +92,9 @@ private struct Tables: Sendable {
     guard let lowest = targets.min(), let highest = targets.max() else { return [] }
     var result: [Int] = []
     unsafe bytes.withUnsafeBytes { bytes in
-      for place in stride(from: 0, to: min(highest, bytes.count - 4), by: 4) {
+      // The value stands before the name.
+      for place in stride(from: 4, to: min(highest, bytes.count - 4), by: 4)
+      where result.count < Limits.exportPointers {
         let word = unsafe bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)
         let target = place &+ Int(Int32(littleEndian: word))
         if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }

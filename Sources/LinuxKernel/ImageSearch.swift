@@ -24,7 +24,7 @@ struct ImageSearch: Sendable {
   /// Searches `image`, or as much of it as is ever searched.
   init(_ space: KernelSpace, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
     self.space = space
-    range = image.lowerBound..<(image.lowerBound + min(UInt64(image.count), Limits.imageBytes))
+    range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, Limits.imageBytes))
     self.kallsyms = kallsyms
   }
 
@@ -37,8 +37,11 @@ struct ImageSearch: Sendable {
   /// The tables of kallsyms that stand in the image: as a rule one set, several where it is not clear.
   func kallsymsTables() -> [KallsymsTables] {
     var result: [KallsymsTables] = []
+    var anchorsLeft = Limits.kallsymsAnchors
     space.forEachPiece(range, overlap: 64) { address, bytes in
       for anchor in KallsymsFinder.anchors(in: bytes) {
+        guard anchorsLeft > 0 else { return false }
+        anchorsLeft -= 1
         result += KallsymsFinder.tables(around: address + UInt64(anchor), in: space)
       }
       return result.isEmpty

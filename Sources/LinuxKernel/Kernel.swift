@@ -38,6 +38,7 @@ public final class Kernel: Sendable {
   /// the first is the one that is used.
   public let rootCandidates: [RootCandidate]
 
+  private let plausibility = Once<Plausibility>()
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
   let image: Range<UInt64>?
@@ -262,7 +263,9 @@ public final class Kernel: Sendable {
     if pointer.tag != nil {
       resolution.topByteIgnored = address.isUpperHalf ? contents.ignoresTopByte.value?.value : true
     }
-    resolution.region = address.isUpperHalf ? region(of: address, mappedTo: resolution.physical) : .user
+    if resolution.region == nil {
+      resolution.region = address.isUpperHalf ? region(of: address, mappedTo: resolution.physical) : .user
+    }
     return resolution
   }
 
@@ -300,6 +303,11 @@ public final class Kernel: Sendable {
     }
     resolution.regime = regime
     if trace || resolution.status != .mapped { resolution.walk = steps.steps }
+    if regime.register != .ttbr0EL2 {
+      resolution.region = region(of: address, mappedTo: resolution.physical)
+      resolution.doubt = plausibility.value { Plausibility(self) }
+        .doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
+    }
     return resolution
   }
 

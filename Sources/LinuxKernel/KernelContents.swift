@@ -57,7 +57,8 @@ final class KernelContents: Sendable {
     moduleSymbols = ModuleSymbols(
       tables: Lazy {
         let reader = ModuleReader(space, types.value)
-        return modules.value.elements.map { module in (module, Lazy { reader.symbols(of: module) }) }
+        let room = ByteBudget(Limits.moduleTables)
+        return modules.value.elements.map { module in (module, Lazy { reader.symbols(of: module, room) }) }
       })
   }
 

@@ -81,6 +81,10 @@ struct KernelLogReader {
     var here = Int(first)
     var sequence = symbol("log_first_seq").flatMap { space.word(at: $0) } ?? 0
     var seen = 0
+    guard header >= 16 else {
+      result.notes.append("the log cannot be read: VMCOREINFO says that its records have \(header) bytes")
+      return result
+    }
     repeat {
       guard let length = integer(here + lengthAt, 2), let time = integer(here + timeAt, 8),
         let text = integer(here + textAt, 2), let facility = integer(here + textAt + 4, 1),

@@ -70,22 +70,7 @@ public struct KernelSpace: ByteSource {
 
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    bytes(range, limit: Limits.readAtOnce).map { unsafe body($0.span.bytes) }
-  }
-
-  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
-  public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
-    guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
-    // Storage follows what is mapped: a length from the dump costs nothing until its ends are there.
-    guard !range.isEmpty, leaf(at: range.lowerBound) != nil, leaf(at: range.upperBound - 1) != nil else {
-      return range.isEmpty ? [] : nil
-    }
-    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { storage, filled in
-      guard let start = storage.baseAddress else { return }
-      var span = unsafe MutableRawSpan(_unsafeStart: UnsafeMutableRawPointer(start), byteCount: range.count)
-      if copy(range.lowerBound, count: range.count, into: &span, at: 0) { filled = range.count }
-    }
-    return bytes.isEmpty ? nil : bytes
+    withCopy(of: range, body)
   }
 
   /// `count` bytes at `address`; nil where they are not all there.

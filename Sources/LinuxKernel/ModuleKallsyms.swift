@@ -16,8 +16,11 @@ struct ModuleKallsyms: Sendable {
   private static let entrySize = 24
 
   /// Reads the tables, whose addresses these are; nil where they cannot be read, or cannot be.
+  ///
+  /// - Parameter room: how many bytes the tables of modules may still have.
   init?(
-    of module: KernelModule, in space: KernelSpace, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?
+    of module: KernelModule, in space: KernelSpace, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?,
+    _ room: ByteBudget
   ) {
     guard count > 0, count <= UInt64(Limits.symbols),
       let table = space.bytes(at: entries, count: Int(count) * Self.entrySize)
@@ -32,6 +35,7 @@ struct ModuleKallsyms: Sendable {
     let length = min(last &+ UInt64(Limits.symbolName), end &- strings, UInt64(Limits.moduleStrings))
     guard length > 0, let text = space.bytes(in: strings..<(strings &+ length)) else { return nil }
     self.strings = text
+    guard room.take(table.count + text.count) else { return nil }
   }
 
   private var count: Int { entries.count / Self.entrySize }

@@ -95,14 +95,13 @@ struct ModuleReader: Sendable {
   /// The modules on the list whose head is at `head`.
   func modules(head: UInt64) -> Listing<KernelModule> {
     guard let list else { return Listing() }
-    let links = space.list(at: head, named: "modules")
+    let links = space.list(at: head, named: "modules", limit: Limits.modules)
     var result = Listing<KernelModule>(notes: links.notes)
     for link in links.elements {
       switch module(at: link &- UInt64(list.offset)) {
       case .some(let module?): result.elements.append(module)
       case .some(nil): break
-      case nil:
-        result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
+      case nil: result.note("the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
       }
     }
     return result
@@ -134,7 +133,7 @@ struct ModuleReader: Sendable {
     // The list itself holds one reference (MODULE_REF_BASE).
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
-      references: object.signed(references).map { $0 - 1 })
+      references: object.signed(references).map { $0 &- 1 })
   }
 
   /// Whether a module may be called `text`: what a C identifier has, and more than nothing.
@@ -144,7 +143,9 @@ struct ModuleReader: Sendable {
   }
 
   /// The symbols of `module`, from its own kallsyms; nil where that cannot be read.
-  func symbols(of module: KernelModule) -> ModuleKallsyms? {
+  ///
+  /// - Parameter room: how many bytes the tables of modules may still have.
+  func symbols(of module: KernelModule, _ room: ByteBudget) -> ModuleKallsyms? {
     guard let table = KernelObject(space: space, address: module.structure).number(kallsyms), table != 0 else {
       return nil
     }
@@ -155,6 +156,6 @@ struct ModuleReader: Sendable {
     }
     // 5.2 took the type letters out of st_info into a table of their own (1c7651f43777).
     return ModuleKallsyms(
-      of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"))
+      of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"), room)
   }
 }

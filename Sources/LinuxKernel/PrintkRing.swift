@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 
 /// The ring that the kernel's log is kept in since 5.10, as its types have it.
@@ -63,7 +64,7 @@ struct PrintkRing {
   private static let lostRecords = 1 << 15
 
   private func ring(at address: UInt64, in space: KernelSpace) -> Ring? {
-    guard let count = space.integer(UInt32.self, at: address &+ countBits), count < 32,
+    guard let count = space.integer(UInt32.self, at: address &+ countBits), count <= Limits.logCountBits,
       let bits = space.integer(UInt32.self, at: address &+ sizeBits), bits < 40,
       let head = space.word(at: address &+ head), let tail = space.word(at: address &+ tail),
       let descriptors = space.word(at: address &+ descriptors), let infos = space.word(at: address &+ infos),
@@ -91,6 +92,7 @@ struct PrintkRing {
       return result
     }
     var unreadable = 0
+    var textLeft = Limits.logText
     // At most as many records as the ring has room for, whatever the numbers say.
     for step in 0...min((ring.head &- ring.tail) & Self.ids, ring.indexMask) {
       let id = (ring.tail &+ step) & Self.ids
@@ -109,6 +111,11 @@ struct PrintkRing {
       else {
         unreadable += 1
         continue
+      }
+      textLeft -= record.text.utf8.count
+      guard textLeft >= 0 else {
+        result.notes.append("the log has more than \(Limits.logText) bytes of text: the rest is left out")
+        break
       }
       result.elements.append(record)
     }

@@ -50,10 +50,10 @@ struct RegionMap: Sendable {
 
 extension Kernel {
   /// How many tables a pass may read before it is taken to be caught in tables that lead to themselves: each
-  /// true table is a page of memory of its own, but for KASAN's.
+  /// true table is a page of memory of its own that the dump holds, but for KASAN's.
   var tableLimit: Int {
-    let bytes = self.dump.memory.ranges.reduce(UInt64(0)) { $0 &+ ($1.upperBound.rawValue &- $1.lowerBound.rawValue) }
-    return Int(min(bytes >> UInt64(regime.granule.pageShift) &* 4 &+ 4096, UInt64(Limits.sweptTables)))
+    let pages = self.dump.storedBytes >> UInt64(regime.granule.pageShift)
+    return Int(min(pages, UInt64(Limits.sweptTables))) + 4096
   }
 
   /// The kernel's addresses by what `resolve` calls them: with KASLR modules lie in vmalloc space, near the image.

@@ -78,20 +78,23 @@ struct TaskReader: Sendable {
     let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
     result.notes = links.notes
     var seen: Set<UInt64> = []
+    var left = Limits.listElements
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
       var members = [leader]
       if let signal, let threadNode, let threadHead,
         let group = KernelObject(space: space, address: leader).number(signal), group != 0
       {
-        let threads = space.list(at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))")
+        let threads = space.list(
+          at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))", limit: left)
         members += threads.elements.map { $0 &- UInt64(threadNode.offset) }
-        result.notes += threads.notes
+        left -= threads.elements.count
+        result.note(threads.notes)
       }
       for address in members where seen.insert(address).inserted {
         if let task = task(at: address) {
           result.elements.append(task)
         } else {
-          result.notes.append("the task at \(hex(address)) cannot be read, or is damaged")
+          result.note("the task at \(hex(address)) cannot be read, or is damaged")
         }
       }
     }

@@ -65,11 +65,11 @@ public struct VMCoreInfo: Sendable {
   /// `SYMBOL(name)`: an address, or for arrays and `vmemmap` the value itself.
   public func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
   /// `OFFSET(structure.member)` in bytes.
-  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap { Int($0) } }
+  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap(Self.parseSize) }
   /// `SIZE(type)` in bytes.
-  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap { Int($0) } }
+  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap(Self.parseSize) }
   /// `LENGTH(array)` in elements.
-  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap { Int($0) } }
+  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap(Self.parseSize) }
   /// `KERNELOFFSET`: how far KASLR moved the image from its link address, in bytes.
   public var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
   /// `OSRELEASE`, as `uname -r` prints it.
@@ -95,6 +95,11 @@ public struct VMCoreInfo: Sendable {
       guard let value = Self.parseHex(String(decoding: text[line.value], as: UTF8.self)) else { return nil }
       return (String(decoding: name, as: UTF8.self), value)
     }
+  }
+
+  /// A size or an offset that a structure can have.
+  private static func parseSize(_ text: String) -> Int? {
+    Int(text).flatMap { (0...Limits.structureBytes).contains($0) ? $0 : nil }
   }
 
   private static func parseHex(_ text: String) -> UInt64? {

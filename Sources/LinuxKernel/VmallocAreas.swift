@@ -35,7 +35,7 @@ struct VmallocReader: Sendable {
     func area(_ name: String) -> TypeMember? { types.member(name, of: "vmap_area") }
     func vm(_ name: String) -> TypeMember? { types.member(name, of: "vm_struct") }
     var result = Listing<VmallocArea>()
-    guard let link = area("list"), let start = area("va_start"), let end = area("va_end"), let pointer = area("vm")
+    guard let link = area("list"), let start = area("va_start"), let last = area("va_end"), let pointer = area("vm")
     else {
       result.notes.append("the type vmap_area is not known: \(KernelTypes.advice)")
       return result
@@ -49,9 +49,9 @@ struct VmallocReader: Sendable {
     var links: [UInt64] = []
     if let heads = nodes(symbol) {
       for head in heads {
-        let list = space.list(at: head, named: "vmap_nodes[].busy")
+        let list = space.list(at: head, named: "vmap_nodes[].busy", limit: Limits.listElements - links.count)
         links += list.elements
-        result.notes += list.notes
+        result.note(list.notes)
       }
     } else if let head = symbol("vmap_area_list") {
       let list = space.list(at: head, named: "vmap_area_list")
@@ -65,12 +65,12 @@ struct VmallocReader: Sendable {
     }
     for at in links {
       let object = KernelObject(space: space, address: at &- UInt64(link.offset))
-      guard let first = object.number(start), let last = object.number(end), let vm = object.number(pointer) else {
-        result.notes.append("the area at \(hex(object.address)) cannot be read")
+      guard let first = object.number(start), let last = object.number(last), let vm = object.number(pointer) else {
+        result.note("the area at \(hex(object.address)) cannot be read")
         continue
       }
       guard first < last else {
-        result.notes.append("the area at \(hex(object.address)) is damaged")
+        result.note("the area at \(hex(object.address)) is damaged")
         continue
       }
       let details = KernelObject(space: space, address: vm)
@@ -79,12 +79,16 @@ struct VmallocReader: Sendable {
         address == first
       else {
         if !isMapRAM {
-          result.notes.append(
-            "what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
+          result.note("what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
         }
         result.elements.append(
           VmallocArea(
             start: first, end: last, caller: nil, flags: isMapRAM ? ["vm_map_ram"] : [], pages: nil, physical: nil))
+        continue
+      }
+      let (end, overflow) = address.addingReportingOverflow(size)
+      guard size > 0, !overflow else {
+        result.note("the area at \(hex(object.address)) ends before it begins: it is damaged")
         continue
       }
       let flags = details.number(structure.flags) ?? 0
@@ -92,7 +96,7 @@ struct VmallocReader: Sendable {
       let physical = details.number(structure.physical) ?? 0
       result.elements.append(
         VmallocArea(
-          start: address, end: address &+ size, caller: details.number(structure.caller),
+          start: address, end: end, caller: details.number(structure.caller),
           flags: Self.flagNames.filter { flags & $0.0 != 0 }.map(\.1), pages: pages > 0 ? pages : nil,
           physical: physical > 0 || flags & 1 != 0 ? physical : nil))
     }

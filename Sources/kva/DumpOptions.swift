@@ -50,15 +50,20 @@ struct DumpOptions: ParsableArguments {
     help: ArgumentHelp("Keep up to this much decompressed memory, such as 64M.", valueName: "size"))
   var cacheSize: ByteSize?
 
+  @Flag(help: "Read the dump instead of mapping it, as from a network mount that may fail.")
+  var noMmap = false
+
   /// Whether nothing is said of how to open the dump.
   var isPlain: Bool {
     vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
       && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
+      && !noMmap
   }
 
   /// Opens the dump.
   func open() throws -> DumpFile {
-    try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
+    BusError.install(dump)
+    return try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize, isMapped: !noMmap)
   }
 
   /// Contradictions are told before anything is opened.

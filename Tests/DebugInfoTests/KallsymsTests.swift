@@ -14,7 +14,14 @@ private struct MemorySpace: ByteSource {
     withBytes(offset..<(offset &+ 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
   }
 
-  func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool { false }
+  func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+    guard offset >= start, offset - start + UInt64(count) <= UInt64(bytes.count) else { return false }
+    let from = Int(offset - start)
+    buffer.withUnsafeMutableBytes { target in
+      for index in 0..<count { target[position + index] = bytes[from + index] }
+    }
+    return true
+  }
 
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     guard range.lowerBound >= start, range.upperBound <= start + UInt64(bytes.count) else { return nil }

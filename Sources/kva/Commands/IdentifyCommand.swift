@@ -91,6 +91,7 @@ extension Output {
         }
       }
       if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
+      if let doubt = resolution.doubt { object.string("doubt", doubt) }
       if let message = resolution.message { object.string("message", message) }
     }
   }
@@ -145,6 +146,7 @@ extension Output {
         "0x\(String(frame.frame, radix: 16)), struct page at \(Words.hex(frame.structure))"
           + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
     }
+    if let doubt = resolution.doubt { line("doubtful", doubt) }
     for note in identity.notes { line("note", note) }
   }
 }

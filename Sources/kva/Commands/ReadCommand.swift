@@ -115,7 +115,14 @@ protocol ReadSource {
   /// log2 of the pieces.
   var pageShift: Int { get }
   /// Where `address` is, or why it is nowhere.
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable>
+  func locate(_ address: UInt64) -> Result<Place, Unreadable>
+}
+
+/// Where an address is.
+struct Place {
+  var physical: PhysicalAddress
+  /// Why that may be wrong; nil where nothing says so.
+  var doubt: String?
 }
 
 /// Why an address cannot be read, in one line.
@@ -126,16 +133,16 @@ struct Unreadable: Error {
 private struct PhysicalSource: ReadSource {
   let dump: DumpFile
   var pageShift: Int { 12 }
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> { .success(PhysicalAddress(address)) }
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> { .success(Place(physical: PhysicalAddress(address))) }
 }
 
 private struct VirtualSource: ReadSource {
   let kernel: Kernel
   let user: TranslationRegime?
   var pageShift: Int { kernel.regime.granule.pageShift }
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> {
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> {
     let resolution = kernel.resolve(VirtualAddress(address), user: user)
-    if let physical = resolution.physical { return .success(physical) }
+    if let physical = resolution.physical { return .success(Place(physical: physical, doubt: resolution.doubt)) }
     return .failure(
       Unreadable(
         message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
@@ -156,6 +163,12 @@ private struct Printer {
     var physical: PhysicalAddress?
     var bytes: [UInt8] = []
     var problem: String?
+    var doubt: String?
+  }
+
+  /// Says that what is at `address` may be something else.
+  private func report(doubt: String?, of address: UInt64) {
+    if let doubt { session.report("\(Words.hex(address)) is doubtful: \(doubt)") }
   }
 
   /// Calls `body` with each piece.
@@ -168,10 +181,11 @@ private struct Printer {
       var piece = Piece(address: address, count: Int(count))
       switch source.locate(address) {
       case .failure(let failure): piece.problem = failure.message
-      case .success(let physical):
-        piece.physical = physical
+      case .success(let place):
+        piece.physical = place.physical
+        piece.doubt = place.doubt
         do throws(MemoryFault) {
-          piece.bytes = try dump.memory.bytes(at: physical, count: Int(count))
+          piece.bytes = try dump.memory.bytes(at: place.physical, count: Int(count))
         } catch {
           piece.problem = dump.describe(error)
         }
@@ -222,7 +236,9 @@ private struct Printer {
         let here = start &+ UInt64(done)
         step = Int(min(page - (here & (page - 1)), UInt64(count - done)))
         switch source.locate(here) {
-        case .success(let address): next = address
+        case .success(let place):
+          next = place.physical
+          report(doubt: place.doubt, of: here)
         case .failure(let failure): return .failure(failure)
         }
       }
@@ -250,6 +266,7 @@ private struct Printer {
         object.hex("address", piece.address)
         object.hex("physical", piece.physical?.rawValue)
         object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
+        if let doubt = piece.doubt { object.string("doubt", doubt) }
         if let problem = piece.problem { object.string("message", problem) }
       }
       if piece.problem != nil { found = false }
@@ -266,6 +283,7 @@ private struct Printer {
         found = false
         return
       }
+      report(doubt: piece.doubt, of: piece.address)
       for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
         let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
         output.digits(piece.address &+ UInt64(offset), atLeast: 16)

@@ -116,6 +116,7 @@ extension Output {
           step.string("kind", Words.name(value.kind))
         }
       }
+      if let doubt = resolution.doubt { object.string("doubt", doubt) }
       if let message = resolution.message { object.string("message", message) }
     }
   }
@@ -162,6 +163,7 @@ extension Output {
       case nil: text("; whether the MMU ignores it is not known")
       }
     }
+    if let doubt = resolution.doubt { text("; doubtful: \(doubt)") }
     if let hypervisor = resolution.hypervisor {
       text("; \(hypervisor.part.rawValue) part")
       if let address = hypervisor.kernelAddress {
