@@ -12,6 +12,8 @@ public protocol ByteSource: Sendable {
   func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool
   /// Shows `body` the bytes of `range`; nil where they are not all there.
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R?
+  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]?
   /// `offset..<offset + count`, or nil when not all bytes of it are there.
   func range(at offset: UInt64, count: UInt64) -> Range<UInt64>?
   /// Says that `range` will not be needed soon, so that its memory may go.
@@ -29,7 +31,7 @@ extension ByteSource {
     return withBytes(offset..<end) { $0.integer(T.self, at: 0) } ?? nil
   }
 
-  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  /// Copies what `withBytes` shows.
   public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
     return withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }

@@ -34,11 +34,14 @@ public struct KallsymsTables: Hashable, Sendable {
   public var tokenIndex: UInt64
   /// `kallsyms_offsets` or `kallsyms_addresses`.
   public var addresses: Addresses
+  /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest
+  /// first (6.2, 60443c88f3a8, and 6.1.y); nil where there is none.
+  public var sequences: UInt64?
 
   /// Puts the tables together.
   public init(
     count: Int, names: UInt64, markers: UInt64, markerSize: Int, tokenTable: UInt64, tokenIndex: UInt64,
-    addresses: Addresses
+    addresses: Addresses, sequences: UInt64? = nil
   ) {
     self.count = count
     self.names = names
@@ -47,6 +50,7 @@ public struct KallsymsTables: Hashable, Sendable {
     self.tokenTable = tokenTable
     self.tokenIndex = tokenIndex
     self.addresses = addresses
+    self.sequences = sequences
   }
 }
 
@@ -55,8 +59,9 @@ public struct KallsymsTables: Hashable, Sendable {
 ///     token_table: "cpu_\0str\0...0\0..."      token_index: 0, 5, 9, ...
 ///     names:       length | token token ...    the first letter of a name is its type
 ///
-/// An address is found by bisection and one block of names; a name by one pass that compares tokens and
-/// mostly fails at the first. (kernel/kallsyms.c, scripts/kallsyms.c)
+/// An address is found by bisection and one block of names. So is a name, where the kernel keeps their order
+/// and it holds; else by one pass that compares tokens and mostly fails at the first.
+/// (kernel/kallsyms.c, scripts/kallsyms.c)
 public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// What it is, for `info`.
   public var origin: String { "kallsyms in the dump" }
@@ -69,9 +74,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let markers: [UInt64]
   private let names = AtomicLazyReference<Blob>()
   private let offsets = AtomicLazyReference<Blob>()
+  private let order = AtomicLazyReference<Blob>()
+  /// Blocks of names that were read by themselves.
+  private let reads = Atomic<Int>(0)
 
   /// Symbols for one marker.
   private static var blockSize: Int { 256 }
+  /// Blocks that are read by themselves before all names are.
+  private static var readsBeforeAll: Int { 64 }
   /// Text symbols further apart than this leave unnamed what lies between: data that a table of functions
   /// does not name.
   private static var longestFunction: UInt64 { 64 << 10 }
@@ -86,7 +96,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var text: [UInt8] = []
     var starts: [Int32] = []
 
-    func bytes(_ token: UInt8) -> ArraySlice<UInt8> { text[Int(starts[Int(token)])..<Int(starts[Int(token) + 1])] }
+    @inline(__always)
+    func range(_ token: UInt8) -> Range<Int> { Int(starts[Int(token)])..<Int(starts[Int(token) + 1]) }
+  }
+
+  /// A name as it is stored: where its tokens are.
+  private struct Packed {
+    var bytes: [UInt8]
+    var tokens: Range<Int>
   }
 
   /// Reads the small tables and looks whether they agree with each other.
@@ -110,8 +127,12 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     guard let raw = space.bytes(from: tables.markers, count: blocks * tables.markerSize) else { return nil }
     var markers: [UInt64] = []
     for block in 0..<blocks {
-      let bytes = raw[(block * tables.markerSize)..<((block + 1) * tables.markerSize)]
-      let marker = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      let at = block * tables.markerSize
+      let marker =
+        tables.markerSize == 8
+        ? unsafe raw.span.bytes.integer(UInt64.self, at: at)
+        : unsafe raw.span.bytes.integer(UInt32.self, at: at).map(UInt64.init)
+      guard let marker else { return nil }
       if let last = markers.last, marker <= last || marker - last > UInt64(Self.blockSize * Limits.symbolName) {
         return nil
       }
@@ -124,9 +145,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     self.markers = markers
     // The first block must end where the second is said to begin.
     if blocks > 1 {
-      guard let block = space.bytes(from: tables.names, count: Int(markers[1])), Self.fits(block[...]) else {
-        return nil
-      }
+      guard let block = space.bytes(from: tables.names, count: Int(markers[1])), Self.fits(block) else { return nil }
     }
   }
 
@@ -136,33 +155,33 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// length of 128 and more takes two bytes, seven bits and then eight; before it took one. Nothing marks
   /// the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
   @inline(__always)
-  private static func header(_ bytes: ArraySlice<UInt8>, _ start: Int) -> (length: Int, tokens: Int)? {
-    guard start < bytes.endIndex else { return nil }
+  private static func header(_ bytes: [UInt8], _ start: Int) -> (length: Int, tokens: Int)? {
+    guard start < bytes.count else { return nil }
     let first = bytes[start]
     if first & 0x80 == 0 { return (Int(first), start + 1) }
-    guard start + 1 < bytes.endIndex else { return nil }
+    guard start + 1 < bytes.count else { return nil }
     return (Int(first & 0x7f) | Int(bytes[start + 1]) << 7, start + 2)
   }
 
   /// Whether `block` is exactly the names of a block.
-  private static func fits(_ block: ArraySlice<UInt8>) -> Bool {
-    var position = block.startIndex
+  private static func fits(_ block: [UInt8]) -> Bool {
+    var position = 0
     for _ in 0..<blockSize {
       guard let (length, tokens) = header(block, position), length > 0 else { return false }
       position = tokens + length
     }
-    return position == block.endIndex
+    return position == block.count
   }
 
-  /// The bytes of the names of block `number`, at most to the end of the last.
-  private func block(_ number: Int) -> ArraySlice<UInt8>? {
-    if let names = names.load() {
-      let start = Int(markers[number])
-      let end = number + 1 < markers.count ? Int(markers[number + 1]) : names.bytes.count
-      return start <= end && end <= names.bytes.count ? names.bytes[start..<end] : nil
+  /// The bytes that the names of block `number` are in, and where they begin: the block by itself, or all
+  /// names once many were asked for.
+  private func block(_ number: Int) -> (bytes: [UInt8], start: Int)? {
+    if let names = names.load() { return (names.bytes, Int(markers[number])) }
+    guard reads.wrappingAdd(1, ordering: .relaxed).oldValue < Self.readsBeforeAll else {
+      return allNames().map { ($0.bytes, Int(markers[number])) }
     }
     let size = number + 1 < markers.count ? Int(markers[number + 1] - markers[number]) : tailSize
-    return space.bytes(from: tables.names &+ markers[number], count: size).map { $0[...] }
+    return space.bytes(from: tables.names &+ markers[number], count: size).map { ($0, 0) }
   }
 
   /// The names of the last block end before the next table.
@@ -179,42 +198,71 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return names.storeIfNil(Blob(bytes))
   }
 
-  /// A name and its type letter from its tokens.
-  private func expand(_ bytes: ArraySlice<UInt8>) -> (type: UInt8, name: String) {
-    var text: [UInt8] = []
-    for token in bytes {
-      text += tokens.bytes(token)
-      if text.count > Limits.symbolName { break }
+  /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
+  private func forEachName(_ body: (Int, Packed) -> Bool) {
+    guard let names = allNames() else { return }
+    let bytes = names.bytes
+    var position = 0
+    for number in 0..<tables.count {
+      guard let (length, start) = Self.header(bytes, position), start + length <= bytes.count,
+        body(number, Packed(bytes: bytes, tokens: start..<(start + length)))
+      else { return }
+      position = start + length
     }
-    return (text.first ?? 0, String(decoding: text.dropFirst(), as: UTF8.self))
-  }
-
-  /// Whether the tokens spell `name` behind a type letter.
-  @inline(__always)
-  private func spells(_ bytes: ArraySlice<UInt8>, _ name: [UInt8]) -> Bool {
-    // -1 stands for the type letter, which may be any.
-    var position = -1
-    for token in bytes {
-      let start = Int(tokens.starts[Int(token)])
-      let end = Int(tokens.starts[Int(token) + 1])
-      for index in start..<end {
-        if position >= 0, position >= name.count || tokens.text[index] != name[position] { return false }
-        position += 1
-      }
-    }
-    return position == name.count
   }
 
   /// The name of symbol `number`.
-  private func name(_ number: Int) -> (type: UInt8, name: String)? {
-    guard let block = block(number / Self.blockSize) else { return nil }
-    var position = block.startIndex
+  private func packed(_ number: Int) -> Packed? {
+    guard let (bytes, first) = block(number / Self.blockSize) else { return nil }
+    var position = first
     for _ in 0..<(number % Self.blockSize) {
-      guard let (length, tokens) = Self.header(block, position) else { return nil }
+      guard let (length, tokens) = Self.header(bytes, position) else { return nil }
       position = tokens + length
     }
-    guard let (length, tokens) = Self.header(block, position), tokens + length <= block.endIndex else { return nil }
-    return expand(block[tokens..<(tokens + length)])
+    guard let (length, tokens) = Self.header(bytes, position), tokens + length <= bytes.count else { return nil }
+    return Packed(bytes: bytes, tokens: tokens..<(tokens + length))
+  }
+
+  /// A name and its type letter from its tokens, as much of it as a name may be long.
+  private func expand(_ packed: Packed) -> (type: UInt8, name: String) {
+    var length = 0
+    for index in packed.tokens { length += tokens.range(packed.bytes[index]).count }
+    let capacity = min(length, Limits.symbolName)
+    var type: UInt8?
+    let name = unsafe String(unsafeUninitializedCapacity: capacity) { text in
+      var position = 0
+      for index in packed.tokens {
+        for place in tokens.range(packed.bytes[index]) {
+          if type == nil {
+            type = tokens.text[place]
+          } else if position < capacity {
+            unsafe text[position] = tokens.text[place]
+            position += 1
+          }
+        }
+      }
+      return position
+    }
+    return (type ?? 0, name)
+  }
+
+  /// How the name that `packed` spells behind its type letter stands to `name`, as strcmp has it: below 0
+  /// where it comes first, 0 where it is the same.
+  @inline(__always)
+  private func compare(_ packed: Packed, _ name: [UInt8]) -> Int {
+    // -1 stands for the type letter, which may be any.
+    var position = -1
+    for index in packed.tokens {
+      for place in tokens.range(packed.bytes[index]) {
+        if position >= 0 {
+          guard position < name.count else { return 1 }
+          let difference = Int(tokens.text[place]) - Int(name[position])
+          if difference != 0 { return difference }
+        }
+        position += 1
+      }
+    }
+    return position == name.count ? 0 : -1
   }
 
   // MARK: - Addresses
@@ -228,25 +276,24 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   /// The address of symbol `number` from the bytes of the table.
+  @inline(__always)
   private func address(_ number: Int, _ bytes: [UInt8]) -> UInt64 {
-    func half() -> UInt32 {
-      let at = number * 4
-      return UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16 | UInt32(bytes[at + 3]) << 24
-    }
-    switch tables.addresses {
-    case .absolute: return bytes[(number * 8)..<(number * 8 + 8)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    case .relative(_, let base): return base &+ UInt64(half())
-    case .placeRelative(let table):
-      return table &+ UInt64(number * 4) &+ UInt64(bitPattern: Int64(Int32(bitPattern: half())))
+    let raw = unsafe bytes.span.bytes
+    if case .absolute = tables.addresses { return raw.integer(UInt64.self, at: number &* 8) ?? 0 }
+    let half = raw.integer(UInt32.self, at: number &* 4) ?? 0
+    return switch tables.addresses {
+    case .relative(_, let base): base &+ UInt64(half)
+    case .placeRelative(let table), .absolute(let table):
+      table &+ UInt64(number &* 4) &+ UInt64(bitPattern: Int64(Int32(bitPattern: half)))
     }
   }
 
   private func symbol(_ number: Int, _ offsets: [UInt8]) -> Symbol? {
-    guard let (type, name) = name(number) else { return nil }
-    return symbol(number, offsets, type, name)
+    packed(number).map { symbol(number, offsets, $0) }
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ type: UInt8, _ name: String) -> Symbol {
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ packed: Packed) -> Symbol {
+    let (type, name) = expand(packed)
     let here = address(number, offsets)
     var next = number + 1
     while next < tables.count, address(next, offsets) == here { next += 1 }
@@ -254,74 +301,137 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return Symbol(name: name, address: here, size: size, type: type)
   }
 
-  // MARK: - SymbolSource
-
-  /// The first symbol of this name.
-  public func symbol(named name: String) -> Symbol? {
-    guard let names = allNames(), let offsets = allOffsets() else { return nil }
-    let wanted = Array(name.utf8)
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = Self.header(names.bytes[...], position), start + length <= names.bytes.count else {
-        return nil
-      }
-      if spells(names.bytes[start..<(start + length)], wanted) { return symbol(number, offsets.bytes) }
-      position = start + length
-    }
-    return nil
-  }
-
-  /// The addresses of those of `names` that there are, in one pass.
-  public func addresses(of names: [String]) -> [Int: UInt64] {
-    guard let all = allNames(), let offsets = allOffsets() else { return [:] }
-    let wanted = names.map { Array($0.utf8) }
-    var result: [Int: UInt64] = [:]
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = Self.header(all.bytes[...], position), start + length <= all.bytes.count else {
-        break
-      }
-      let tokens = all.bytes[start..<(start + length)]
-      for (place, name) in wanted.enumerated() where result[place] == nil && spells(tokens, name) {
-        result[place] = address(number, offsets.bytes)
-      }
-      if result.count == wanted.count { break }
-      position = start + length
-    }
-    return result
-  }
-
-  /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
-  public func symbol(containing address: UInt64) -> Symbol? {
-    guard let offsets = allOffsets() else { return nil }
+  /// The first of the symbols that stand at or next below `address`; nil where there is none.
+  private func first(atOrBelow address: UInt64, _ offsets: [UInt8]) -> Int? {
     var low = 0
     var high = tables.count
     while low < high {
       let middle = (low + high) / 2
-      if self.address(middle, offsets.bytes) <= address { low = middle + 1 } else { high = middle }
+      if self.address(middle, offsets) <= address { low = middle + 1 } else { high = middle }
     }
     guard low > 0 else { return nil }
     var number = low - 1
-    let start = self.address(number, offsets.bytes)
-    while number > 0, self.address(number - 1, offsets.bytes) == start { number -= 1 }
-    guard let symbol = symbol(number, offsets.bytes) else { return nil }
+    let start = self.address(number, offsets)
+    while number > 0, self.address(number - 1, offsets) == start { number -= 1 }
+    return number
+  }
+
+  // MARK: - The order of names
+
+  /// Names that are compared before the order of names is believed.
+  private static var samples: Int { 16 }
+
+  /// The numbers in the order of names, where names taken evenly from all over it are in order.
+  private func namesInOrder() -> [UInt8]? {
+    if let order = order.load() { return order.bytes.isEmpty ? nil : order.bytes }
+    let bytes = tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) } ?? []
+    return order.storeIfNil(Blob(isInOrder(bytes) ? bytes : [])).bytes.isEmpty ? nil : bytes
+  }
+
+  private func isInOrder(_ order: [UInt8]) -> Bool {
+    guard !order.isEmpty else { return false }
+    var last: [UInt8] = []
+    for sample in 0..<min(Self.samples, tables.count) {
+      let place = sample * (tables.count - 1) / max(1, min(Self.samples, tables.count) - 1)
+      guard let packed = packed(at: place, order), compare(packed, last) >= 0 else { return false }
+      last = Array(expand(packed).name.utf8)
+    }
+    return true
+  }
+
+  /// The number that stands at `place` in the order of names.
+  private func number(at place: Int, _ order: [UInt8]) -> Int {
+    Int(order[place * 3]) << 16 | Int(order[place * 3 + 1]) << 8 | Int(order[place * 3 + 2])
+  }
+
+  private func packed(at place: Int, _ order: [UInt8]) -> Packed? {
+    let number = number(at: place, order)
+    return number < tables.count ? packed(number) : nil
+  }
+
+  /// The first symbol of `name` by bisection.
+  ///
+  /// - Returns: nil where bisection does not tell: a kernel built with LTO orders some names without the
+  ///   suffix that they have (`cleanup_symbol_name`, scripts/kallsyms.c, 6.2).
+  private func bisect(_ name: [UInt8], _ order: [UInt8]) -> Int?? {
+    var low = 0
+    var high = tables.count
+    while low < high {
+      let middle = (low + high) / 2
+      guard let packed = packed(at: middle, order) else { return nil }
+      if compare(packed, name) < 0 { low = middle + 1 } else { high = middle }
+    }
+    guard low < tables.count else { return .some(nil) }
+    guard let packed = packed(at: low, order) else { return nil }
+    if compare(packed, name) == 0 { return .some(number(at: low, order)) }
+    return expand(packed).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
+  }
+
+  // MARK: - SymbolSource
+
+  /// The first symbol of this name.
+  public func symbol(named name: String) -> Symbol? {
+    number(named: Array(name.utf8)).flatMap { number in
+      allOffsets().flatMap { symbol(number, $0.bytes) }
+    }
+  }
+
+  private func number(named name: [UInt8]) -> Int? {
+    if let order = namesInOrder(), let found = bisect(name, order) { return found }
+    var result: Int?
+    forEachName { number, packed in
+      if compare(packed, name) == 0 { result = number }
+      return result == nil
+    }
+    return result
+  }
+
+  /// The addresses of those of `names` that there are.
+  public func addresses(of names: [String]) -> [Int: UInt64] {
+    guard let offsets = allOffsets() else { return [:] }
+    let wanted = names.map { Array($0.utf8) }
+    var result: [Int: UInt64] = [:]
+    if namesInOrder() != nil {
+      for (place, name) in wanted.enumerated() {
+        result[place] = number(named: name).map { address($0, offsets.bytes) }
+      }
+      return result
+    }
+    forEachName { number, packed in
+      for (place, name) in wanted.enumerated() where result[place] == nil && compare(packed, name) == 0 {
+        result[place] = address(number, offsets.bytes)
+      }
+      return result.count < wanted.count
+    }
+    return result
+  }
+
+  /// Whether one of the symbols at `address` is of this name.
+  public func has(_ name: String, at address: UInt64) -> Bool {
+    guard let offsets = allOffsets(), var number = first(atOrBelow: address, offsets.bytes) else { return false }
+    let wanted = Array(name.utf8)
+    while number < tables.count, self.address(number, offsets.bytes) == address {
+      guard let packed = packed(number) else { return false }
+      if compare(packed, wanted) == 0 { return true }
+      number += 1
+    }
+    return false
+  }
+
+  /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
+  public func symbol(containing address: UInt64) -> Symbol? {
+    guard let offsets = allOffsets(), let number = first(atOrBelow: address, offsets.bytes),
+      let symbol = symbol(number, offsets.bytes)
+    else { return nil }
     let isText = symbol.type.map { "tTwW".utf8.contains($0) } ?? false
     let limit = symbol.size == 0 || isText ? Self.longestFunction : symbol.size
-    return address &- start < limit ? symbol : nil
+    return address &- symbol.address < limit ? symbol : nil
   }
 
   /// All symbols, in the order of their addresses.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
-    guard let names = allNames(), let offsets = allOffsets() else { return }
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = Self.header(names.bytes[...], position), start + length <= names.bytes.count else {
-        return
-      }
-      let (type, name) = expand(names.bytes[start..<(start + length)])
-      guard body(symbol(number, offsets.bytes, type, name)) else { return }
-      position = start + length
-    }
+    guard let offsets = allOffsets() else { return }
+    forEachName { number, packed in body(symbol(number, offsets.bytes, packed)) }
   }
 }
 

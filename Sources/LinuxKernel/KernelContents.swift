@@ -202,8 +202,9 @@ extension Kernel {
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? {
     if let symbol = symbols.symbol(containing: address) { return symbol }
+    // Which modules there are may take a search; none lies where nothing is mapped.
     guard let region = layout.layout?.region(of: address), region == .vmalloc || region == .modules,
-      let module = contents.module(containing: address)
+      space.leaf(at: address) != nil, let module = contents.module(containing: address)
     else { return nil }
     return contents.moduleSymbols.symbol(containing: address, in: module)
       ?? Symbol(name: module.name, address: module.address, module: module.name)

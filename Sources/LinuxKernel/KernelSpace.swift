@@ -52,15 +52,23 @@ public struct KernelSpace: ByteSource {
 
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    guard range.upperBound - range.lowerBound <= UInt64(Limits.readAtOnce) else { return nil }
+    guard let bytes = bytes(range, limit: Limits.readAtOnce) else { return nil }
+    return unsafe body(bytes.span.bytes)
+  }
+
+  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
+    guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
     // Storage follows what is mapped: a length from the dump costs nothing until its first page is there.
     guard range.isEmpty || leaf(at: range.lowerBound) != nil, range.isEmpty || leaf(at: range.upperBound - 1) != nil
     else { return nil }
-    var bytes = [UInt8](repeating: 0, count: range.count)
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    guard copy(range.lowerBound, count: range.count, into: &raw, at: 0) else { return nil }
-    return unsafe body(bytes.span.bytes)
+    var isWhole = false
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
+      var raw = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(buffer))
+      isWhole = copy(range.lowerBound, count: range.count, into: &raw, at: 0)
+      count = isWhole ? range.count : 0
+    }
+    return isWhole ? bytes : nil
   }
 
   /// `count` bytes at `address`; nil where they are not all there.
