@@ -1,15 +1,15 @@
 import VMSA
 
 /// Translates addresses one after another by one set of tables, and keeps in mind the tables that it went
-/// through: several times as fast as one walk by itself. It is of one caller; each thread makes its own.
+/// through: several times as fast as one walk by itself. It is of one thread; each makes its own.
 ///
-///     var translator = kernel.translator()
+///     let translator = kernel.translator()
 ///     for address in addresses { print(translator.translate(address)) }
-public struct Translator: Sendable {
+public struct Translator {
   /// The tables.
   public let regime: TranslationRegime
   private let memory: any PhysicalMemory
-  private var cache = WalkCache()
+  private let cache = WalkCache()
 
   /// Translates by the tables of `regime` in `memory`.
   public init(_ regime: TranslationRegime, _ memory: any PhysicalMemory) {
@@ -18,7 +18,7 @@ public struct Translator: Sendable {
   }
 
   /// Walks the tables for `address`; a tag is taken off first.
-  public mutating func translate(_ address: VirtualAddress) -> WalkResult {
-    memory.walk(regime, address.untagged, cache: &cache)
+  public func translate(_ address: VirtualAddress) -> WalkResult {
+    memory.walk(regime, address.untagged, cache: cache)
   }
 }

@@ -54,7 +54,7 @@ public protocol PhysicalMemory: Sendable {
 
   /// The same for a caller with many addresses: it begins at the tables that `cache` knows of walks of `regime`
   /// before, and lets it know those that it comes to.
-  func walk(_ regime: TranslationRegime, _ address: VirtualAddress, cache: inout WalkCache) -> WalkResult
+  func walk(_ regime: TranslationRegime, _ address: VirtualAddress, cache: WalkCache) -> WalkResult
 
   /// The ranges of physical memory that the machine had, as the dump tells, in order and apart.
   var ranges: [Range<PhysicalAddress>] { get }
@@ -70,9 +70,10 @@ extension PhysicalMemory {
   /// Walks `regime` for `address` from the lowest table that `cache` knows.
   @inlinable
   public func walk(
-    _ regime: TranslationRegime, _ address: VirtualAddress, cache: inout WalkCache
+    _ regime: TranslationRegime, _ address: VirtualAddress, cache: WalkCache
   ) -> WalkResult {
-    regime.walk(address, in: self, observer: &cache)
+    var observer = cache.observer
+    return regime.walk(address, in: self, observer: &observer)
   }
 
   /// `count` bytes from `address` on.

@@ -150,19 +150,24 @@ extension TranslationRegime {
     _ address: VirtualAddress, in memory: borrowing some PhysicalMemory,
     observer: inout some WalkObserver
   ) -> WalkResult {
-    guard address.isCanonical(bits: addressBits), address.isUpperHalf == register.isUpperHalf else {
-      return .notCanonical
-    }
     let fullMask = (1 &<< UInt64(truncatingIfNeeded: granule.indexBits)) &- 1
-    var level = startLevel
-    var table = root
-    var mask = UInt64(truncatingIfNeeded: rootEntries &- 1)
-    var tables: TableAttributes = []
+    var level: Int
+    var table: PhysicalAddress
+    var mask: UInt64
+    var tables: TableAttributes
     if let known = observer.knownTable(for: address, in: self) {
       level = known.level
       table = known.address
       mask = fullMask
       tables = known.attributes
+    } else {
+      guard address.isCanonical(bits: addressBits), address.isUpperHalf == register.isUpperHalf else {
+        return .notCanonical
+      }
+      level = startLevel
+      table = root
+      mask = UInt64(truncatingIfNeeded: rootEntries &- 1)
+      tables = []
     }
     var shift = granule.shift(level: level)
     while true {

@@ -141,7 +141,7 @@ extension Workload {
       let addresses = pages(of: subject, count: count, inOrder: self == .sequential).map(\.virtual)
       if let c { return { (count, baseline_translate(c, &tables, addresses, addresses.count)) } }
       return {
-        var translator = kernel.translator()
+        let translator = kernel.translator()
         var sum: UInt64 = 0
         for address in addresses {
           sum &+= translator.translate(VirtualAddress(address)).leaf?.physical.rawValue ?? 0
