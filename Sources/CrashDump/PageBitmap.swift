@@ -1,5 +1,4 @@
 import Bytes
-import Synchronization
 
 /// A bitmap of page frames in a dump, and how many bits are set below any of them.
 ///
@@ -10,7 +9,7 @@ final class PageBitmap: Sendable {
   let count: UInt64
   private let source: DumpBytes
   private let offset: UInt64
-  private let ranks = AtomicLazyReference<Ranks>()
+  private let ranks = OnceReference<Ranks>()
 
   /// Bits that one count stands for.
   private static var block: UInt64 { 1024 }

@@ -49,7 +49,8 @@ final class WordPages: @unchecked Sendable {
       guard let from = bytes.baseAddress else { return }
       unsafe (page + Self.header).copyMemory(from: from, byteCount: pageSize)
     }
-    let (isKept, _) = unsafe place.pointee.compareExchange(expected: nil, desired: page, ordering: .acquiringAndReleasing)
+    let (isKept, _) = unsafe place.pointee.compareExchange(
+      expected: nil, desired: page, ordering: .acquiringAndReleasing)
     if !isKept { unsafe page.deallocate() }
   }
 }

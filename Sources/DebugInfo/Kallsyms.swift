@@ -70,11 +70,11 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   private let tables: KallsymsTables
   private let space: Space
-  private let tokens: Tokens
+  private let tokens: KallsymsTokens
   private let markers: [UInt64]
-  private let names = AtomicLazyReference<Blob>()
-  private let offsets = AtomicLazyReference<Blob>()
-  private let order = AtomicLazyReference<Blob>()
+  private let names = OnceReference<KallsymsBytes>()
+  private let offsets = OnceReference<KallsymsBytes>()
+  private let order = OnceReference<KallsymsBytes>()
   /// Blocks of names that were read by themselves.
   private let reads = Atomic<Int>(0)
 
@@ -86,26 +86,6 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// does not name.
   private static var longestFunction: UInt64 { 64 << 10 }
 
-  private final class Blob: Sendable {
-    let bytes: [UInt8]
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-  }
-
-  /// The strings of the tokens, one after another.
-  private struct Tokens: Sendable {
-    var text: [UInt8] = []
-    var starts: [Int32] = []
-
-    @inline(__always)
-    func range(_ token: UInt8) -> Range<Int> { Int(starts[Int(token)])..<Int(starts[Int(token) + 1]) }
-  }
-
-  /// A name as it is stored: where its tokens are.
-  private struct Packed {
-    var bytes: [UInt8]
-    var tokens: Range<Int>
-  }
-
   /// Reads the small tables and looks whether they agree with each other.
   ///
   /// - Returns: nil when they cannot be read, or are not what kallsyms writes.
@@ -113,16 +93,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     let textSize = tables.tokenIndex &- tables.tokenTable
     guard tables.count > 0, tables.count <= Limits.symbols, textSize <= 65536,
       let index = space.bytes(from: tables.tokenIndex, count: 512),
-      let text = space.bytes(from: tables.tokenTable, count: Int(textSize))
+      let text = space.bytes(from: tables.tokenTable, count: Int(textSize)),
+      let tokens = KallsymsTokens(table: text, index: index)
     else { return nil }
-    var tokens = Tokens()
-    for number in 0..<256 {
-      let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < text.count, let end = text[start...].firstIndex(of: 0) else { return nil }
-      tokens.starts.append(Int32(tokens.text.count))
-      tokens.text += text[start..<end]
-    }
-    tokens.starts.append(Int32(tokens.text.count))
     let blocks = (tables.count + Self.blockSize - 1) / Self.blockSize
     guard let raw = space.bytes(from: tables.markers, count: blocks * tables.markerSize) else { return nil }
     var markers: [UInt64] = []
@@ -151,26 +124,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   // MARK: - Names
 
-  /// The length of the name at `start` of `bytes` and where its tokens begin. Since 6.1 (73bbb94466fd) a
-  /// length of 128 and more takes two bytes, seven bits and then eight; before it took one. Nothing marks
-  /// the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
-  @inline(__always)
-  private static func header(_ bytes: [UInt8], _ start: Int) -> (length: Int, tokens: Int)? {
-    guard start < bytes.count else { return nil }
-    let first = bytes[start]
-    if first & 0x80 == 0 { return (Int(first), start + 1) }
-    guard start + 1 < bytes.count else { return nil }
-    return (Int(first & 0x7f) | Int(bytes[start + 1]) << 7, start + 2)
-  }
-
   /// Whether `block` is exactly the names of a block.
   private static func fits(_ block: [UInt8]) -> Bool {
-    var position = 0
-    for _ in 0..<blockSize {
-      guard let (length, tokens) = header(block, position), length > 0 else { return false }
-      position = tokens + length
-    }
-    return position == block.count
+    KallsymsName.skip(blockSize, from: 0, in: block) == block.count
   }
 
   /// The bytes that the names of block `number` are in, and where they begin: the block by itself, or all
@@ -178,10 +134,12 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private func block(_ number: Int) -> (bytes: [UInt8], start: Int)? {
     if let names = names.load() { return (names.bytes, Int(markers[number])) }
     guard reads.wrappingAdd(1, ordering: .relaxed).oldValue < Self.readsBeforeAll else {
-      return allNames().map { ($0.bytes, Int(markers[number])) }
+      guard let names = allNames() else { return nil }
+      return (names.bytes, Int(markers[number]))
     }
     let size = number + 1 < markers.count ? Int(markers[number + 1] - markers[number]) : tailSize
-    return space.bytes(from: tables.names &+ markers[number], count: size).map { ($0, 0) }
+    guard let bytes = space.bytes(from: tables.names &+ markers[number], count: size) else { return nil }
+    return (bytes, 0)
   }
 
   /// The names of the last block end before the next table.
@@ -191,88 +149,43 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return Int(min(end &- tables.names &- last, UInt64(Self.blockSize * Limits.symbolName)))
   }
 
-  private func allNames() -> Blob? {
+  private func allNames() -> KallsymsBytes? {
     if let names = names.load() { return names }
     let count = Int(markers[markers.count - 1]) + tailSize
     guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
-    return names.storeIfNil(Blob(bytes))
+    return names.storeIfNil(KallsymsBytes(bytes))
   }
 
   /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
-  private func forEachName(_ body: (Int, Packed) -> Bool) {
+  private func forEachName(_ body: (Int, KallsymsName) -> Bool) {
     guard let names = allNames() else { return }
     let bytes = names.bytes
     var position = 0
     for number in 0..<tables.count {
-      guard let (length, start) = Self.header(bytes, position), start + length <= bytes.count,
-        body(number, Packed(bytes: bytes, tokens: start..<(start + length)))
+      guard let (length, start) = KallsymsName.header(bytes.span, position), start + length <= bytes.count,
+        body(number, KallsymsName(bytes: bytes, tokens: start..<(start + length)))
       else { return }
       position = start + length
     }
   }
 
   /// The name of symbol `number`.
-  private func packed(_ number: Int) -> Packed? {
-    guard let (bytes, first) = block(number / Self.blockSize) else { return nil }
-    var position = first
-    for _ in 0..<(number % Self.blockSize) {
-      guard let (length, tokens) = Self.header(bytes, position) else { return nil }
-      position = tokens + length
-    }
-    guard let (length, tokens) = Self.header(bytes, position), tokens + length <= bytes.count else { return nil }
-    return Packed(bytes: bytes, tokens: tokens..<(tokens + length))
-  }
-
-  /// A name and its type letter from its tokens, as much of it as a name may be long.
-  private func expand(_ packed: Packed) -> (type: UInt8, name: String) {
-    var length = 0
-    for index in packed.tokens { length += tokens.range(packed.bytes[index]).count }
-    let capacity = min(length, Limits.symbolName)
-    var type: UInt8?
-    let name = unsafe String(unsafeUninitializedCapacity: capacity) { text in
-      var position = 0
-      for index in packed.tokens {
-        for place in tokens.range(packed.bytes[index]) {
-          if type == nil {
-            type = tokens.text[place]
-          } else if position < capacity {
-            unsafe text[position] = tokens.text[place]
-            position += 1
-          }
-        }
-      }
-      return position
-    }
-    return (type ?? 0, name)
-  }
-
-  /// How the name that `packed` spells behind its type letter stands to `name`, as strcmp has it: below 0
-  /// where it comes first, 0 where it is the same.
-  @inline(__always)
-  private func compare(_ packed: Packed, _ name: [UInt8]) -> Int {
-    // -1 stands for the type letter, which may be any.
-    var position = -1
-    for index in packed.tokens {
-      for place in tokens.range(packed.bytes[index]) {
-        if position >= 0 {
-          guard position < name.count else { return 1 }
-          let difference = Int(tokens.text[place]) - Int(name[position])
-          if difference != 0 { return difference }
-        }
-        position += 1
-      }
-    }
-    return position == name.count ? 0 : -1
+  private func name(_ number: Int) -> KallsymsName? {
+    guard let (bytes, first) = block(number / Self.blockSize),
+      let start = KallsymsName.skip(number % Self.blockSize, from: first, in: bytes),
+      let (length, tokens) = KallsymsName.header(bytes.span, start), tokens + length <= bytes.count
+    else { return nil }
+    return KallsymsName(bytes: bytes, tokens: tokens..<(tokens + length))
   }
 
   // MARK: - Addresses
 
-  private func allOffsets() -> Blob? {
+  private func allOffsets() -> KallsymsBytes? {
     if let offsets = offsets.load() { return offsets }
     var size = 4
     if case .absolute = tables.addresses { size = 8 }
     guard let bytes = space.bytes(from: tables.addresses.table, count: tables.count * size) else { return nil }
-    return offsets.storeIfNil(Blob(bytes))
+    return offsets.storeIfNil(KallsymsBytes(bytes))
   }
 
   /// The address of symbol `number` from the bytes of the table.
@@ -289,11 +202,12 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   private func symbol(_ number: Int, _ offsets: [UInt8]) -> Symbol? {
-    packed(number).map { symbol(number, offsets, $0) }
+    guard let stored = name(number) else { return nil }
+    return symbol(number, offsets, stored)
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ packed: Packed) -> Symbol {
-    let (type, name) = expand(packed)
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName) -> Symbol {
+    let (type, name) = tokens.expand(stored)
     let here = address(number, offsets)
     var next = number + 1
     while next < tables.count, address(next, offsets) == here { next += 1 }
@@ -325,7 +239,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private func namesInOrder() -> [UInt8]? {
     if let order = order.load() { return order.bytes.isEmpty ? nil : order.bytes }
     let bytes = tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) } ?? []
-    return order.storeIfNil(Blob(isInOrder(bytes) ? bytes : [])).bytes.isEmpty ? nil : bytes
+    return order.storeIfNil(KallsymsBytes(isInOrder(bytes) ? bytes : [])).bytes.isEmpty ? nil : bytes
   }
 
   private func isInOrder(_ order: [UInt8]) -> Bool {
@@ -333,8 +247,8 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var last: [UInt8] = []
     for sample in 0..<min(Self.samples, tables.count) {
       let place = sample * (tables.count - 1) / max(1, min(Self.samples, tables.count) - 1)
-      guard let packed = packed(at: place, order), compare(packed, last) >= 0 else { return false }
-      last = Array(expand(packed).name.utf8)
+      guard let stored = stored(at: place, order), tokens.compare(stored, last) >= 0 else { return false }
+      last = Array(tokens.expand(stored).name.utf8)
     }
     return true
   }
@@ -344,9 +258,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     Int(order[place * 3]) << 16 | Int(order[place * 3 + 1]) << 8 | Int(order[place * 3 + 2])
   }
 
-  private func packed(at place: Int, _ order: [UInt8]) -> Packed? {
+  private func stored(at place: Int, _ order: [UInt8]) -> KallsymsName? {
     let number = number(at: place, order)
-    return number < tables.count ? packed(number) : nil
+    return number < tables.count ? name(number) : nil
   }
 
   /// The first symbol of `name` by bisection.
@@ -358,29 +272,28 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var high = tables.count
     while low < high {
       let middle = (low + high) / 2
-      guard let packed = packed(at: middle, order) else { return nil }
-      if compare(packed, name) < 0 { low = middle + 1 } else { high = middle }
+      guard let stored = stored(at: middle, order) else { return nil }
+      if tokens.compare(stored, name) < 0 { low = middle + 1 } else { high = middle }
     }
     guard low < tables.count else { return .some(nil) }
-    guard let packed = packed(at: low, order) else { return nil }
-    if compare(packed, name) == 0 { return .some(number(at: low, order)) }
-    return expand(packed).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
+    guard let stored = stored(at: low, order) else { return nil }
+    if tokens.compare(stored, name) == 0 { return .some(number(at: low, order)) }
+    return tokens.expand(stored).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
   }
 
   // MARK: - SymbolSource
 
   /// The first symbol of this name.
   public func symbol(named name: String) -> Symbol? {
-    number(named: Array(name.utf8)).flatMap { number in
-      allOffsets().flatMap { symbol(number, $0.bytes) }
-    }
+    guard let number = number(named: Array(name.utf8)), let offsets = allOffsets() else { return nil }
+    return symbol(number, offsets.bytes)
   }
 
   private func number(named name: [UInt8]) -> Int? {
     if let order = namesInOrder(), let found = bisect(name, order) { return found }
     var result: Int?
-    forEachName { number, packed in
-      if compare(packed, name) == 0 { result = number }
+    forEachName { number, stored in
+      if tokens.compare(stored, name) == 0 { result = number }
       return result == nil
     }
     return result
@@ -397,8 +310,8 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       }
       return result
     }
-    forEachName { number, packed in
-      for (place, name) in wanted.enumerated() where result[place] == nil && compare(packed, name) == 0 {
+    forEachName { number, stored in
+      for (place, name) in wanted.enumerated() where result[place] == nil && tokens.compare(stored, name) == 0 {
         result[place] = address(number, offsets.bytes)
       }
       return result.count < wanted.count
@@ -411,8 +324,8 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     guard let offsets = allOffsets(), var number = first(atOrBelow: address, offsets.bytes) else { return false }
     let wanted = Array(name.utf8)
     while number < tables.count, self.address(number, offsets.bytes) == address {
-      guard let packed = packed(number) else { return false }
-      if compare(packed, wanted) == 0 { return true }
+      guard let stored = self.name(number) else { return false }
+      if tokens.compare(stored, wanted) == 0 { return true }
       number += 1
     }
     return false
@@ -431,8 +344,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// All symbols, in the order of their addresses.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
     guard let offsets = allOffsets() else { return }
-    forEachName { number, packed in body(symbol(number, offsets.bytes, packed)) }
+    forEachName { number, stored in body(symbol(number, offsets.bytes, stored)) }
   }
+}
+
+/// Bytes of a table that were read.
+private final class KallsymsBytes: Sendable {
+  let bytes: [UInt8]
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
 extension ByteSource {

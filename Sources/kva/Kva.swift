@@ -47,7 +47,9 @@ extension Kva {
   /// in order (help, an error, a completion) is left to the whole parser.
   static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
     if let name = arguments.first,
-      let command = configuration.subcommands.first(where: { $0._commandName == name || $0.configuration.aliases.contains(name) }),
+      let command = configuration.subcommands.first(where: {
+        $0._commandName == name || $0.configuration.aliases.contains(name)
+      }),
       let parsed = try? command.parse(Array(arguments.dropFirst()))
     {
       return parsed
