@@ -64,12 +64,14 @@ struct PtdumpCommand: ParsableCommand {
       }
     }
     var isWhole = true
+    // What every line needs is taken out of the objects that hold it once.
+    let (json, format, types) = (options.json, (user ?? kernel.regime).format, kernel.memoryTypes?.value)
     for span in spans {
       let (result, problems) = kernel.mappedRanges(span, user: user) { range in
-        if options.json {
-          output.mappedRangeJSON(range, user ?? kernel.regime, kernel)
+        if json {
+          output.mappedRangeJSON(range, format, types)
         } else {
-          output.mappedRangeText(range, user ?? kernel.regime, kernel)
+          output.mappedRangeText(range, format, types)
         }
       }
       output.flush()
@@ -107,7 +109,7 @@ struct RegionName: ExpressibleByArgument {
 
 extension Output {
   /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
-  func mappedRangeJSON(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+  func mappedRangeJSON(_ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?) {
     jsonLine { object in
       object.hex("start", range.first)
       object.hex("end", range.last &+ 1)
@@ -126,9 +128,9 @@ extension Output {
         attributes.bool("user", raw >> 6 & 1 == 1)
         attributes.bool("accessed", own.isAccessed)
         attributes.bool("global", own.isGlobal)
-        attributes.string("memoryType", kernel.memoryTypes?.value.memoryType(own.attrIndex).rawValue)
+        attributes.string("memoryType", types?.memoryType(own.attrIndex).rawValue)
         attributes.number("attrIndex", own.attrIndex)
-        attributes.string("shareability", own.shareability(regime).map(Words.name))
+        attributes.string("shareability", own.shareability(format).map(Words.name))
         attributes.bool("contiguous", own.isContiguous)
         attributes.bool("guarded", own.isGuarded)
       }
@@ -136,17 +138,18 @@ extension Output {
   }
 
   /// One range as a line: addresses, size, where it is, level, permissions, type, region.
-  func mappedRangeText(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+  func mappedRangeText(_ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?) {
     let raw = range.descriptor.rawValue
     let own = Attributes(range.descriptor)
     digits(range.first, atLeast: 16)
     byte(UInt8(ascii: "-"))
     digits(range.last, atLeast: 16)
-    padded(Words.size(range.size), 9)
+    size(range.size, width: 9)
     text("  ")
     hex(range.physical.rawValue)
     text(range.isConsecutive ? "  L" : ", ...  L")
-    text("\(range.level) ")
+    text(Words.level(range.level))
+    text(" ")
     text(raw >> 7 & 1 == 0 ? "rw" : "r-")
     text(raw >> 53 & 1 == 0 ? "x" : "-")
     if raw >> 54 & 1 == 0 { text(" EL0-x") }
@@ -155,9 +158,15 @@ extension Output {
     if !own.isGlobal { text(" nG") }
     if own.isContiguous { text(" cont") }
     if own.isGuarded { text(" GP") }
-    if let type = kernel.memoryTypes?.value.memoryType(own.attrIndex) { text(" \(type.rawValue)") }
-    if let sharing = own.shareability(regime), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
-    if let region = range.region { text("  \(region.rawValue)") }
+    if let type = types?.memoryType(own.attrIndex) {
+      text(" ")
+      text(type.rawValue)
+    }
+    if let sharing = own.shareability(format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
+    if let region = range.region {
+      text("  ")
+      text(region.rawValue)
+    }
     newline()
   }
 }

@@ -30,6 +30,14 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
+    let isPlain = string.utf8.allSatisfy {
+      $0 >= 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }
+    if isPlain { text(string) } else { escaped(string) }
+    byte(UInt8(ascii: "\""))
+  }
+
+  private func escaped(_ string: String) {
     for value in string.utf8 {
       switch value {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -43,7 +51,6 @@ extension Output {
       default: byte(value)
       }
     }
-    byte(UInt8(ascii: "\""))
   }
 }
 
@@ -54,11 +61,12 @@ struct JSONObject {
 
   init(output: Output) { self.output = output }
 
+  /// A field's name, in which nothing has to be escaped.
   private mutating func key(_ name: String) {
-    if !isFirst { output.byte(UInt8(ascii: ",")) }
+    output.text(isFirst ? "\"" : ",\"")
     isFirst = false
-    output.jsonString(name)
-    output.byte(UInt8(ascii: ":"))
+    output.text(name)
+    output.text("\":")
   }
 
   mutating func string(_ name: String, _ value: String?) {
@@ -75,7 +83,7 @@ struct JSONObject {
     output.byte(UInt8(ascii: "\""))
   }
 
-  mutating func number(_ name: String, _ value: (some BinaryInteger)?) {
+  mutating func number(_ name: String, _ value: (some FixedWidthInteger)?) {
     key(name)
     guard let value else { return output.text("null") }
     if value < 0 { output.byte(UInt8(ascii: "-")) }
