@@ -335,7 +335,8 @@ final class KdumpFile: KdumpPart {
     while done < count {
       let part = min(chunk, count - done)
       let start = header.descriptorsOffset + done * PageDescriptor.size
-      let seen: Void? = file.withBytes(start..<(start + part * PageDescriptor.size)) { bytes in
+      let range = start..<(start + part * PageDescriptor.size)
+      let seen: Void? = file.withBytes(range) { bytes in
         for index in 0..<Int(part) {
           let at = index * Int(PageDescriptor.size)
           let offset = bytes.integer(UInt64.self, at: at) ?? 0
@@ -349,6 +350,7 @@ final class KdumpFile: KdumpPart {
           }
         }
       }
+      file.forget(range)
       if seen == nil { cutOff += part }
       done += part
     }

@@ -130,6 +130,7 @@ final class PageBitmap: Sendable {
           number += 1
         }
       }
+      source.forget((offset + first / 8)..<(offset + (end + 7) / 8))
       here = end
     }
     if start < count { body(start..<count, isSet) }

@@ -5,12 +5,12 @@ import VMSA
 struct SegmentedMemory: Sendable {
   let source: DumpBytes
   let map: MemoryMap
-  private let windows: WordWindows
+  private let windows: FileWindows
 
   init(source: DumpBytes, map: MemoryMap) {
     self.source = source
     self.map = map
-    windows = WordWindows(map, in: source)
+    windows = FileWindows(map, in: source)
   }
 
   /// The little-endian 64-bit word at `address`.
@@ -33,6 +33,7 @@ struct SegmentedMemory: Sendable {
 
   /// Fills `buffer` from `address` on.
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    if windows.copy(address.rawValue, into: &buffer) { return }
     var done = 0
     while done < buffer.byteCount {
       let here = address &+ UInt64(done)

@@ -72,7 +72,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let space: Space
   private let tokens: KallsymsTokens
   private let markers: [UInt64]
-  private let names = OnceReference<KallsymsBytes>()
+  private let names = OnceReference<KallsymsNames>()
   private let offsets = OnceReference<KallsymsBytes>()
   private let order = OnceReference<KallsymsBytes>()
   /// Blocks of names that were read by themselves.
@@ -129,17 +129,19 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     KallsymsName.skip(blockSize, from: 0, in: block) == block.count
   }
 
-  /// The bytes that the names of block `number` are in, and where they begin: the block by itself, or all
-  /// names once many were asked for.
-  private func block(_ number: Int) -> (bytes: [UInt8], start: Int)? {
-    if let names = names.load() { return (names.bytes, Int(markers[number])) }
-    guard reads.wrappingAdd(1, ordering: .relaxed).oldValue < Self.readsBeforeAll else {
-      guard let names = allNames() else { return nil }
-      return (names.bytes, Int(markers[number]))
+  /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
+  /// its block by itself, or all names once many were asked for.
+  private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
+    if let names = names.load() ?? (reads.load(ordering: .relaxed) < Self.readsBeforeAll ? nil : allNames()) {
+      let mark = number / KallsymsNames.spacing
+      guard mark < names.marks.count else { return nil }
+      return (names.bytes, Int(names.marks[mark]), number % KallsymsNames.spacing)
     }
-    let size = number + 1 < markers.count ? Int(markers[number + 1] - markers[number]) : tailSize
-    guard let bytes = space.bytes(from: tables.names &+ markers[number], count: size) else { return nil }
-    return (bytes, 0)
+    reads.wrappingAdd(1, ordering: .relaxed)
+    let block = number / Self.blockSize
+    let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
+    guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size) else { return nil }
+    return (bytes, 0, number % Self.blockSize)
   }
 
   /// The names of the last block end before the next table.
@@ -149,11 +151,11 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return Int(min(end &- tables.names &- last, UInt64(Self.blockSize * Limits.symbolName)))
   }
 
-  private func allNames() -> KallsymsBytes? {
+  private func allNames() -> KallsymsNames? {
     if let names = names.load() { return names }
     let count = Int(markers[markers.count - 1]) + tailSize
     guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
-    return names.storeIfNil(KallsymsBytes(bytes))
+    return names.storeIfNil(KallsymsNames(bytes, count: tables.count))
   }
 
   /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
@@ -171,8 +173,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   /// The name of symbol `number`.
   private func name(_ number: Int) -> KallsymsName? {
-    guard let (bytes, first) = block(number / Self.blockSize),
-      let start = KallsymsName.skip(number % Self.blockSize, from: first, in: bytes),
+    guard let (bytes, first, skip) = nearest(number), let start = KallsymsName.skip(skip, from: first, in: bytes),
       let (length, tokens) = KallsymsName.header(bytes.span, start), tokens + length <= bytes.count
     else { return nil }
     return KallsymsName(bytes: bytes, tokens: tokens..<(tokens + length))
@@ -345,6 +346,25 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
     guard let offsets = allOffsets() else { return }
     forEachName { number, stored in body(symbol(number, offsets.bytes, stored)) }
+  }
+}
+
+/// All names, with where every sixteenth begins.
+private final class KallsymsNames: Sendable {
+  static var spacing: Int { 16 }
+  let bytes: [UInt8]
+  /// Fewer than there should be, where the names end before their number does.
+  let marks: [UInt32]
+
+  init(_ bytes: [UInt8], count: Int) {
+    self.bytes = bytes
+    var marks: [UInt32] = []
+    var position: Int? = 0
+    while marks.count * Self.spacing < count, let here = position, let mark = UInt32(exactly: here) {
+      marks.append(mark)
+      position = KallsymsName.skip(Self.spacing, from: here, in: bytes)
+    }
+    self.marks = marks
   }
 }
 

@@ -1,12 +1,12 @@
-/// Where in a mapped file the words of physical memory are: what a walk reads by. It finds nothing where a file is
-/// not mapped, where memory is absent, and where a word would cross the end of a stretch of memory.
+/// Where in a mapped file physical memory is: what walks and reads of pages go by. It finds nothing where a file is
+/// not mapped, where memory is absent, and where what is wanted crosses the end of a stretch of memory.
 @safe
-final class WordWindows: @unchecked Sendable {
+final class FileWindows: @unchecked Sendable {
   /// A stretch of memory that is in the file.
   @safe
   private struct Window {
     var start: UInt64
-    /// How many addresses from `start` on a whole word begins at.
+    /// How many addresses from `start` on a whole word begins at: 7 less than there are bytes.
     var count: UInt64
     var bytes: UnsafeRawPointer
   }
@@ -39,15 +39,15 @@ final class WordWindows: @unchecked Sendable {
     unsafe windows.deallocate()
   }
 
-  /// The little-endian word at `address`.
+  /// The window that a word at `address` lies in, and how far into it.
   @inline(__always)
-  func word(at address: UInt64) -> UInt64? {
+  private func window(at address: UInt64) -> (window: UnsafePointer<Window>, distance: UInt64)? {
     if count <= Self.few {
       var window = unsafe windows
       let end = unsafe windows + count
       while unsafe window != end {
         let distance = unsafe address &- window.pointee.start
-        if unsafe distance < window.pointee.count { return unsafe load(window, distance) }
+        if unsafe distance < window.pointee.count { return unsafe (UnsafePointer(window), distance) }
         unsafe window += 1
       }
       return nil
@@ -59,14 +59,30 @@ final class WordWindows: @unchecked Sendable {
       if unsafe windows[middle].start <= address { low = middle &+ 1 } else { high = middle }
     }
     guard low > 0 else { return nil }
-    let distance = unsafe address &- windows[low &- 1].start
-    return unsafe distance < windows[low &- 1].count ? load(windows + (low &- 1), distance) : nil
+    let window = unsafe windows + (low &- 1)
+    let distance = unsafe address &- window.pointee.start
+    return unsafe distance < window.pointee.count ? (UnsafePointer(window), distance) : nil
   }
 
+  /// The little-endian word at `address`.
   @inline(__always)
-  private func load(_ window: UnsafePointer<Window>, _ distance: UInt64) -> UInt64 {
-    unsafe UInt64(
+  func word(at address: UInt64) -> UInt64? {
+    guard let (window, distance) = unsafe window(at: address) else { return nil }
+    return unsafe UInt64(
       littleEndian: window.pointee.bytes.loadUnaligned(
         fromByteOffset: Int(truncatingIfNeeded: distance), as: UInt64.self))
+  }
+
+  /// Fills `buffer` from `address` on; false, with `buffer` untouched, where the bytes are not all in one window.
+  func copy(_ address: UInt64, into buffer: inout MutableRawSpan) -> Bool {
+    let wanted = buffer.byteCount
+    guard let (window, distance) = unsafe window(at: address),
+      unsafe UInt64(truncatingIfNeeded: wanted) <= window.pointee.count &+ 7 &- distance
+    else { return false }
+    unsafe buffer.withUnsafeMutableBytes { target in
+      guard let to = target.baseAddress else { return }
+      unsafe to.copyMemory(from: window.pointee.bytes + Int(truncatingIfNeeded: distance), byteCount: wanted)
+    }
+    return true
   }
 }
