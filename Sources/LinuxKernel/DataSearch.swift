@@ -92,6 +92,7 @@ struct RecognisedObjects: SymbolSource {
     places = [
       "init_task": Lazy { TaskReader(search.space, types.value)?.findFirst(search) },
       "modules": Lazy { ModuleReader(search.space, types.value).findHead(search) },
+      "vmap_area_list": Lazy { VmallocReader(space: search.space, types: types.value).findHead(search) },
     ]
   }
 
@@ -141,5 +142,29 @@ extension TaskReader {
     let link = address &+ UInt64(tasks.offset)
     guard let next = space.word(at: link), let previous = space.word(at: link &+ 8) else { return false }
     return space.word(at: next &+ 8) == link && space.word(at: previous) == link
+  }
+}
+
+extension VmallocReader {
+  /// The head of the list of areas up to 6.8: in the data, and one of its first elements an area whose `vm_struct`
+  /// has the same address. The list of free areas looks like it, but has none.
+  func findHead(_ search: DataSearch) -> UInt64? {
+    guard types.member("busy.head", of: "vmap_node") == nil, let list = types.member("list", of: "vmap_area"),
+      let start = types.member("va_start", of: "vmap_area"), let vm = types.member("vm", of: "vmap_area"),
+      let address = types.member("addr", of: "vm_struct")
+    else { return nil }
+    return search.listHead({ _ in true }) { first in
+      var link = first
+      for _ in 0..<4 {
+        let area = KernelObject(space: space, address: link &- UInt64(list.offset))
+        guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.number(vm) else {
+          return false
+        }
+        if vm != 0 { return KernelObject(space: space, address: vm).number(address) == start }
+        guard let next = space.word(at: link) else { return false }
+        link = next
+      }
+      return false
+    }
   }
 }
