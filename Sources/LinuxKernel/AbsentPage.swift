@@ -114,7 +114,9 @@ extension Kernel {
     let isNew = version >= KernelVersion(5, 19)
     let devices =
       built["make_device_exclusive_range"] != nil
-      ? 4 : built["make_device_exclusive"] != nil ? 3 : built["migrate_vma_setup"] != nil && !isNew ? 2 : 0
+      ? 4
+      : built["make_device_exclusive"] != nil
+        ? 3 : built["migrate_vma_setup"] != nil && version < KernelVersion(5, 14) ? 2 : 0
     return SwapTypes(
       markers: isNew ? 1 : 0, devices: devices,
       migrations: built["migrate_pages"] == nil ? 0 : isNew ? 3 : 2, poison: built["memory_failure"] == nil ? 0 : 1)

@@ -116,12 +116,7 @@ extension Output {
       object.number("level", range.level)
       object.string("kind", range.level == 3 ? "page" : "block")
       object.string("region", range.region?.rawValue)
-      if let place = kernel.hypervisorAddress(of: range) {
-        object.object("hypervisor") { hyp in
-          hyp.hex("kernelAddress", place.kernelAddress)
-          hyp.string("part", place.part.rawValue)
-        }
-      }
+      object.hypervisorAddress(kernel.hypervisorAddress(of: range))
       object.object("attributes") { attributes in
         let raw = range.descriptor.rawValue
         let own = Attributes(range.descriptor)
@@ -169,10 +164,7 @@ extension Output {
     if let type = kernel.memoryTypes?.value.memoryType(own.attrIndex) { text(" \(type.rawValue)") }
     if let sharing = own.shareability(regime), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
     if let region = range.region { text("  \(region.rawValue)") }
-    if let place = kernel.hypervisorAddress(of: range) {
-      text(", \(place.part.rawValue)")
-      if let address = place.kernelAddress { text(", the kernel's \(Words.hex(address))") }
-    }
+    if let place = kernel.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
     newline()
   }
 }
