@@ -124,12 +124,7 @@ extension Output {
       object.number("level", range.level)
       object.string("kind", range.level == 3 ? "page" : "block")
       object.string("region", range.region?.rawValue)
-      if let place = hypervisor?.hypervisorAddress(of: range) {
-        object.object("hypervisor") { hyp in
-          hyp.hex("kernelAddress", place.kernelAddress)
-          hyp.string("part", place.part.rawValue)
-        }
-      }
+      object.hypervisorAddress(hypervisor?.hypervisorAddress(of: range))
       object.object("attributes") { attributes in
         let raw = range.descriptor.rawValue
         let own = Attributes(range.descriptor)
@@ -186,10 +181,7 @@ extension Output {
       text("  ")
       text(region.rawValue)
     }
-    if let place = hypervisor?.hypervisorAddress(of: range) {
-      text(", \(place.part.rawValue)")
-      if let address = place.kernelAddress { text(", the kernel's \(Words.hex(address))") }
-    }
+    if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
     newline()
   }
 }
