@@ -72,6 +72,16 @@ import Testing
       try check("report", [path, "--json"], status: 0)
       let requests = ["{}", #"{"id":"a","command":"audit"}"#, #"{"id":1.5,"command":"info","options":{"json":false}}"#]
       try check("batch", [path], input: requests.joined(separator: "\n"), status: 0)
+      let map = folder.appendingPathComponent("System.map").path
+      try HypervisorKernel().write(to: path, map: map)
+      let addresses = ["0xffff000000200000", "0x0000000040200000", "0x400000"]
+      for command in ["resolve", "ptdump", "info"] {
+        let words = command == "info" ? [] : command == "resolve" ? ["--el2"] + addresses : ["--el2"]
+        let objects = try Kva.run([command, path, "--json", "--system-map", map] + words).objects()
+        #expect(!objects.isEmpty)
+        let schema = try JSONSchema(command: command)
+        for object in objects { #expect(try schema.problems(object) == [], "\(command) \(words)") }
+      }
       var bare = HandmadeKernel()
       bare.vmcoreinfo = []
       bare.memory = .zeros(16 << 12)
