@@ -73,8 +73,10 @@ import Testing
       let requests = ["{}", #"{"id":"a","command":"audit"}"#, #"{"id":1.5,"command":"info","options":{"json":false}}"#]
       try check("batch", [path], input: requests.joined(separator: "\n"), status: 0)
       let map = folder.appendingPathComponent("System.map").path
-      try HypervisorKernel().write(to: path, map: map)
-      let addresses = ["0xffff000000200000", "0x0000000040200000", "0x400000"]
+      var hypervisor = HypervisorKernel()
+      hypervisor.nameVariables("hyp_pgtable")
+      try hypervisor.write(to: path, map: map)
+      let addresses = ["0xa5c000006123", "0x40005abc", "0x40002800", "0x40001ff8", "0x40003004", "0x400000"]
       for command in ["resolve", "ptdump", "info"] {
         let words = command == "info" ? [] : command == "resolve" ? ["--el2"] + addresses : ["--el2"]
         let objects = try Kva.run([command, path, "--json", "--system-map", map] + words).objects()
