@@ -53,7 +53,8 @@ struct DumpOptions: ParsableArguments {
   /// Whether nothing is said of how to open the dump.
   var isPlain: Bool {
     vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
-      && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil && !noMmap
+      && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
+      && !noMmap
   }
 
   /// Opens the dump.
