@@ -202,7 +202,7 @@ public enum KallsymsFinder {
     return candidates.filter { isSorted($0, count, space) }
   }
 
-  /// Whether the addresses of all symbols ascend, and not all are one.
+  /// Whether the addresses of all symbols ascend, and are such as symbols have.
   private static func isSorted<Space: ByteSource>(
     _ addresses: KallsymsTables.Addresses, _ count: Int, _ space: Space
   ) -> Bool {
@@ -223,6 +223,8 @@ public enum KallsymsFinder {
       first = first ?? value
       last = value
     }
+    // What is relative to its place lies before it, as the text lies before the read-only data.
+    if case .placeRelative = addresses { return (first ?? 0) < 0 }
     return first != last
   }
 }

@@ -94,13 +94,13 @@ extension KernelContents {
     return perCPU.offsets.indices.map { cpu in
       let task = running[cpu]
       return registers.state(
-        cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0) },
+        cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0, kernel) },
         saved: task.flatMap { KernelObject(space: space, address: $0.structure).number(saved) })
     }
   }
 
   /// The address space that a CPU running `task` has: the task's own, or the one it keeps lazily.
-  private func memory(of task: KernelTask) -> TaskMemory? {
+  private func memory(of task: KernelTask, _ kernel: Kernel) -> TaskMemory? {
     if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
     let object = KernelObject(space: space, address: task.structure)
     guard let active = object.number(types.value.member("active_mm", of: "task_struct")), active != 0 else {
@@ -111,12 +111,14 @@ extension KernelContents {
       let root = space.leaf(at: pgd)?.physical
     else { return nil }
     let asid = mm.number(types.value.member("context.id.counter", of: "mm_struct")).map { Int($0 & 0xffff) }
-    // init_mm has the kernel's own tables, which are never in TTBR0: the reserved ones are there instead,
-    // a page below since 5.11 (cpu_set_reserved_ttbr0).
-    if pgd == vmcoreinfo?.symbol("swapper_pg_dir") {
-      let reserved = symbols.symbol(named: "reserved_pg_dir")?.address ?? pgd &- space.regime.granule.size
+    // init_mm has the kernel's own tables, which are never in TTBR0: empty ones are there instead, those of
+    // reserved_pg_dir since 5.11, a page of zeros before (`cpu_set_reserved_ttbr0`, asm/mmu_context.h).
+    if root == kernel.regime.root {
+      let reserved = kernel.rootTable("reserved_pg_dir")?.physical
+      let zeros = reserved == nil ? symbols.symbol(named: "empty_zero_page")?.address : nil
       return TaskMemory(
-        root: space.leaf(at: reserved)?.physical, asid: nil, source: "reserved_pg_dir, since the task keeps init_mm",
+        root: reserved ?? zeros.flatMap { space.leaf(at: $0)?.physical }, asid: nil,
+        source: "\(reserved == nil ? "empty_zero_page" : "reserved_pg_dir"), since the task keeps init_mm",
         isReserved: true)
     }
     return TaskMemory(root: root, asid: asid, source: "\(task.comm)'s active_mm")

@@ -51,8 +51,8 @@ extension Kernel {
     case nil: break
     }
     set(.e0pd1, log.detected("E0PD").map { $0 ? 1 : 0 }, logged)
-    let sizes = [32, 36, 40, 42, 44, 48, 52]
-    set(.ips, log.physicalBits.flatMap(sizes.firstIndex).map(UInt64.init), "\(logged): KVM's IPA size limit")
+    let size = log.physicalBits.flatMap { TranslationControl.physicalWidths.firstIndex(of: $0) }
+    set(.ips, size.map(UInt64.init), "\(logged): KVM's IPA size limit")
     return (control, sources)
   }
 
@@ -70,9 +70,10 @@ extension Kernel {
   /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
   /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
   public var hidesFromUser: Sourced<Bool>? {
-    guard let text = vmcoreinfo?.symbol("_stext"), let leaf = translate(VirtualAddress(text)).leaf else { return nil }
+    let image = symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? facts.swapperVirtual?.value
+    guard let leaf = image.flatMap({ translate($0).leaf }) else { return nil }
     return Sourced(
-      !leaf.attributes.isGlobal, "nG of the kernel's text is \(leaf.attributes.isGlobal ? "clear" : "set")")
+      !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
   }
 
   /// Whether TTBRs have CnP set; nil where the log does not tell.

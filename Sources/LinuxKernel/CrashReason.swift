@@ -38,6 +38,8 @@ public struct CrashReason: Sendable {
   public let comm: String?
   /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil where the log does not tell.
   public let pc: String?
+  /// The taint of the kernel then, where the log tells.
+  public let taint: Taint?
   /// The call trace of the log, the innermost call first.
   public let trace: [String]
 
@@ -85,6 +87,7 @@ public struct CrashReason: Sendable {
     pid = details.pid ?? caller.flatMap { $0.hasPrefix("T") ? Int($0.dropFirst()) : nil }
     comm = details.comm
     pc = details.pc
+    taint = details.taint
     trace = details.trace
   }
 
@@ -145,6 +148,7 @@ private struct Details {
   var pid: Int?
   var comm: String?
   var pc: String?
+  var taint: Taint?
   var trace: [String] = []
 
   init(_ lines: [Substring]) {
@@ -156,6 +160,7 @@ private struct Details {
         cpu = Self.number(after: "CPU:", words)
         pid = Self.number(after: "PID:", words)
         comm = Self.comm(line)
+        taint = Taint(line)
       }
       if pc == nil {
         for prefix in ["pc : ", "PC is at "] where line.hasPrefix(prefix) {

@@ -59,6 +59,19 @@ struct DataSearch: Sendable {
     }
   }
 
+  /// The first word of the data that points at what `isRight`.
+  func pointer(to isRight: (UInt64) -> Bool) -> UInt64? {
+    forEachPiece(overlap: 0) { address, bytes in
+      unsafe bytes.withUnsafeBytes { bytes in
+        for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
+          let target = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+          if target >> 52 == 0xfff, target & 7 == 0, isRight(target) { return address &+ UInt64(offset) }
+        }
+        return nil
+      }
+    }
+  }
+
   /// The first place of `pattern` in the data that `isRight`.
   func place(of pattern: [UInt8], where isRight: (UInt64) -> Bool) -> UInt64? {
     forEachPiece(overlap: (pattern.count + 7) & ~7) { address, bytes in
@@ -92,6 +105,8 @@ struct RecognisedObjects: SymbolSource {
     places = [
       "init_task": Lazy { TaskReader(search.space, types.value)?.findFirst(search) },
       "modules": Lazy { ModuleReader(search.space, types.value).findHead(search) },
+      "vmap_area_list": Lazy { VmallocReader(space: search.space, types: types.value).findHead(search) },
+      "prb": Lazy { PrintkRing(types.value.offset, types.value.size).flatMap { $0.find(search) } },
     ]
   }
 
@@ -122,6 +137,42 @@ extension ModuleReader {
       guard let state = module.number(state), state <= 3, let text = module.text(name) else { return false }
       return Self.isName(text)
     }
+  }
+}
+
+extension VmallocReader {
+  /// `vmap_area_list`: the list in the data whose elements are areas of whole pages, in the order of their
+  /// addresses.
+  func findHead(_ search: DataSearch) -> UInt64? {
+    guard let list = types.member("list", of: "vmap_area"), let start = types.member("va_start", of: "vmap_area"),
+      let end = types.member("va_end", of: "vmap_area")
+    else { return nil }
+    let page = space.regime.granule.size
+    func area(_ link: UInt64) -> Range<UInt64>? {
+      let area = KernelObject(space: space, address: link &- UInt64(list.offset))
+      guard let first = area.number(start), let last = area.number(end), first < last, first >> 55 & 1 == 1,
+        (first | last) & (page - 1) == 0
+      else { return nil }
+      return first..<last
+    }
+    return search.listHead({ _ in true }) { link in
+      var here = link
+      var before: UInt64 = 0
+      // Every kernel has more areas than that: the image's own, and the stacks of its CPUs.
+      for _ in 0..<4 {
+        guard let range = area(here), range.lowerBound >= before, let next = space.word(at: here) else { return false }
+        before = range.upperBound
+        here = next
+      }
+      return true
+    }
+  }
+}
+
+extension PrintkRing {
+  /// `prb`: the word in the data that points at a ring whose newest descriptor says that it is that.
+  func find(_ search: DataSearch) -> UInt64? {
+    search.pointer { isRing(at: $0, search.space) }
   }
 }
 

@@ -80,15 +80,19 @@ struct DerivedDescription {
     }
     guard let release = search.banner() else { return }
     add("OSRELEASE", release, "linux_banner in the dump")
-    guard let text = symbol("_text"), let version = KernelVersion(release: release),
+    guard let version = KernelVersion(release: release),
       let era = LayoutEra.all.first(where: { $0.since <= version })
     else { return }
+    // A kallsyms of functions begins with _stext: a segment's alignment behind _text since 5.10, or the 4 KiB of
+    // the header before. (SEGMENT_ALIGN, arch/arm64/kernel/vmlinux.lds.S)
+    let header: UInt64 = version < KernelVersion(5, 10) ? 0x1000 : 0x10000
+    guard let text = symbol("_text") ?? symbol("_stext").map({ $0 &- header }) else { return }
     let configuration = LayoutConfiguration(
       granule: regime.granule, vaBits: vaBits.bits, vaBitsActual: regime.addressBits)
     // The image began 512 KiB behind KIMAGE_VADDR until 5.10 (TEXT_OFFSET, 120dc60d0bdb).
     let textOffset: UInt64 = version < KernelVersion(5, 10) ? 0x80000 : 0
     let base = AddressLayout(era: era, configuration).vmalloc.start &+ textOffset
-    add("KERNELOFFSET", String(text &- base, radix: 16), "_text and the layout of \(era.name)")
+    add("KERNELOFFSET", String(text &- base, radix: 16), "the image's first symbol and the layout of \(era.name)")
   }
 
   /// The first kallsyms in the image whose `_stext` is executable, and whose root table, if it names one, is

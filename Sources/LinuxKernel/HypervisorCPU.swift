@@ -45,12 +45,10 @@ struct HypervisorCPUReader {
     let cnp: UInt64 = kernel.sharesTables == true ? 1 : 0
     let isWide = TTBR.isWide(regime)
     let found = parameters()
-    guard !found.isEmpty else {
-      // Without them the tables are all that is known, and they are the same for each CPU.
-      let ttbr0 = Sourced(
-        TTBR.value(regime.root, isWide: isWide) | cnp, "computed: \(hypervisor.regime?.source ?? "the tables")")
-      return [HypervisorCPU(cpu: nil, ttbr0: ttbr0, vbar: vbar)]
-    }
+    // The tables are the same for each CPU.
+    let computed = Sourced(
+      TTBR.value(regime.root, isWide: isWide) | cnp, "computed: \(hypervisor.regime?.source ?? "the tables")")
+    guard !found.isEmpty else { return [HypervisorCPU(cpu: nil, ttbr0: computed, vbar: vbar)] }
     return found.map { cpu, address in
       let object = KernelObject(space: space, address: address)
       let source = "read: kvm_nvhe_init_params at \(hex(address))"
@@ -59,11 +57,12 @@ struct HypervisorCPUReader {
           Sourced($0, "\(source), \(name)")
         }
       }
-      let root = member("pgd_pa")
-      let ttbr0 = Sourced(
-        TTBR.value(PhysicalAddress(root?.value ?? regime.root.rawValue), isWide: isWide) | cnp, root?.source ?? source)
+      let ttbr0 = member("pgd_pa").map {
+        Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.source)
+      }
       return HypervisorCPU(
-        cpu: cpu, ttbr0: ttbr0, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"), hcr: member("hcr_el2"),
+        cpu: cpu, ttbr0: ttbr0 ?? computed, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"),
+        hcr: member("hcr_el2"),
         vbar: vbar,
         tpidr: member("tpidr_el2"), stack: member("stack_hyp_va"))
     }

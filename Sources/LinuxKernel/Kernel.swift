@@ -237,10 +237,11 @@ public final class Kernel: Sendable {
   ) -> Resolution {
     let address = pointer.untagged
     if let resolution = resolveHypervisor(address, query: query, trace: trace, user: user) { return resolution }
-    guard address.isCanonical(bits: regime.addressBits) else {
+    let tables = address.isUpperHalf ? regime : user ?? regime
+    guard address.isCanonical(bits: tables.addressBits) else {
       var resolution = Resolution(
         query: query, status: .notCanonical,
-        message: "not an address of \(regime.addressBits) bits: bits 54 to \(regime.addressBits) differ from bit 55")
+        message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55")
       resolution.virtual = pointer
       resolution.region = .notCanonical
       return resolution
@@ -262,7 +263,9 @@ public final class Kernel: Sendable {
     if pointer.tag != nil {
       resolution.topByteIgnored = address.isUpperHalf ? contents.ignoresTopByte.value?.value : true
     }
-    if resolution.region == nil { resolution.region = region(of: address, mappedTo: resolution.physical) }
+    if resolution.region == nil {
+      resolution.region = address.isUpperHalf ? region(of: address, mappedTo: resolution.physical) : .user
+    }
     return resolution
   }
 

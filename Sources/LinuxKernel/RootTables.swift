@@ -58,10 +58,7 @@ private struct RootTableFinder {
           name: name, virtual: facts.swapperVirtual.map { $0.value.rawValue &- distance }, physical: below(count),
           source: "its place before swapper_pg_dir, and \(why)"))
     }
-    // OFFSET(uts_namespace.name) came with 5.11, as reserved_pg_dir did.
-    if isMissing("reserved_pg_dir", "reserved_ttbr0"), kernel.vmcoreinfo?.offset("uts_namespace.name") != nil,
-      isEmpty(below(1))
-    {
+    if isMissing("reserved_pg_dir", "reserved_ttbr0"), hasReservedTable, isEmpty(below(1)) {
       add("reserved_pg_dir", pagesBelow: 1, "it is empty")
     }
     if isMissing("tramp_pg_dir") {
@@ -78,6 +75,12 @@ private struct RootTableFinder {
       add("idmap_pg_dir", pagesBelow: UInt64(place), "it maps __idmap_text_start to itself")
     }
     return tables
+  }
+
+  /// Whether the kernel has reserved_pg_dir: 5.11, with which VMCOREINFO's OFFSET(uts_namespace.name) came.
+  private var hasReservedTable: Bool {
+    let version = kernel.facts.release.flatMap { KernelVersion(release: $0.value) }
+    return kernel.vmcoreinfo?.offset("uts_namespace.name") != nil || version.map { $0 >= KernelVersion(5, 11) } ?? false
   }
 
   private func below(_ pages: UInt64) -> PhysicalAddress {
@@ -102,12 +105,12 @@ private struct RootTableFinder {
     var counter = LeafCounter()
     kernel.sweep(nil, of: regime(root, .ttbr1EL1), &counter)
     guard !counter.isOther else { return nil }
-    if counter.missing == 0 {
+    guard let table = counter.missing else {
       return (1...16).contains(counter.count) ? "it maps nothing but a few pages of read-only code" : nil
     }
     // The table below may not be in the dump.
-    guard counter.missing == 1, counter.count == 0, let table = counter.firstMissing,
-      let fixmap = kernel.layout.layout?.fixmap, let entry = table.parent, entry.level == kernel.regime.startLevel,
+    guard counter.count == 0, let fixmap = kernel.layout.layout?.fixmap, let entry = table.parent,
+      entry.level == kernel.regime.startLevel,
       entry.virtual.rawValue <= fixmap.end &- 1, fixmap.end &- 1 <= entry.last
     else { return nil }
     return "it has one entry, that of the fixmap"
@@ -125,19 +128,18 @@ private struct RootTableFinder {
 private struct LeafCounter: SweepObserver {
   var count = 0
   var isOther = false
-  /// Tables that cannot be read, and the first of them.
-  var missing = 0
-  var firstMissing: SweptTable?
+  /// The one table that cannot be read.
+  var missing: SweptTable?
 
-  mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 && missing <= 1 }
+  mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 }
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
     count += 1
     if entry.level < 3 || Attributes(entry.descriptor, tables: entry.tables).isWritable { isOther = true }
   }
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { isOther = true }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
-    missing += 1
-    firstMissing = firstMissing ?? table
-    if table.parent == nil { isOther = true }
+    // A part of a table is told by itself.
+    if table.parent == nil || missing.map({ $0.address != table.address }) ?? false { isOther = true }
+    missing = table
   }
 }

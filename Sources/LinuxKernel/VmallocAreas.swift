@@ -47,16 +47,16 @@ struct VmallocReader: Sendable {
     // Until 5.3 a flag, VM_VM_AREA, said whether there is one (688fcbfc06e4).
     let oldFlags = area("subtree_max_size") == nil ? area("flags") : nil
     var links: [UInt64] = []
-    if let head = symbol("vmap_area_list") {
-      let list = space.list(at: head, named: "vmap_area_list")
-      links = list.elements
-      result.notes += list.notes
-    } else if let heads = nodes(symbol) {
+    if let heads = nodes(symbol) {
       for head in heads {
         let list = space.list(at: head, named: "vmap_nodes[].busy", limit: Limits.listElements - links.count)
         links += list.elements
         result.note(list.notes)
       }
+    } else if let head = symbol("vmap_area_list") {
+      let list = space.list(at: head, named: "vmap_area_list")
+      links = list.elements
+      result.notes += list.notes
     } else {
       result.notes.append(
         "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; "
@@ -106,9 +106,9 @@ struct VmallocReader: Sendable {
 
   /// The heads of the lists of busy areas, one for each node.
   private func nodes(_ symbol: (String) -> UInt64?) -> [UInt64]? {
-    guard let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
-      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16,
-      let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node")
+    guard let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node"),
+      let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
+      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16
     else { return nil }
     return (0..<UInt64(count)).map { base &+ $0 &* UInt64(size) &+ UInt64(head.offset) }
   }

@@ -10,6 +10,9 @@ public struct TranslationControl: Hashable, Sendable {
   /// Nothing is known.
   public init() {}
 
+  /// The widths of physical addresses that IPS (PS in TCR_EL2) stands for, by its value.
+  public static let physicalWidths = [32, 36, 40, 42, 44, 48, 52]
+
   /// A field of the register.
   @frozen
   public enum Field: String, CaseIterable, Sendable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import KernelVA
 
 /// A command whose answer goes to the output of a session, so that one process can ask many.
@@ -21,6 +22,17 @@ protocol AnsweringCommand: ParsableCommand {
 extension AnsweringCommand {
   static var sampleArguments: [String] { [] }
 
+  /// The command that `words` ask for, behind its name and without the dump.
+  ///
+  /// - Throws: what the parser throws, for help as well; `ValidationError` when the words say how to open the dump.
+  static func asked(_ words: [String]) throws -> Self {
+    let command = try parse((self is any DumpCommand.Type ? ["-"] : []) + words)
+    if let options = (command as? any DumpCommand)?.options, !options.isPlain {
+      throw ValidationError("the options that say how to open the dump are given when kva starts, not with a question")
+    }
+    return command
+  }
+
   mutating func take(_ arguments: [String]) throws {
     if let first = arguments.first { throw ValidationError("Unexpected argument '\(first)'") }
   }
@@ -35,13 +47,18 @@ protocol DumpCommand: AnsweringCommand {
 extension DumpCommand {
   /// Answers as a process of its own does.
   func run() throws {
-    let session = Session(options, Output())
-    do {
-      try answer(session)
-    } catch {
-      session.output.flush()
-      throw error
-    }
-    session.output.flush()
+    guard options.pager, isatty(STDOUT_FILENO) == 1 else { return try answer(to: Output()) }
+    let pager = try PipedProgram(Pager.command)
+    // Ctrl-C is for the pager; when that ends, the next write ends this process.
+    Interrupt.leaveToOthers()
+    let result = Result { try answer(to: Output(.file(pager.input))) }
+    pager.finish()
+    try result.get()
+  }
+
+  private func answer(to output: Output) throws {
+    let session = Session(options, output)
+    defer { output.flush() }
+    try answer(session)
   }
 }

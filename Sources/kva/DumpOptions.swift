@@ -26,6 +26,9 @@ struct DumpOptions: ParsableArguments {
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
+  @Flag(help: "On a terminal, show the output by the program that PAGER names, else by less.")
+  var pager = false
+
   @Option(help: ArgumentHelp("Instead of what the dump says: VA_BITS.", valueName: "bits"))
   var vaBits: VAWidth?
 

@@ -22,8 +22,27 @@ struct Kva: ParsableCommand {
       InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
       LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
       ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
-      BatchCommand.self,
+      BatchCommand.self, ShellCommand.self,
     ])
+
+  /// Without a command: what there is to begin with.
+  func run() {
+    let output = Output()
+    output.text(
+      """
+      kva says what any virtual address in an arm64 Linux crash dump is.
+
+        kva info DUMP               what the dump is, and which kernel is in it
+        kva resolve DUMP ADDRESS    where an address leads, by the tables in the dump; a symbol will do
+        kva identify DUMP ADDRESS   what lies there
+        kva report DUMP             why the kernel died, and what is wrong with it
+        kva shell DUMP              all of it at a prompt
+
+      'kva --help' lists every command, 'kva COMMAND --help' and kva-COMMAND(1) tell how one is used.
+
+      """)
+    output.flush()
+  }
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.
   static func main() {

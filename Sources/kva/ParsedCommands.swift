@@ -30,12 +30,7 @@ struct ParsedCommands {
       let names = Kva.answeringCommands.compactMap { $0.configuration.commandName }
       throw Problem.usage("there is no command '\(name)' to ask; there are \(names.joined(separator: ", "))")
     }
-    let isOfDump = type is any DumpCommand.Type
-    let command: any AnsweringCommand = try type.parse(
-      words + ["--"] + (isOfDump ? ["-"] : []) + type.sampleArguments)
-    if let options = (command as? any DumpCommand)?.options, !options.isPlain {
-      throw Problem.usage("the options that say how to open the dump go with 'kva batch' itself")
-    }
+    let command: any AnsweringCommand = try type.asked(words + ["--"] + type.sampleArguments)
     if kept.count >= Limits.keptParses { kept = [:] }
     kept[key] = command
     return command
@@ -47,7 +42,9 @@ struct ParsedCommands {
     guard let first = name.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first,
       name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2d })
     else { throw .usage("'\(name)' is no option: give a long one without its dashes, such as 'walk'") }
-    guard !["help", "version", "raw"].contains(name) else { throw .usage("'\(name)' is no option of a request") }
+    guard !["help", "version", "raw", "pager"].contains(name) else {
+      throw .usage("'\(name)' is no option of a request")
+    }
     switch option.value {
     case .bool(true): return "--\(name)"
     case .bool(false), .null: return nil

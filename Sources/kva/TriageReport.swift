@@ -88,8 +88,8 @@ struct TriageReport {
     } else if !log.elements.isEmpty {
       notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
     }
-    taint = kernel.taint
-    if taint == nil { notes.append("taint: no symbol names tainted_mask, or it is not in the dump") }
+    taint = kernel.taint ?? crash?.reason.taint
+    if taint == nil { notes.append("taint: no symbol names tainted_mask, and the log does not tell") }
     let modules = kernel.modules
     if !modules.elements.isEmpty || modules.notes.isEmpty { self.modules = modules.elements.count }
     note("modules", modules)

@@ -123,6 +123,33 @@ import Testing
     }
   }
 
+  @Test(
+    "Pages that a process closed to itself, by its own list of mappings",
+    arguments: (DumpEntry.testData + DumpEntry.corpus).filter { !$0.isNotedEarlier }.flatMap(\.elfDumps))
+  func realProtNone(_ dump: Dump) throws {
+    let page = try dump.entry.facts().pageSize
+    // START-END ---p ...: the process wrote to some of these pages before it closed them.
+    var closed: [UInt64] = []
+    for line in try dump.entry.lines("oracle/holder_maps.txt") where line.contains(" ---p ") {
+      let bounds = try line.prefix { $0 != " " }.split(separator: "-").map { try parseAddress(String($0)) }
+      closed += Array(stride(from: bounds[0], to: bounds[1], by: Int(page)))
+    }
+    #expect(closed.count == 4)
+    let registers = try #require(dump.entry.registers().first { ($0["cpsr"] ?? 0) & 0xf == 0 })
+    let facts = try dump.entry.facts()
+    let held = try #require(registers[facts.kernelAt.hasPrefix("EL2") ? "TTBR0_EL2" : "TTBR0_EL1"]) & 0xffff_ffff_fffe
+    let isWide = page == 65536 && facts.vaBits == 52 || facts.hasDS
+    let root = isWide ? held & ~0x3f | (held >> 2 & 0xf) << 48 : held
+    let answers = try Kva.run(["resolve", dump.path(), "--json", "--ttbr0", hex(root)] + closed.map(hex)).objects()
+    #expect(answers.allSatisfy { $0["status"] as? String == "unmapped" })
+    let entries = answers.map { $0["entry"] as? String ?? "" }
+    #expect(Set(entries).isSubset(of: ["prot-none", "empty"]) && entries.contains("prot-none"), "\(entries)")
+    for answer in answers where answer["entry"] as? String == "prot-none" {
+      let frame = try parseAddress(#require(answer["pagePhysical"] as? String))
+      #expect(frame % page == 0 && frame >= 0x4000_0000 && frame < 0x6000_0000)
+    }
+  }
+
   @Test("Where nothing tells the version, no more than that it is not present")
   func unknown() throws {
     #expect(try answer(0x123_4518, release: "vendor")["entry"] as? String == "not-present")

@@ -124,4 +124,27 @@ import Testing
       }
     }
   }
+
+  @Test("User space is read by a CPU, a PID and a root alike; a kernel thread has none, and that is explained")
+  func userSpaceOfATask() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let path = try entry.path("vmcore.elf")
+    let cpus = try #require(Kva.run(["info", path, "--json"]).object()["cpus"] as? [[String: Any]])
+    let pid = try #require(cpus[1]["pid"] as? Int)
+    let root = try hex(#require(entry.registers()[1]["TTBR0_EL1"]) & 0xffff_ffff_fffe)
+    #expect(cpus[1]["userTables"] as? String == root)
+    let samples = try entry.mmu().wholeBytes.filter { $0.virtual >> 55 & 1 == 0 }.prefix(20)
+    #expect(samples.count == 20)
+    for sample in samples {
+      for tables in ["cpu1", "\(pid)", root] {
+        let read = try Kva.run(["read", path, hex(sample.virtual), "\(sample.bytes.count)", "--raw", "--ttbr0", tables])
+        #expect(read.output == Data(sample.bytes), "\(hex(sample.virtual)) by \(tables)")
+      }
+    }
+    let lists = try ["cpu1", "\(pid)", root].map { try Kva.run(["ptdump", path, "--ttbr0", $0]).text }
+    #expect(Set(lists).count == 1 && lists[0].count > 500)
+    let thread = try Kva.run(["resolve", path, "--ttbr0", "2", "0x400000"])
+    #expect(thread.status == 1)
+    #expect(thread.standardError.contains("PID 2 (kthreadd) is a kernel thread"))
+  }
 }

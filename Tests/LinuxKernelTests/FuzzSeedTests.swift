@@ -200,52 +200,61 @@ private enum FuzzedLists {
   /// The kernel's types as far as the lists need them, laid out as this file writes them.
   static var btf: [UInt8] {
     var writer = BTFWriter()
-    let int = writer.integer("int", 4)
-    let long = writer.integer("long unsigned int", 8)
-    let letter = writer.integer("char", 1)
-    let pointer = writer.pointer()
-    let list = writer.structure("list_head", 16, [("next", pointer, 0, 0), ("prev", pointer, 64, 0)])
-    let counter = writer.structure("", 8, [("counter", long, 0, 0)])
-    let context = writer.structure("", 8, [("id", counter, 0, 0)])
-    let info = writer.structure("thread_info", 4, [("cpu", int, 0, 0)])
-    writer.structure("mm_struct", 16, [("pgd", pointer, 0, 0), ("context", context, 64, 0)])
-    writer.structure("signal_struct", 16, [("thread_head", list, 0, 0)])
-    let comm = writer.array(letter, 16)
-    let ids = writer.structure("", 8, [("pid", int, 0, 0), ("tgid", int, 32, 0)])
-    writer.structure(
-      "task_struct", 104,
+    let int = writer.integer("int", size: 4)
+    let long = writer.integer("long unsigned int", size: 8)
+    let letter = writer.integer("char", size: 1)
+    let pointer = writer.reference(kind: 2, to: 0)
+    let list = writer.structure(
+      "list_head", size: 16, [.init("next", pointer, bit: 0), .init("prev", pointer, bit: 64)])
+    let counter = writer.structure("", size: 8, [.init("counter", long, bit: 0)])
+    let context = writer.structure("", size: 8, [.init("id", counter, bit: 0)])
+    let info = writer.structure("thread_info", size: 4, [.init("cpu", int, bit: 0)])
+    _ = writer.structure("mm_struct", size: 16, [.init("pgd", pointer, bit: 0), .init("context", context, bit: 64)])
+    _ = writer.structure("signal_struct", size: 16, [.init("thread_head", list, bit: 0)])
+    let comm = writer.array(of: letter, index: long, count: 16)
+    let ids = writer.structure("", size: 8, [.init("pid", int, bit: 0), .init("tgid", int, bit: 32)])
+    _ = writer.structure(
+      "task_struct", size: 104,
       [
-        ("__state", int, 0, 0), ("stack", pointer, 64, 0), ("", ids, 128, 0), ("tasks", list, 192, 0),
-        ("comm", comm, 320, 0), ("mm", pointer, 448, 0), ("active_mm", pointer, 512, 0), ("signal", pointer, 576, 0),
-        ("thread_node", list, 640, 0), ("thread_info", info, 768, 0), ("exit_state", int, 800, 0),
+        .init("__state", int, bit: 0), .init("stack", pointer, bit: 64), .init("", ids, bit: 128),
+        .init("tasks", list, bit: 192),
+        .init("comm", comm, bit: 320), .init("mm", pointer, bit: 448), .init("active_mm", pointer, bit: 512),
+        .init("signal", pointer, bit: 576),
+        .init("thread_node", list, bit: 640), .init("thread_info", info, bit: 768), .init("exit_state", int, bit: 800),
       ])
-    let name = writer.array(letter, 56)
-    let piece = writer.structure("module_memory", 16, [("base", pointer, 0, 0), ("size", int, 64, 0)])
-    let pieces = writer.array(piece, 7)
-    let references = writer.structure("", 4, [("counter", int, 0, 0)])
-    writer.structure(
-      "module", 208,
+    let name = writer.array(of: letter, index: long, count: 56)
+    let piece = writer.structure(
+      "module_memory", size: 16, [.init("base", pointer, bit: 0), .init("size", int, bit: 64)])
+    let pieces = writer.array(of: piece, index: long, count: 7)
+    let references = writer.structure("", size: 4, [.init("counter", int, bit: 0)])
+    _ = writer.structure(
+      "module", size: 208,
       [
-        ("state", int, 0, 0), ("list", list, 64, 0), ("name", name, 192, 0), ("kallsyms", pointer, 640, 0),
-        ("mem", pieces, 704, 0), ("refcnt", references, 1600, 0),
+        .init("state", int, bit: 0), .init("list", list, bit: 64), .init("name", name, bit: 192),
+        .init("kallsyms", pointer, bit: 640),
+        .init("mem", pieces, bit: 704), .init("refcnt", references, bit: 1600),
       ])
-    writer.structure(
-      "mod_kallsyms", 32,
+    _ = writer.structure(
+      "mod_kallsyms", size: 32,
       [
-        ("symtab", pointer, 0, 0), ("num_symtab", int, 64, 0), ("strtab", pointer, 128, 0),
-        ("typetab", pointer, 192, 0),
+        .init("symtab", pointer, bit: 0), .init("num_symtab", int, bit: 64), .init("strtab", pointer, bit: 128),
+        .init("typetab", pointer, bit: 192),
       ])
-    writer.structure(
-      "vmap_area", 40,
-      [("va_start", long, 0, 0), ("va_end", long, 64, 0), ("list", list, 128, 0), ("vm", pointer, 256, 0)])
-    writer.structure(
-      "vm_struct", 64,
+    _ = writer.structure(
+      "vmap_area", size: 40,
       [
-        ("addr", pointer, 64, 0), ("size", long, 128, 0), ("flags", long, 192, 0), ("nr_pages", int, 320, 0),
-        ("phys_addr", long, 384, 0), ("caller", pointer, 448, 0),
+        .init("va_start", long, bit: 0), .init("va_end", long, bit: 64), .init("list", list, bit: 128),
+        .init("vm", pointer, bit: 256),
       ])
-    let flag = writer.alias("flag", int)
-    writer.structure("bits", 4, [("a", flag, 0, 3), ("b", flag, 3, 7)])
+    _ = writer.structure(
+      "vm_struct", size: 64,
+      [
+        .init("addr", pointer, bit: 64), .init("size", long, bit: 128), .init("flags", long, bit: 192),
+        .init("nr_pages", int, bit: 320),
+        .init("phys_addr", long, bit: 384), .init("caller", pointer, bit: 448),
+      ])
+    let flag = writer.reference(kind: 8, "flag", to: int)
+    _ = writer.structure("bits", size: 4, [.init("a", flag, bit: 0, bits: 3), .init("b", flag, bit: 3, bits: 7)])
     return writer.bytes
   }
 

@@ -9,7 +9,7 @@
 ///     09000000            ffff800010002000    a device's registers
 ///     40210000-4021ffff   ffff800010010000    sixteen contiguous pages of vmalloc
 ///     40300000-4030ffff   fffffc0000000000    vmemmap
-///     40100000                                swapper_pg_dir; the other tables from 40110000 on
+///     40100000            ffff800008100000    swapper_pg_dir; the other tables from 40110000 on
 public struct AuditedKernel: Sendable {
   /// Where RAM begins.
   public static let ram: UInt64 = 0x4000_0000
@@ -66,6 +66,7 @@ public struct AuditedKernel: Sendable {
       writer.map(
         Self.linear + page << 12, to: Self.ram + page << 12, attributes: page < 32 ? Self.readOnly : Self.data)
     }
+    writer.map(Self.text + 0x10_0000, to: 0x4010_0000, attributes: Self.data)
     writer.map(Self.vmalloc, to: 0x4020_0000, attributes: Self.data)
     writer.map(Self.device, to: 0x0900_0000, attributes: Self.data | Self.deviceType)
     for page in 0..<16 {

@@ -1,61 +1,117 @@
-/// Writes BTF, type by type: true ones and ones whose fields lie. (Documentation/bpf/btf.rst)
-///
-///     header 24 bytes | types | strings
-public struct BTFWriter {
-  /// The number that the next type has; the first is 1.
-  public private(set) var next: UInt32 = 1
-  private var types: [UInt8] = []
-  private var strings: [UInt8] = [0]
+/// Writes BTF, type by type, as Documentation/bpf/btf.rst has it: the kernel's, or a module's that continues it.
+public struct BTFWriter: Sendable {
+  /// A member of a structure or union.
+  public struct Member: Sendable {
+    /// Its name; empty where it has none.
+    public var name: String
+    /// The number of its type.
+    public var type: Int
+    /// Its first bit.
+    public var bit: Int
+    /// Bits of a bit field, which makes the structure one of the newer kind.
+    public var bits: Int
 
-  /// Has no types.
-  public init() {}
-
-  /// A member of a structure: its name, its type's number, and its first bit; for a bit field, how many bits.
-  public typealias Member = (name: String, type: UInt32, bit: UInt32, bits: UInt32)
-
-  private mutating func name(_ text: String) -> UInt32 {
-    guard !text.isEmpty else { return 0 }
-    defer { strings += Array(text.utf8) + [0] }
-    return UInt32(strings.count)
+    /// Describes a member.
+    public init(_ name: String, _ type: Int, bit: Int, bits: Int = 0) {
+      self.name = name
+      self.type = type
+      self.bit = bit
+      self.bits = bits
+    }
   }
 
-  /// Adds a type: name_off, info, size or type, and what follows by its kind.
+  /// The number of its first type.
+  public let firstNumber: Int
+  private let firstString: Int
+  private let known: [String: Int]
+  private var strings: [UInt8]
+  private var offsets: [String: Int]
+  private var types: [UInt8] = []
+  private var count = 0
+
+  /// Begins the kernel's BTF.
+  public init() {
+    firstNumber = 1
+    firstString = 0
+    known = ["": 0]
+    strings = [0]
+    offsets = ["": 0]
+  }
+
+  /// Begins a module's BTF, which uses what `base` has of names and types.
+  public init(continuing base: BTFWriter) {
+    firstNumber = base.firstNumber + base.count
+    firstString = base.firstString + base.strings.count
+    known = base.known.merging(base.offsets) { first, _ in first }
+    strings = []
+    offsets = [:]
+  }
+
+  /// The whole: header, types, strings.
+  public var bytes: [UInt8] {
+    var result: [UInt8] = [0x9f, 0xeb, 1, 0] + [UInt8](little: UInt32(24))
+    for field in [0, types.count, types.count, strings.count] { result += [UInt8](little: UInt32(field)) }
+    return result + types + strings
+  }
+
+  private mutating func name(_ text: String) -> Int {
+    if let offset = known[text] ?? offsets[text] { return offset }
+    let offset = firstString + strings.count
+    strings += Array(text.utf8) + [0]
+    offsets[text] = offset
+    return offset
+  }
+
+  /// Adds a type of any kind; `tail` is what follows the three words.
   @discardableResult
   public mutating func add(
-    kind: UInt32, _ text: String = "", count: UInt32 = 0, hasFlag: Bool = false, value: UInt32, _ rest: [UInt32] = []
-  ) -> UInt32 {
-    let words = [name(text), kind << 24 | count | (hasFlag ? 1 << 31 : 0), value] + rest
-    types += words.flatMap { [UInt8](little: $0) }
-    next += 1
-    return next - 1
+    kind: Int, _ text: String = "", count members: Int = 0, flag: Bool = false, sizeOrType: Int, tail: [Int] = []
+  ) -> Int {
+    let info = (flag ? 1 << 31 : 0) | kind << 24 | members
+    for word in [name(text), info, sizeOrType] + tail { types += [UInt8](little: UInt32(word)) }
+    defer { count += 1 }
+    return firstNumber + count
   }
 
-  /// An integer of `size` bytes.
-  public mutating func integer(_ text: String, _ size: UInt32) -> UInt32 {
-    add(kind: 1, text, value: size, [size * 8])
+  /// BTF_KIND_INT; `offset` and `bits` are those of an integer that is a bit field.
+  public mutating func integer(_ name: String, size: Int, offset: Int = 0, bits: Int? = nil) -> Int {
+    add(kind: 1, name, sizeOrType: size, tail: [offset << 16 | (bits ?? size * 8)])
   }
-  /// A pointer to `type`; 0 is void.
-  public mutating func pointer(_ type: UInt32 = 0) -> UInt32 { add(kind: 2, value: type) }
-  /// An array of `count` of `type`.
-  public mutating func array(_ type: UInt32, _ count: UInt32) -> UInt32 { add(kind: 3, value: 0, [type, 1, count]) }
-  /// Another name of `type`.
-  public mutating func alias(_ text: String, _ type: UInt32) -> UInt32 { add(kind: 8, text, value: type) }
 
-  /// A structure of `size` bytes, or a union.
-  @discardableResult
-  public mutating func structure(
-    _ text: String, _ size: UInt32, _ members: [Member], isUnion: Bool = false
-  ) -> UInt32 {
-    let hasBits = members.contains { $0.bits > 0 }
-    let rest = members.flatMap { member in
-      [name(member.name), member.type, hasBits ? member.bits << 24 | member.bit : member.bit]
+  /// A kind that has a type and nothing else: 2 PTR, 8 TYPEDEF, 9 VOLATILE, 10 CONST, 11 RESTRICT, 18 TYPE_TAG.
+  public mutating func reference(kind: Int, _ name: String = "", to type: Int) -> Int {
+    add(kind: kind, name, sizeOrType: type)
+  }
+
+  /// BTF_KIND_ARRAY.
+  public mutating func array(of type: Int, index: Int, count: Int) -> Int {
+    add(kind: 3, sizeOrType: 0, tail: [type, index, count])
+  }
+
+  /// BTF_KIND_STRUCT, or BTF_KIND_UNION.
+  public mutating func structure(_ name: String = "", size: Int, isUnion: Bool = false, _ members: [Member]) -> Int {
+    let flag = members.contains { $0.bits > 0 }
+    var tail: [Int] = []
+    for member in members {
+      tail += [self.name(member.name), member.type, flag ? member.bits << 24 | member.bit : member.bit]
     }
-    return add(kind: isUnion ? 5 : 4, text, count: UInt32(members.count), hasFlag: hasBits, value: size, rest)
+    return add(kind: isUnion ? 5 : 4, name, count: members.count, flag: flag, sizeOrType: size, tail: tail)
   }
 
-  /// The whole.
-  public var bytes: [UInt8] {
-    let lengths = [24, 0, UInt32(types.count), UInt32(types.count), UInt32(strings.count)]
-    return [0x9f, 0xeb, 1, 0] + lengths.flatMap { [UInt8](little: $0) } + types + strings
+  /// BTF_KIND_ENUM, or BTF_KIND_ENUM64 where it has eight bytes.
+  public mutating func enumeration(_ name: String, size: Int, _ values: [String]) -> Int {
+    let tail = values.enumerated().flatMap { number, text in
+      [self.name(text), number] + (size == 8 ? [0] : [])
+    }
+    return add(kind: size == 8 ? 19 : 6, name, count: values.count, sizeOrType: size, tail: tail)
+  }
+
+  /// BTF_KIND_DATASEC with variables (BTF_KIND_VAR) of `type`, each at an offset.
+  public mutating func section(_ name: String, _ variables: [(name: String, type: Int, offset: Int, size: Int)]) -> Int
+  {
+    let tail = variables.flatMap { variable in
+      [add(kind: 14, variable.name, sizeOrType: variable.type, tail: [1]), variable.offset, variable.size]
+    }
+    return add(kind: 15, name, count: variables.count, sizeOrType: 0, tail: tail)
   }
 }

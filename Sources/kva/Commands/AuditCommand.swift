@@ -41,7 +41,8 @@ extension Output {
 
   /// One finding as a line, the entries that prove it below.
   func findingText(_ finding: Finding) {
-    text("\(finding.severity.rawValue): \(finding.code.rawValue): ")
+    styled(finding.severity.rawValue, finding.severity == .high ? .bad : .doubtful)
+    text(": \(finding.code.rawValue): ")
     hex(finding.first)
     text("-")
     hex(finding.last)

@@ -96,9 +96,9 @@ extension Output {
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
           let symbols = kernel.symbols.origins.joined(separator: ", ")
-          sources.string("symbols", symbols.isEmpty ? nil : symbols)
+          if !symbols.isEmpty { sources.string("symbols", symbols) }
           let types = kernel.types.sources.map(\.origin).joined(separator: ", ")
-          sources.string("types", types.isEmpty ? nil : types)
+          if !types.isEmpty { sources.string("types", types) }
         }
       }
       if let kernel { object.evidence(for: kernel) }
@@ -155,7 +155,8 @@ extension Output {
       if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
       if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
       words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
-      let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" }, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
+      let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0)" }
+      let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" } ?? missing, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
       line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))
     }
   }

@@ -74,7 +74,7 @@ extension Output {
   func registersText(of kernel: Kernel, _ line: (_ name: String, _ value: String, _ source: String?) -> Void) {
     let (control, _) = kernel.translationControl
     let known = TranslationControl.Field.allCases.compactMap { field in
-      control[field].map { "\(field.rawValue) \($0)" }
+      control[field].map { "\(field.rawValue) \($0)\(Words.meaning(of: field, $0))" }
     }
     line("TCR_EL1", known.joined(separator: ", "), "what is not shown is not known")
     if let kpti = kernel.hidesFromUser { line("KPTI", kpti.value ? "on" : "off", kpti.source) }
@@ -118,6 +118,21 @@ extension Output {
       ]
       let shown = registers.compactMap { name, register in register.map { "\(name) \(Words.hex($0.value))" } }
       line("  cpu \(cpu.cpu.map(String.init) ?? "?") at EL2", shown.joined(separator: ", "), cpu.ttbr0.source)
+    }
+  }
+}
+
+extension Words {
+  /// What a field of TCR_EL1 says where its number does not: " (48 bits)", " (4K)"; empty for others.
+  fileprivate static func meaning(of field: TranslationControl.Field, _ value: UInt64) -> String {
+    switch field {
+    case .t0sz, .t1sz: return " (\(64 - min(value, 64)) bits)"
+    case .tg0: return Granule.allCases.first { $0.tg0 == value }.map { " (\(size($0.size)))" } ?? ""
+    case .tg1: return Granule.allCases.first { $0.tg1 == value }.map { " (\(size($0.size)))" } ?? ""
+    case .ips:
+      let widths = TranslationControl.physicalWidths
+      return value < UInt64(widths.count) ? " (\(widths[Int(value)]) bits)" : ""
+    default: return ""
     }
   }
 }

@@ -144,7 +144,8 @@ extension Output {
       if leaf.attributes.isContiguous { text(", contiguous") }
       if resolution.absence != nil, let message = resolution.message { text("; \(message)") }
     } else {
-      text(": \(resolution.status.rawValue)")
+      text(": ")
+      styled(resolution.status.rawValue, .bad)
       if let region = resolution.region { text(" (\(region.rawValue))") }
       if let message = resolution.message { text(": \(message)") }
     }
@@ -172,7 +173,8 @@ extension Output {
     }
     newline()
     if let check {
-      text(check.physical == resolution.physical ? "    arithmetic agrees: " : "    arithmetic differs: ")
+      text("    arithmetic ")
+      if check.physical == resolution.physical { text("agrees: ") } else { styled("differs", .bad); text(": ") }
       hex(check.physical.rawValue)
       text(", \(check.rule)\n")
     }

@@ -9,6 +9,9 @@ final class Output {
   enum Destination {
     /// An open file. A write that fails ends the process with one line, since nothing that follows could be told.
     case file(Int32)
+    /// A file or a pipe of a command among others. A write that fails is noted, and the rest is dropped; so is
+    /// everything after an interrupt.
+    case job(Int32)
     /// A string of JSON that is being written to another output.
     case string(in: Output)
   }
@@ -24,12 +27,22 @@ final class Output {
   /// How objects are set apart.
   var framing = Framing.lines
 
+  /// `errno` of the write to a job's file that failed.
+  private(set) var failure: Int32?
+
+  /// Whether words may be coloured.
+  let isColoured: Bool
+
   private let destination: Destination
   private let buffer: UnsafeMutableRawBufferPointer
   private var used = 0
 
   init(_ destination: Destination = .file(STDOUT_FILENO)) {
     self.destination = destination
+    switch destination {
+    case .file(let file), .job(let file): isColoured = Style.isWanted(on: file)
+    case .string: isColoured = false
+    }
     unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
   }
 
@@ -45,12 +58,18 @@ final class Output {
 
   private func writeOut(_ bytes: UnsafeRawBufferPointer) {
     switch destination {
-    case .file(let file): unsafe write(bytes, to: file)
+    case .file(let file):
+      guard let code = unsafe write(bytes, to: file) else { return }
+      let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+      Diagnostics.report("standard output: cannot write: \(reason)")
+      exit(2)
+    case .job(let file): if failure == nil, !Interrupt.isPending { failure = unsafe write(bytes, to: file) }
     case .string(let outer): for index in bytes.indices { outer.escaped(unsafe bytes[index]) }
     }
   }
 
-  private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32) {
+  /// Writes all of `bytes`, or returns `errno`.
+  private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Int32? {
     let count = bytes.count
     var start = 0
     while start < count {
@@ -58,11 +77,10 @@ final class Output {
       if written > 0 {
         start += written
       } else if written < 0, errno != EINTR {
-        let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
-        Diagnostics.report("standard output: cannot write: \(reason)")
-        exit(2)
+        return errno
       }
     }
+    return nil
   }
 
   /// Writes one byte.

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Changes an ELF64 core in place: takes from it what it says of itself, or puts something else there.
-public struct CorePatcher {
+/// An ELF64 core that a test takes from what it says of itself, or puts something else there.
+public struct SilencedCore {
   /// The file.
   public private(set) var file: Data
   private let headers: [(type: UInt64, offset: Int, physical: UInt64, fileSize: Int)]
