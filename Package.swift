@@ -12,11 +12,24 @@ let settings: [SwiftSetting] = [
 /// Tests may use pointers and Foundation as they like.
 let testSettings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
+/// What makes the linker take a library's archive where it would take the shared one: half a million instructions
+/// of a start are the search for symbols in libstdc++, and each library is a file to open and map.
+///
+/// With KVA_LINK=shared in the environment, for systems without the archives, the shared ones are taken.
+let carriedLibraries =
+  Context.environment["KVA_LINK"] == "shared"
+  ? []
+  : ["stdc++", "dw", "elf", "lzma", "bz2", "snappy", "lzo2", "zstd", "z"].flatMap {
+    ["-Xlinker", "--remap-inputs=*/lib\($0).so=/dev/null", "-Xlinker", "-l:lib\($0).a"]
+  }
+
 let package = Package(
   name: "kva",
   products: [
     .library(name: "KernelVA", targets: ["KernelVA"]),
     .executable(name: "kva", targets: ["kva"]),
+    // What Benchmarks makes its dumps with.
+    .library(name: "TestSupport", targets: ["TestSupport"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
@@ -48,8 +61,9 @@ let package = Package(
       ],
       swiftSettings: settings,
       linkerSettings: [
-        // A released binary carries the Swift library: it starts sooner and runs where no toolchain is.
-        .unsafeFlags(["-static-stdlib", "-use-ld=lld"], .when(configuration: .release)),
+        // A released binary carries the Swift library and the others: it starts sooner, and runs where none of
+        // them is.
+        .unsafeFlags(["-static-stdlib", "-use-ld=lld"] + carriedLibraries, .when(configuration: .release)),
         .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
         .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
       ]),

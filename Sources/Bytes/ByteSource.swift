@@ -31,7 +31,7 @@ extension ByteSource {
     return withBytes(offset..<end) { $0.integer(T.self, at: 0) } ?? nil
   }
 
-  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  /// Copies what `withBytes` shows.
   public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
     let count = Int(range.upperBound - range.lowerBound)

@@ -11,6 +11,7 @@ final class KdumpFile: KdumpPart {
   private let exists: PageBitmap
   private let dumped: PageBitmap
   private let cache: PageCache
+  private let words: WordPages
   private let contexts = ContextPool()
   private let blockShift: UInt64
   /// What `info` calls it.
@@ -48,7 +49,8 @@ final class KdumpFile: KdumpPart {
     dumped =
       header.hasTwoBitmaps
       ? PageBitmap(file, at: header.bitmapOffset + header.bitmapSize, count: header.frameCount) : exists
-    cache = PageCache(pageSize: Int(header.blockSize), capacity: cacheSize)
+    words = WordPages(pageSize: Int(header.blockSize), capacity: cacheSize / 4)
+    cache = PageCache(pageSize: Int(header.blockSize), capacity: cacheSize - cacheSize / 4)
     blockShift = UInt64(header.blockSize.trailingZeroBitCount)
   }
 
@@ -132,9 +134,21 @@ final class KdumpFile: KdumpPart {
 
   // MARK: - PhysicalMemory
 
+  @inline(__always)
   func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
-    let offset = Int(truncatingIfNeeded: address.rawValue & (header.blockSize - 1))
-    let found = withFrame(address.rawValue >> blockShift) { $0.integer(UInt64.self, at: offset) ?? 0 }
+    let offset = Int(truncatingIfNeeded: address.rawValue & (header.blockSize &- 1))
+    if let word = words.word(address.rawValue &>> blockShift, at: offset) { return word }
+    return try firstWord(at: address, offset)
+  }
+
+  /// A word of a page that no word was read from before.
+  @inline(never)
+  private func firstWord(at address: PhysicalAddress, _ offset: Int) throws(MemoryFault) -> UInt64 {
+    let number = address.rawValue >> blockShift
+    let found = withFrame(number) { page in
+      words.keep(number, page)
+      return page.integer(UInt64.self, at: offset) ?? 0
+    }
     switch found {
     case .success(let word): return word
     case .failure(let fault): throw MemoryFault(fault.absence, at: address)
@@ -357,7 +371,8 @@ final class KdumpFile: KdumpPart {
     while done < count {
       let part = min(chunk, count - done)
       let start = header.descriptorsOffset + done * PageDescriptor.size
-      let seen: Void? = file.withBytes(start..<(start + part * PageDescriptor.size)) { bytes in
+      let range = start..<(start + part * PageDescriptor.size)
+      let seen: Void? = file.withBytes(range) { bytes in
         for index in 0..<Int(part) {
           let at = index * Int(PageDescriptor.size)
           let offset = bytes.integer(UInt64.self, at: at) ?? 0
@@ -371,6 +386,7 @@ final class KdumpFile: KdumpPart {
           }
         }
       }
+      file.forget(range)
       if seen == nil { cutOff += part }
       done += part
     }

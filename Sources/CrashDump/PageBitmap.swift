@@ -1,5 +1,4 @@
 import Bytes
-import Synchronization
 
 /// A bitmap of page frames in a dump, and how many bits are set below any of them.
 ///
@@ -10,7 +9,7 @@ final class PageBitmap: Sendable {
   let count: UInt64
   private let source: DumpBytes
   private let offset: UInt64
-  private let ranks = AtomicLazyReference<Ranks>()
+  private let ranks = OnceReference<Ranks>()
 
   /// Bits that one count stands for: a power of two.
   private let block: UInt64
@@ -152,6 +151,7 @@ final class PageBitmap: Sendable {
         start = first
         isSet = false
       }
+      source.forget((offset + first / 8)..<(offset + (end + 7) / 8))
       here = end
     }
     if start < count { _ = body(start..<count, isSet) }

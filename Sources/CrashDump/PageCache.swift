@@ -15,9 +15,7 @@ final class PageCache: Sendable {
   /// Makes a cache of at most `capacity` bytes of pages of `pageSize`; one set at least.
   init(pageSize: Int, capacity: Int) {
     self.pageSize = pageSize
-    let wanted = max(1, capacity / (pageSize * Slots.ways))
-    // The largest power of two that fits, so that a set is found by masking.
-    let count = 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
+    let count = min(max(1, capacity / (pageSize * Slots.ways)), 1 << 24)
     sets = (0..<count).map { _ in PageSet() }
   }
 
@@ -36,8 +34,8 @@ final class PageCache: Sendable {
 
   private func set(_ number: UInt64) -> PageSet {
     // Neighbouring pages go to different sets, and so do those a power of two apart.
-    let hash = (number &* 0x9e37_79b9_7f4a_7c15) >> 20
-    return sets[Int(truncatingIfNeeded: hash) & (sets.count - 1)]
+    let hash = (number &* 0x9e37_79b9_7f4a_7c15) >> 32
+    return sets[Int(truncatingIfNeeded: hash &* UInt64(sets.count) >> 32)]
   }
 
   /// Pages that are kept now.

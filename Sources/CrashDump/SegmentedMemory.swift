@@ -5,22 +5,25 @@ import VMSA
 struct SegmentedMemory: Sendable {
   let source: DumpBytes
   let map: MemoryMap
+  private let windows: FileWindows
+
+  init(source: DumpBytes, map: MemoryMap) {
+    self.source = source
+    self.map = map
+    windows = FileWindows(map, in: source)
+  }
 
   /// The little-endian 64-bit word at `address`.
   @inline(__always)
   func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
-    if let interval = map.interval(at: address.rawValue), interval.absence == nil,
-      interval.end &- address.rawValue >= 8,
-      let word = source.word(at: interval.offset &+ (address.rawValue &- interval.start))
-    {
-      return word
-    }
-    return try wordAcrossIntervals(at: address)
+    if let word = windows.word(at: address.rawValue) { return word }
+    return try wordElsewhere(at: address)
   }
 
-  /// A word at the border of two segments, or the error that says why there is none.
+  /// A word of a file that is not mapped or at the border of two segments, or the error that says why there is
+  /// none.
   @inline(never)
-  private func wordAcrossIntervals(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
+  private func wordElsewhere(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
     var bytes = [UInt8](repeating: 0, count: 8)
     var span = bytes.mutableSpan
     var raw = unsafe span.mutableBytes
@@ -30,6 +33,7 @@ struct SegmentedMemory: Sendable {
 
   /// Fills `buffer` from `address` on.
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
+    if windows.copy(address.rawValue, into: &buffer) { return }
     var done = 0
     while done < buffer.byteCount {
       let here = address &+ UInt64(done)

@@ -60,11 +60,13 @@ public final class ELFSymbolTable: SymbolSource {
   }
 
   /// An entry that names something in the image.
-  private struct Entry {
+  fileprivate struct Entry {
     var nameOffset: UInt64
     var address: UInt64
     var size: UInt64
     var isGlobal: Bool
+    /// Of two names for one address that one is better which has a size, then that which is global.
+    var rank: Int { (size > 0 ? 2 : 0) + (isGlobal ? 1 : 0) }
   }
 
   private var count: Int { Int((symbols.upperBound - symbols.lowerBound) / Self.entrySize) }
@@ -96,29 +98,38 @@ public final class ELFSymbolTable: SymbolSource {
     return image.file.withBytes(offset..<end) { $0.cString() } ?? ""
   }
 
-  /// Whether the string at `offset` is `name`.
-  private func isName(_ name: borrowing [UInt8], at offset: UInt64) -> Bool {
-    for index in 0..<name.count
-    where image.file.integer(UInt8.self, at: offset &+ UInt64(truncatingIfNeeded: index)) != name[index] {
-      return false
-    }
-    return image.file.integer(UInt8.self, at: offset &+ UInt64(name.count)) == 0
-  }
-
   private func symbol(_ entry: Entry) -> Symbol {
     Symbol(name: name(at: entry.nameOffset), address: entry.address, size: entry.size)
   }
 
   /// The symbol of this name; a global one before a local one.
   public func symbol(named name: String) -> Symbol? {
-    let wanted = Array(name.utf8)
+    let wanted = Array(name.utf8) + [0]
+    // Nearly every name differs in its first eight bytes, which are compared at once.
+    let isLong = wanted.count > 8
+    let mask: UInt64 = isLong ? .max : 1 << UInt64(wanted.count * 8) - 1
+    let head = wanted.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    let file = image.file
+    let bytes = file.bytes
+    let table = bytes.extracting(Int(symbols.lowerBound)..<Int(symbols.upperBound))
+    let text = bytes.extracting(Int(strings.lowerBound)..<Int(strings.upperBound))
     var found: Entry?
+    var offset = 0
     for number in 0..<count {
-      guard let entry = entry(number), isName(wanted, at: entry.nameOffset) else { continue }
+      let place = Int(table.integer(UInt32.self, at: offset) ?? 0)
+      offset &+= Int(Self.entrySize)
+      if let start = text.integer(UInt64.self, at: place), (start ^ head) & mask != 0 { continue }
+      guard Self.isName(wanted, at: place, of: text), let entry = entry(number) else { continue }
       if entry.isGlobal { return symbol(entry) }
       if found == nil { found = entry }
     }
     return found.map(symbol)
+  }
+
+  /// Whether `name`, its NUL included, stands at `place` of `text`.
+  private static func isName(_ name: [UInt8], at place: Int, of text: RawSpan) -> Bool {
+    for index in name.indices where text.integer(UInt8.self, at: place + index) != name[index] { return false }
+    return true
   }
 
   /// The nearest symbol at or below `address`, which must lie in its size where it has one.
@@ -128,7 +139,7 @@ public final class ELFSymbolTable: SymbolSource {
         sweep(for: address)
       } else {
         index.withLock { index in
-          let ready = index ?? AddressIndex(addresses)
+          let ready = index ?? AddressIndex(count, entry)
           index = ready
           return ready.number(at: address).flatMap(entry)
         }
@@ -145,24 +156,9 @@ public final class ELFSymbolTable: SymbolSource {
         best = entry
         continue
       }
-      if entry.address > known.address || entry.address == known.address && Self.isBetter(entry, known) {
-        best = entry
-      }
+      if (entry.address, entry.rank) > (known.address, known.rank) { best = entry }
     }
     return best
-  }
-
-  /// Of two names for one address: the one that has a size, then the global one.
-  private static func isBetter(_ a: Entry, _ b: Entry) -> Bool {
-    (a.size > 0 ? 1 : 0, a.isGlobal ? 1 : 0) > (b.size > 0 ? 1 : 0, b.isGlobal ? 1 : 0)
-  }
-
-  private var addresses: [(address: UInt64, rank: UInt8, number: UInt32)] {
-    (0..<count).compactMap { number in
-      entry(number).map {
-        ($0.address, ($0.size > 0 ? 2 : 0) + ($0.isGlobal ? 1 : 0), UInt32(truncatingIfNeeded: number))
-      }
-    }
   }
 
   /// All symbols, in the order of the table.
@@ -173,27 +169,38 @@ public final class ELFSymbolTable: SymbolSource {
   }
 }
 
-/// Symbol numbers in the order of their addresses, one for each address.
+/// Symbol numbers in the order of their addresses, one for each address: the best.
 private struct AddressIndex: Sendable {
-  private var addresses: [UInt64] = []
-  private var numbers: [UInt32] = []
+  private struct Key: Comparable {
+    var address: UInt64
+    /// What is better is lower, then what comes first.
+    var order: UInt32
+    @inline(__always)
+    static func < (a: Key, b: Key) -> Bool { a.address != b.address ? a.address < b.address : a.order < b.order }
+  }
 
-  init(_ entries: [(address: UInt64, rank: UInt8, number: UInt32)]) {
-    for entry in entries.sorted(by: { ($0.address, $1.rank, $0.number) < ($1.address, $0.rank, $1.number) })
-    where addresses.last != entry.address {
-      addresses.append(entry.address)
-      numbers.append(entry.number)
+  private var keys: [Key] = []
+
+  init(_ count: Int, _ entry: (Int) -> ELFSymbolTable.Entry?) {
+    keys.reserveCapacity(count)
+    for number in 0..<min(count, Limits.symbols) {
+      guard let entry = entry(number) else { continue }
+      keys.append(Key(address: entry.address, order: UInt32((3 - entry.rank) << 23) | UInt32(number)))
     }
+    keys.sort()
   }
 
   /// The symbol nearest at or below `address`.
   func number(at address: UInt64) -> Int? {
     var low = 0
-    var high = addresses.count
+    var high = keys.count
     while low < high {
       let middle = (low + high) / 2
-      if addresses[middle] <= address { low = middle + 1 } else { high = middle }
+      if keys[middle].address <= address { low = middle + 1 } else { high = middle }
     }
-    return low > 0 ? Int(numbers[low - 1]) : nil
+    guard low > 0 else { return nil }
+    let nearest = keys[low - 1].address
+    while low > 1, keys[low - 2].address == nearest { low -= 1 }
+    return Int(keys[low - 1].order & (1 << 23 - 1))
   }
 }

@@ -34,11 +34,14 @@ public struct KallsymsTables: Hashable, Sendable {
   public var tokenIndex: UInt64
   /// `kallsyms_offsets` or `kallsyms_addresses`.
   public var addresses: Addresses
+  /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest
+  /// first (6.2, 60443c88f3a8, and 6.1.y); nil where there is none.
+  public var sequences: UInt64?
 
   /// Puts the tables together.
   public init(
     count: Int, names: UInt64, markers: UInt64, markerSize: Int, tokenTable: UInt64, tokenIndex: UInt64,
-    addresses: Addresses
+    addresses: Addresses, sequences: UInt64? = nil
   ) {
     self.count = count
     self.names = names
@@ -47,6 +50,7 @@ public struct KallsymsTables: Hashable, Sendable {
     self.tokenTable = tokenTable
     self.tokenIndex = tokenIndex
     self.addresses = addresses
+    self.sequences = sequences
   }
 }
 
@@ -55,54 +59,38 @@ public struct KallsymsTables: Hashable, Sendable {
 ///     token_table: "cpu_\0str\0...0\0..."      token_index: 0, 5, 9, ...
 ///     names:       length | token token ...    the first letter of a name is its type
 ///
-/// An address is found by bisection and one block of names; a name by one pass that compares tokens and
-/// mostly fails at the first. (kernel/kallsyms.c, scripts/kallsyms.c)
+/// An address is found by bisection and one block of names. So is a name, where the kernel keeps their order
+/// and it holds; else by one pass that compares tokens and mostly fails at the first.
+/// (kernel/kallsyms.c, scripts/kallsyms.c)
 public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// What it is, for `info`.
   public var origin: String { "kallsyms in the dump" }
   /// How many symbols there are.
   public var count: Int { tables.count }
-  /// An address that none of the tables passes but for the sequence numbers: what is read-only in the kernel and
-  /// is no data of a file's own stands behind it, the export tables and BTF among it.
-  /// (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
+
+  /// The address behind the last of the tables.
   public var end: UInt64 {
-    let size: UInt64 = if case .absolute = tables.addresses { 8 } else { 4 }
-    return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) &* size)
+    let width: UInt64 = if case .absolute = tables.addresses { 8 } else { 4 }
+    return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) * width)
   }
 
   private let tables: KallsymsTables
   private let space: Space
-  private let tokens: Tokens
+  private let tokens: KallsymsTokens
   private let markers: [UInt64]
-  private let names = AtomicLazyReference<Blob>()
-  private let offsets = AtomicLazyReference<Blob>()
+  private let names = OnceReference<KallsymsNames>()
+  private let offsets = OnceReference<KallsymsBytes>()
+  private let order = OnceReference<KallsymsBytes>()
+  /// Blocks of names that were read by themselves.
+  private let reads = Atomic<Int>(0)
 
   /// Symbols for one marker.
   private static var blockSize: Int { 256 }
+  /// Blocks that are read by themselves before all names are.
+  private static var readsBeforeAll: Int { 64 }
   /// Text symbols further apart than this leave unnamed what lies between: data that a table of functions
   /// does not name.
   private static var longestFunction: UInt64 { 64 << 10 }
-
-  private final class Blob: Sendable {
-    let bytes: [UInt8]
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-  }
-
-  /// The strings of the tokens, one after another.
-  private struct Tokens: Sendable {
-    var text: [UInt8] = []
-    var starts: [Int32] = []
-
-    func bytes(_ token: UInt8) -> ArraySlice<UInt8> { text[Int(starts[Int(token)])..<Int(starts[Int(token) + 1])] }
-
-    /// How many letters `tokens` spell.
-    @inline(__always)
-    func length(_ tokens: ArraySlice<UInt8>) -> Int {
-      var length: Int32 = 0
-      for token in tokens { length &+= starts[Int(token) + 1] &- starts[Int(token)] }
-      return Int(length)
-    }
-  }
 
   /// Reads the small tables and looks whether they agree with each other.
   ///
@@ -111,24 +99,19 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     let textSize = tables.tokenIndex &- tables.tokenTable
     guard tables.count > 0, tables.count <= Limits.symbols, textSize <= 65536,
       let index = space.bytes(from: tables.tokenIndex, count: 512),
-      let text = space.bytes(from: tables.tokenTable, count: Int(textSize))
+      let text = space.bytes(from: tables.tokenTable, count: Int(textSize)),
+      let tokens = KallsymsTokens(table: text, index: index)
     else { return nil }
-    var tokens = Tokens()
-    for number in 0..<256 {
-      let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < text.count, let end = text[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
-        return nil
-      }
-      tokens.starts.append(Int32(tokens.text.count))
-      tokens.text += text[start..<end]
-    }
-    tokens.starts.append(Int32(tokens.text.count))
     let blocks = (tables.count + Self.blockSize - 1) / Self.blockSize
     guard let raw = space.bytes(from: tables.markers, count: blocks * tables.markerSize) else { return nil }
     var markers: [UInt64] = []
     for block in 0..<blocks {
-      let bytes = raw[(block * tables.markerSize)..<((block + 1) * tables.markerSize)]
-      let marker = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      let at = block * tables.markerSize
+      let marker =
+        tables.markerSize == 8
+        ? unsafe raw.span.bytes.integer(UInt64.self, at: at)
+        : unsafe raw.span.bytes.integer(UInt32.self, at: at).map(UInt64.init)
+      guard let marker else { return nil }
       if let last = markers.last, marker <= last || marker - last > UInt64(Self.blockSize * Limits.symbolName) {
         return nil
       }
@@ -141,45 +124,30 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     self.markers = markers
     // The first block must end where the second is said to begin.
     if blocks > 1 {
-      guard let block = space.bytes(from: tables.names, count: Int(markers[1])), Self.fits(block[...]) else {
-        return nil
-      }
+      guard let block = space.bytes(from: tables.names, count: Int(markers[1])), Self.fits(block) else { return nil }
     }
   }
 
   // MARK: - Names
 
-  /// The length of the name at `start` of `bytes` and where its tokens begin. Since 6.1 (73bbb94466fd) a
-  /// length of 128 and more takes two bytes, seven bits and then eight; before it took one. Nothing marks
-  /// the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
-  @inline(__always)
-  private static func header(_ bytes: ArraySlice<UInt8>, _ start: Int) -> (length: Int, tokens: Int)? {
-    guard start < bytes.endIndex else { return nil }
-    let first = bytes[start]
-    if first & 0x80 == 0 { return (Int(first), start + 1) }
-    guard start + 1 < bytes.endIndex else { return nil }
-    return (Int(first & 0x7f) | Int(bytes[start + 1]) << 7, start + 2)
-  }
-
   /// Whether `block` is exactly the names of a block.
-  private static func fits(_ block: ArraySlice<UInt8>) -> Bool {
-    var position = block.startIndex
-    for _ in 0..<blockSize {
-      guard let (length, tokens) = header(block, position), length > 0 else { return false }
-      position = tokens + length
-    }
-    return position == block.endIndex
+  private static func fits(_ block: [UInt8]) -> Bool {
+    KallsymsName.skip(blockSize, from: 0, in: block) == block.count
   }
 
-  /// The bytes of the names of block `number`, at most to the end of the last.
-  private func block(_ number: Int) -> ArraySlice<UInt8>? {
-    if let names = names.load() {
-      let start = Int(markers[number])
-      let end = number + 1 < markers.count ? Int(markers[number + 1]) : names.bytes.count
-      return start <= end && end <= names.bytes.count ? names.bytes[start..<end] : nil
+  /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
+  /// its block by itself, or all names once many were asked for.
+  private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
+    if let names = names.load() ?? (reads.load(ordering: .relaxed) < Self.readsBeforeAll ? nil : allNames()) {
+      let mark = number / KallsymsNames.spacing
+      guard mark < names.marks.count else { return nil }
+      return (names.bytes, Int(names.marks[mark]), number % KallsymsNames.spacing)
     }
-    let size = number + 1 < markers.count ? Int(markers[number + 1] - markers[number]) : tailSize
-    return space.bytes(from: tables.names &+ markers[number], count: size).map { $0[...] }
+    reads.wrappingAdd(1, ordering: .relaxed)
+    let block = number / Self.blockSize
+    let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
+    guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size) else { return nil }
+    return (bytes, 0, number % Self.blockSize)
   }
 
   /// The names of the last block end before the next table.
@@ -189,88 +157,68 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return Int(min(end &- tables.names &- last, UInt64(Self.blockSize * Limits.symbolName)))
   }
 
-  private func allNames() -> Blob? {
+  private func allNames() -> KallsymsNames? {
     if let names = names.load() { return names }
     let count = Int(markers[markers.count - 1]) + tailSize
     guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
-    return names.storeIfNil(Blob(bytes))
+    return names.storeIfNil(KallsymsNames(bytes, count: tables.count))
   }
 
-  /// A name and its type letter from its tokens.
-  private func expand(_ bytes: ArraySlice<UInt8>) -> (type: UInt8, name: String) {
-    var text: [UInt8] = []
-    for token in bytes {
-      text += tokens.bytes(token)
-      if text.count > Limits.symbolName { break }
+  /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
+  private func forEachName(_ body: (Int, KallsymsName) -> Bool) {
+    guard let names = allNames() else { return }
+    let bytes = names.bytes
+    var position = 0
+    for number in 0..<tables.count {
+      guard let (length, start) = KallsymsName.header(bytes.span, position), start + length <= bytes.count,
+        body(number, KallsymsName(bytes: bytes, tokens: start..<(start + length)))
+      else { return }
+      position = start + length
     }
-    return (text.first ?? 0, String(decoding: text.dropFirst(), as: UTF8.self))
-  }
-
-  /// Whether the tokens spell `name` behind a type letter.
-  @inline(__always)
-  private func spells(_ bytes: ArraySlice<UInt8>, _ name: [UInt8]) -> Bool {
-    // -1 stands for the type letter, which may be any.
-    var position = -1
-    for token in bytes {
-      let start = Int(tokens.starts[Int(token)])
-      let end = Int(tokens.starts[Int(token) + 1])
-      for index in start..<end {
-        if position >= 0, position >= name.count || tokens.text[index] != name[position] { return false }
-        position += 1
-      }
-    }
-    return position == name.count
   }
 
   /// The name of symbol `number`.
-  private func name(_ number: Int) -> (type: UInt8, name: String)? {
-    guard let block = block(number / Self.blockSize) else { return nil }
-    var position = block.startIndex
-    for _ in 0..<(number % Self.blockSize) {
-      guard let (length, tokens) = Self.header(block, position) else { return nil }
-      position = tokens + length
-    }
-    guard let (length, tokens) = Self.header(block, position), tokens + length <= block.endIndex else { return nil }
-    return expand(block[tokens..<(tokens + length)])
+  private func name(_ number: Int) -> KallsymsName? {
+    guard let (bytes, first, skip) = nearest(number), let start = KallsymsName.skip(skip, from: first, in: bytes),
+      let (length, tokens) = KallsymsName.header(bytes.span, start), tokens + length <= bytes.count
+    else { return nil }
+    return KallsymsName(bytes: bytes, tokens: tokens..<(tokens + length))
   }
 
   // MARK: - Addresses
 
-  private func allOffsets() -> Blob? {
+  private func allOffsets() -> KallsymsBytes? {
     if let offsets = offsets.load() { return offsets }
     var size = 4
     if case .absolute = tables.addresses { size = 8 }
     guard let bytes = space.bytes(from: tables.addresses.table, count: tables.count * size) else { return nil }
-    return offsets.storeIfNil(Blob(bytes))
+    return offsets.storeIfNil(KallsymsBytes(bytes))
   }
 
   /// The address of symbol `number` from the bytes of the table.
+  @inline(__always)
   private func address(_ number: Int, _ bytes: [UInt8]) -> UInt64 {
-    func half() -> UInt32 {
-      let at = number * 4
-      return UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16 | UInt32(bytes[at + 3]) << 24
-    }
-    switch tables.addresses {
-    case .absolute: return bytes[(number * 8)..<(number * 8 + 8)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    case .relative(_, let base): return base &+ UInt64(half())
-    case .placeRelative(let table):
-      return table &+ UInt64(number * 4) &+ UInt64(bitPattern: Int64(Int32(bitPattern: half())))
+    let raw = unsafe bytes.span.bytes
+    if case .absolute = tables.addresses { return raw.integer(UInt64.self, at: number &* 8) ?? 0 }
+    let half = raw.integer(UInt32.self, at: number &* 4) ?? 0
+    return switch tables.addresses {
+    case .relative(_, let base): base &+ UInt64(half)
+    case .placeRelative(let table), .absolute(let table):
+      table &+ UInt64(number &* 4) &+ UInt64(bitPattern: Int64(Int32(bitPattern: half)))
     }
   }
 
   private func symbol(_ number: Int, _ offsets: [UInt8]) -> Symbol? {
-    guard let (type, name) = name(number) else { return nil }
-    return symbol(number, offsets, type, name)
+    guard let stored = name(number) else { return nil }
+    return symbol(number, offsets, stored)
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ type: UInt8, _ name: String) -> Symbol {
-    symbol(number, offsets, type, name, next: next(after: number, offsets))
-  }
-
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ type: UInt8, _ name: String, next: Int) -> Symbol {
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName, next: Int? = nil) -> Symbol {
+    let (type, name) = tokens.expand(stored)
     let here = address(number, offsets)
-    return Symbol(
-      name: name, address: here, size: next < tables.count ? address(next, offsets) &- here : 0, type: type)
+    let next = next ?? self.next(after: number, offsets)
+    let size = next < tables.count ? address(next, offsets) &- here : 0
+    return Symbol(name: name, address: here, size: size, type: type)
   }
 
   /// The first symbol behind `number` that has another address.
@@ -281,83 +229,167 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return next
   }
 
-  // MARK: - SymbolSource
-
-  /// The first symbol of this name.
-  public func symbol(named name: String) -> Symbol? {
-    guard let names = allNames(), let offsets = allOffsets() else { return nil }
-    let wanted = Array(name.utf8)
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = Self.header(names.bytes[...], position), start + length <= names.bytes.count else {
-        return nil
-      }
-      if spells(names.bytes[start..<(start + length)], wanted) { return symbol(number, offsets.bytes) }
-      position = start + length
-    }
-    return nil
-  }
-
-  /// The addresses of those of `names` that there are, in one pass: names of another length are passed by.
-  public func addresses(of names: [String]) -> [Int: UInt64] {
-    guard let all = allNames(), let offsets = allOffsets() else { return [:] }
-    var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
-    // A name stands behind its type letter.
-    var lengths = Set(wanted.map { $0.name.count + 1 }).sorted()
-    var result: [Int: UInt64] = [:]
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = Self.header(all.bytes[...], position), start + length <= all.bytes.count else {
-        break
-      }
-      position = start + length
-      let tokens = all.bytes[start..<position]
-      guard lengths.contains(self.tokens.length(tokens)),
-        let match = wanted.firstIndex(where: { spells(tokens, $0.name) })
-      else { continue }
-      result[wanted[match].place] = address(number, offsets.bytes)
-      wanted.remove(at: match)
-      if wanted.isEmpty { break }
-      lengths = Set(wanted.map { $0.name.count + 1 }).sorted()
-    }
-    return result
-  }
-
-  /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
-  public func symbol(containing address: UInt64) -> Symbol? {
-    guard let offsets = allOffsets() else { return nil }
+  /// The first of the symbols that stand at or next below `address`; nil where there is none.
+  private func first(atOrBelow address: UInt64, _ offsets: [UInt8]) -> Int? {
     var low = 0
     var high = tables.count
     while low < high {
       let middle = (low + high) / 2
-      if self.address(middle, offsets.bytes) <= address { low = middle + 1 } else { high = middle }
+      if self.address(middle, offsets) <= address { low = middle + 1 } else { high = middle }
     }
     guard low > 0 else { return nil }
     var number = low - 1
-    let start = self.address(number, offsets.bytes)
-    while number > 0, self.address(number - 1, offsets.bytes) == start { number -= 1 }
-    guard let symbol = symbol(number, offsets.bytes) else { return nil }
+    let start = self.address(number, offsets)
+    while number > 0, self.address(number - 1, offsets) == start { number -= 1 }
+    return number
+  }
+
+  // MARK: - The order of names
+
+  /// Names that are compared before the order of names is believed.
+  private static var samples: Int { 16 }
+
+  /// The numbers in the order of names, where names taken evenly from all over it are in order.
+  private func namesInOrder() -> [UInt8]? {
+    if let order = order.load() { return order.bytes.isEmpty ? nil : order.bytes }
+    let bytes = tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) } ?? []
+    return order.storeIfNil(KallsymsBytes(isInOrder(bytes) ? bytes : [])).bytes.isEmpty ? nil : bytes
+  }
+
+  private func isInOrder(_ order: [UInt8]) -> Bool {
+    guard !order.isEmpty else { return false }
+    var last: [UInt8] = []
+    for sample in 0..<min(Self.samples, tables.count) {
+      let place = sample * (tables.count - 1) / max(1, min(Self.samples, tables.count) - 1)
+      guard let stored = stored(at: place, order), tokens.compare(stored, last) >= 0 else { return false }
+      last = Array(tokens.expand(stored).name.utf8)
+    }
+    return true
+  }
+
+  /// The number that stands at `place` in the order of names.
+  private func number(at place: Int, _ order: [UInt8]) -> Int {
+    Int(order[place * 3]) << 16 | Int(order[place * 3 + 1]) << 8 | Int(order[place * 3 + 2])
+  }
+
+  private func stored(at place: Int, _ order: [UInt8]) -> KallsymsName? {
+    let number = number(at: place, order)
+    return number < tables.count ? name(number) : nil
+  }
+
+  /// The first symbol of `name` by bisection.
+  ///
+  /// - Returns: nil where bisection does not tell: a kernel built with LTO orders some names without the
+  ///   suffix that they have (`cleanup_symbol_name`, scripts/kallsyms.c, 6.2).
+  private func bisect(_ name: [UInt8], _ order: [UInt8]) -> Int?? {
+    var low = 0
+    var high = tables.count
+    while low < high {
+      let middle = (low + high) / 2
+      guard let stored = stored(at: middle, order) else { return nil }
+      if tokens.compare(stored, name) < 0 { low = middle + 1 } else { high = middle }
+    }
+    guard low < tables.count else { return .some(nil) }
+    guard let stored = stored(at: low, order) else { return nil }
+    if tokens.compare(stored, name) == 0 { return .some(number(at: low, order)) }
+    return tokens.expand(stored).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
+  }
+
+  // MARK: - SymbolSource
+
+  /// The first symbol of this name.
+  public func symbol(named name: String) -> Symbol? {
+    guard let number = number(named: Array(name.utf8)), let offsets = allOffsets() else { return nil }
+    return symbol(number, offsets.bytes)
+  }
+
+  private func number(named name: [UInt8]) -> Int? {
+    if let order = namesInOrder(), let found = bisect(name, order) { return found }
+    var result: Int?
+    forEachName { number, stored in
+      if tokens.compare(stored, name) == 0 { result = number }
+      return result == nil
+    }
+    return result
+  }
+
+  /// The addresses of those of `names` that there are.
+  public func addresses(of names: [String]) -> [Int: UInt64] {
+    guard let offsets = allOffsets() else { return [:] }
+    let wanted = names.map { Array($0.utf8) }
+    var result: [Int: UInt64] = [:]
+    if namesInOrder() != nil {
+      for (place, name) in wanted.enumerated() {
+        result[place] = number(named: name).map { address($0, offsets.bytes) }
+      }
+      return result
+    }
+    forEachName { number, stored in
+      for (place, name) in wanted.enumerated() where result[place] == nil && tokens.compare(stored, name) == 0 {
+        result[place] = address(number, offsets.bytes)
+      }
+      return result.count < wanted.count
+    }
+    return result
+  }
+
+  /// Whether one of the symbols at `address` is of this name.
+  public func has(_ name: String, at address: UInt64) -> Bool {
+    guard let offsets = allOffsets(), var number = first(atOrBelow: address, offsets.bytes) else { return false }
+    let wanted = Array(name.utf8)
+    while number < tables.count, self.address(number, offsets.bytes) == address {
+      guard let stored = self.name(number) else { return false }
+      if tokens.compare(stored, wanted) == 0 { return true }
+      number += 1
+    }
+    return false
+  }
+
+  /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
+  public func symbol(containing address: UInt64) -> Symbol? {
+    guard let offsets = allOffsets(), let number = first(atOrBelow: address, offsets.bytes),
+      let symbol = symbol(number, offsets.bytes)
+    else { return nil }
     let isText = symbol.type.map { "tTwW".utf8.contains($0) } ?? false
     let limit = symbol.size == 0 || isText ? Self.longestFunction : symbol.size
-    return address &- start < limit ? symbol : nil
+    return address &- symbol.address < limit ? symbol : nil
   }
 
   /// All symbols, in the order of their addresses.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
-    guard let names = allNames(), let offsets = allOffsets() else { return }
-    var position = 0
+    guard let offsets = allOffsets() else { return }
     // Those at one address have the next one in common.
     var next = 0
-    for number in 0..<tables.count {
+    forEachName { number, stored in
       if next <= number { next = self.next(after: number, offsets.bytes) }
-      guard let (length, start) = Self.header(names.bytes[...], position), start + length <= names.bytes.count else {
-        return
-      }
-      let (type, name) = expand(names.bytes[start..<(start + length)])
-      guard body(symbol(number, offsets.bytes, type, name, next: next)) else { return }
-      position = start + length
+      return body(symbol(number, offsets.bytes, stored, next: next))
     }
   }
+}
+
+/// All names, with where every sixteenth begins.
+private final class KallsymsNames: Sendable {
+  static var spacing: Int { 16 }
+  let bytes: [UInt8]
+  /// Fewer than there should be, where the names end before their number does.
+  let marks: [UInt32]
+
+  init(_ bytes: [UInt8], count: Int) {
+    self.bytes = bytes
+    var marks: [UInt32] = []
+    var position: Int? = 0
+    while marks.count * Self.spacing < count, let here = position, let mark = UInt32(exactly: here) {
+      marks.append(mark)
+      position = KallsymsName.skip(Self.spacing, from: here, in: bytes)
+    }
+    self.marks = marks
+  }
+}
+
+/// Bytes of a table that were read.
+private final class KallsymsBytes: Sendable {
+  let bytes: [UInt8]
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
 extension ByteSource {

@@ -22,24 +22,29 @@ public enum KallsymsFinder {
       let count = space.integer(UInt32.self, at: countAt), count > 0, count <= UInt32(Limits.symbols)
     else { return [] }
     let addresses: KallsymsTables.Addresses
+    // Behind the addresses stand the sequence numbers, where the addresses stand last.
+    let end: UInt64
     if let offsets = symbol("kallsyms_offsets") {
       if let baseAt = symbol("kallsyms_relative_base") {
         guard let base = space.word(at: baseAt) else { return [] }
         addresses = .relative(offsets, base: base)
+        end = baseAt &+ 8
       } else {
         addresses = .placeRelative(offsets)
+        end = (offsets &+ UInt64(count) * 4 &+ 7) & ~7
       }
     } else if let list = symbol("kallsyms_addresses") {
       addresses = .absolute(list)
+      end = list &+ UInt64(count) * 8
     } else {
       return []
     }
     let markersSize = UInt64((count + 255) / 256 * 4 + 7) & ~7
     let sequencesSize = (UInt64(count) * 3 + 7) & ~7
-    return [markersSize, markersSize + sequencesSize].map { distance in
+    return [(markersSize, end), (markersSize + sequencesSize, table &- sequencesSize)].map { distance, sequences in
       KallsymsTables(
         count: Int(count), names: names, markers: table &- distance, markerSize: 4, tokenTable: table,
-        tokenIndex: index, addresses: addresses)
+        tokenIndex: index, addresses: addresses, sequences: sequences)
     }
   }
 

@@ -116,6 +116,9 @@ public final class Kernel: Sendable {
     self.dump.memory.walk(regime, address.untagged)
   }
 
+  /// Translates many addresses, one after another.
+  public func translator() -> Translator { Translator(regime, self.dump.memory) }
+
   /// Resolves what `query` asks for: an address, or a symbol with an offset.
   public func translate(_ query: String) -> Resolution { resolve(query) }
 

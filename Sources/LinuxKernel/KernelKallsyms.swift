@@ -31,9 +31,7 @@ struct KernelKallsyms: SymbolSource {
   ) -> Kallsyms<KernelSpace>? {
     for candidate in candidates {
       guard let table = Kallsyms(candidate, in: space), let text = vmcoreinfo?.symbol("_stext") else { continue }
-      // By address first: that reads a block of names; by name only where another name stands there too.
-      guard let symbol = table.symbol(containing: text), symbol.address == text else { continue }
-      if symbol.name == "_stext" || table.symbol(named: "_stext")?.address == text { return table }
+      if table.has("_stext", at: text) { return table }
     }
     return nil
   }

@@ -105,7 +105,7 @@ struct KernelLocator {
   }
 
   /// The widths that arm64 Linux can be configured for. (arch/arm64/Kconfig)
-  static let widths: Set<UInt64> = [36, 39, 42, 47, 48, 52]
+  static let widths: [UInt64] = [36, 39, 42, 47, 48, 52]
 
   private func kimageVoffset() -> Sourced<UInt64>? {
     if let offset = overrides.kimageVoffset { return Sourced(offset, "--kimage-voffset") }

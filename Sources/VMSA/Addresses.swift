@@ -40,7 +40,7 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable {
   /// Whether an address without a tag lies in the `bits` wide top or bottom of the 64-bit space:
   /// bits 63 down to `bits` all equal to bit 55.
   @inlinable public func isCanonical(bits: Int) -> Bool {
-    let rest = Int64(bitPattern: rawValue) >> Int64(truncatingIfNeeded: bits)
+    let rest = Int64(bitPattern: rawValue) &>> Int64(truncatingIfNeeded: bits)
     return rest == 0 || rest == -1
   }
 }

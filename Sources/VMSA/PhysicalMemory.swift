@@ -54,6 +54,10 @@ public protocol PhysicalMemory: Sendable {
   /// specialised for the conforming type.
   func walk(_ regime: TranslationRegime, _ address: VirtualAddress) -> WalkResult
 
+  /// The same for a caller with many addresses: it begins at the tables that `cache` knows of walks of `regime`
+  /// before, and lets it know those that it comes to.
+  func walk(_ regime: TranslationRegime, _ address: VirtualAddress, cache: WalkCache) -> WalkResult
+
   /// The ranges of physical memory that the machine had, as the dump tells, in order and apart.
   var ranges: [Range<PhysicalAddress>] { get }
 }
@@ -63,6 +67,15 @@ extension PhysicalMemory {
   @inlinable
   public func walk(_ regime: TranslationRegime, _ address: VirtualAddress) -> WalkResult {
     regime.walk(address, in: self)
+  }
+
+  /// Walks `regime` for `address` from the lowest table that `cache` knows.
+  @inlinable
+  public func walk(
+    _ regime: TranslationRegime, _ address: VirtualAddress, cache: WalkCache
+  ) -> WalkResult {
+    var observer = cache.observer
+    return regime.walk(address, in: self, observer: &observer)
   }
 
   /// `count` bytes from `address` on.

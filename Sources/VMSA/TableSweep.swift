@@ -257,30 +257,37 @@ struct TableSweep: ~Copyable {
     let format = regime.format
     let level = table.level
     let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
+    let row = unsafe buffers.row(slot)
     var index = from
     while index <= through {
-      let raw = buffers[slot, index]
+      // Both bounds are below the room for a table.
+      let raw = unsafe row[index]
       let virtual = VirtualAddress(table.virtual.rawValue &+ UInt64(truncatingIfNeeded: index) &<< shift)
       if raw == 0 {
         let start = index
-        repeat { index &+= 1 } while index <= through && buffers[slot, index] == 0
+        repeat { index &+= 1 } while unsafe index <= through && row[index] == 0
         observer.empty(virtual, level: level, shift: table.shift, count: index &- start)
         continue
       }
-      let entry = SweptEntry(
-        virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: index) &* 8,
-        descriptor: Descriptor(rawValue: raw), level: level, shift: table.shift, tables: attributes)
-      switch entry.descriptor.kind(level: level, format: format) {
+      let descriptor = Descriptor(rawValue: raw)
+      // Put together where it is shown only, so that what an observer does not look at costs nothing.
+      @inline(__always)
+      func entry() -> SweptEntry {
+        SweptEntry(
+          virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: index) &* 8, descriptor: descriptor,
+          level: level, shift: table.shift, tables: attributes)
+      }
+      switch descriptor.kind(level: level, format: format) {
       case .page, .block:
         let physical = format.outputAddress(raw, shift: table.shift)
         if physical.rawValue &>> physicalBits == 0 {
-          observer.leaf(entry, physical)
+          observer.leaf(entry(), physical)
         } else {
-          observer.corrupt(entry, .addressOutOfRange(physical))
+          observer.corrupt(entry(), .addressOutOfRange(physical))
         }
-      case .table: descend(entry, &observer)
-      case .invalid: observer.invalid(entry)
-      case .reserved: observer.corrupt(entry, .reservedEncoding)
+      case .table: descend(entry(), &observer)
+      case .invalid: observer.invalid(entry())
+      case .reserved: observer.corrupt(entry(), .reservedEncoding)
       }
       index &+= 1
     }
@@ -371,6 +378,10 @@ struct TableBuffers: ~Copyable {
     guard slot < slots, slot >= 0, index >= 0, index < stride else { return 0 }
     return unsafe words[slot &* stride &+ index]
   }
+
+  /// The entries of the table in `slot`, which is one of the buffers.
+  @unsafe @inlinable @inline(__always)
+  func row(_ slot: Int) -> UnsafePointer<UInt64> { unsafe UnsafePointer(words + slot &* stride) }
 
   /// Whether the entries `from` to `through` of the table in `slot` are equal.
   @inlinable @inline(__always)

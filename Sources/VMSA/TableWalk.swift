@@ -76,10 +76,44 @@ public struct WalkStep: Hashable, Sendable {
   }
 }
 
-/// Something that wants to see each entry of a walk.
+/// A table below the root that a walk comes to.
+@frozen
+public struct WalkTable: Hashable, Sendable {
+  /// Its physical address.
+  public var address: PhysicalAddress
+  /// Its level: 0 to 3.
+  public var level: Int
+  /// What the tables above forbid.
+  public var attributes: TableAttributes
+
+  /// Puts it together.
+  @inlinable public init(address: PhysicalAddress, level: Int, attributes: TableAttributes) {
+    self.address = address
+    self.level = level
+    self.attributes = attributes
+  }
+}
+
+/// Something that follows a walk: it sees each entry, or knows tables from walks before.
 public protocol WalkObserver {
-  /// Called for each entry, from the root down.
+  /// Called for each entry that is read, from the root down.
   mutating func visit(_ step: WalkStep)
+  /// The lowest table for `address` that is known already: the walk begins there. nil for the root.
+  mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable?
+  /// Called for each table below the root that the walk for `address` comes to. Its entry above stands for
+  /// 2^`shift` bytes.
+  mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int)
+}
+
+extension WalkObserver {
+  /// Does nothing.
+  @inlinable @inline(__always) public mutating func visit(_ step: WalkStep) {}
+  /// Knows none.
+  @inlinable @inline(__always)
+  public mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable? { nil }
+  /// Does nothing.
+  @inlinable @inline(__always)
+  public mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int) {}
 }
 
 /// Sees nothing, and costs nothing.
@@ -87,8 +121,6 @@ public protocol WalkObserver {
 public struct NoTrace: WalkObserver {
   /// Makes one.
   @inlinable public init() {}
-  /// Does nothing.
-  @inlinable @inline(__always) public mutating func visit(_ step: WalkStep) {}
 }
 
 /// Keeps each entry of a walk: at most five.
@@ -118,15 +150,26 @@ extension TranslationRegime {
     _ address: VirtualAddress, in memory: borrowing some PhysicalMemory,
     observer: inout some WalkObserver
   ) -> WalkResult {
-    guard address.isCanonical(bits: addressBits), address.isUpperHalf == register.isUpperHalf else {
-      return .notCanonical
-    }
-    var level = startLevel
-    var shift = granule.shift(level: level)
-    var table = root
-    var mask = UInt64(truncatingIfNeeded: rootEntries &- 1)
     let fullMask = (1 &<< UInt64(truncatingIfNeeded: granule.indexBits)) &- 1
-    var tables: TableAttributes = []
+    var level: Int
+    var table: PhysicalAddress
+    var mask: UInt64
+    var tables: TableAttributes
+    if let known = observer.knownTable(for: address, in: self) {
+      level = known.level
+      table = known.address
+      mask = fullMask
+      tables = known.attributes
+    } else {
+      guard address.isCanonical(bits: addressBits), address.isUpperHalf == register.isUpperHalf else {
+        return .notCanonical
+      }
+      level = startLevel
+      table = root
+      mask = UInt64(truncatingIfNeeded: rootEntries &- 1)
+      tables = []
+    }
+    var shift = granule.shift(level: level)
     while true {
       let index = address.rawValue &>> UInt64(truncatingIfNeeded: shift) & mask
       let entry = table &+ index &* 8
@@ -150,6 +193,7 @@ extension TranslationRegime {
         }
         tables.formUnion(descriptor.tableAttributes)
         level &+= 1
+        observer.enter(WalkTable(address: table, level: level, attributes: tables), for: address, shift: shift)
         shift &-= granule.indexBits
         mask = fullMask
       case .block, .page:

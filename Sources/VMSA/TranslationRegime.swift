@@ -28,6 +28,8 @@ public struct TranslationRegime: Hashable, Sendable {
   public let physicalBits: Int
   /// The physical address of the root table.
   public let root: PhysicalAddress
+  /// The level of the root table: -1 to 3.
+  public let startLevel: Int
 
   /// A base register of stage-1 tables.
   @frozen
@@ -61,12 +63,11 @@ public struct TranslationRegime: Hashable, Sendable {
     self.format = format
     self.physicalBits = min(max(physicalBits, granule.pageShift), 52)
     self.root = root
+    startLevel = 4 - (self.tableBits - 4) / granule.indexBits
   }
 
   /// How many levels a walk takes: 1 to 5. (`ARM64_HW_PGTABLE_LEVELS`, asm/pgtable-hwdef.h)
-  @inlinable public var levels: Int { (tableBits &- 4) / granule.indexBits }
-  /// The level of the root table: -1 to 3.
-  @inlinable public var startLevel: Int { 4 &- levels }
+  @inlinable public var levels: Int { 4 &- startLevel }
   /// Entries of the root table.
   @inlinable public var rootEntries: Int { 1 &<< (tableBits &- granule.shift(level: startLevel)) }
   /// Bytes of the root table, which may be far less than a page.

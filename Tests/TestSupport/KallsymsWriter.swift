@@ -8,7 +8,7 @@ public struct KallsymsWriter {
     case v5
     /// 6.1.y to 6.3: sequence numbers between the markers and the tokens.
     case v61
-    /// 6.4 to 6.19: the offsets last.
+    /// 6.4 to 6.19: the offsets and the sequence numbers last.
     case v64
     /// 7.0: offsets from where each stands.
     case v7
@@ -75,10 +75,17 @@ public struct KallsymsWriter {
     bytes += names
     label("kallsyms_markers")
     for marker in markers { number(marker, isWide ? 8 : 4) }
-    if shape == .v61 {
-      label("kallsyms_seqs_of_names")
-      for place in symbols.indices { bytes += [UInt8(place >> 16), UInt8(place >> 8 & 0xff), UInt8(place & 0xff)] }
+    func sequences(_ self: inout KallsymsWriter) {
+      self.label("kallsyms_seqs_of_names")
+      let order = symbols.indices.sorted {
+        symbols[$0].name == symbols[$1].name
+          ? $0 < $1 : symbols[$0].name.utf8.lexicographicallyPrecedes(symbols[$1].name.utf8)
+      }
+      for place in order {
+        self.bytes += [UInt8(place >> 16), UInt8(place >> 8 & 0xff), UInt8(place & 0xff)]
+      }
     }
+    if shape == .v61 { sequences(&self) }
     label("kallsyms_token_table")
     var index: [Int] = []
     let table = bytes.count
@@ -88,7 +95,10 @@ public struct KallsymsWriter {
     }
     label("kallsyms_token_index")
     for place in index { number(UInt64(place), 2) }
-    if shape == .v64 || shape == .v7 { addresses(&self) }
+    if shape == .v64 || shape == .v7 {
+      addresses(&self)
+      sequences(&self)
+    }
     bytes += [UInt8](repeating: 0, count: 65536)
   }
 

@@ -64,12 +64,16 @@ struct PtdumpCommand: DumpCommand {
       }
     }
     var isWhole = true
+    // What every line needs is taken out of the objects that hold it once.
+    let regime = user ?? kernel.regime
+    let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
+    let hypervisor = regime.register.isSingleRange ? kernel : nil
     for span in spans {
       let (result, problems) = kernel.mappedRanges(span, user: user) { range in
-        if options.json {
-          output.mappedRangeJSON(range, user ?? kernel.regime, kernel)
+        if json {
+          output.mappedRangeJSON(range, format, types, hypervisor)
         } else {
-          output.mappedRangeText(range, user ?? kernel.regime, kernel)
+          output.mappedRangeText(range, format, types, hypervisor)
         }
       }
       isWhole = session.report(result, problems, kernel.dump) && isWhole
@@ -106,7 +110,11 @@ struct RegionName: ExpressibleByArgument {
 
 extension Output {
   /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
-  func mappedRangeJSON(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+  ///
+  /// - Parameter hypervisor: the kernel, where the tables are the hypervisor's.
+  func mappedRangeJSON(
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+  ) {
     jsonLine { object in
       object.hex("start", range.first)
       object.hex("end", range.last &+ 1)
@@ -116,26 +124,21 @@ extension Output {
       object.number("level", range.level)
       object.string("kind", range.level == 3 ? "page" : "block")
       object.string("region", range.region?.rawValue)
-      if let place = kernel.hypervisorAddress(of: range) {
-        object.object("hypervisor") { hyp in
-          hyp.hex("kernelAddress", place.kernelAddress)
-          hyp.string("part", place.part.rawValue)
-        }
-      }
+      object.hypervisorAddress(hypervisor?.hypervisorAddress(of: range))
       object.object("attributes") { attributes in
         let raw = range.descriptor.rawValue
         let own = Attributes(range.descriptor)
         attributes.bool("writable", raw >> 7 & 1 == 0)
-        let isSingle = regime.register.isSingleRange
+        let isSingle = hypervisor != nil
         attributes.bool("executableEL1", isSingle ? nil : raw >> 53 & 1 == 0)
         attributes.bool("executableEL0", isSingle ? nil : raw >> 54 & 1 == 0)
         if isSingle { attributes.bool("executableEL2", raw >> 54 & 1 == 0) }
         attributes.bool("user", !isSingle && raw >> 6 & 1 == 1)
         attributes.bool("accessed", own.isAccessed)
         attributes.bool("global", own.isGlobal)
-        attributes.string("memoryType", kernel.memoryTypes?.value.memoryType(own.attrIndex).rawValue)
+        attributes.string("memoryType", types?.memoryType(own.attrIndex).rawValue)
         attributes.number("attrIndex", own.attrIndex)
-        attributes.string("shareability", own.shareability(regime).map(Words.name))
+        attributes.string("shareability", own.shareability(format).map(Words.name))
         attributes.bool("contiguous", own.isContiguous)
         attributes.bool("guarded", own.isGuarded)
       }
@@ -143,19 +146,22 @@ extension Output {
   }
 
   /// One range as a line: addresses, size, where it is, level, permissions, type, region.
-  func mappedRangeText(_ range: MappedRange, _ regime: TranslationRegime, _ kernel: Kernel) {
+  func mappedRangeText(
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+  ) {
     let raw = range.descriptor.rawValue
     let own = Attributes(range.descriptor)
     digits(range.first, atLeast: 16)
     byte(UInt8(ascii: "-"))
     digits(range.last, atLeast: 16)
-    padded(Words.size(range.size), 9)
+    size(range.size, width: 9)
     text("  ")
     hex(range.physical.rawValue)
     text(range.isConsecutive ? "  L" : ", ...  L")
-    text("\(range.level) ")
+    text(Words.level(range.level))
+    text(" ")
     text(raw >> 7 & 1 == 0 ? "rw" : "r-")
-    if regime.register.isSingleRange {
+    if hypervisor != nil {
       text(raw >> 54 & 1 == 0 ? "x" : "-")
     } else {
       text(raw >> 53 & 1 == 0 ? "x" : "-")
@@ -166,13 +172,16 @@ extension Output {
     if !own.isGlobal { text(" nG") }
     if own.isContiguous { text(" cont") }
     if own.isGuarded { text(" GP") }
-    if let type = kernel.memoryTypes?.value.memoryType(own.attrIndex) { text(" \(type.rawValue)") }
-    if let sharing = own.shareability(regime), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
-    if let region = range.region { text("  \(region.rawValue)") }
-    if let place = kernel.hypervisorAddress(of: range) {
-      text(", \(place.part.rawValue)")
-      if let address = place.kernelAddress { text(", the kernel's \(Words.hex(address))") }
+    if let type = types?.memoryType(own.attrIndex) {
+      text(" ")
+      text(type.rawValue)
     }
+    if let sharing = own.shareability(format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
+    if let region = range.region {
+      text("  ")
+      text(region.rawValue)
+    }
+    if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
     newline()
   }
 }

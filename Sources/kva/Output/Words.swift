@@ -11,6 +11,17 @@ enum Words {
     return "\(bytes)"
   }
 
+  /// A level of tables: "-1" to "3".
+  static func level(_ level: Int) -> String {
+    switch level {
+    case 3: "3"
+    case 2: "2"
+    case 1: "1"
+    case 0: "0"
+    default: "-1"
+    }
+  }
+
   /// What EL1 and EL0 may do, or EL2 alone: "EL1 rw- EL0 ---", "EL2 r-x".
   static func permissions(_ attributes: Attributes) -> String {
     func triple(_ read: Bool, _ write: Bool, _ execute: Bool) -> String {

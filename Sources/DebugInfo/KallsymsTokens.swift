@@ -1,0 +1,118 @@
+import Bytes
+
+/// A name as kallsyms stores it: where in some bytes its tokens are.
+struct KallsymsName {
+  var bytes: [UInt8]
+  var tokens: Range<Int>
+
+  /// The length of the name at `start` of `bytes` and where its tokens begin. Since 6.1 (73bbb94466fd) a
+  /// length of 128 and more takes two bytes, seven bits and then eight; before it took one. Nothing marks
+  /// the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
+  @inline(__always)
+  static func header(_ bytes: Span<UInt8>, _ start: Int) -> (length: Int, tokens: Int)? {
+    guard start < bytes.count else { return nil }
+    let first = bytes[start]
+    if first & 0x80 == 0 { return (Int(first), start &+ 1) }
+    guard start &+ 1 < bytes.count else { return nil }
+    return (Int(first & 0x7f) | Int(bytes[start &+ 1]) << 7, start &+ 2)
+  }
+
+  /// Where the name begins that comes `count` names after that at `start`; nil where the bytes end before it.
+  static func skip(_ count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
+    unsafe bytes.withUnsafeBufferPointer { bytes in
+      var position = start
+      for _ in 0..<count {
+        guard position < bytes.count else { return nil }
+        let first = unsafe bytes[position]
+        position &+= 1
+        if first & 0x80 == 0 {
+          position &+= Int(first)
+        } else {
+          guard position < bytes.count else { return nil }
+          position &+= unsafe (Int(first & 0x7f) | Int(bytes[position]) << 7) &+ 1
+        }
+      }
+      return position
+    }
+  }
+}
+
+/// The strings that the names of kallsyms are made of: 256 at most, and each stands for a byte of a name.
+struct KallsymsTokens: Sendable {
+  /// All strings, one after another.
+  private var text: [UInt8] = []
+  /// Where each begins, and the last ends.
+  private var starts: [Int32] = []
+
+  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one does not lead
+  /// into the other.
+  init?(table: [UInt8], index: [UInt8]) {
+    guard index.count >= 512 else { return nil }
+    starts.reserveCapacity(257)
+    for number in 0..<256 {
+      let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
+      guard start < table.count, let end = table[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
+        return nil
+      }
+      starts.append(Int32(text.count))
+      text += table[start..<end]
+    }
+    starts.append(Int32(text.count))
+  }
+
+  /// Shows `body` each string of `name` in turn, until it returns false.
+  @inline(__always)
+  private func forEachString(of name: KallsymsName, _ body: (UnsafePointer<UInt8>, Int) -> Bool) {
+    unsafe text.withUnsafeBufferPointer { text in
+      unsafe starts.withUnsafeBufferPointer { starts in
+        guard let base = text.baseAddress else { return }
+        for index in name.tokens {
+          let token = Int(name.bytes[index])
+          // 257 starts, none beyond the text.
+          let start = unsafe Int(starts[token])
+          guard unsafe body(base + start, Int(starts[token &+ 1]) &- start) else { return }
+        }
+      }
+    }
+  }
+
+  /// The type letter of `name` and what follows it; a name that is longer than any is cut.
+  func expand(_ name: KallsymsName) -> (type: UInt8, name: String) {
+    // What fits on the stack: `KSYM_NAME_LEN` is 512 since 6.1.
+    let room = 1024
+    return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { buffer in
+      var count = 0
+      unsafe forEachString(of: name) { string, length in
+        guard count + length <= room else { return false }
+        for index in 0..<length {
+          unsafe buffer[count] = string[index]
+          count &+= 1
+        }
+        return true
+      }
+      guard count > 0 else { return (0, "") }
+      return unsafe (buffer[0], String(decoding: UnsafeBufferPointer(rebasing: buffer[1..<count]), as: UTF8.self))
+    }
+  }
+
+  /// How what `name` spells behind its type letter stands to `other`, as strcmp has it: below 0 where it comes
+  /// first, 0 where it is the same.
+  @inline(__always)
+  func compare(_ name: KallsymsName, _ other: [UInt8]) -> Int {
+    // -1 stands for the type letter, which may be any.
+    var position = -1
+    var difference = 0
+    unsafe forEachString(of: name) { string, length in
+      for index in 0..<length {
+        if position >= 0 {
+          difference = unsafe position < other.count ? Int(string[index]) &- Int(other[position]) : 1
+          if difference != 0 { return false }
+        }
+        position &+= 1
+      }
+      return true
+    }
+    if difference != 0 { return difference }
+    return position == other.count ? 0 : -1
+  }
+}
