@@ -79,7 +79,7 @@ let package = Package(
     .testTarget(
       name: "DebugInfoTests", dependencies: ["Bytes", "DebugInfo", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "LinuxKernelTests", dependencies: ["KernelVA", "TestSupport"], swiftSettings: testSettings),
+      name: "LinuxKernelTests", dependencies: ["KernelVA", "LinuxKernel", "TestSupport"], swiftSettings: testSettings),
     .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),
   ]
 )

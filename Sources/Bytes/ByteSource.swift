@@ -34,7 +34,27 @@ extension ByteSource {
   /// Copies what `withBytes` shows.
   public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
-    return withBytes(range) { bytes in unsafe bytes.withUnsafeBytes { unsafe Array($0) } }
+    let count = Int(range.upperBound - range.lowerBound)
+    var isWhole = false
+    // The system gives memory page by page as it is written: a length that a file claims costs nothing until
+    // the bytes are there.
+    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { storage, written in
+      guard count > 0 else {
+        isWhole = range.lowerBound <= byteCount
+        return
+      }
+      var target = unsafe MutableRawSpan(
+        _unsafeBytes: UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: count))
+      isWhole = copy(range.lowerBound, count: count, into: &target, at: 0)
+      written = isWhole ? count : 0
+    }
+    return isWhole ? bytes : nil
+  }
+
+  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most; nil where they are not all
+  /// there.
+  public func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+    bytes(range, limit: Limits.readAtOnce).map { bytes in unsafe body(bytes.span.bytes) }
   }
 
   /// `offset..<offset + count`, or nil when that passes the end of the bytes.

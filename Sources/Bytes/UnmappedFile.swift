@@ -42,10 +42,7 @@ public final class UnmappedFile: ByteSource {
 
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    guard range.upperBound - range.lowerBound <= UInt64(Limits.readAtOnce) else { return nil }
-    var bytes = [UInt8](repeating: 0, count: range.count)
-    let complete = unsafe bytes.withUnsafeMutableBytes { unsafe fill($0, from: range.lowerBound) }
-    return unsafe complete ? body(bytes.span.bytes) : nil
+    withCopy(of: range, body)
   }
 
   private func fill(_ target: UnsafeMutableRawBufferPointer, from offset: UInt64) -> Bool {

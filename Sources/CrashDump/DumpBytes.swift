@@ -7,6 +7,8 @@ enum DumpBytes: ByteSource {
   case mapped(MappedFile)
   /// A file that cannot be mapped.
   case unmapped(UnmappedFile)
+  /// A file that shall not be mapped.
+  case cached(CachedFile)
   /// A file inside a flattened one.
   case flattened(FlattenedFile)
   /// Several files, one after another.
@@ -16,10 +18,14 @@ enum DumpBytes: ByteSource {
     switch self {
     case .mapped(let file): file
     case .unmapped(let file): file
+    case .cached(let file): file
     case .flattened(let file): file
     case .files(let files): files
     }
   }
+
+  /// Shows `body` the first bytes, of 512 at most, by which formats are told.
+  func withHead<R>(_ body: (RawSpan) -> R) -> R? { withBytes(0..<min(byteCount, 512), body) }
 
   var path: String { source.path }
   var byteCount: UInt64 { source.byteCount }

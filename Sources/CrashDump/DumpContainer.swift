@@ -8,6 +8,10 @@ protocol DumpContainer: PhysicalMemory {
   var warnings: [String] { get }
   /// What `info` shows; counting pages may take a pass over the file's index.
   var summary: DumpSummary { get }
+  /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
+  var storedBytes: UInt64 { get }
+  /// The address after the last of the machine's memory, as the dump tells, at little cost.
+  var endOfMemory: UInt64 { get }
   /// makedumpfile's dump level, where the format has it.
   var dumpLevel: Int? { get }
   /// The range of the missing part of a split dump that holds `address`, in words.

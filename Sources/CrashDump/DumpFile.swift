@@ -18,6 +18,12 @@ public final class DumpFile: Sendable {
   /// What the file says of itself; counting its pages may take a pass over the file's index.
   public var summary: DumpSummary { container.summary }
 
+  /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
+  public var storedBytes: UInt64 { container.storedBytes }
+
+  /// The address after the last of the machine's memory, as the dump tells, at little cost.
+  public var endOfMemory: UInt64 { container.endOfMemory }
+
   private let container: any DumpContainer
 
   /// Bytes of decompressed pages that are kept where nothing else is said.
@@ -30,8 +36,12 @@ public final class DumpFile: Sendable {
   ///     `PART,PART...`, or `FILE@ADDRESS[,FILE@ADDRESS...]` for raw memory.
   ///   - cacheSize: bytes of decompressed pages to keep.
   /// - Throws: `LocatedError` when it is no dump of arm64 memory, and says what it looks like.
-  public convenience init(path: String, cacheSize: Int = defaultCacheSize) throws(LocatedError) {
-    self.init(path: path, try DumpOpener(cacheSize: cacheSize).open(path))
+  ///   - isMapped: whether files are mapped; else they are read, a cache between, so that a disk or network that
+  ///     fails is an error and not the end of the process.
+  public convenience init(
+    path: String, cacheSize: Int = defaultCacheSize, isMapped: Bool = true
+  ) throws(LocatedError) {
+    self.init(path: path, try DumpOpener(cacheSize: cacheSize, isMapped: isMapped).open(path))
   }
 
   private init(path: String, _ container: any DumpContainer) {
@@ -62,6 +72,7 @@ public final class DumpFile: Sendable {
       return "page \(address) was filtered out of this dump\(level)"
     case .cutOff: return "page \(address) is beyond the end of the file, which is cut short; copy it again"
     case .lost: return "page \(address) was lost when the dump was written: the dump is incomplete"
+    case .unreadable: return "page \(address) cannot be read: the disk or the network that the dump is on failed"
     case .damaged: return "page \(address) is damaged in this dump: its contents cannot be decoded"
     case .inMissingPart:
       let part = container.missingPart(at: fault.address) ?? "other pages"
@@ -73,6 +84,15 @@ public final class DumpFile: Sendable {
 /// Decides what a path means and what a file is, once.
 private struct DumpOpener {
   let cacheSize: Int
+  let isMapped: Bool
+
+  /// The bytes of the file at `path`.
+  private func bytes(_ path: String) throws(LocatedError) -> DumpBytes {
+    if isMapped { return .mapped(try MappedFile(path: path)) }
+    let file = try UnmappedFile(path: path)
+    guard file.byteCount < UInt64(Int64.max) else { return .unmapped(file) }
+    return .cached(CachedFile(file))
+  }
 
   func open(_ path: String) throws(LocatedError) -> any DumpContainer {
     switch Directory.kind(of: path) {
@@ -88,17 +108,18 @@ private struct DumpOpener {
 
   /// A file by itself.
   private func single(_ path: String) throws(LocatedError) -> any DumpContainer {
-    let file: MappedFile
+    let file: DumpBytes
     do {
-      file = try MappedFile(path: path)
+      file = try bytes(path)
     } catch {
       // What the kernel makes up as it is read, /proc/kcore above all, cannot be mapped.
       guard case .system(let code) = error.kind, [ENODEV, ENOMEM, EINVAL, EIO].contains(code) else { throw error }
-      let file = try UnmappedFile(path: path)
-      let bytes = DumpBytes.unmapped(file)
+      let bytes = DumpBytes.unmapped(try UnmappedFile(path: path))
       return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, live")
     }
-    if FlattenedFile.recognises(file.bytes) {
+    if case .unmapped = file { return try ELFDump(file, ELFHeaders(reading: file), format: "ELF, live") }
+    func isA(_ recognises: (RawSpan) -> Bool) -> Bool { file.withHead(recognises) ?? false }
+    if isA(FlattenedFile.recognises) {
       let flat = try FlattenedFile(file)
       if let part = try kdump(flat) { return try whole(part) }
       guard flat.withBytes(0..<4, ELFHeaders.recognises) == true else {
@@ -110,9 +131,12 @@ private struct DumpOpener {
       return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, flattened", warnings: warnings(flat))
     }
     if let part = try kdump(file) { return try whole(part) }
-    if ELFHeaders.recognises(file.bytes) { return try ELFDump(.mapped(file), ELFHeaders(file), format: "ELF") }
-    if LiMEFile.recognises(file.bytes) { return try LiMEFile(.mapped(file)) }
-    if let words = ForeignFile.describe(file.bytes) {
+    if isA(ELFHeaders.recognises) {
+      if case .mapped(let mapped) = file { return try ELFDump(file, ELFHeaders(mapped), format: "ELF") }
+      return try ELFDump(file, ELFHeaders(reading: file), format: "ELF")
+    }
+    if isA(LiMEFile.recognises) { return try LiMEFile(file) }
+    if let words = file.withHead(ForeignFile.describe) ?? nil {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
     }
     guard RawImage.mayBe(file) else {
@@ -124,17 +148,19 @@ private struct DumpOpener {
   }
 
   /// A kdump file, flattened or not; nil where `file` is none.
-  private func kdump(_ file: MappedFile) throws(LocatedError) -> (any KdumpPart)? {
-    if KdumpHeader.recognises(file.bytes) {
-      return try KdumpFile(.mapped(file), cacheSize: cacheSize, format: "kdump-compressed")
+  ///
+  /// - Parameter shares: how many files the cache is divided among.
+  private func kdump(_ file: DumpBytes, shares: Int = 1) throws(LocatedError) -> (any KdumpPart)? {
+    if file.withHead(KdumpHeader.recognises) ?? false {
+      return try KdumpFile(file, cacheSize: cacheSize / shares, format: "kdump-compressed")
     }
-    return FlattenedFile.recognises(file.bytes) ? try kdump(FlattenedFile(file)) : nil
+    return file.withHead(FlattenedFile.recognises) ?? false ? try kdump(FlattenedFile(file), shares: shares) : nil
   }
 
-  private func kdump(_ flat: FlattenedFile) throws(LocatedError) -> (any KdumpPart)? {
+  private func kdump(_ flat: FlattenedFile, shares: Int = 1) throws(LocatedError) -> (any KdumpPart)? {
     guard flat.withBytes(0..<8, KdumpHeader.recognises) == true else { return nil }
     return try KdumpFile(
-      .flattened(flat), cacheSize: cacheSize, format: "kdump-compressed, flattened", warnings: warnings(flat))
+      .flattened(flat), cacheSize: cacheSize / shares, format: "kdump-compressed, flattened", warnings: warnings(flat))
   }
 
   private func warnings(_ flat: FlattenedFile) -> [String] {
@@ -157,7 +183,7 @@ private struct DumpOpener {
         throw LocatedError(
           file: path, kind: .malformed, "'\(digits)' is not an address: give FILE@ADDRESS, the address in hex")
       }
-      placed.append(RawImage.Piece(file: try MappedFile(path: String(piece[..<at])), address: address))
+      placed.append(RawImage.Piece(file: try bytes(String(piece[..<at])), address: address))
     }
     return try RawImage(path: path, placed)
   }
@@ -166,7 +192,7 @@ private struct DumpOpener {
   private func split(_ paths: [String]) throws(LocatedError) -> any DumpContainer {
     var parts: [any KdumpPart] = []
     for path in paths {
-      guard let part = try kdump(try MappedFile(path: path)) else {
+      guard let part = try kdump(try bytes(path), shares: paths.count) else {
         throw LocatedError(file: path, offset: 0, kind: .mismatch, "is no part of a split dump")
       }
       parts.append(part)
@@ -177,8 +203,10 @@ private struct DumpOpener {
   /// The parts of a split dump in a directory that holds nothing else of its kind.
   private func parts(inDirectory path: String) throws(LocatedError) -> any DumpContainer {
     var parts: [any KdumpPart] = []
-    for name in Directory.names(in: path) {
-      guard let file = try? MappedFile(path: path + "/" + name), let part = try kdump(file), part.header.part != nil
+    let names = Directory.names(in: path)
+    for name in names {
+      guard let file = try? bytes(path + "/" + name), let part = try kdump(file, shares: names.count),
+        part.header.part != nil
       else { continue }
       parts.append(part)
     }
@@ -195,8 +223,10 @@ private struct DumpOpener {
     let (directory, name) = Directory.split(part.path)
     let stem = Directory.stem(name)
     var result: [any KdumpPart] = []
-    for other in Directory.names(in: directory) where other != name && Directory.stem(other) == stem {
-      guard let file = try? MappedFile(path: directory + "/" + other), let sibling = try? kdump(file),
+    let others = Directory.names(in: directory).filter { $0 != name && Directory.stem($0) == stem }
+    for other in others {
+      guard let file = try? bytes(directory + "/" + other),
+        let sibling = try? kdump(file, shares: others.count),
         sibling.header.part != nil, sibling.header.identity == part.header.identity,
         sibling.header.frameCount == part.header.frameCount
       else { continue }

@@ -1,5 +1,6 @@
 import Bytes
 import CElf
+import Glibc
 
 /// The notes of a dump: the kernel's description of itself and the registers of its CPUs.
 public struct DumpNotes: Sendable {
@@ -13,6 +14,13 @@ public struct DumpNotes: Sendable {
   var count = 0
 
   init() {}
+
+  /// The error for notes that lie in the file, but cannot be read.
+  static func unreadable(_ file: DumpBytes, _ range: Range<UInt64>) -> LocatedError {
+    LocatedError(
+      file: file.path, offset: range.lowerBound, kind: .system(EIO),
+      "its notes cannot be read: the disk or the network that it is on failed")
+  }
 
   /// Adds the notes of one segment, stopping at its end or at a header that does not fit.
   ///
@@ -46,6 +54,7 @@ public struct DumpNotes: Sendable {
       guard vmcoreinfo == nil, descriptor.byteCount <= Limits.vmcoreinfoBytes else { return }
       vmcoreinfo = unsafe descriptor.withUnsafeBytes { unsafe Array($0) }
     case ("CORE", UInt32(NT_PRSTATUS)):
+      guard cpus.count < Limits.noteCPUs else { return }
       if let registers = CPURegisters(index: cpus.count, descriptor: descriptor) { cpus.append(registers) }
     case ("CORE", UInt32(NT_AUXV)), ("CORE", UInt32(NT_FILE)):
       isUserCore = true

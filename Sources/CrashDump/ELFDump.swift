@@ -20,6 +20,7 @@ final class ELFDump: DumpContainer {
     let count = file.byteCount
     var segments: [MemoryMap.Segment] = []
     var notes = DumpNotes()
+    var noteBytesLeft = Limits.noteBytes
     for header in headers.programHeaders {
       switch header.p_type {
       case UInt32(PT_LOAD):
@@ -32,8 +33,11 @@ final class ELFDump: DumpContainer {
             memorySize: header.p_memsz))
       case UInt32(PT_NOTE):
         guard header.p_offset < count else { continue }
-        let size = min(header.p_filesz, count - header.p_offset, Limits.noteBytes)
-        file.withBytes(header.p_offset..<(header.p_offset + size)) { notes.add($0) }
+        let size = min(header.p_filesz, count - header.p_offset, noteBytesLeft)
+        noteBytesLeft -= size
+        let range = header.p_offset..<(header.p_offset + size)
+        guard file.withBytes(range, { notes.add($0) }) != nil || file.range(at: range.lowerBound, count: size) == nil
+        else { throw DumpNotes.unreadable(file, range) }
       default: break
       }
     }
@@ -66,6 +70,8 @@ final class ELFDump: DumpContainer {
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
 
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
+  var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
     outerWarnings + memory.warnings

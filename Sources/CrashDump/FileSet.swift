@@ -4,12 +4,12 @@ import Bytes
 final class FileSet: ByteSource {
   let path: String
   let byteCount: UInt64
-  private let parts: [(start: UInt64, file: MappedFile)]
+  private let parts: [(start: UInt64, file: DumpBytes)]
 
   /// Joins `files` in their order.
-  init(path: String, _ files: [MappedFile]) {
+  init(path: String, _ files: [DumpBytes]) {
     var start: UInt64 = 0
-    var parts: [(UInt64, MappedFile)] = []
+    var parts: [(UInt64, DumpBytes)] = []
     for file in files {
       parts.append((start, file))
       start += file.byteCount
@@ -20,7 +20,7 @@ final class FileSet: ByteSource {
   }
 
   /// The file that holds the byte at `offset`, and where in it that is.
-  private func place(_ offset: UInt64) -> (file: MappedFile, inside: UInt64)? {
+  private func place(_ offset: UInt64) -> (file: DumpBytes, inside: UInt64)? {
     for part in parts where offset >= part.start && offset - part.start < part.file.byteCount {
       return (part.file, offset - part.start)
     }
@@ -52,11 +52,6 @@ final class FileSet: ByteSource {
     if let (file, inside) = place(range.lowerBound), count <= file.byteCount - inside {
       return file.withBytes(inside..<(inside + count), body)
     }
-    guard count <= UInt64(Limits.readAtOnce), range.upperBound <= byteCount else { return nil }
-    var bytes = [UInt8](repeating: 0, count: Int(count))
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    guard copy(range.lowerBound, count: Int(count), into: &raw, at: 0) else { return nil }
-    return unsafe body(bytes.span.bytes)
+    return withCopy(of: range, body)
   }
 }

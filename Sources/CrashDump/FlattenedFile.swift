@@ -24,7 +24,7 @@ final class FlattenedFile: ByteSource {
   let byteCount: UInt64
   /// Whether the last record is not the end mark: the file is cut short.
   let isCutShort: Bool
-  private let file: MappedFile
+  private let file: DumpBytes
   private let pieces: [Piece]
 
   static let headerSize: UInt64 = 4096
@@ -35,7 +35,7 @@ final class FlattenedFile: ByteSource {
   /// Reads the header of each record of `file`.
   ///
   /// - Throws: `LocatedError` for another version, a record that cannot be, or too many of them.
-  init(_ file: MappedFile) throws(LocatedError) {
+  init(_ file: DumpBytes) throws(LocatedError) {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: file.path, offset: offset, kind: kind, message)
     }
@@ -63,7 +63,9 @@ final class FlattenedFile: ByteSource {
       let stored = min(UInt64(size), file.byteCount - position)
       if stored > 0 {
         guard records.count < Limits.flattenedRecords else {
-          throw fail(position, .malformed, "has more than \(Limits.flattenedRecords) records")
+          throw fail(
+            position, .unsupported,
+            "has more than \(Limits.flattenedRecords) records; make it a plain dump first (makedumpfile -R)")
         }
         records.append(Piece(start: UInt64(offset), end: UInt64(offset) + stored, position: position))
       }
@@ -76,13 +78,23 @@ final class FlattenedFile: ByteSource {
     pieces = Self.latest(records)
     byteCount = pieces.last?.end ?? 0
     isCutShort = !sawEnd
+    let written = pieces.reduce(UInt64(0)) { $0 + ($1.end - $1.start) }
+    guard isCutShort || byteCount - written <= Limits.flattenedGaps else {
+      throw fail(
+        Self.headerSize, .malformed,
+        "its records leave \(byteCount - written) bytes of the dump unwritten; one of their offsets is damaged")
+    }
   }
 
   /// Where each byte was written last, in the order of the dump. `records` are in the order of writing.
   ///
   /// One sweep over the records by their start, with a heap of those that reach further: O(n log n).
   private static func latest(_ records: [Piece]) -> [Piece] {
-    let order = records.indices.sorted { records[$0].start < records[$1].start }
+    // Most files are written from the first byte to the last.
+    if zip(records, records.dropFirst()).allSatisfy({ $0.end <= $1.start }) { return records }
+    let order = records.indices.map { UInt32(truncatingIfNeeded: $0) }.sorted {
+      records[Int($0)].start < records[Int($1)].start
+    }
     var result: [Piece] = []
     var open = MaxHeap()
     var next = 0
@@ -91,17 +103,17 @@ final class FlattenedFile: ByteSource {
       while let top = open.first, records[top].end <= here { open.removeFirst() }
       guard let top = open.first else {
         guard next < order.count else { break }
-        here = max(here, records[order[next]].start)
-        while next < order.count, records[order[next]].start <= here {
-          open.insert(order[next])
+        here = max(here, records[Int(order[next])].start)
+        while next < order.count, records[Int(order[next])].start <= here {
+          open.insert(Int(order[next]))
           next += 1
         }
         continue
       }
       // The newest record has the bytes up to its end, or to where a newer one begins.
       var end = records[top].end
-      while next < order.count, records[order[next]].start < end {
-        let candidate = order[next]
+      while next < order.count, records[Int(order[next])].start < end {
+        let candidate = Int(order[next])
         next += 1
         open.insert(candidate)
         if candidate > top {
@@ -194,12 +206,7 @@ final class FlattenedFile: ByteSource {
     if let position = position(at: range.lowerBound, count: count) {
       return file.withBytes(position..<(position + count), body)
     }
-    guard count <= UInt64(Limits.readAtOnce), range.upperBound <= byteCount else { return nil }
-    var bytes = [UInt8](repeating: 0, count: Int(count))
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    guard copy(range.lowerBound, count: Int(count), into: &raw, at: 0) else { return nil }
-    return unsafe body(bytes.span.bytes)
+    return withCopy(of: range, body)
   }
 
   func forget(_ range: Range<UInt64>) {

@@ -34,7 +34,9 @@ final class KdumpFile: KdumpPart {
   init(_ file: DumpBytes, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
     let header = try KdumpHeader(file)
     var notes = DumpNotes()
-    if let range = header.notes { file.withBytes(range) { notes.add($0) } }
+    if let range = header.notes, file.withBytes(range, { notes.add($0) }) == nil {
+      throw DumpNotes.unreadable(file, range)
+    }
     if notes.vmcoreinfo == nil, let range = header.vmcoreinfo {
       notes.vmcoreinfo = file.bytes(range, limit: Limits.vmcoreinfoBytes)
     }
@@ -66,8 +68,10 @@ final class KdumpFile: KdumpPart {
 
   /// The descriptor of frame `number`, which the bitmap says was dumped.
   private func descriptor(_ number: UInt64) -> PageDescriptor? {
-    let index = dumped.rank(number) - (header.part.map { dumped.rank($0.lowerBound) } ?? 0)
-    let at = header.descriptorsOffset + index * PageDescriptor.size
+    guard let rank = dumped.rank(number), let before = header.part.map({ dumped.rank($0.lowerBound) }) ?? 0,
+      rank >= before
+    else { return nil }
+    let at = header.descriptorsOffset + (rank - before) * PageDescriptor.size
     guard let offset = file.word(at: at), let rest = file.word(at: at + 8) else { return nil }
     return PageDescriptor(
       offset: offset, size: UInt32(truncatingIfNeeded: rest), flags: UInt32(truncatingIfNeeded: rest >> 32))
@@ -109,7 +113,8 @@ final class KdumpFile: KdumpPart {
       var page = unsafe MutableRawSpan(_unsafeStart: target, byteCount: size)
       return context.decompress(input, codec, into: &page)
     }
-    guard let decoded else { return .cutOff }
+    // The file was seen to be long enough.
+    guard let decoded else { return .unreadable }
     return decoded ? nil : .damaged
   }
 
@@ -120,7 +125,7 @@ final class KdumpFile: KdumpPart {
     switch stored(number) {
     case .failure(let fault): return .failure(fault)
     case .success(let (range, [])):
-      return file.withBytes(range, body).map { .success($0) } ?? .failure(PageFault(absence: .cutOff))
+      return file.withBytes(range, body).map { .success($0) } ?? .failure(PageFault(absence: .unreadable))
     case .success(let (range, codec)):
       return cache.withPage(
         number, load: { page in contexts.withContext { decode(range, codec, into: &page, $0) } }, body)
@@ -240,9 +245,10 @@ final class KdumpFile: KdumpPart {
   var ranges: [Range<PhysicalAddress>] {
     var result: [Range<PhysicalAddress>] = []
     exists.forEachRun { frames, isSet in
-      guard isSet else { return }
+      guard isSet else { return true }
       result.append(
         PhysicalAddress(frames.lowerBound << blockShift)..<PhysicalAddress(frames.upperBound << blockShift))
+      return result.count < Limits.memoryRanges
     }
     return result
   }
@@ -250,9 +256,20 @@ final class KdumpFile: KdumpPart {
   /// Shows `body` each page that can be read, decompressed outside the cache.
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
     var runs: [Range<UInt64>] = []
+    var goesOn = true
     dumped.forEachRun { frames, isSet in
       if isSet { runs.append((frames.lowerBound << blockShift)..<(frames.upperBound << blockShift)) }
+      if runs.count == Limits.runsAtOnce {
+        goesOn = scan(runs, body)
+        runs.removeAll(keepingCapacity: true)
+      }
+      return goesOn
     }
+    if goesOn { _ = scan(runs, body) }
+  }
+
+  /// Shows `body` the pages of `runs`; false when it has seen enough.
+  private func scan(_ runs: [Range<UInt64>], _ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) -> Bool {
     ParallelScan.run(runs) { _, piece in
       contexts.withContext { context in
         var page = [UInt8](repeating: 0, count: Int(header.blockSize))
@@ -311,8 +328,15 @@ final class KdumpFile: KdumpPart {
   /// How many page descriptors the file has.
   private var descriptorCount: UInt64 {
     guard let part = header.part else { return dumped.total }
-    return dumped.rank(part.upperBound) - dumped.rank(part.lowerBound)
+    guard let end = dumped.rank(part.upperBound), let start = dumped.rank(part.lowerBound), start <= end else {
+      return 0
+    }
+    return end - start
   }
+
+  var storedBytes: UInt64 { descriptorCount << blockShift }
+
+  var endOfMemory: UInt64 { header.frameCount << blockShift }
 
   var summary: DumpSummary {
     var summary = DumpSummary(

@@ -52,6 +52,8 @@ final class LiMEFile: DumpContainer {
   func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
+  var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
   var warnings: [String] { memory.warnings }
   var summary: DumpSummary { memory.summary(format: "LiME") }
 }

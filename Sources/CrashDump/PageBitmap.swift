@@ -3,7 +3,7 @@ import Bytes
 /// A bitmap of page frames in a dump, and how many bits are set below any of them.
 ///
 /// The counts are taken once, when first asked for, in one pass over the bitmap: one number for 1,024
-/// pages, 50 MiB for a machine of 24 TiB.
+/// pages, 50 MiB for a machine of 24 TiB; for more than `Limits.bitmapCounts` numbers one for as many more.
 final class PageBitmap: Sendable {
   /// How many bits there are.
   let count: UInt64
@@ -11,17 +11,20 @@ final class PageBitmap: Sendable {
   private let offset: UInt64
   private let ranks = OnceReference<Ranks>()
 
-  /// Bits that one count stands for.
-  private static var block: UInt64 { 1024 }
+  /// Bits that one count stands for: a power of two.
+  private let block: UInt64
   /// Bytes looked at before they are given back to the system.
   private static var chunk: UInt64 { 4 << 20 }
 
   private final class Ranks: Sendable {
     let below: [UInt64]
     let total: UInt64
-    init(_ below: [UInt64], _ total: UInt64) {
+    /// Whether all of the bitmap could be read.
+    let isWhole: Bool
+    init(_ below: [UInt64], _ total: UInt64, isWhole: Bool) {
       self.below = below
       self.total = total
+      self.isWhole = isWhole
     }
   }
 
@@ -30,6 +33,9 @@ final class PageBitmap: Sendable {
     self.source = source
     self.offset = offset
     self.count = count
+    var block: UInt64 = 1024
+    while count / block >= Limits.bitmapCounts, block < Self.chunk * 8 { block *= 2 }
+    self.block = block
   }
 
   /// Whether bit `number` is set.
@@ -38,13 +44,13 @@ final class PageBitmap: Sendable {
     return byte >> UInt8(number % 8) & 1 == 1
   }
 
-  /// How many bits are set below bit `number`.
-  func rank(_ number: UInt64) -> UInt64 {
+  /// How many bits are set below bit `number`; nil where the bitmap cannot be read as far as that.
+  func rank(_ number: UInt64) -> UInt64? {
     let ranks = ranks.load() ?? ranks.storeIfNil(counted())
-    let block = min(number, count) / Self.block
-    guard block < UInt64(ranks.below.count) else { return ranks.total }
-    let start = block * Self.block
-    return ranks.below[Int(block)] + ones(start..<min(number, count))
+    let number = min(number, count)
+    let index = number / block
+    guard index < UInt64(ranks.below.count) else { return number == count && ranks.isWhole ? ranks.total : nil }
+    return ones((index * block)..<number).map { ranks.below[Int(index)] + $0 }
   }
 
   /// How many bits are set.
@@ -52,27 +58,29 @@ final class PageBitmap: Sendable {
 
   private func counted() -> Ranks {
     var below: [UInt64] = []
-    below.reserveCapacity(Int((count + Self.block - 1) / Self.block))
+    below.reserveCapacity(Int((count + block - 1) / block))
     var total: UInt64 = 0
     var start: UInt64 = 0
     let bytes = (count + 7) / 8
     while start < bytes {
       let end = min(start + Self.chunk, bytes)
-      source.withBytes((offset + start)..<(offset + end)) { span in
-        for blockStart in stride(from: 0, to: span.byteCount, by: Int(Self.block / 8)) {
+      let seen: Void? = source.withBytes((offset + start)..<(offset + end)) { span in
+        for blockStart in stride(from: 0, to: span.byteCount, by: Int(block / 8)) {
           below.append(total)
-          let blockEnd = min(blockStart + Int(Self.block / 8), span.byteCount)
+          let blockEnd = min(blockStart + Int(block / 8), span.byteCount)
           total += Self.ones(span, blockStart..<blockEnd)
         }
       }
+      // What follows a part that cannot be read has no known place among the descriptors.
+      guard seen != nil else { return Ranks(below, total, isWhole: false) }
       source.forget((offset + start)..<(offset + end))
       start = end
     }
     // Bits of the last byte beyond the last frame say nothing.
     if count % 8 != 0, let last = source.integer(UInt8.self, at: offset + count / 8) {
-      total -= UInt64((last >> UInt8(count % 8)).nonzeroBitCount)
+      total -= min(total, UInt64((last >> UInt8(count % 8)).nonzeroBitCount))
     }
-    return Ranks(below, total)
+    return Ranks(below, total, isWhole: true)
   }
 
   /// Ones among the bytes `range` of `span`.
@@ -91,26 +99,30 @@ final class PageBitmap: Sendable {
   }
 
   /// Ones among the bits `range`, which begins at a byte.
-  private func ones(_ range: Range<UInt64>) -> UInt64 {
+  private func ones(_ range: Range<UInt64>) -> UInt64? {
     let start = offset + range.lowerBound / 8
     let wholeBytes = (range.upperBound - range.lowerBound) / 8
-    var result = source.withBytes(start..<(start + wholeBytes)) { Self.ones($0, 0..<$0.byteCount) } ?? 0
-    let rest = range.upperBound % 8
-    if rest != 0, let byte = source.integer(UInt8.self, at: start + wholeBytes) {
-      result += UInt64((byte & (1 << UInt8(rest) - 1)).nonzeroBitCount)
+    guard let whole = source.withBytes(start..<(start + wholeBytes), { Self.ones($0, 0..<$0.byteCount) }) else {
+      return nil
     }
-    return result
+    let rest = range.upperBound % 8
+    guard rest != 0 else { return whole }
+    return source.integer(UInt8.self, at: start + wholeBytes).map {
+      whole + UInt64(($0 & (1 << UInt8(rest) - 1)).nonzeroBitCount)
+    }
   }
 
-  /// Calls `body` with each run of bits that are all set or all clear, in order.
-  func forEachRun(_ body: (Range<UInt64>, Bool) -> Void) {
+  /// Calls `body` with each run of bits that are all set or all clear, in order, until it returns false. What
+  /// cannot be read is clear.
+  func forEachRun(_ body: (Range<UInt64>, Bool) -> Bool) {
     var start: UInt64 = 0
     var isSet = contains(0)
     var here: UInt64 = 0
     while here < count {
       let end = min((here / (Self.chunk * 8) + 1) * Self.chunk * 8, count)
       let first = here
-      source.withBytes((offset + first / 8)..<(offset + (end + 7) / 8)) { span in
+      var goesOn = true
+      let seen: Void? = source.withBytes((offset + first / 8)..<(offset + (end + 7) / 8)) { span in
         var number = first
         while number < end {
           // A whole word of the same bits goes by at once.
@@ -123,7 +135,10 @@ final class PageBitmap: Sendable {
           let byte = span.integer(UInt8.self, at: Int((number - first) / 8)) ?? 0
           let bit = byte >> UInt8(number % 8) & 1 == 1
           if bit != isSet {
-            if start < number { body(start..<number, isSet) }
+            if start < number, !body(start..<number, isSet) {
+              goesOn = false
+              return
+            }
             start = number
             isSet = bit
           }
@@ -131,8 +146,14 @@ final class PageBitmap: Sendable {
         }
       }
       source.forget((offset + first / 8)..<(offset + (end + 7) / 8))
+      guard goesOn else { return }
+      if seen == nil, isSet {
+        guard body(start..<first, true) else { return }
+        start = first
+        isSet = false
+      }
       here = end
     }
-    if start < count { body(start..<count, isSet) }
+    if start < count { _ = body(start..<count, isSet) }
   }
 }

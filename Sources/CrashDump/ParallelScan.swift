@@ -8,12 +8,15 @@ enum ParallelScan {
 
   /// Calls `body` with each mebibyte of each of `ranges` and the number of the range, on all cores at once,
   /// until one call returns false.
-  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) {
+  ///
+  /// - Returns: false when one did.
+  @discardableResult
+  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) -> Bool {
     var firstPiece: [Int] = []
     var count = 0
     for range in ranges {
       firstPiece.append(count)
-      count += Int((range.upperBound - range.lowerBound + pieceSize - 1) / pieceSize)
+      if !range.isEmpty { count += Int((range.upperBound - range.lowerBound - 1) / pieceSize) + 1 }
     }
     let ended = Atomic<Bool>(false)
     let starts = firstPiece
@@ -26,8 +29,11 @@ enum ParallelScan {
         if starts[middle] <= number { low = middle } else { high = middle }
       }
       let start = ranges[low].lowerBound + UInt64(number - starts[low]) * pieceSize
-      let end = min(start + pieceSize, ranges[low].upperBound)
+      // Memory may end at the last address there is.
+      let left = ranges[low].upperBound - start
+      let end = start + min(left, pieceSize)
       if !body(low, start..<end) { ended.store(true, ordering: .relaxed) }
     }
+    return !ended.load(ordering: .relaxed)
   }
 }

@@ -12,7 +12,7 @@ final class RawImage: DumpContainer {
 
   /// A file and where its memory begins.
   struct Piece: Sendable {
-    var file: MappedFile
+    var file: DumpBytes
     var address: UInt64
   }
 
@@ -36,7 +36,7 @@ final class RawImage: DumpContainer {
       offset += size
     }
     let map = MemoryMap(segments: segments, fileCount: files.byteCount)
-    let source = pieces.count == 1 ? DumpBytes.mapped(pieces[0].file) : .files(files)
+    let source = pieces.count == 1 ? pieces[0].file : .files(files)
     memory = SegmentedMemory(source: source, map: map)
     self.isAddressUnknown = isAddressUnknown
     self.isGuess = isGuess
@@ -55,20 +55,35 @@ final class RawImage: DumpContainer {
   }
 
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins
-  /// at a multiple of 64 KiB, or VMCOREINFO at one of 4 KiB.
+  /// at a multiple of 64 KiB, or VMCOREINFO or a page of table entries at one of 4 KiB.
   /// (Documentation/arch/arm64/booting.rst, "Call the kernel image")
-  static func mayBe(_ file: MappedFile) -> Bool {
+  static func mayBe(_ file: DumpBytes) -> Bool {
     guard file.byteCount >= 1 << 20 else { return false }
-    let bytes = file.bytes
+    func imageSize(_ offset: UInt64) -> UInt64? {
+      file.withBytes(offset..<(offset + 64)) { isImageHeader($0, 0) ? $0.integer(UInt64.self, at: 16) : nil } ?? nil
+    }
     // A kernel Image is no memory; memory that begins with one is far larger.
-    if isImageHeader(bytes, 0) { return (bytes.integer(UInt64.self, at: 16) ?? 0) < file.byteCount / 2 }
-    for offset in stride(from: 1 << 16, to: bytes.byteCount, by: 1 << 16) where isImageHeader(bytes, offset) {
+    if let size = imageSize(0) { return size < file.byteCount / 2 }
+    for offset in stride(from: UInt64(1) << 16, through: file.byteCount - 64, by: 1 << 16)
+    where imageSize(offset) != nil {
       return true
     }
-    for offset in stride(from: 0, to: bytes.byteCount, by: 4096) where bytes.hasBytes("OSRELEASE=", at: offset) {
+    for offset in stride(from: UInt64(0), through: file.byteCount - 4096, by: 4096)
+    where file.withBytes(offset..<(offset + 4096), { $0.hasBytes("OSRELEASE=", at: 0) || isTable($0, 0) }) == true {
       return true
     }
     return false
+  }
+
+  /// Whether the 4 KiB at `offset` are entries that lead to tables, two at least, and zeros.
+  private static func isTable(_ bytes: RawSpan, _ offset: Int) -> Bool {
+    var tables = 0
+    for place in stride(from: offset, to: offset + 4096, by: 8) {
+      guard let word = bytes.integer(UInt64.self, at: place), word != 0 else { continue }
+      guard Descriptor(rawValue: word).isPlainTable else { return false }
+      tables += 1
+    }
+    return tables > 1
   }
 
   /// Whether an arm64 Image begins at `offset`: the magic, and an image size and flags that can be.
@@ -86,6 +101,8 @@ final class RawImage: DumpContainer {
   func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
+  var storedBytes: UInt64 { memory.map.bytes(nil) }
+  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
     guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return memory.warnings }

@@ -41,7 +41,10 @@ struct SegmentedMemory: Sendable {
       if let absence = interval.absence { throw MemoryFault(absence, at: here) }
       let count = Int(min(UInt64(buffer.byteCount - done), interval.end - here.rawValue))
       let offset = interval.offset + (here.rawValue - interval.start)
-      guard source.copy(offset, count: count, into: &buffer, at: done) else { throw MemoryFault(.cutOff, at: here) }
+      guard source.copy(offset, count: count, into: &buffer, at: done) else {
+        // What lies beyond the end was told apart when the map was made.
+        throw MemoryFault(source.range(at: offset, count: UInt64(count)) == nil ? .cutOff : .unreadable, at: here)
+      }
       done += count
     }
   }

@@ -84,6 +84,8 @@ final class SplitDump: DumpContainer {
   }
 
   var ranges: [Range<PhysicalAddress>] { parts[0].ranges }
+  var endOfMemory: UInt64 { parts[0].endOfMemory }
+  var storedBytes: UInt64 { parts.reduce(0) { $0 &+ $1.storedBytes } }
 
   var dumpLevel: Int? { parts[0].dumpLevel }
 

@@ -94,7 +94,7 @@ extension DWARFReader {
         guard let size = unsafe byteSize(&same, &work) else { return nil }
         unit = UInt64(size)
       }
-      guard unit <= Limits.typeBytes, abs(fromTop) <= 128 else { return nil }
+      guard unit <= Limits.typeBytes, (-128...128).contains(fromTop) else { return nil }
       let start = Int64(bytes * 8 + unit * 8) - fromTop - Int64(count)
       guard start >= 0 else { return nil }
       first = UInt64(start)

@@ -194,6 +194,8 @@ struct DWARFTypeIndex {
       guard position - offset < Limits.symbolName else { return }
     }
     let key = Self.key(hash, definition)
-    if position > offset, definitions[key] == nil { definitions[key] = UInt64(entry) }
+    if position > offset, definitions.count < Limits.typeNames, definitions[key] == nil {
+      definitions[key] = UInt64(entry)
+    }
   }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import CElf
+import Glibc
 
 /// A vmlinux or debuginfo file: its sections, build-ID and symbols, through libelf.
 ///
@@ -78,13 +79,19 @@ public final class ELFImage: Sendable {
       guard let section = unsafe elf_getscn(elf, index), unsafe gelf_getshdr(section, &header) != nil else {
         return failure("cannot read section header \(index)")
       }
-      let name = unsafe elf_strptr(elf, names, Int(header.sh_name)).map { unsafe String(cString: $0) } ?? ""
+      let name = unsafe elf_strptr(elf, names, Int(header.sh_name)).map { unsafe Self.text($0) } ?? ""
       result.append(
         Section(
           name: name, type: header.sh_type, flags: header.sh_flags, address: header.sh_addr, offset: header.sh_offset,
           size: header.sh_size, link: Int(header.sh_link)))
     }
     return .success(result)
+  }
+
+  /// A string of C, as much of it as any name has.
+  private static func text(_ start: UnsafePointer<CChar>) -> String {
+    unsafe String(
+      decoding: UnsafeRawBufferPointer(start: start, count: strnlen(start, Limits.symbolName)), as: UTF8.self)
   }
 
   /// Whether it holds DWARF: a stripped vmlinux does not.
@@ -100,9 +107,11 @@ public final class ELFImage: Sendable {
 
   /// The GNU build-ID in lowercase hex, from any note section.
   public var buildID: String? {
+    var bytesLeft = Limits.noteSectionBytes
     for section in sections where section.type == UInt32(SHT_NOTE) {
       let (end, overflow) = section.offset.addingReportingOverflow(section.size)
-      guard !overflow else { continue }
+      guard !overflow, section.size <= bytesLeft else { continue }
+      bytesLeft -= section.size
       if let id = file.withBytes(section.offset..<end, Self.buildID) ?? nil { return id }
     }
     return nil

@@ -52,31 +52,27 @@ public enum KallsymsFinder {
   static let anchor: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
 
   /// Where the digits stand in `bytes`.
-  public static func anchors(in bytes: [UInt8]) -> [Int] {
-    var result: [Int] = []
-    var position = 0
-    while let zero = bytes[position...].firstIndex(of: anchor[0]) {
-      if bytes.count - zero >= anchor.count, bytes[zero..<(zero + anchor.count)].elementsEqual(anchor) {
-        result.append(zero)
-      }
-      position = zero + 1
-    }
-    return result
-  }
+  public static func anchors(in bytes: [UInt8]) -> [Int] { bytes.occurrences(of: anchor) }
 
   /// The tables around the digits of a token table at `anchor`, for kernels that do not say where they are.
-  /// From the token table one goes back over the markers, the names and their number to the offsets.
+  /// From the token table one goes back over the markers and the names to their number, and to the offsets,
+  /// which stand at either end.
   public static func tables<Space: ByteSource>(around anchor: UInt64, in space: Space) -> [KallsymsTables] {
     for alignment in [8, 256] as [UInt64] {
       guard let (table, index) = tokenTable(around: anchor, alignment, space) else { continue }
       for markerSize in [4, 8] {
-        guard let markers = markers(before: table, markerSize, alignment, space) else { continue }
-        let found = namesAndOffsets(before: markers, markerSize, alignment, space).map {
-          KallsymsTables(
-            count: $0.count, names: $0.names, markers: markers.start, markerSize: markerSize, tokenTable: table,
-            tokenIndex: index, addresses: .relative($0.offsets, base: $0.base))
+        var found = markers(before: table, markerSize, alignment, space).map { [$0] } ?? []
+        if markerSize == 4, alignment == 8 { found += markersBeforeSequences(before: table, space) }
+        for markers in found {
+          let all = names(before: markers, markerSize, alignment, space).flatMap { names, count in
+            addresses(names, Int(count), behind: index + 512, alignment, space).map {
+              KallsymsTables(
+                count: Int(count), names: names, markers: markers.start, markerSize: markerSize, tokenTable: table,
+                tokenIndex: index, addresses: $0)
+            }
+          }
+          if !all.isEmpty { return all }
         }
-        if !found.isEmpty { return found }
       }
     }
     return []
@@ -96,7 +92,7 @@ public enum KallsymsFinder {
         return strings == 256 - 0x30
       })
     else { return nil }
-    let index = (anchor + UInt64(end) + 1 + alignment - 1) & ~(alignment - 1)
+    let index = (anchor &+ UInt64(end) &+ alignment) & ~(alignment - 1)
     guard let raw = space.bytes(from: index, count: 512) else { return nil }
     let starts = (0..<256).map { UInt64(raw[$0 * 2]) | UInt64(raw[$0 * 2 + 1]) << 8 }
     guard starts[0] == 0, zip(starts, starts.dropFirst()).allSatisfy(<) else { return nil }
@@ -107,7 +103,7 @@ public enum KallsymsFinder {
   /// The markers that end at or before `table`: they fall, read backwards, to the 0 that is the first.
   private static func markers<Space: ByteSource>(
     before table: UInt64, _ size: Int, _ alignment: UInt64, _ space: Space
-  ) -> (start: UInt64, last: UInt64, count: Int)? {
+  ) -> Markers? {
     let most = Limits.symbols / 256
     func marker(_ address: UInt64) -> UInt64? {
       size == 8 ? space.word(at: address) : space.integer(UInt32.self, at: address).map(UInt64.init)
@@ -126,17 +122,56 @@ public enum KallsymsFinder {
       guard let value = marker(here), value < above, above - value <= UInt64(256 * Limits.symbolName) else {
         return nil
       }
-      if value == 0 { return here & (alignment - 1) == 0 ? (here, last, count) : nil }
+      if value == 0 { return here & (alignment - 1) == 0 ? Markers(start: here, last: last, count: count) : nil }
       above = value
     }
     return nil
   }
 
-  /// The names that end before the markers, with the number of symbols, the base and the offsets before them.
-  private static func namesAndOffsets<Space: ByteSource>(
-    before markers: (start: UInt64, last: UInt64, count: Int), _ numberSize: Int, _ alignment: UInt64, _ space: Space
-  ) -> [(names: UInt64, count: Int, base: UInt64, offsets: UInt64)] {
-    var result: [(UInt64, Int, UInt64, UInt64)] = []
+  /// The markers before `kallsyms_seqs_of_names`, which end at `table`: three bytes for each symbol, so that
+  /// where they begin tells how many markers stand before them.
+  private static func markersBeforeSequences<Space: ByteSource>(
+    before table: UInt64, _ space: Space
+  ) -> [Markers] {
+    // What stands before the table is readable as far as the image goes.
+    let sizes = (0...6).map { (32 << 20) >> $0 }
+    guard let bytes = sizes.lazy.compactMap({ space.bytes(from: table &- UInt64($0), count: $0) }).first else {
+      return []
+    }
+    let start = table &- UInt64(bytes.count)
+    func marker(_ at: Int) -> Int? {
+      guard at >= 0, at <= bytes.count - 4 else { return nil }
+      return Int(bytes[at]) | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2]) << 16 | Int(bytes[at + 3]) << 24
+    }
+    var result: [Markers] = []
+    // More than one block of 256 symbols.
+    for end in stride(from: bytes.count - 768, through: 16, by: -8) {
+      let count = (bytes.count - end) / 3
+      guard count <= Limits.symbols else { break }
+      let blocks = (count + 255) / 256
+      let first = end - (blocks * 4 + 7) & ~7
+      guard marker(first) == 0, let second = marker(first + 4), second >= 512, second <= 256 * Limits.symbolName else {
+        continue
+      }
+      let values = (0..<blocks).map { marker(first + $0 * 4) ?? 0 }
+      guard zip(values, values.dropFirst()).allSatisfy(<), let last = values.last else { continue }
+      result.append(Markers(start: start + UInt64(first), last: UInt64(last), count: blocks))
+    }
+    return result
+  }
+
+  /// The markers: where they begin, the last of them, and how many there are.
+  private struct Markers {
+    var start: UInt64
+    var last: UInt64
+    var count: Int
+  }
+
+  /// The names that end before the markers, and the number of symbols that stands before the names.
+  private static func names<Space: ByteSource>(
+    before markers: Markers, _ numberSize: Int, _ alignment: UInt64, _ space: Space
+  ) -> [(names: UInt64, count: UInt64)] {
+    var result: [(UInt64, UInt64)] = []
     let most = (markers.start &- markers.last) & ~(alignment - 1)
     // The last block has 1 to 256 names, of 40 tokens or so at most on the whole.
     for step in 0..<(UInt64(256 * 40) / alignment) {
@@ -144,12 +179,57 @@ public enum KallsymsFinder {
       let countAt = names &- alignment
       let count =
         numberSize == 8 ? space.word(at: countAt) : space.integer(UInt32.self, at: countAt).map(UInt64.init)
-      guard let count, (count + 255) / 256 == UInt64(markers.count), count <= UInt64(Limits.symbols) else { continue }
-      let baseAt = countAt &- alignment
-      guard let base = space.word(at: baseAt), base >> 48 == 0xffff || base >> 36 == 0xfff_ffff else { continue }
-      let offsets = (baseAt &- count * 4) & ~(alignment - 1)
-      result.append((names, Int(count), base, offsets))
+      guard let count, count > 0, count <= UInt64(Limits.symbols), (count + 255) / 256 == UInt64(markers.count) else {
+        continue
+      }
+      result.append((names, count))
     }
     return result
+  }
+
+  /// How the addresses of `count` symbols may be stored: the offsets behind the token index, with a base behind
+  /// them or without, or those before the number of symbols, which stands before `names`. Symbols are in the
+  /// order of their addresses.
+  private static func addresses<Space: ByteSource>(
+    _ names: UInt64, _ count: Int, behind end: UInt64, _ alignment: UInt64, _ space: Space
+  ) -> [KallsymsTables.Addresses] {
+    func aligned(_ address: UInt64) -> UInt64 { (address &+ alignment &- 1) & ~(alignment &- 1) }
+    func base(_ address: UInt64) -> UInt64? {
+      space.word(at: address).flatMap { $0 >> 48 == 0xffff || $0 >> 36 == 0xfff_ffff ? $0 : nil }
+    }
+    let size = UInt64(count) * 4
+    var candidates: [KallsymsTables.Addresses] = []
+    let behind = aligned(end)
+    if let base = base(aligned(behind &+ size)) { candidates.append(.relative(behind, base: base)) }
+    candidates.append(.placeRelative(behind))
+    let baseAt = names &- 2 * alignment
+    if let base = base(baseAt) { candidates.append(.relative((baseAt &- size) & ~(alignment - 1), base: base)) }
+    return candidates.filter { isSorted($0, count, space) }
+  }
+
+  /// Whether the addresses of all symbols ascend, and are such as symbols have.
+  private static func isSorted<Space: ByteSource>(
+    _ addresses: KallsymsTables.Addresses, _ count: Int, _ space: Space
+  ) -> Bool {
+    guard let bytes = space.bytes(from: addresses.table, count: count * 4) else { return false }
+    var first: Int64?
+    var last = Int64.min
+    for number in 0..<count {
+      let at = number * 4
+      let word =
+        UInt32(bytes[at]) | UInt32(bytes[at + 1]) << 8 | UInt32(bytes[at + 2]) << 16 | UInt32(bytes[at + 3]) << 24
+      let value: Int64
+      if case .placeRelative = addresses {
+        value = Int64(at) + Int64(Int32(bitPattern: word))
+      } else {
+        value = Int64(word)
+      }
+      guard value >= last else { return false }
+      first = first ?? value
+      last = value
+    }
+    // What is relative to its place lies before it, as the text lies before the read-only data.
+    if case .placeRelative = addresses { return (first ?? 0) < 0 }
+    return first != last
   }
 }

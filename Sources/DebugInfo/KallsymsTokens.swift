@@ -1,3 +1,5 @@
+import Bytes
+
 /// A name as kallsyms stores it: where in some bytes its tokens are.
 struct KallsymsName {
   var bytes: [UInt8]
@@ -49,7 +51,9 @@ struct KallsymsTokens: Sendable {
     starts.reserveCapacity(257)
     for number in 0..<256 {
       let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < table.count, let end = table[start...].firstIndex(of: 0) else { return nil }
+      guard start < table.count, let end = table[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
+        return nil
+      }
       starts.append(Int32(text.count))
       text += table[start..<end]
     }
@@ -70,6 +74,16 @@ struct KallsymsTokens: Sendable {
         }
       }
     }
+  }
+
+  /// How many letters `name` spells, its type letter among them.
+  func length(_ name: KallsymsName) -> Int {
+    var result = 0
+    unsafe forEachString(of: name) { _, length in
+      result &+= length
+      return true
+    }
+    return result
   }
 
   /// The type letter of `name` and what follows it; a name that is longer than any is cut.

@@ -83,11 +83,20 @@ public final class SystemMap: SymbolSource {
     file.withBytes(UInt64(line.name.lowerBound)..<UInt64(line.name.upperBound)) { $0.string() } ?? ""
   }
 
+  /// The first line behind `number` that has another address.
+  private static func next(after number: Int, _ all: [Line]) -> Int {
+    var next = number + 1
+    while next < all.count, all[next].address == all[number].address { next += 1 }
+    return next
+  }
+
   private func symbol(_ number: Int) -> Symbol {
     let all = lines.load()?.all ?? []
+    return symbol(number, all, next: Self.next(after: number, all))
+  }
+
+  private func symbol(_ number: Int, _ all: [Line], next: Int) -> Symbol {
     let line = all[number]
-    var next = number + 1
-    while next < all.count, all[next].address == line.address { next += 1 }
     return Symbol(
       name: Self.name(line, file), address: line.address &+ slide,
       size: next < all.count ? all[next].address &- line.address : 0, type: line.type)
@@ -121,8 +130,12 @@ public final class SystemMap: SymbolSource {
 
   /// All symbols.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
-    for number in 0..<(lines.load()?.all.count ?? 0) {
-      guard body(symbol(number)) else { return }
+    let all = lines.load()?.all ?? []
+    // Those at one address have the next one in common.
+    var next = 0
+    for number in all.indices {
+      if next <= number { next = Self.next(after: number, all) }
+      guard body(symbol(number, all, next: next)) else { return }
     }
   }
 }

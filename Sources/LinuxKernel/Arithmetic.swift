@@ -43,11 +43,8 @@ public struct Arithmetic: Sendable {
       linearOffset = Sourced(0 &- word, "the variable physvirt_offset")
       return
     }
-    var finder = FirstLeaf()
-    let first = max(layout.linearMap.start, kernel.regime.firstAddress)
-    let last = layout.linearMap.end &- 1
-    if first <= last { kernel.sweep(first...last, &finder) }
-    linearOffset = finder.offset.map { Sourced($0, "the first entry of the linear map") }
+    let found = kernel.regime.linearOffset(in: layout.linearMap, kernel.dump.memory)
+    linearOffset = found.map { Sourced($0, "the first entry of the linear map") }
   }
 
   /// Where arithmetic puts `address`, which lies in `region`; nil where there is no rule for it.
@@ -65,6 +62,18 @@ public struct Arithmetic: Sendable {
         physical: PhysicalAddress(address.rawValue &- imageOffset))
     default: return nil
     }
+  }
+}
+
+extension TranslationRegime {
+  /// Virtual minus physical address of the first entry of the linear map; nil where it has none.
+  func linearOffset(in linear: AddressLayout.Span, _ memory: any PhysicalMemory) -> UInt64? {
+    let first = max(linear.start, firstAddress)
+    let last = linear.end &- 1
+    guard first <= last else { return nil }
+    var finder = FirstLeaf()
+    _ = sweep(first...last, in: memory, tableLimit: Limits.sweptTables, observer: &finder)
+    return finder.offset
   }
 }
 

@@ -75,16 +75,21 @@ struct AuditContext {
 
   enum MemoryKind { case cached, uncached, device }
 
-  /// Whether all of the `size` bytes from `physical` on are RAM.
-  func isRAM(_ physical: PhysicalAddress, _ size: UInt64) -> Bool {
+  /// The ranges of RAM that end beyond `physical`.
+  func ram(from physical: UInt64) -> ArraySlice<Range<PhysicalAddress>> {
     var low = 0
     var high = ram.count
     while low < high {
       let middle = (low + high) / 2
-      if ram[middle].upperBound <= physical { low = middle + 1 } else { high = middle }
+      if ram[middle].upperBound.rawValue <= physical { low = middle + 1 } else { high = middle }
     }
-    return low < ram.count && ram[low].lowerBound <= physical
-      && physical.rawValue &+ (size &- 1) <= ram[low].upperBound.rawValue &- 1
+    return ram[low...]
+  }
+
+  /// Whether all of the `size` bytes from `physical` on are RAM.
+  func isRAM(_ physical: PhysicalAddress, _ size: UInt64) -> Bool {
+    guard let range = ram(from: physical.rawValue).first else { return false }
+    return range.lowerBound <= physical && physical.rawValue &+ (size &- 1) <= range.upperBound.rawValue &- 1
   }
 
   /// Whether `physical` lies between ranges of RAM, where firmware and crash kernels have theirs.

@@ -246,7 +246,11 @@ struct Auditor: SweepObserver {
     guard here > linearNext, let offset = context.linearOffset?.value else { return }
     let first = linearNext
     let last = here &- 1
-    for range in context.ram {
+    // Below PHYS_OFFSET where that is negative, so to speak, there is no RAM.
+    let through = last &- offset
+    let from = first &- offset <= through ? first &- offset : 0
+    for range in context.ram(from: from) {
+      guard range.lowerBound.rawValue <= through else { return }
       let start = max(range.lowerBound.rawValue &+ offset, first)
       let end = min(range.upperBound.rawValue &+ offset &- 1, last)
       if start <= end, range.lowerBound.rawValue &+ offset >= context.linear?.lowerBound ?? 0 {

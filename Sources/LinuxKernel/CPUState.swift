@@ -11,10 +11,17 @@ public struct CPUState: Sendable {
   public let registers: CPURegisters?
   /// The task that it ran; nil where that cannot be found.
   public let task: KernelTask?
-  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the tables of user space, without CnP; nil where they cannot be found.
+  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the tables of user space, or the empty ones where the CPU has these;
+  /// nil where they cannot be found.
   public let ttbr0: Sourced<UInt64>?
-  /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, with the ASID where it is known.
+  /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, or of its trampoline while a process runs under
+  /// KPTI, with the ASID where it is known. Both registers have CnP where the log tells that CPUs have it.
   public let ttbr1: Sourced<UInt64>
+  /// The tables of user space that the CPU's task has, also while the register does not hold them.
+  public let userTables: PhysicalAddress?
+  /// Whether it was at EL0 when it stopped; nil where that is not known, as in the kernel's own dumps, whose
+  /// notes are older than the dump.
+  public let isAtEL0: Bool?
 }
 
 extension Kernel {
@@ -32,18 +39,22 @@ extension Kernel {
     }
     if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
       guard let state = cpus.first(where: { $0.cpu == number }) else { return fail("there is no CPU \(number)") }
-      guard let value = state.ttbr0?.value else {
+      guard let root = state.userTables else {
         return fail(
           "the user tables of CPU \(number) cannot be found: \(tasks.notes.first ?? "its task is not known"); "
             + "give their physical address")
       }
-      return .success(userRegime(root: TTBR.root(value, isWide: TTBR.isWide(regime))))
+      return .success(userRegime(root: root))
     }
     guard let pid = Int(text), pid >= 0 else { return fail("'\(text)' is neither a PID, cpuN nor 0x and an address") }
     guard let task = tasks.elements.first(where: { $0.pid == pid }) else {
       return fail("there is no task with PID \(pid)\(tasks.notes.first.map { ": \($0)" } ?? "")")
     }
-    guard task.mm != nil else { return fail("PID \(pid) (\(task.comm)) is a kernel thread: it has no user space") }
+    guard task.mm != nil else {
+      return fail(
+        "PID \(pid) (\(task.comm)) is a kernel thread: it has no user space; a CPU that runs one keeps the tables of "
+          + "the process before, which cpuN asks for")
+    }
     guard let root = task.root else { return fail("the root table of PID \(pid) cannot be read") }
     return .success(userRegime(root: root))
   }
@@ -70,38 +81,27 @@ enum TTBR {
 extension KernelContents {
   fileprivate func cpus(of kernel: Kernel) -> [CPUState] {
     let notes = kernel.dump.notes.cpus
-    let regime = kernel.regime
-    let isWide = TTBR.isWide(regime)
-    // 64 KiB, 52-bit tables on hardware of 48 bits: the register points at the part that the CPU sees
-    // (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h).
-    let shift =
-      regime.granule == .sixtyFourKiB && regime.tableBits == 52 && regime.addressBits == 48 ? UInt64(0x1e00) : 0
-    func ttbr1(_ asid: Int?) -> Sourced<UInt64> {
-      Sourced(
-        TTBR.value(regime.root &+ shift, isWide: isWide, asid: asid ?? 0),
-        "computed: swapper_pg_dir\(shift > 0 ? " plus 0x1e00" : "")\(asid == nil ? "" : ", the ASID of the task's mm")")
-    }
+    let registers = TTBRReader(kernel)
     guard let perCPU = perCPU.value, let reader = TaskReader(space, types.value) else {
-      return notes.map { CPUState(cpu: $0.index, registers: $0, task: nil, ttbr0: nil, ttbr1: ttbr1(nil)) }
+      return notes.map { registers.state($0.index, $0, task: nil, memory: nil, saved: nil) }
     }
     let running: [KernelTask?] = perCPU.offsets.indices.map { cpu in
       perCPU.address("__entry_task", cpu: cpu).flatMap { space.word(at: $0) }.flatMap { reader.task(at: $0) }
     }
-    let registers = Self.assign(notes, to: running)
+    let assigned = Self.assign(notes, to: running)
+    // Only kernels with CONFIG_ARM64_SW_TTBR0_PAN have it, and it is 0 where the CPUs have PAN.
+    let saved = types.value.member("thread_info.ttbr0", of: "task_struct")
     return perCPU.offsets.indices.map { cpu in
       let task = running[cpu]
-      let mm = task.flatMap { memory(of: $0) }
-      let ttbr0 = mm.flatMap { mm -> Sourced<UInt64>? in
-        guard let root = mm.root else { return nil }
-        return Sourced(TTBR.value(root, isWide: isWide), "computed: the pgd of \(mm.source)")
-      }
-      return CPUState(cpu: cpu, registers: registers[cpu], task: task, ttbr0: ttbr0, ttbr1: ttbr1(mm?.asid))
+      return registers.state(
+        cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0, kernel) },
+        saved: task.flatMap { KernelObject(space: space, address: $0.structure).number(saved) })
     }
   }
 
   /// The address space that a CPU running `task` has: the task's own, or the one it keeps lazily.
-  private func memory(of task: KernelTask) -> (root: PhysicalAddress?, asid: Int?, source: String)? {
-    if task.mm != nil { return (task.root, task.asid, "\(task.comm)'s mm") }
+  private func memory(of task: KernelTask, _ kernel: Kernel) -> TaskMemory? {
+    if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
     let object = KernelObject(space: space, address: task.structure)
     guard let active = object.number(types.value.member("active_mm", of: "task_struct")), active != 0 else {
       return nil
@@ -111,13 +111,17 @@ extension KernelContents {
       let root = space.leaf(at: pgd)?.physical
     else { return nil }
     let asid = mm.number(types.value.member("context.id.counter", of: "mm_struct")).map { Int($0 & 0xffff) }
-    // init_mm has the kernel's own tables, which are never in TTBR0: the reserved ones are there instead,
-    // a page below since 5.11 (cpu_set_reserved_ttbr0).
-    if pgd == vmcoreinfo?.symbol("swapper_pg_dir") {
-      let reserved = symbols.symbol(named: "reserved_pg_dir")?.address ?? pgd &- space.regime.granule.size
-      return (space.leaf(at: reserved)?.physical, nil, "reserved_pg_dir, since the task keeps init_mm")
+    // init_mm has the kernel's own tables, which are never in TTBR0: empty ones are there instead, those of
+    // reserved_pg_dir since 5.11, a page of zeros before (`cpu_set_reserved_ttbr0`, asm/mmu_context.h).
+    if root == kernel.regime.root {
+      let reserved = kernel.rootTable("reserved_pg_dir")?.physical
+      let zeros = reserved == nil ? symbols.symbol(named: "empty_zero_page")?.address : nil
+      return TaskMemory(
+        root: reserved ?? zeros.flatMap { space.leaf(at: $0)?.physical }, asid: nil,
+        source: "\(reserved == nil ? "empty_zero_page" : "reserved_pg_dir"), since the task keeps init_mm",
+        isReserved: true)
     }
-    return (root, asid, "\(task.comm)'s active_mm")
+    return TaskMemory(root: root, asid: asid, source: "\(task.comm)'s active_mm")
   }
 
   /// The notes by CPU. QEMU writes one for each CPU in their order; the kernel leaves out CPUs that did not
@@ -135,5 +139,91 @@ extension KernelContents {
       if matches.count == 1 { result[matches[0]] = note }
     }
     return result
+  }
+}
+
+/// The user space that a CPU has.
+private struct TaskMemory {
+  var root: PhysicalAddress?
+  var asid: Int?
+  /// Whose it is.
+  var source: String
+  var isReserved = false
+}
+
+/// What the base registers of a CPU hold, by what it was doing.
+///
+/// |                         | TTBR1                         | TTBR0                              |
+/// | ----------------------- | ----------------------------- | ---------------------------------- |
+/// | in the kernel           | swapper_pg_dir, ASID          | the mm's pgd                       |
+/// | with SW_TTBR0_PAN       | swapper_pg_dir                | reserved_pg_dir, or as saved       |
+/// | at EL0                  | swapper_pg_dir, ASID          | the mm's pgd                       |
+/// | at EL0 with KPTI        | tramp_pg_dir, ASID + 1        | the mm's pgd                       |
+///
+/// ASIDs come in pairs with KPTI: the even one is the kernel's, the odd one the process's.
+/// (arch/arm64/kernel/entry.S, `tramp_unmap_kernel`; asm/uaccess.h, `__uaccess_ttbr0_disable`; mm/context.c)
+private struct TTBRReader {
+  private let kernel: Kernel
+  private let isWide: Bool
+  /// 64 KiB, 52-bit tables on hardware of 48 bits: the register points at the part that the CPU sees
+  /// (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h).
+  private let shift: UInt64
+  private let cnp: UInt64
+  private let hasKPTI: Bool
+  private let trampoline: RootTable?
+  private let reserved: RootTable?
+  /// The kernel's own notes are of the moment in which each CPU was told to stop: it ran on in the kernel.
+  private let notesAreCurrent: Bool
+
+  init(_ kernel: Kernel) {
+    self.kernel = kernel
+    let regime = kernel.regime
+    isWide = TTBR.isWide(regime)
+    shift = regime.granule == .sixtyFourKiB && regime.tableBits == 52 && regime.addressBits == 48 ? 0x1e00 : 0
+    cnp = kernel.sharesTables == true ? 1 : 0
+    hasKPTI = kernel.hidesFromUser?.value ?? false
+    trampoline = hasKPTI ? kernel.rootTable("tramp_pg_dir") : nil
+    reserved = kernel.rootTable("reserved_pg_dir") ?? kernel.rootTable("reserved_ttbr0")
+    notesAreCurrent = kernel.vmcoreinfo?.crashTime == nil
+  }
+
+  func state(
+    _ cpu: Int, _ registers: CPURegisters?, task: KernelTask?, memory: TaskMemory?, saved: UInt64?
+  ) -> CPUState {
+    let isAtEL0 = notesAreCurrent ? registers.map { $0.pstate & 0xf == 0 } : nil
+    let saved = saved == 0 ? nil : saved
+    let hasPAN = saved != nil && isAtEL0 != true
+    return CPUState(
+      cpu: cpu, registers: registers, task: task,
+      ttbr0: ttbr0(task, memory, saved: saved, isAtEL0: isAtEL0 ?? false),
+      ttbr1: ttbr1(hasPAN ? TaskMemory(root: nil, asid: nil, source: "") : memory, isAtEL0: isAtEL0 ?? false),
+      userTables: saved.map { TTBR.root($0, isWide: isWide) } ?? memory?.root, isAtEL0: isAtEL0)
+  }
+
+  private func ttbr0(_ task: KernelTask?, _ memory: TaskMemory?, saved: UInt64?, isAtEL0: Bool) -> Sourced<UInt64>? {
+    if let saved {
+      let place = "thread_info.ttbr0 of \(task?.comm ?? "the task")"
+      if isAtEL0 { return Sourced(saved | cnp, "read: \(place)") }
+      guard let reserved else { return nil }
+      return Sourced(
+        TTBR.value(reserved.physical, isWide: isWide),
+        "computed: \(reserved.name), which SW_TTBR0_PAN puts there while the kernel runs; \(place) is \(hex(saved))")
+    }
+    guard let memory, let root = memory.root else { return nil }
+    return Sourced(
+      TTBR.value(root, isWide: isWide) | (memory.isReserved ? 0 : cnp),
+      memory.isReserved ? "computed: \(memory.source)" : "computed: the pgd of \(memory.source)")
+  }
+
+  private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool) -> Sourced<UInt64> {
+    let isUser = isAtEL0 && hasKPTI
+    let root = (isUser ? trampoline?.physical : nil) ?? kernel.regime.root
+    let asid = memory?.asid.map { $0 | (isUser ? 1 : 0) }
+    var words =
+      "computed: \(isUser && trampoline != nil ? "tramp_pg_dir, since it is at EL0 with KPTI" : "swapper_pg_dir")"
+    if isUser, trampoline == nil { words += " (at EL0 with KPTI it holds tramp_pg_dir, which was not found)" }
+    if shift > 0 { words += ", plus 0x1e00" }
+    if asid != nil, let memory { words += ", the ASID of \(memory.source)" }
+    return Sourced(TTBR.value(root &+ shift, isWide: isWide, asid: asid ?? 0) | cnp, words)
   }
 }

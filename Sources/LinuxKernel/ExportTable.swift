@@ -5,63 +5,96 @@ import DebugInfo
 ///
 ///     __ksymtab: value s32 | name s32 | namespace s32, each relative to itself     (5.4; two words in 4.19)
 ///
-/// Found by structure: a name among the strings, then the word that points at it.
+/// Found by structure: a name among the strings, then the word that points at it. Looked up in place.
 /// (include/linux/export.h, `struct kernel_symbol` in include/linux/export-internal.h)
 struct ExportTable: SymbolSource {
-  private let entries: Lazy<[Symbol]>
+  private let tables: Lazy<Tables>
 
   init(_ search: ImageSearch?) {
-    entries = Lazy { search.map(Self.load) ?? [] }
+    tables = Lazy { search.map(Tables.find) ?? Tables() }
   }
 
   /// Whether it was found.
-  var isPresent: Bool { !entries.value.isEmpty }
+  var isPresent: Bool { !tables.value.runs.isEmpty }
   var origin: String { "the kernel's export table" }
-  func symbol(named name: String) -> Symbol? { entries.value.first { $0.name == name } }
-  /// What is exported has no size, so that it names its own address only.
-  func symbol(containing address: UInt64) -> Symbol? { entries.value.first { $0.address == address } }
-  func forEachSymbol(_ body: (Symbol) -> Bool) {
-    for symbol in entries.value where !body(symbol) { return }
+
+  func symbol(named name: String) -> Symbol? {
+    let tables = tables.value
+    let wanted = Array(name.utf8)
+    return tables.first { tables.isName($0, wanted) }
   }
 
-  /// Names that every kernel exports, to find the tables by: one to everybody, one under the GPL.
-  private static let anchors = ["init_task", "kmem_cache_alloc", "__per_cpu_offset", "init_uts_ns"]
+  /// What is exported has no size, so that it names its own address only.
+  func symbol(containing address: UInt64) -> Symbol? {
+    let tables = tables.value
+    return tables.first { tables.address($0) == address }
+  }
 
-  private static func load(_ search: ImageSearch) -> [Symbol] {
-    let space = search.space
-    guard let bytes = space.bytes(in: search.range) else { return [] }
-    let start = search.range.lowerBound
+  func forEachSymbol(_ body: (Symbol) -> Bool) {
+    let tables = tables.value
+    _ = tables.first { !body(tables.symbol($0)) }
+  }
+}
+
+/// The bytes that hold export tables and their names, and where each table is among them.
+private struct Tables: Sendable {
+  /// A table: where the names of its entries are told, from the first to the last.
+  struct Run: Sendable {
+    var places: ClosedRange<Int>
+    var stride: Int
+  }
+
+  var bytes: [UInt8] = []
+  /// The address of the first byte.
+  var start: UInt64 = 0
+  var runs: [Run] = []
+
+  /// Names that every kernel exports, one or the other: to everybody, under the GPL.
+  private static let anchors = ["init_task", "__per_cpu_offset", "kmem_cache_alloc", "init_uts_ns"]
+  /// Entries that a true table has at least.
+  private static let fewest = 16
+
+  static func find(_ search: ImageSearch) -> Tables {
+    for range in search.ranges {
+      guard let bytes = search.space.bytes(in: range) else { continue }
+      var tables = Tables(bytes: bytes, start: range.lowerBound)
+      // As a rule all tables stand one after another, and the first name leads to all.
+      for anchor in anchors where tables.runs.isEmpty { tables.addRuns(with: anchor) }
+      if !tables.runs.isEmpty { return tables }
+    }
+    return Tables()
+  }
+
+  private mutating func addRuns(with name: String) {
     // The linker lets a name be the end of a longer one, so nothing need stand before it.
-    let names = anchors.flatMap { occurrences(of: Array($0.utf8) + [0], in: bytes) }
-    var result: [Symbol] = []
-    var seen: [ClosedRange<Int>] = []
-    for place in pointers(to: Set(names), in: bytes) where !seen.contains(where: { $0.contains(place) }) {
+    for place in pointers(to: bytes.occurrences(of: Array(name.utf8) + [0]))
+    where !runs.contains(where: { $0.places.contains(place) }) {
       for stride in [12, 8] {
-        let table = table(around: place, stride, bytes)
-        guard table.count > 16 * stride else { continue }
-        seen.append(table)
-        result += symbols(table, stride, bytes, start)
+        let run = Run(places: run(around: place, stride), stride: stride)
+        guard run.places.upperBound - run.places.lowerBound >= Self.fewest * stride else { continue }
+        runs.append(run)
         break
       }
     }
-    return result
   }
 
   /// The word at `offset`, as a distance.
   @inline(__always)
-  private static func word(_ bytes: [UInt8], _ offset: Int) -> Int {
-    Int(
-      Int32(
-        truncatingIfNeeded: Int(bytes[offset]) | Int(bytes[offset + 1]) << 8 | Int(bytes[offset + 2]) << 16
-          | Int(bytes[offset + 3]) << 24))
+  private func word(_ offset: Int) -> Int {
+    unsafe bytes.withUnsafeBytes { bytes in
+      guard offset >= 0, offset <= bytes.count - 4 else { return 0 }
+      return unsafe Int(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
+    }
   }
 
-  /// The places of words that point at one of `targets`.
-  private static func pointers(to targets: Set<Int>, in bytes: [UInt8]) -> [Int] {
+  /// The places of words that point at one of `targets`: the tables stand before the names.
+  private func pointers(to targets: [Int]) -> [Int] {
     guard let lowest = targets.min(), let highest = targets.max() else { return [] }
     var result: [Int] = []
     unsafe bytes.withUnsafeBytes { bytes in
-      for place in stride(from: 0, to: bytes.count - 4, by: 4) {
+      // The value stands before the name.
+      for place in stride(from: 4, to: min(highest, bytes.count - 4), by: 4)
+      where result.count < Limits.exportPointers {
         let word = unsafe bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)
         let target = place &+ Int(Int32(littleEndian: word))
         if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }
@@ -70,10 +103,10 @@ struct ExportTable: SymbolSource {
     return result
   }
 
-  /// Whether an entry whose name is at `place` can be: it points at an identifier.
-  private static func isEntry(_ place: Int, _ bytes: [UInt8]) -> Bool {
+  /// Whether an entry whose name is told at `place` can be: it points at an identifier.
+  private func isEntry(_ place: Int) -> Bool {
     guard place >= 4, place <= bytes.count - 4 else { return false }
-    let name = place + word(bytes, place)
+    let name = place + word(place)
     guard name > 0, name < bytes.count - 64 else { return false }
     for offset in 0..<64 {
       let letter = bytes[name + offset]
@@ -84,24 +117,39 @@ struct ExportTable: SymbolSource {
     return true
   }
 
-  /// The places of the names of the table that `place` is in: first and last.
-  private static func table(around place: Int, _ stride: Int, _ bytes: [UInt8]) -> ClosedRange<Int> {
+  /// The places of the table that `place` is in.
+  private func run(around place: Int, _ stride: Int) -> ClosedRange<Int> {
     var first = place
-    while isEntry(first - stride, bytes) { first -= stride }
+    while isEntry(first - stride) { first -= stride }
     var last = place
-    while isEntry(last + stride, bytes) { last += stride }
+    while isEntry(last + stride) { last += stride }
     return first...last
   }
 
-  private static func symbols(_ table: ClosedRange<Int>, _ step: Int, _ bytes: [UInt8], _ start: UInt64) -> [Symbol] {
-    stride(from: table.lowerBound, through: table.upperBound, by: step).map { place in
-      let name = place + word(bytes, place)
-      let end = bytes[name...].firstIndex(of: 0) ?? bytes.count
-      let value = place - 4 + word(bytes, place - 4)
-      return Symbol(
-        name: String(decoding: bytes[name..<min(end, name + Limits.symbolName)], as: UTF8.self),
-        address: start &+ UInt64(bitPattern: Int64(value)), size: 1)
+  // MARK: - Entries, each by the place where its name is told
+
+  /// The symbol of the first entry that `isWanted`.
+  func first(where isWanted: (Int) -> Bool) -> Symbol? {
+    for run in runs {
+      for place in stride(from: run.places.lowerBound, through: run.places.upperBound, by: run.stride)
+      where isWanted(place) { return symbol(place) }
     }
+    return nil
+  }
+
+  func isName(_ place: Int, _ wanted: [UInt8]) -> Bool {
+    let name = place + word(place)
+    guard name >= 0, name + wanted.count < bytes.count, bytes[name + wanted.count] == 0 else { return false }
+    for offset in 0..<wanted.count where bytes[name + offset] != wanted[offset] { return false }
+    return true
+  }
+
+  func address(_ place: Int) -> UInt64 { start &+ UInt64(bitPattern: Int64(place - 4 + word(place - 4))) }
+
+  func symbol(_ place: Int) -> Symbol {
+    let name = place + word(place)
+    let end = bytes[name...].prefix(Limits.symbolName).firstIndex(of: 0) ?? name
+    return Symbol(name: String(decoding: bytes[name..<end], as: UTF8.self), address: address(place), size: 1)
   }
 }
 
@@ -110,13 +158,18 @@ extension KernelSpace {
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= Limits.imageBytes else { return nil }
     var result = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
-    forEachPiece(range, overlap: 0) { address, bytes in
-      let from = max(address, range.lowerBound)
-      let count = Int(min(address + UInt64(bytes.count), range.upperBound) - from)
-      let skip = Int(from - address)
-      let at = Int(from - range.lowerBound)
-      result.replaceSubrange(at..<(at + count), with: bytes[skip..<(skip + count)])
-      return true
+    var span = result.mutableSpan
+    var raw = unsafe span.mutableBytes
+    let step = regime.granule.size
+    var here = range.lowerBound
+    while here < range.upperBound {
+      let next = min((here | (step - 1)) &+ 1, range.upperBound)
+      // What cannot be read may be left in any state, so it is not begun.
+      if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil {
+        _ = copy(here, count: Int(next - here), into: &raw, at: Int(here - range.lowerBound))
+      }
+      guard next > here else { break }
+      here = next
     }
     return result
   }

@@ -114,7 +114,8 @@ extension Kernel {
         identity.kind = "task_struct"
         return
       }
-      if task.stack != 0, address &- task.stack < stackSize(task) {
+      // No stack is that large; each look for the size of one goes through the areas.
+      if task.stack != 0, address &- task.stack < 1 << 20, address &- task.stack < stackSize(task) {
         identity.task = (task, "stack", address &- task.stack)
         identity.kind = "task stack"
         return
@@ -129,7 +130,9 @@ extension Kernel {
   /// (arch/arm64/include/asm/memory.h)
   private func stackSize(_ task: KernelTask) -> UInt64 {
     let page = regime.granule.size
-    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) { return area.end - area.start - page }
+    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) {
+      return area.end - area.start &- page
+    }
     return max(16 << 10, page)
   }
 

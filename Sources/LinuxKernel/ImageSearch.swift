@@ -7,21 +7,41 @@ struct ImageSearch: Sendable {
   /// From `_stext` to `swapper_pg_dir`, which stands behind the read-only data.
   /// (arch/arm64/kernel/vmlinux.lds.S; in 4.19 behind the data, too.)
   let range: Range<UInt64>
+  /// Where kallsyms ends, where it is known: what is looked for most is not far behind.
+  private let kallsyms: KernelKallsyms?
+
+  /// Bytes that are searched before all: export tables and BTF begin within the first MiB or so behind kallsyms.
+  private static let near: UInt64 = 2 << 20
 
   /// nil where VMCOREINFO does not tell the image.
-  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) {
+  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?, behind kallsyms: KernelKallsyms? = nil) {
     guard let start = vmcoreinfo?.symbol("_stext"), let end = vmcoreinfo?.symbol("swapper_pg_dir"), start < end else {
       return nil
     }
+    self.init(space, start..<end, behind: kallsyms)
+  }
+
+  /// Searches `image`, or as much of it as is ever searched.
+  init(_ space: KernelSpace, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
     self.space = space
-    range = start..<min(end, start + Limits.imageBytes)
+    range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, Limits.imageBytes))
+    self.kallsyms = kallsyms
+  }
+
+  /// Where to look, one after another.
+  var ranges: [Range<UInt64>] {
+    guard let first = kallsyms?.end, range.contains(first) else { return [range] }
+    return [first..<min(first + Self.near, range.upperBound), range]
   }
 
   /// The tables of kallsyms that stand in the image: as a rule one set, several where it is not clear.
   func kallsymsTables() -> [KallsymsTables] {
     var result: [KallsymsTables] = []
+    var anchorsLeft = Limits.kallsymsAnchors
     space.forEachPiece(range, overlap: 64) { address, bytes in
       for anchor in KallsymsFinder.anchors(in: bytes) {
+        guard anchorsLeft > 0 else { return false }
+        anchorsLeft -= 1
         result += KallsymsFinder.tables(around: address + UInt64(anchor), in: space)
       }
       return result.isEmpty
@@ -29,20 +49,38 @@ struct ImageSearch: Sendable {
     return result
   }
 
-  /// The BTF of the kernel: the first header whose sections are sound.
-  func btf() -> [UInt8]? {
-    var result: [UInt8]?
-    let magic: [UInt8] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0]
-    space.forEachPiece(range, overlap: BTFTypes.headerBytes) { address, bytes in
-      for offset in occurrences(of: magic, in: bytes) {
-        guard let size = BTFTypes.size(ofHeader: bytes[offset...]),
-          let found = space.bytes(at: address + UInt64(offset), count: size)
+  /// The release that the kernel's banner names.
+  func banner() -> String? {
+    var result: String?
+    space.forEachPiece(range, overlap: 64) { address, bytes in
+      for offset in bytes.occurrences(of: Array(Banner.prefix.utf8)) {
+        guard let text = space.string(at: address + UInt64(offset), limit: 128), let release = Banner.release(text)
         else { continue }
-        result = found
+        result = release
         return false
       }
       return true
     }
     return result
+  }
+
+  /// The BTF of the kernel: the first header whose sections are sound.
+  func btf() -> BTFTypes? {
+    for range in ranges {
+      var result: BTFTypes?
+      space.forEachPiece(range, overlap: BTFTypes.headerBytes) { address, bytes in
+        for offset in bytes.occurrences(of: BTFTypes.magic) {
+          guard let size = BTFTypes.size(ofHeader: bytes[offset...]),
+            let found = space.bytes(at: address + UInt64(offset), count: size),
+            let types = BTFTypes(found, origin: "BTF in the dump"), types.typeCount > 1
+          else { continue }
+          result = types
+          return false
+        }
+        return true
+      }
+      if let result { return result }
+    }
+    return nil
   }
 }

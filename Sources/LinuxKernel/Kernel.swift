@@ -32,7 +32,13 @@ public final class Kernel: Sendable {
   public let memoryTypes: Sourced<MemoryAttributeIndirection>?
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
+  /// What was held against each other at opening.
+  public let verification: Verification
+  /// The root tables that were found by their structure, where the dump has no VMCOREINFO, the likeliest first;
+  /// the first is the one that is used.
+  public let rootCandidates: [RootCandidate]
 
+  private let plausibility = Once<Plausibility>()
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
   let image: Range<UInt64>?
@@ -91,7 +97,11 @@ public final class Kernel: Sendable {
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
-    warnings = dump.warnings + found.warnings + forced + locator.warnings
+    rootCandidates = found.roots
+    verification = Verification(facts, regime, layout, vmcoreinfo, dump)
+    // Of the text the locator tells more: which step failed, and what to do.
+    let doubts = verification.disagreements.filter { $0.name != "text" }
+    warnings = locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
     if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {
@@ -145,9 +155,10 @@ public final class Kernel: Sendable {
   /// The tables of user space whose root is at `root`. They have the shape of the kernel's; a root that is
   /// smaller than a page need not lie at the start of one.
   public func userRegime(root: PhysicalAddress) -> TranslationRegime {
-    TranslationRegime(
-      register: .ttbr0EL1, granule: regime.granule, tableBits: regime.tableBits, addressBits: regime.addressBits,
-      format: regime.format, physicalBits: regime.physicalBits, root: root)
+    let bits = userBits.value
+    return TranslationRegime(
+      register: .ttbr0EL1, granule: regime.granule, tableBits: max(regime.tableBits, bits),
+      addressBits: max(regime.addressBits, bits), format: regime.format, physicalBits: regime.physicalBits, root: root)
   }
 
   /// The address that `query` asks for, its tag kept.
@@ -228,10 +239,12 @@ public final class Kernel: Sendable {
     _ pointer: VirtualAddress, query: String, trace: Bool, user: TranslationRegime?
   ) -> Resolution {
     let address = pointer.untagged
-    guard address.isCanonical(bits: regime.addressBits) else {
+    if let resolution = resolveHypervisor(address, query: query, trace: trace, user: user) { return resolution }
+    let tables = address.isUpperHalf ? regime : user ?? regime
+    guard address.isCanonical(bits: tables.addressBits) else {
       var resolution = Resolution(
         query: query, status: .notCanonical,
-        message: "not an address of \(regime.addressBits) bits: bits 54 to \(regime.addressBits) differ from bit 55")
+        message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55")
       resolution.virtual = pointer
       resolution.region = .notCanonical
       return resolution
@@ -241,6 +254,7 @@ public final class Kernel: Sendable {
       resolution = walk(regime, address, query: query, trace: trace)
     } else if let user {
       resolution = walk(user, address, query: query, trace: trace)
+      resolution.noteAbsentPage(kernel: self)
     } else {
       resolution = Resolution(
         query: query, status: .badQuery,
@@ -252,11 +266,13 @@ public final class Kernel: Sendable {
     if pointer.tag != nil {
       resolution.topByteIgnored = address.isUpperHalf ? contents.ignoresTopByte.value?.value : true
     }
-    resolution.region = region(of: address, mappedTo: resolution.physical)
+    if resolution.region == nil {
+      resolution.region = address.isUpperHalf ? region(of: address, mappedTo: resolution.physical) : .user
+    }
     return resolution
   }
 
-  private func walk(
+  func walk(
     _ regime: TranslationRegime, _ address: VirtualAddress, query: String, trace: Bool
   ) -> Resolution {
     var steps = WalkTrace()
@@ -290,6 +306,11 @@ public final class Kernel: Sendable {
     }
     resolution.regime = regime
     if trace || resolution.status != .mapped { resolution.walk = steps.steps }
+    if regime.register != .ttbr0EL2 {
+      resolution.region = region(of: address, mappedTo: resolution.physical)
+      resolution.doubt = plausibility.value { Plausibility(self) }
+        .doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
+    }
     return resolution
   }
 

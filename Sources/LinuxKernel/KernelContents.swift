@@ -9,7 +9,9 @@ final class KernelContents: Sendable {
   let vmcoreinfo: VMCoreInfo?
   let symbols: KernelSymbols
   let types: Lazy<KernelTypes>
+  private let data: DataSearch?
   let moduleSymbols: ModuleSymbols
+  let moduleTypes: Lazy<ModuleTypes>
   let modules: Lazy<Listing<KernelModule>>
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
@@ -17,24 +19,31 @@ final class KernelContents: Sendable {
   /// Where each part of the image begins, and which it is, in order; empty where the symbols do not tell.
   let imageMarks: Lazy<[ImageMark]>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
+  let hypervisor = Once<Hypervisor>()
+  let bootLog = Once<BootLog>()
+  let rootTables = Once<[RootTable]>()
 
   init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
-    let search = ImageSearch(space, vmcoreinfo)
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
+    let search = ImageSearch(space, vmcoreinfo, behind: kallsyms)
+    let data = DataSearch(space, vmcoreinfo)
     let told: [any SymbolSource] = vmcoreinfo.map { [VMCoreInfoSymbols($0)] } ?? []
-    let symbols = KernelSymbols(sources: told + [kallsyms] + extra, exports: ExportTable(search))
+    let named = told + [kallsyms] + extra
     let types = Lazy {
       var sources: [any TypeLayout] = []
-      if let btf = BTFLocator.types(space, symbols, search) { sources.append(btf) }
-      if let vmcoreinfo { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
+      if let btf = BTFLocator.types(space, named, search) { sources.append(btf) }
+      if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
       if let dwarf { sources.append(dwarf) }
       return KernelTypes(sources)
     }
+    let symbols = KernelSymbols(
+      sources: named, exports: ExportTable(search), recognised: RecognisedObjects(data, types))
     let areas = Lazy {
       VmallocReader(space: space, types: types.value).areas { symbols.symbol(named: $0)?.address }
     }
-    let modules = Lazy { Self.modules(space, types.value, symbols, areas) }
+    let modules = Lazy { Self.modules(space, types.value, symbols) }
     self.space = space
+    self.data = data
     self.vmcoreinfo = vmcoreinfo
     self.symbols = symbols
     self.types = types
@@ -44,23 +53,27 @@ final class KernelContents: Sendable {
     imageMarks = Lazy { ImageMark.all(symbols) }
     perCPU = Lazy { PerCPU(space, vmcoreinfo, symbols, types) }
     ignoresTopByte = Lazy { Self.topByteIgnored(kallsyms) }
+    moduleTypes = Lazy { ModuleTypes(space, types.value, symbols, modules, data) }
     moduleSymbols = ModuleSymbols(
-      table: Lazy {
+      tables: Lazy {
         let reader = ModuleReader(space, types.value)
-        return modules.value.elements.flatMap { reader.symbols(of: $0) }
+        let room = ByteBudget(Limits.moduleTables)
+        return modules.value.elements.map { module in (module, Lazy { reader.symbols(of: module, room) }) }
       })
   }
 
   private static func modules(
-    _ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols, _ areas: Lazy<Listing<VmallocArea>>
+    _ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols
   ) -> Listing<KernelModule> {
     let reader = ModuleReader(space, types)
     guard reader.canRead else {
-      return Listing(notes: ["the type module is not known: give --vmlinux, or a kernel with BTF"])
+      return Listing(notes: ["the type module is not known: \(KernelTypes.advice)"])
     }
-    if let head = symbols.symbol(named: "modules")?.address { return reader.modules(head: head) }
-    guard let head = reader.findHead(in: areas.value.elements) else {
-      return Listing(notes: ["the list of modules was not found: no symbol names it, and no module was recognised"])
+    guard let head = symbols.symbol(named: "modules")?.address else {
+      return Listing(notes: [
+        "the list of modules was not found: no symbol names it, and no module was recognised; "
+          + "give --vmlinux or --system-map"
+      ])
     }
     return reader.modules(head: head)
   }
@@ -89,9 +102,10 @@ final class KernelContents: Sendable {
     return address >= first.start && address < last.start
   }
 
-  /// The module that `address` is in.
+  /// The module that `address` is in. Far from the image there is none, which takes no list to tell.
   func module(containing address: UInt64) -> KernelModule? {
-    modules.value.elements.first { $0.contains(address) }
+    guard data?.isNearImage(address) ?? true else { return nil }
+    return modules.value.elements.first { $0.contains(address) }
   }
 }
 
@@ -118,58 +132,20 @@ struct ImageMark: Sendable {
   }
 }
 
-/// Finds the BTF of a kernel: between its symbols, or by its header.
+/// Finds the BTF of a kernel: behind kallsyms by its header, or between its symbols.
 enum BTFLocator {
-  static func types(_ space: KernelSpace, _ symbols: KernelSymbols, _ search: ImageSearch?) -> BTFTypes? {
-    if let start = symbols.symbol(named: "__start_BTF")?.address, let end = symbols.symbol(named: "__stop_BTF")?.address
-    {
+  static func types(_ space: KernelSpace, _ symbols: [any SymbolSource], _ search: ImageSearch?) -> BTFTypes? {
+    let found = search?.btf()
+    if let found, found.isComplete { return found }
+    for source in symbols {
+      let bounds = source.addresses(of: ["__start_BTF", "__stop_BTF"])
+      guard let start = bounds[0], let end = bounds[1] else { continue }
       guard start < end, end - start <= UInt64(Limits.btfBytes),
         let bytes = space.bytes(at: start, count: Int(end - start))
       else { return nil }
       return BTFTypes(bytes, origin: "BTF in the dump")
     }
-    return search?.btf().flatMap { BTFTypes($0, origin: "BTF in the dump") }
-  }
-}
-
-extension ModuleReader {
-  /// The head of the list of modules, found by a module's own structure: it lies in the module's memory, and
-  /// its links lead to neighbours that link back. The link that lies in the kernel's image is the head.
-  func findHead(in areas: [VmallocArea]) -> UInt64? {
-    guard let list = types.member("list", of: "module"), let name = types.member("name", of: "module") else {
-      return nil
-    }
-    let image = space.image
-    for area in areas where area.end - area.start <= 64 << 20 && !area.flags.contains("ioremap") {
-      var head: UInt64?
-      space.forEachPiece(area.start..<area.end, overlap: 0) { start, bytes in
-        for offset in stride(from: 0, to: bytes.count - 64, by: 8) {
-          // struct module begins with its state, MODULE_STATE_LIVE being 0, and its list.
-          guard bytes[offset] <= 3, bytes[offset + 1] == 0, bytes[offset + 2] == 0, bytes[offset + 3] == 0 else {
-            continue
-          }
-          let link = start &+ UInt64(offset + list.offset)
-          guard isName(bytes, offset + name.offset), let next = space.word(at: link), next >> 56 == 0xff,
-            let previous = space.word(at: link &+ 8), space.word(at: next &+ 8) == link,
-            space.word(at: previous) == link
-          else { continue }
-          let links = space.list(at: link, named: "modules")
-          guard links.notes.isEmpty, let found = links.elements.first(where: { image.contains($0) }) else { continue }
-          head = found
-          return false
-        }
-        return true
-      }
-      if let head { return head }
-    }
-    return nil
-  }
-
-  private func isName(_ bytes: [UInt8], _ offset: Int) -> Bool {
-    guard offset < bytes.count else { return false }
-    let text = bytes[offset..<min(offset + 56, bytes.count)].prefix { $0 != 0 }
-    return !text.isEmpty
-      && text.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
+    return found
   }
 }
 
@@ -186,7 +162,9 @@ extension Kernel {
   /// The log.
   public var log: Listing<LogRecord> {
     guard let vmcoreinfo else { return Listing(notes: ["the dump has no VMCOREINFO, which tells where the log is"]) }
-    return KernelLogReader(space: space, vmcoreinfo: vmcoreinfo) { self.symbols.symbol(named: $0)?.address }.records()
+    return KernelLogReader(space: space, vmcoreinfo: vmcoreinfo, types: contents.types) {
+      self.symbols.symbol(named: $0)?.address
+    }.records()
   }
 
   /// Calls `body` with each symbol of the kernel and then of its modules, until it returns false.
@@ -199,14 +177,18 @@ extension Kernel {
     if goesOn { contents.moduleSymbols.forEachSymbol(body) }
   }
 
+  /// What is missing from the modules' symbols, where they can be read at all: one sentence each.
+  public var moduleSymbolNotes: [String] {
+    guard ModuleReader(space, types).canRead else { return [] }
+    return modules.notes + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
+  }
+
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? {
     if let symbol = symbols.symbol(containing: address) { return symbol }
-    // Which modules there are may take a search; none lies where nothing is mapped.
     guard let region = layout.layout?.region(of: address), region == .vmalloc || region == .modules,
-      space.leaf(at: address) != nil, let module = contents.module(containing: address)
+      contents.module(containing: address) != nil
     else { return nil }
-    return contents.moduleSymbols.symbol(containing: address, in: module)
-      ?? Symbol(name: module.name, address: module.address, module: module.name)
+    return contents.moduleSymbols.symbol(containing: address)
   }
 }

@@ -29,6 +29,11 @@ public struct KernelOverrides: Sendable {
   public var pageSize: UInt64?
   /// Overrides nothing.
   public init() {}
+
+  /// Whether nothing is overridden.
+  var isEmpty: Bool {
+    vaBits == nil && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil
+  }
 }
 
 /// What has to be known of a kernel to read its tables, each with its source.

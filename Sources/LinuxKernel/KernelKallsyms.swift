@@ -12,6 +12,8 @@ struct KernelKallsyms: SymbolSource {
   /// Whether there is one.
   var isPresent: Bool { table.value != nil }
   var origin: String { "kallsyms in the dump" }
+  /// Where its tables end; nil where there is none.
+  var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
   func symbol(containing address: UInt64) -> Symbol? { table.value?.symbol(containing: address) }
   func addresses(of names: [String]) -> [Int: UInt64] { table.value?.addresses(of: names) ?? [:] }

@@ -20,10 +20,17 @@ struct KernelLocator {
     self.symbols = symbols
   }
 
+  /// Whether the tables map the kernel where the facts put it.
+  enum Confirmation {
+    case confirmed, refuted
+    /// The facts do not say where the kernel is, or its tables are not in the dump.
+    case unknown
+  }
+
   /// The facts, the kernel's half of the address space as they give it, and whether its tables map the kernel
   /// where the facts put it.
   mutating func locate() throws(LocatedError)
-    -> (facts: KernelFacts, regime: TranslationRegime, isConfirmed: Bool)
+    -> (facts: KernelFacts, regime: TranslationRegime, confirmation: Confirmation)
   {
     let granule = try granule()
     let vaBits = try vaBits()
@@ -42,20 +49,22 @@ struct KernelLocator {
       granule.value == .sixtyFourKiB ? [vaBits.value, 52, 48, 42].filter { $0 >= actual.value } : [actual.value]
     let candidates = shapes.map { regime(table: $0, address: min(actual.value, $0)) }
     let confirmed = probe(kimageVoffset).flatMap { probe in candidates.first { confirms($0, probe) } }
+    var confirmation: Confirmation = confirmed == nil ? .unknown : .confirmed
     if confirmed == nil, let probe = probe(kimageVoffset) {
       warnings.append(doubt(candidates[0], probe))
+      if case .tableMissing = dump.memory.walk(candidates[0], probe.virtual) {} else { confirmation = .refuted }
     }
     let facts = KernelFacts(
       granule: granule, vaBits: vaBits,
       vaBitsMin: vaBits.value > 48 ? (granule.value == .sixteenKiB ? 47 : 48) : vaBits.value,
       vaBitsActual: actual, physicalBits: physicalBits,
-      kaslrOffset: vmcoreinfo?.kernelOffset.map { Sourced($0, "VMCOREINFO KERNELOFFSET") },
+      kaslrOffset: vmcoreinfo?.kernelOffset.map { Sourced($0, source("KERNELOFFSET")) },
       kimageVoffset: kimageVoffset, physOffset: physOffset(), swapperVirtual: swapper.virtual,
       swapperPhysical: swapper.physical,
-      release: vmcoreinfo?.release.map { Sourced($0, "VMCOREINFO OSRELEASE") },
-      buildID: vmcoreinfo?.buildID.map { Sourced($0, "VMCOREINFO BUILD-ID") },
-      crashTime: vmcoreinfo?.crashTime.map { Sourced($0, "VMCOREINFO CRASHTIME") })
-    return (facts, confirmed ?? candidates[0], confirmed != nil)
+      release: vmcoreinfo?.release.map { Sourced($0, source("OSRELEASE")) },
+      buildID: vmcoreinfo?.buildID.map { Sourced($0, source("BUILD-ID")) },
+      crashTime: vmcoreinfo?.crashTime.map { Sourced($0, source("CRASHTIME")) })
+    return (facts, confirmed ?? candidates[0], confirmation)
   }
 
   /// The descriptor format follows from the granule and the width in use: 64 KiB tables may always be read
@@ -73,10 +82,12 @@ struct KernelLocator {
 
   // MARK: - Single facts
 
+  private func source(_ key: String) -> String { vmcoreinfo?.source(key) ?? "VMCOREINFO \(key)" }
+
   private func granule() throws(LocatedError) -> Sourced<Granule> {
     let (size, source) =
       if let size = overrides.pageSize { (size, "--page-size") } else {
-        (try need(vmcoreinfo?.pageSize, "the page size", "PAGESIZE", option: "--page-size"), "VMCOREINFO PAGESIZE")
+        (try need(vmcoreinfo?.pageSize, "the page size", "PAGESIZE", option: "--page-size"), source("PAGESIZE"))
       }
     guard let granule = Granule(size: size) else {
       throw error(.malformed, "says that pages have \(size) bytes, which arm64 does not have; give --page-size")
@@ -90,7 +101,7 @@ struct KernelLocator {
     guard Self.widths.contains(bits) else {
       throw error(.malformed, "says that virtual addresses have \(bits) bits, which no kernel has; give --va-bits")
     }
-    return Sourced(Int(bits), "VMCOREINFO NUMBER(VA_BITS)")
+    return Sourced(Int(bits), source("NUMBER(VA_BITS)"))
   }
 
   /// The widths that arm64 Linux can be configured for. (arch/arm64/Kconfig)
@@ -98,12 +109,12 @@ struct KernelLocator {
 
   private func kimageVoffset() -> Sourced<UInt64>? {
     if let offset = overrides.kimageVoffset { return Sourced(offset, "--kimage-voffset") }
-    return vmcoreinfo?.number("kimage_voffset").map { Sourced($0, "VMCOREINFO NUMBER(kimage_voffset)") }
+    return vmcoreinfo?.number("kimage_voffset").map { Sourced($0, source("NUMBER(kimage_voffset)")) }
   }
 
   private func physOffset() -> Sourced<UInt64>? {
     if let offset = overrides.physOffset { return Sourced(offset, "--phys-offset") }
-    return vmcoreinfo?.number("PHYS_OFFSET").map { Sourced($0, "VMCOREINFO NUMBER(PHYS_OFFSET)") }
+    return vmcoreinfo?.number("PHYS_OFFSET").map { Sourced($0, source("NUMBER(PHYS_OFFSET)")) }
   }
 
   private mutating func physicalBits() -> Sourced<Int>? {
@@ -112,7 +123,7 @@ struct KernelLocator {
       warnings.append("VMCOREINFO says that physical addresses have \(bits) bits; taken as 52")
       return nil
     }
-    return Sourced(Int(bits), "VMCOREINFO NUMBER(MAX_PHYSMEM_BITS)")
+    return Sourced(Int(bits), source("NUMBER(MAX_PHYSMEM_BITS)"))
   }
 
   /// Where the kernel's root table is. A value with bit 55 set is virtual, and in the kernel image.
@@ -125,7 +136,7 @@ struct KernelLocator {
           try need(
             vmcoreinfo?.symbol("swapper_pg_dir"), "the kernel's root table", "SYMBOL(swapper_pg_dir)",
             option: "--swapper-pg-dir"),
-          "VMCOREINFO SYMBOL(swapper_pg_dir)"
+          source("SYMBOL(swapper_pg_dir)")
         )
       }
     let address = VirtualAddress(value)
@@ -147,7 +158,7 @@ struct KernelLocator {
     for name in ["TCR_EL1_T1SZ", "tcr_el1_t1sz"] {
       guard let size = vmcoreinfo?.number(name) else { continue }
       if size < 64, allowed.contains(64 - Int(size)) {
-        return Sourced(64 - Int(size), "VMCOREINFO NUMBER(\(name))")
+        return Sourced(64 - Int(size), source("NUMBER(\(name))"))
       }
       warnings.append("VMCOREINFO says NUMBER(\(name))=\(size), which does not fit VA_BITS \(vaBits); ignored")
     }

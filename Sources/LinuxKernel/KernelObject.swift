@@ -47,28 +47,48 @@ public struct Listing<Element: Sendable>: Sendable {
   public var elements: [Element] = []
   /// What is missing and why, one sentence each; empty when the list is whole.
   public var notes: [String] = []
+
+  /// Adds a sentence on what is missing, unless there are `Limits.listNotes` already: one more says so.
+  mutating func note(_ sentence: @autoclosure () -> String) {
+    guard notes.count <= Limits.listNotes else { return }
+    notes.append(notes.count < Limits.listNotes ? sentence() : "more is missing, for reasons of the same kind")
+  }
+
+  /// Adds sentences.
+  mutating func note(_ sentences: [String]) {
+    for sentence in sentences { note(sentence) }
+  }
 }
 
 extension KernelSpace {
   /// The elements of a circular list (`struct list_head`) whose head is at `head`; the addresses of the links
   /// inside them. It ends where a link cannot be read, was seen before, or does not lead back.
-  func list(at head: UInt64, named name: String) -> Listing<UInt64> {
+  ///
+  /// - Parameter limit: how many elements are followed at most.
+  func list(
+    at head: UInt64, named name: @autoclosure () -> String, limit: Int = Limits.listElements
+  ) -> Listing<UInt64> {
     var result = Listing<UInt64>()
     var seen: Set<UInt64> = []
     var previous = head
     var here = word(at: head)
     while true {
       guard let link = here else {
-        result.notes.append("the list \(name) breaks off at \(hex(previous)): the next link cannot be read")
+        result.notes.append("the list \(name()) breaks off at \(hex(previous)): the next link cannot be read")
         return result
       }
       if link == head { return result }
-      guard seen.insert(link).inserted, result.elements.count < Limits.listElements else {
-        result.notes.append("the list \(name) runs in a circle at \(hex(link)): it is damaged")
+      guard seen.insert(link).inserted else {
+        result.notes.append("the list \(name()) runs in a circle at \(hex(link)): it is damaged")
+        return result
+      }
+      guard result.elements.count < limit else {
+        result.notes.append("the list \(name()) is longer than any: it is damaged, and left out from \(hex(link)) on")
         return result
       }
       guard word(at: link &+ 8) == previous else {
-        result.notes.append("the list \(name) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
+        result.notes.append(
+          "the list \(name()) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
         return result
       }
       result.elements.append(link)

@@ -17,8 +17,15 @@ public struct KernelSpace: ByteSource {
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
     let text = vmcoreinfo?.symbol("_stext") ?? 0
-    image =
-      (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes ? text + Limits.imageBytes : .max)
+    self.init(
+      dump, regime,
+      around: (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes
+        ? text + Limits.imageBytes : .max))
+  }
+
+  /// - Parameter image: where the kernel's image is.
+  init(_ dump: DumpFile, _ regime: TranslationRegime, around image: Range<UInt64>) {
+    self.image = image
     path = dump.path
     memory = dump.memory
     self.regime = regime
@@ -31,6 +38,17 @@ public struct KernelSpace: ByteSource {
   public func word(at address: UInt64) -> UInt64? {
     if address & 7 == 0, let leaf = leaf(at: address) { return try? memory.word(at: leaf.physical) }
     return withBytes(address..<(address > .max - 8 ? address : address + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
+  }
+
+  /// The little-endian integer at `address`; nil where it is not all there.
+  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
+    let size = UInt64(MemoryLayout<T>.size)
+    // Within one word nothing need be copied.
+    guard address & 7 &+ size > 8 else {
+      return word(at: address & ~7).map { T(truncatingIfNeeded: $0 >> (address & 7 &* 8)) }
+    }
+    guard address <= .max - size else { return nil }
+    return withBytes(address..<(address + size)) { $0.integer(T.self, at: 0) } ?? nil
   }
 
   /// Copies `count` bytes from `address` to `position` of `buffer`; false where they are not all there.
@@ -52,23 +70,7 @@ public struct KernelSpace: ByteSource {
 
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    guard let bytes = bytes(range, limit: Limits.readAtOnce) else { return nil }
-    return unsafe body(bytes.span.bytes)
-  }
-
-  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
-  public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
-    guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
-    // Storage follows what is mapped: a length from the dump costs nothing until its first page is there.
-    guard range.isEmpty || leaf(at: range.lowerBound) != nil, range.isEmpty || leaf(at: range.upperBound - 1) != nil
-    else { return nil }
-    var isWhole = false
-    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: range.count) { buffer, count in
-      var raw = unsafe MutableRawSpan(_unsafeBytes: UnsafeMutableRawBufferPointer(buffer))
-      isWhole = copy(range.lowerBound, count: range.count, into: &raw, at: 0)
-      count = isWhole ? range.count : 0
-    }
-    return isWhole ? bytes : nil
+    withCopy(of: range, body)
   }
 
   /// `count` bytes at `address`; nil where they are not all there.
@@ -90,10 +92,13 @@ public struct KernelSpace: ByteSource {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Calls `body` with each 8-aligned piece of `range` that can be read, at most a mebibyte at a time and
+  /// Calls `body` with each piece of `range` that can be read, in whole pages and at most a mebibyte at a time,
   /// overlapping the piece before by `overlap` bytes where that is next to it, until it returns false.
+  ///
+  /// - Parameter moved: only pages that are mapped so far above their frames, modulo 2^64.
   func forEachPiece(
-    _ range: Range<UInt64>, overlap: Int, _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
+    _ range: Range<UInt64>, overlap: Int = 0, moved: UInt64? = nil,
+    _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
   ) {
     let step = regime.granule.size
     var here = range.lowerBound & ~(step - 1)
@@ -103,15 +108,26 @@ public struct KernelSpace: ByteSource {
       return body(start, bytes)
     }
     while here < range.upperBound {
-      let isThere = leaf(at: here).map { memory.absence(at: $0.physical) == nil } ?? false
+      var next = here &+ step
+      var isThere = false
+      switch memory.walk(regime, VirtualAddress(here).untagged) {
+      case .mapped(let leaf):
+        isThere =
+          memory.absence(at: leaf.physical) == nil && moved.map { here &- leaf.physical.rawValue == $0 } ?? true
+      case .unmapped(let level):
+        // All that an entry without a table would cover is not there.
+        let size = UInt64(1) << UInt64(regime.granule.shift(level: level))
+        next = (here & ~(size - 1)) &+ size
+      default: break
+      }
       if let start = run, !isThere || here - start >= 1 << 20 {
         guard give(start, here) else { return }
         run = isThere ? here - UInt64(overlap) : nil
       } else if run == nil, isThere {
         run = here
       }
-      guard here <= .max - step else { break }
-      here += step
+      guard next > here else { return }
+      here = next
     }
     if let start = run { _ = give(start, here) }
   }

@@ -3,12 +3,13 @@ import DebugInfo
 
 /// The names that VMCOREINFO gives: few, and without sizes, so they name exact addresses only.
 struct VMCoreInfoSymbols: SymbolSource {
-  var origin: String { "VMCOREINFO" }
+  let origin: String
   private let symbols: [Symbol]
 
   /// `mem_section` and `vmemmap` stand there by value, not by address (`VMCOREINFO_SYMBOL_ARRAY`,
   /// kernel/vmcore_info.c; arch/arm64/kernel/vmcore_info.c, 6.9).
   init(_ vmcoreinfo: VMCoreInfo) {
+    origin = vmcoreinfo.origin
     symbols = vmcoreinfo.symbols
       .filter { $0.name != "mem_section" && $0.name != "vmemmap" }
       .map { Symbol(name: $0.name, address: $0.value, size: 1) }
@@ -27,10 +28,13 @@ public struct KernelSymbols: Sendable {
   public let sources: [any SymbolSource]
   /// What the kernel exports: searched for only where nothing else knows a name.
   let exports: ExportTable?
+  /// What can be told by its looks where no name leads to it.
+  let recognised: RecognisedObjects?
 
-  init(sources: [any SymbolSource], exports: ExportTable? = nil) {
+  init(sources: [any SymbolSource], exports: ExportTable? = nil, recognised: RecognisedObjects? = nil) {
     self.sources = sources
     self.exports = exports
+    self.recognised = recognised
   }
 
   /// The symbol of exactly this name.
@@ -38,7 +42,19 @@ public struct KernelSymbols: Sendable {
     for source in sources {
       if let symbol = source.symbol(named: name) { return symbol }
     }
-    return exports?.symbol(named: name)
+    return exports?.symbol(named: name) ?? recognised?.symbol(named: name)
+  }
+
+  /// The addresses of those of `names` that are known: cheaper than one by one. What only the table of
+  /// exports knows is not among them.
+  func addresses(of names: [String]) -> [String: UInt64] {
+    var result: [String: UInt64] = [:]
+    for source in sources {
+      let missing = names.filter { result[$0] == nil }
+      guard !missing.isEmpty else { break }
+      for (number, address) in source.addresses(of: missing) { result[missing[number]] = address }
+    }
+    return result
   }
 
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
@@ -69,7 +85,9 @@ public struct KernelSymbols: Sendable {
     let present = sources.filter { ($0 as? KernelKallsyms)?.isPresent ?? true }.map(\.origin)
     // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
     let lacksData = sources.contains { $0 is KernelKallsyms && $0.symbol(named: "init_task") == nil }
-    return present + (lacksData ? exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [] : [])
+    guard lacksData else { return present }
+    return present + (exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
+      + (recognised.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
   }
 
   /// Names like `name`, the nearest first: at most `Limits.suggestions`.

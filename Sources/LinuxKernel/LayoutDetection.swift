@@ -45,6 +45,11 @@ public struct DetectedLayout: Sendable {
     if found == nil, let version, let era = LayoutEra.all.first(where: { $0.since <= version }) {
       found = (era, .none, "the release alone")
     }
+    if found == nil, version == nil, let eras = Self.byVmemmap(facts, configuration, isMapped), let newest = eras.first
+    {
+      let others = eras.dropFirst().map { ", or \($0.name)" }.joined()
+      found = (newest, .none, "the tables: vmemmap is where \(newest.name) has it\(others)")
+    }
     guard let found else {
       self.init(era: nil, configuration: configuration, layout: nil, evidence: "nothing")
       return
@@ -74,6 +79,21 @@ public struct DetectedLayout: Sendable {
     self.init(
       era: found.era, configuration: configuration, layout: layout, evidence: found.evidence,
       linesOfVMCoreInfo: lines)
+  }
+
+  /// The eras that have the `struct page` of the root table's frame at a place that the tables map, the newest
+  /// first: nil where none does, or where it is not known how the linear map lies.
+  private static func byVmemmap(
+    _ facts: KernelFacts, _ configuration: LayoutConfiguration, _ isMapped: (UInt64) -> Bool
+  ) -> [LayoutEra]? {
+    guard let physOffset = facts.physOffset?.value else { return nil }
+    let distance = facts.swapperPhysical.value.rawValue &- physOffset
+    let page = distance >> UInt64(configuration.granule.pageShift) &* configuration.structPageSize
+    let eras = LayoutEra.all.filter { era in
+      let layout = AddressLayout(era: era, configuration)
+      return isMapped(layout.linearMap.start &+ distance) && isMapped(layout.vmemmap.start &+ page)
+    }
+    return eras.isEmpty ? nil : eras
   }
 
   private init(

@@ -38,9 +38,9 @@ struct ModuleReader: Sendable {
   let space: KernelSpace
   let types: KernelTypes
 
-  private let list: TypeMember?
-  private let name: TypeMember?
-  private let state: TypeMember?
+  let list: TypeMember?
+  let name: TypeMember?
+  let state: TypeMember?
   private let references: TypeMember?
   private let kallsyms: TypeMember?
   private let layouts: [Layout]
@@ -95,13 +95,13 @@ struct ModuleReader: Sendable {
   /// The modules on the list whose head is at `head`.
   func modules(head: UInt64) -> Listing<KernelModule> {
     guard let list else { return Listing() }
-    let links = space.list(at: head, named: "modules")
+    let links = space.list(at: head, named: "modules", limit: Limits.modules)
     var result = Listing<KernelModule>(notes: links.notes)
     for link in links.elements {
       switch module(at: link &- UInt64(list.offset)) {
       case .some(let module?): result.elements.append(module)
       case .some(nil): break
-      case nil: result.notes.append("the module at \(hex(link &- UInt64(list.offset))) cannot be read")
+      case nil: result.note("the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
       }
     }
     return result
@@ -111,8 +111,9 @@ struct ModuleReader: Sendable {
   /// (MODULE_STATE_UNFORMED), nil where it cannot be read.
   private func module(at address: UInt64) -> KernelModule?? {
     let object = KernelObject(space: space, address: address)
-    guard let name = object.text(name), let state = object.number(state) else { return nil }
+    guard let state = object.number(state), state <= 3 else { return nil }
     if state == 3 { return .some(nil) }
+    guard let name = object.text(name), Self.isName(name) else { return nil }
     var regions: [KernelModule.MemoryRange] = []
     var total: UInt64 = 0
     for layout in layouts {
@@ -132,73 +133,29 @@ struct ModuleReader: Sendable {
     // The list itself holds one reference (MODULE_REF_BASE).
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
-      references: object.signed(references).map { $0 - 1 })
+      references: object.signed(references).map { $0 &- 1 })
   }
 
-  /// The symbols of `module`, from its own kallsyms.
-  func symbols(of module: KernelModule) -> [Symbol] {
+  /// Whether a module may be called `text`: what a C identifier has, and more than nothing.
+  static func isName(_ text: String) -> Bool {
+    !text.isEmpty
+      && text.utf8.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
+  }
+
+  /// The symbols of `module`, from its own kallsyms; nil where that cannot be read.
+  ///
+  /// - Parameter room: how many bytes the tables of modules may still have.
+  func symbols(of module: KernelModule, _ room: ByteBudget) -> ModuleKallsyms? {
     guard let table = KernelObject(space: space, address: module.structure).number(kallsyms), table != 0 else {
-      return []
+      return nil
     }
     let object = KernelObject(space: space, address: table)
     func field(_ name: String) -> UInt64? { object.number(types.member(name, of: "mod_kallsyms")) }
-    guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab"),
-      count > 0, count <= UInt64(Limits.symbols), let bytes = space.bytes(at: entries, count: Int(count) * 24)
-    else { return [] }
+    guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab") else {
+      return nil
+    }
     // 5.2 took the type letters out of st_info into a table of their own (1c7651f43777).
-    let letters = field("typetab").flatMap { space.bytes(at: $0, count: Int(count)) }
-    var result: [Symbol] = []
-    for number in 1..<max(1, Int(count)) {
-      let at = number * 24
-      let entry = bytes[at..<(at + 24)]
-      func integer(_ offset: Int, _ size: Int) -> UInt64 {
-        entry[(at + offset)..<(at + offset + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-      }
-      guard integer(6, 2) != 0, let name = space.string(at: strings &+ integer(0, 4), limit: Limits.symbolName),
-        !name.isEmpty
-      else { continue }
-      result.append(
-        Symbol(
-          name: name, address: integer(8, 8), size: integer(16, 8), type: letters?[number] ?? entry[at + 4],
-          module: module.name))
-    }
-    return result
-  }
-}
-
-/// The names that modules have, loaded when first asked.
-struct ModuleSymbols: SymbolSource {
-  let table: Lazy<[Symbol]>
-  var origin: String { "kallsyms of the modules" }
-
-  func symbol(named name: String) -> Symbol? { table.value.first { $0.name == name } }
-
-  func symbol(named name: String, module: String) -> Symbol? {
-    table.value.first { $0.name == name && $0.module == module }
-  }
-
-  /// The nearest symbol of the module that `address` is in.
-  func symbol(containing address: UInt64, in module: KernelModule) -> Symbol? {
-    guard let range = module.regions.first(where: { address >= $0.start && address < $0.end }) else { return nil }
-    var best: Symbol?
-    var next = range.end
-    for symbol in table.value
-    where symbol.module == module.name && symbol.address >= range.start && symbol.address < range.end
-      && !symbol.name.hasPrefix("$")
-    {
-      if symbol.address > address {
-        next = min(next, symbol.address)
-      } else if best.map({ $0.address < symbol.address }) ?? true {
-        best = symbol
-      }
-    }
-    return best.map {
-      Symbol(name: $0.name, address: $0.address, size: next - $0.address, type: $0.type, module: $0.module)
-    }
-  }
-
-  func symbol(containing address: UInt64) -> Symbol? { nil }
-  func forEachSymbol(_ body: (Symbol) -> Bool) {
-    for symbol in table.value where !body(symbol) { return }
+    return ModuleKallsyms(
+      of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"), room)
   }
 }

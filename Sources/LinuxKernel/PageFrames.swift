@@ -19,6 +19,7 @@ struct PageFrames: Sendable {
   let space: KernelSpace
   let vmcoreinfo: VMCoreInfo
   let types: KernelTypes
+  let symbols: KernelSymbols
   let pageShift: UInt64
   /// `vmemmap`: where the `struct page` of frame 0 would be, modulo 2^64.
   let base: UInt64
@@ -47,6 +48,7 @@ struct PageFrames: Sendable {
     space = kernel.space
     self.vmcoreinfo = vmcoreinfo
     types = kernel.types
+    symbols = kernel.symbols
     pageShift = shift
     self.size = size
   }
@@ -101,21 +103,41 @@ struct PageFrames: Sendable {
     return nil
   }
 
-  /// The zone by the frames that each spans, on a machine of one node.
+  /// The zone by the frames that each spans, of all nodes; nil where two with different names span it.
   private func zone(ofFrame frame: UInt64) -> String? {
-    guard let node = vmcoreinfo.symbol("contig_page_data"), let zones = vmcoreinfo.offset("pglist_data.node_zones"),
-      let countAt = vmcoreinfo.offset("pglist_data.nr_zones"), let size = vmcoreinfo.size("zone"),
-      let count = space.integer(UInt32.self, at: node &+ UInt64(countAt)), count <= 8,
+    func node(_ name: String) -> UInt64? { types.member(name, of: "pglist_data").map { UInt64($0.offset) } }
+    guard let zones = node("node_zones"), let countAt = node("nr_zones"), let size = types.size(of: "zone"),
       let start = types.member("zone_start_pfn", of: "zone"), let spanned = types.member("spanned_pages", of: "zone"),
       let name = types.member("name", of: "zone")
     else { return nil }
-    for number in 0..<UInt64(count) {
-      let zone = KernelObject(space: space, address: node &+ UInt64(zones) &+ number &* UInt64(size))
-      guard let first = zone.number(start), let length = zone.number(spanned), frame &- first < length,
-        let text = zone.number(name)
-      else { continue }
-      return space.string(at: text, limit: 32)
+    var names: Set<String> = []
+    for node in nodes {
+      guard let count = space.integer(UInt32.self, at: node &+ countAt), count <= 8 else { continue }
+      for number in 0..<UInt64(count) {
+        let zone = KernelObject(space: space, address: node &+ zones &+ number &* UInt64(size))
+        guard let first = zone.number(start), let length = zone.number(spanned), frame &- first < length,
+          let text = zone.number(name).flatMap({ space.string(at: $0, limit: 32) })
+        else { continue }
+        names.insert(text)
+      }
     }
-    return nil
+    return names.count == 1 ? names.first : nil
+  }
+
+  /// The `struct pglist_data` of each node: `contig_page_data` on a kernel for machines of one, else those that
+  /// `node_data` points at. (mm/mm_init.c; mm/numa.c, before 6.12 arch/arm64/mm/numa.c)
+  private var nodes: [UInt64] {
+    if let only = vmcoreinfo.symbol("contig_page_data") { return [only] }
+    guard let table = symbols.symbol(named: "node_data")?.address,
+      let numberAt = types.member("node_id", of: "pglist_data")
+    else { return symbols.symbol(named: "contig_page_data").map { [$0.address] } ?? [] }
+    // MAX_NUMNODES, which a nodemask_t has a bit for; what stands behind the table has other numbers.
+    let most = vmcoreinfo.length("node_data") ?? min(vmcoreinfo.size("nodemask_t") ?? 8, 128) * 8
+    return (0..<UInt64(max(0, min(most, Limits.nodes)))).compactMap { number in
+      guard let node = space.word(at: table &+ number &* 8), node != 0,
+        let own = space.integer(UInt32.self, at: node &+ UInt64(numberAt.offset)), own == UInt32(number)
+      else { return nil }
+      return node
+    }
   }
 }

@@ -38,9 +38,10 @@ extension Kernel {
   ) -> (result: SweepResult, problems: SweepProblems) {
     let map =
       user == nil
-      ? RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress)
+      ? namedRegions
       : RegionMap(nil, image: nil, first: 0)
-    var merger = RangeMerger(map: map, isUser: user != nil, body: body)
+    let whole: Region? = user.map { $0.register == .ttbr0EL2 ? .hypervisor : .user }
+    var merger = RangeMerger(map: map, whole: whole, body: body)
     let result = sweep(range, of: user, &merger)
     merger.flush()
     return (result, merger.problems)
@@ -48,7 +49,7 @@ extension Kernel {
 
   /// The addresses of `region`; nil where this kernel has none, or its layout is not known.
   public func addresses(of region: Region) -> [ClosedRange<UInt64>] {
-    RegionMap(layout.layout, image: imageSpan(), first: regime.firstAddress).pieces
+    namedRegions.pieces
       .filter { $0.region == region }.map { $0.first...$0.last }
   }
 }
@@ -66,7 +67,8 @@ public struct SweepProblems: Hashable, Sendable {
 /// Merges the entries of a sweep into ranges.
 private struct RangeMerger: SweepObserver {
   let map: RegionMap
-  let isUser: Bool
+  /// The region of all that is listed, where it is one.
+  let whole: Region?
   let body: (MappedRange) -> Void
   var current: MappedRange?
   var piece: RegionMap.Piece?
@@ -83,10 +85,10 @@ private struct RangeMerger: SweepObserver {
       return
     }
     flush()
-    if !isUser, piece?.contains(virtual) != true { piece = map.piece(at: virtual) }
+    if whole == nil, piece?.contains(virtual) != true { piece = map.piece(at: virtual) }
     current = MappedRange(
       first: virtual, last: entry.last, physical: physical, level: entry.level, descriptor: entry.descriptor,
-      region: isUser ? .user : piece?.region)
+      region: whole ?? piece?.region)
   }
 
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {

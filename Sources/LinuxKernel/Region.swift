@@ -24,6 +24,8 @@ public enum Region: String, Hashable, Sendable, CaseIterable {
   case guardRegion = "guard"
   /// Used for nothing.
   case hole
+  /// Addresses of KVM's code at EL2, which has tables of its own.
+  case hypervisor
   /// Beyond the width of the tables.
   case notCanonical = "not canonical"
 }

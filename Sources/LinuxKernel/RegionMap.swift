@@ -18,16 +18,21 @@ struct RegionMap: Sendable {
   let pieces: [Piece]
 
   /// Cuts the addresses from `first` on.
-  init(_ layout: AddressLayout?, image: ClosedRange<UInt64>?, first: UInt64) {
+  ///
+  /// - Parameter modules: memory of modules, which has their name where it lies in vmalloc space.
+  init(_ layout: AddressLayout?, image: ClosedRange<UInt64>?, modules: [Range<UInt64>] = [], first: UInt64) {
     var edges: Set<UInt64> = [first]
+    for range in modules { edges.formUnion([range.lowerBound, range.upperBound]) }
     for (_, span) in layout?.regions ?? [] { edges.formUnion([span.start, span.end]) }
     if let image { edges.formUnion([image.lowerBound, image.upperBound &+ 1]) }
     let starts = edges.filter { $0 >= first }.sorted()
     pieces = starts.enumerated().map { index, start in
       let isImage = image?.contains(start) ?? false
+      let region = isImage ? .kernelImage : layout?.region(of: start)
+      let isModule = region == .vmalloc && modules.contains { $0.contains(start) }
       return Piece(
         first: start, last: index + 1 < starts.count ? starts[index + 1] &- 1 : .max,
-        region: isImage ? .kernelImage : layout?.region(of: start))
+        region: isModule ? .modules : region)
     }
   }
 
@@ -45,10 +50,21 @@ struct RegionMap: Sendable {
 
 extension Kernel {
   /// How many tables a pass may read before it is taken to be caught in tables that lead to themselves: each
-  /// true table is a page of memory of its own, but for KASAN's.
+  /// true table is a page of memory of its own that the dump holds, but for KASAN's.
   var tableLimit: Int {
-    let bytes = self.dump.memory.ranges.reduce(UInt64(0)) { $0 &+ ($1.upperBound.rawValue &- $1.lowerBound.rawValue) }
-    return Int(min(bytes >> UInt64(regime.granule.pageShift) &* 4 &+ 4096, UInt64(Limits.sweptTables)))
+    let pages = self.dump.storedBytes >> UInt64(regime.granule.pageShift)
+    return Int(min(pages, UInt64(Limits.sweptTables))) + 4096
+  }
+
+  /// The kernel's addresses by what `resolve` calls them: with KASLR modules lie in vmalloc space, near the image.
+  var namedRegions: RegionMap {
+    let page = regime.granule.size
+    let modules = contents.modules.value.elements.flatMap(\.regions).compactMap { range -> Range<UInt64>? in
+      let start = range.start & ~(page - 1)
+      let (end, overflow) = range.end.addingReportingOverflow(page - 1)
+      return overflow || start >= end & ~(page - 1) ? nil : start..<(end & ~(page - 1))
+    }
+    return RegionMap(layout.layout, image: imageSpan(), modules: modules, first: regime.firstAddress)
   }
 
   /// Shows `observer` all entries of the kernel's tables for `range`.

@@ -33,6 +33,8 @@ public struct Resolution: Sendable {
   public internal(set) var tag: UInt8?
   /// Whether the MMU would have ignored the tag (TCR_EL1.TBI0, TBI1); nil when the dump does not tell.
   public internal(set) var topByteIgnored: Bool?
+  /// Why the answer may be wrong: it rests on tables that look overwritten. nil where nothing says so.
+  public internal(set) var doubt: String?
   /// The leaf that maps it.
   public internal(set) var leaf: Leaf?
   /// Why the page's bytes cannot be read, nil when they can.
@@ -47,6 +49,11 @@ public struct Resolution: Sendable {
   public internal(set) var walk: [WalkStep]?
   /// The tables that were walked.
   public internal(set) var regime: TranslationRegime?
+
+  /// What an address is to the hypervisor, where its tables translated it.
+  public internal(set) var hypervisor: Hypervisor.Address?
+  /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
+  public internal(set) var absentPage: AbsentPage?
 
   /// The physical address.
   public var physical: PhysicalAddress? { leaf?.physical }

@@ -22,8 +22,7 @@ extension Kernel {
     _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
   ) -> (result: SweepResult, problems: SweepProblems) {
     let user = task.flatMap { $0.root.map { userRegime(root: $0) } }
-    let map = RegionMap(
-      user == nil ? layout.layout : nil, image: user == nil ? imageSpan() : nil, first: (user ?? regime).firstAddress)
+    let map = user.map { RegionMap(nil, image: nil, first: $0.firstAddress) } ?? namedRegions
     var seeker = FrameSeeker(physical: physical, map: map, task: task, body: body)
     let result = sweep(of: user, &seeker)
     return (result, seeker.problems)

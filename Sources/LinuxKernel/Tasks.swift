@@ -31,13 +31,13 @@ public struct KernelTask: Sendable {
 struct TaskReader: Sendable {
   let space: KernelSpace
   private let types: KernelTypes
-  private let tasks: TypeMember
+  let tasks: TypeMember
   private let pid: TypeMember
   private let tgid: TypeMember
-  private let comm: TypeMember
+  let comm: TypeMember
   private let stack: TypeMember?
   private let mm: TypeMember?
-  private let cpu: TypeMember?
+  let cpu: TypeMember?
   private let state: TypeMember?
   private let exitState: TypeMember?
   private let signal: TypeMember?
@@ -78,38 +78,45 @@ struct TaskReader: Sendable {
     let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
     result.notes = links.notes
     var seen: Set<UInt64> = []
+    var left = Limits.listElements
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
       var members = [leader]
       if let signal, let threadNode, let threadHead,
         let group = KernelObject(space: space, address: leader).number(signal), group != 0
       {
-        let threads = space.list(at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))")
+        let threads = space.list(
+          at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))", limit: left)
         members += threads.elements.map { $0 &- UInt64(threadNode.offset) }
-        result.notes += threads.notes
+        left -= threads.elements.count
+        result.note(threads.notes)
       }
       for address in members where seen.insert(address).inserted {
         if let task = task(at: address) {
           result.elements.append(task)
         } else {
-          result.notes.append("the task at \(hex(address)) cannot be read")
+          result.note("the task at \(hex(address)) cannot be read, or is damaged")
         }
       }
     }
     return result
   }
 
-  /// The task whose structure is at `address`; nil where it cannot be read.
+  /// `PID_MAX_LIMIT` (include/linux/threads.h): no task has a higher number.
+  private static let highestPID: Int64 = 4 << 20
+
+  /// The task whose structure is at `address`; nil where it cannot be read, or is none.
   func task(at address: UInt64) -> KernelTask? {
     let object = KernelObject(space: space, address: address)
-    guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm) else {
-      return nil
-    }
+    guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm),
+      (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
+    else { return nil }
     let memory = object.number(mm).flatMap { $0 == 0 ? nil : $0 }
     let details = memory.map { KernelObject(space: space, address: $0) }
     let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
     return KernelTask(
       structure: address, pid: Int(number), tgid: Int(group), comm: name,
-      cpu: object.number(cpu).flatMap { Int(exactly: $0) }, state: letter(object), stack: object.number(stack) ?? 0,
+      cpu: object.number(cpu).flatMap { $0 < UInt64(Limits.cpus) ? Int($0) : nil }, state: letter(object),
+      stack: object.number(stack) ?? 0,
       mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
   }
 
@@ -131,13 +138,17 @@ extension Kernel {
 extension KernelContents {
   static func tasks(_ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
-      return Listing(notes: ["the type task_struct is not known: give --vmlinux, or a kernel with BTF"])
+      return Listing(notes: ["the type task_struct is not known: \(KernelTypes.advice)"])
     }
     guard let first = symbols.symbol(named: "init_task")?.address else {
-      return Listing(notes: ["no symbol names init_task, where the list of tasks begins; give --vmlinux"])
+      return Listing(notes: [
+        "init_task, where the list of tasks begins, has no name and was not recognised; give --vmlinux or --system-map"
+      ])
     }
     guard reader.task(at: first)?.pid == 0 else {
-      return Listing(notes: ["what the symbols call init_task, at \(hex(first)), is no task; give the right --vmlinux"])
+      return Listing(notes: [
+        "what the symbols call init_task, at \(hex(first)), is no task or not in the dump; give the right --vmlinux"
+      ])
     }
     return reader.all(first: first)
   }

@@ -13,7 +13,11 @@ import Bytes
 public struct VMCoreInfo: Sendable {
   /// The text as it stands in the note.
   public let text: [UInt8]
+  /// Who says so: "VMCOREINFO", or what stands in for it.
+  public let origin: String
   private let lines: [Line]
+  /// How lines that the kernel did not write were learnt, by key.
+  private let derivations: [String: String]
 
   private struct Line: Sendable {
     var key: Range<Int>
@@ -22,7 +26,14 @@ public struct VMCoreInfo: Sendable {
 
   /// Splits `text` into lines. Lines without `=` are skipped; the text ends at its first NUL.
   public init(_ text: [UInt8]) {
+    self.init(text, origin: "VMCOREINFO", derivations: [:])
+  }
+
+  /// The same for a text that was put together from what is known otherwise: `derivations` says of each key how.
+  init(_ text: [UInt8], origin: String, derivations: [String: String]) {
     self.text = text
+    self.origin = origin
+    self.derivations = derivations
     var lines: [Line] = []
     let limit = min(text.firstIndex(of: 0) ?? text.count, Limits.vmcoreinfoBytes)
     var start = 0
@@ -46,16 +57,19 @@ public struct VMCoreInfo: Sendable {
     return String(decoding: text[line.value], as: UTF8.self)
   }
 
+  /// Where the line `key` is from, in words.
+  func source(_ key: String) -> String { derivations[key] ?? "\(origin) \(key)" }
+
   /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
   public func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
   /// `SYMBOL(name)`: an address, or for arrays and `vmemmap` the value itself.
   public func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
   /// `OFFSET(structure.member)` in bytes.
-  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap { Int($0) } }
+  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap(Self.parseSize) }
   /// `SIZE(type)` in bytes.
-  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap { Int($0) } }
+  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap(Self.parseSize) }
   /// `LENGTH(array)` in elements.
-  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap { Int($0) } }
+  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap(Self.parseSize) }
   /// `KERNELOFFSET`: how far KASLR moved the image from its link address, in bytes.
   public var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
   /// `OSRELEASE`, as `uname -r` prints it.
@@ -67,6 +81,11 @@ public struct VMCoreInfo: Sendable {
   /// `CRASHTIME` in seconds since 1970; only in a dump that the crash kernel wrote.
   public var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
 
+  /// Whether there are lines that describe types.
+  var hasTypes: Bool {
+    lines.contains { text[$0.key].starts(with: "OFFSET(".utf8) || text[$0.key].starts(with: "SIZE(".utf8) }
+  }
+
   /// The names in `SYMBOL(...)` lines with their values.
   public var symbols: [(name: String, value: UInt64)] {
     let prefix = "SYMBOL(".utf8
@@ -76,6 +95,11 @@ public struct VMCoreInfo: Sendable {
       guard let value = Self.parseHex(String(decoding: text[line.value], as: UTF8.self)) else { return nil }
       return (String(decoding: name, as: UTF8.self), value)
     }
+  }
+
+  /// A size or an offset that a structure can have.
+  private static func parseSize(_ text: String) -> Int? {
+    Int(text).flatMap { (0...Limits.structureBytes).contains($0) ? $0 : nil }
   }
 
   private static func parseHex(_ text: String) -> UInt64? {

@@ -33,11 +33,11 @@ enum VMLinuxMatch {
     return words.count > 2 && words[0] == "Linux" && words[1] == "version" ? String(words[2]) : nil
   }
 
-  /// The symbols of `vmlinux`, where the dump's kernel has them: moved by what `_stext` tells, or by
-  /// KERNELOFFSET.
+  /// The symbols of `vmlinux`, where the dump's kernel has them: moved by what the root table tells, which is
+  /// known by whatever way the kernel was found, or `_stext`, or KERNELOFFSET.
   static func symbols(_ vmlinux: ELFImage, _ vmcoreinfo: VMCoreInfo?) throws(LocatedError) -> ELFSymbolTable {
     let unmoved = try ELFSymbolTable(vmlinux, slide: 0)
-    for name in ["_stext", "swapper_pg_dir"] {
+    for name in ["swapper_pg_dir", "_stext"] {
       if let real = vmcoreinfo?.symbol(name), let linked = unmoved.symbol(named: name) {
         return try ELFSymbolTable(unmoved, slide: real &- linked.address)
       }

@@ -35,43 +35,60 @@ struct VmallocReader: Sendable {
     func area(_ name: String) -> TypeMember? { types.member(name, of: "vmap_area") }
     func vm(_ name: String) -> TypeMember? { types.member(name, of: "vm_struct") }
     var result = Listing<VmallocArea>()
-    guard let link = area("list"), let start = area("va_start"), let end = area("va_end"), let pointer = area("vm")
+    guard let link = area("list"), let start = area("va_start"), let last = area("va_end"), let pointer = area("vm")
     else {
-      result.notes.append("the type vmap_area is not known: give --vmlinux, or a kernel with BTF")
+      result.notes.append("the type vmap_area is not known: \(KernelTypes.advice)")
       return result
     }
     let structure = (
       address: vm("addr"), size: vm("size"), flags: vm("flags"), pages: vm("nr_pages"), physical: vm("phys_addr"),
       caller: vm("caller")
     )
+    // Until 5.3 a flag, VM_VM_AREA, said whether there is one (688fcbfc06e4).
+    let oldFlags = area("subtree_max_size") == nil ? area("flags") : nil
     var links: [UInt64] = []
-    if let head = symbol("vmap_area_list") {
+    if let heads = nodes(symbol) {
+      for head in heads {
+        let list = space.list(at: head, named: "vmap_nodes[].busy", limit: Limits.listElements - links.count)
+        links += list.elements
+        result.note(list.notes)
+      }
+    } else if let head = symbol("vmap_area_list") {
       let list = space.list(at: head, named: "vmap_area_list")
       links = list.elements
       result.notes += list.notes
-    } else if let heads = nodes(symbol) {
-      for head in heads {
-        let list = space.list(at: head, named: "vmap_nodes[].busy")
-        links += list.elements
-        result.notes += list.notes
-      }
     } else {
       result.notes.append(
-        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; give --vmlinux")
+        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; "
+          + "give --vmlinux or --system-map")
       return result
     }
     for at in links {
       let object = KernelObject(space: space, address: at &- UInt64(link.offset))
-      guard let first = object.number(start), let last = object.number(end), let vm = object.number(pointer) else {
-        result.notes.append("the area at \(hex(object.address)) cannot be read")
+      guard let first = object.number(start), let last = object.number(last), let vm = object.number(pointer) else {
+        result.note("the area at \(hex(object.address)) cannot be read")
+        continue
+      }
+      guard first < last else {
+        result.note("the area at \(hex(object.address)) is damaged")
         continue
       }
       let details = KernelObject(space: space, address: vm)
-      guard vm != 0, let address = details.number(structure.address), let size = details.number(structure.size),
+      let isMapRAM = vm == 0 || oldFlags.flatMap { object.number($0) }.map { $0 & 4 == 0 } ?? false
+      guard !isMapRAM, let address = details.number(structure.address), let size = details.number(structure.size),
         address == first
       else {
+        if !isMapRAM {
+          result.note("what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
+        }
         result.elements.append(
-          VmallocArea(start: first, end: last, caller: nil, flags: ["vm_map_ram"], pages: nil, physical: nil))
+          VmallocArea(
+            start: first, end: last, caller: nil, flags: isMapRAM ? ["vm_map_ram"] : [], pages: nil, physical: nil))
+        continue
+      }
+      let (end, overflow) = address.addingReportingOverflow(size)
+      guard size > 0, !overflow else {
+        result.note("the area at \(hex(object.address)) ends before it begins: it is damaged")
         continue
       }
       let flags = details.number(structure.flags) ?? 0
@@ -79,7 +96,7 @@ struct VmallocReader: Sendable {
       let physical = details.number(structure.physical) ?? 0
       result.elements.append(
         VmallocArea(
-          start: address, end: address &+ size, caller: details.number(structure.caller),
+          start: address, end: end, caller: details.number(structure.caller),
           flags: Self.flagNames.filter { flags & $0.0 != 0 }.map(\.1), pages: pages > 0 ? pages : nil,
           physical: physical > 0 || flags & 1 != 0 ? physical : nil))
     }
@@ -89,9 +106,9 @@ struct VmallocReader: Sendable {
 
   /// The heads of the lists of busy areas, one for each node.
   private func nodes(_ symbol: (String) -> UInt64?) -> [UInt64]? {
-    guard let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
-      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16,
-      let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node")
+    guard let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node"),
+      let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
+      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16
     else { return nil }
     return (0..<UInt64(count)).map { base &+ $0 &* UInt64(size) &+ UInt64(head.offset) }
   }

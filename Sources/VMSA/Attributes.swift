@@ -11,11 +11,15 @@ public struct Attributes: Hashable, Sendable {
   public let descriptor: Descriptor
   /// What the tables above forbid.
   public let tables: TableAttributes
+  /// Whether the tables serve one exception level alone, as those of EL2 without VHE do: bit 54 is then XN,
+  /// AP[1] is RES1 and bit 53 is RES0. (Arm ARM D8.4, regimes with a single VA range)
+  public let isSingleRange: Bool
 
   /// Combines a leaf with the tables above it.
-  @inlinable public init(_ descriptor: Descriptor, tables: TableAttributes = []) {
+  @inlinable public init(_ descriptor: Descriptor, tables: TableAttributes = [], isSingleRange: Bool = false) {
     self.descriptor = descriptor
     self.tables = tables
+    self.isSingleRange = isSingleRange
   }
 
   @inlinable func bit(_ number: UInt64) -> Bool { descriptor.rawValue &>> number & 1 == 1 }
@@ -24,14 +28,17 @@ public struct Attributes: Hashable, Sendable {
   @inlinable public var isWritable: Bool {
     (!bit(7) || isDirtyBitModified) && !tables.contains(.readOnly)
   }
-  /// AP[1] (bit 6): EL0 may access it.
-  @inlinable public var isUser: Bool { bit(6) && !tables.contains(.noAccessEL0) }
+  /// AP[1] (bit 6): EL0 may access it. Never so where EL0 has no part in the tables.
+  @inlinable public var isUser: Bool { bit(6) && !isSingleRange && !tables.contains(.noAccessEL0) }
   /// PXN (bit 53) clear here and above. A page that EL0 may write is never executed at EL1 (Arm ARM D8.4.3).
   @inlinable public var isExecutableEL1: Bool {
-    !bit(53) && !tables.contains(.noExecuteEL1) && !(isUser && isWritable)
+    !isSingleRange && !bit(53) && !tables.contains(.noExecuteEL1) && !(isUser && isWritable)
   }
   /// UXN (bit 54) clear here and above.
-  @inlinable public var isExecutableEL0: Bool { !bit(54) && !tables.contains(.noExecuteEL0) }
+  @inlinable public var isExecutableEL0: Bool { !isSingleRange && isExecutableByBit54 }
+  /// XN (bit 54) clear here and above, in tables of EL2 alone.
+  @inlinable public var isExecutableEL2: Bool { isSingleRange && isExecutableByBit54 }
+  @inlinable var isExecutableByBit54: Bool { !bit(54) && !tables.contains(.noExecuteEL0) }
   /// AF (bit 10): accessed since it was mapped.
   @inlinable public var isAccessed: Bool { bit(10) }
   /// nG (bit 11) clear: one entry for every ASID.

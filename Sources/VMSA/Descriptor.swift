@@ -31,6 +31,12 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
     }
   }
 
+  /// Whether this is a table entry as Linux writes it: of the attributes it has at most AF (FEAT_HAFT) and the
+  /// restrictions in bits 63:59. No leaf of the kernel's looks so: each has UXN.
+  /// (PMD_TYPE_TABLE, PMD_TABLE_PXN, PMD_TABLE_UXN, arch/arm64/include/asm/pgtable-hwdef.h)
+  @inlinable @inline(__always)
+  public var isPlainTable: Bool { rawValue & 0x07fc_0000_0000_0bff == 3 }
+
   /// Bits 63:59 of a table descriptor, which restrict everything below it.
   @inlinable public var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
 }

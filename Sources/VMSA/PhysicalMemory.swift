@@ -13,6 +13,8 @@ public enum Absence: UInt8, Hashable, Sendable {
   case damaged
   /// It belongs to a part of a split dump that was not given.
   case inMissingPart
+  /// The file could not be read there: its disk or its network failed.
+  case unreadable
 }
 
 /// A read of physical memory that failed: why, and from where on.

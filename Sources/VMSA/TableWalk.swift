@@ -205,7 +205,7 @@ extension TranslationRegime {
         return .mapped(
           Leaf(
             physical: base &+ offset, level: level, shift: shift,
-            attributes: Attributes(descriptor, tables: tables)))
+            attributes: Attributes(descriptor, tables: tables, isSingleRange: register.isSingleRange)))
       }
     }
   }

@@ -43,6 +43,8 @@ public struct TranslationRegime: Hashable, Sendable {
 
     /// Whether it translates addresses with bit 55 set.
     @inlinable public var isUpperHalf: Bool { self == .ttbr1EL1 }
+    /// Whether the tables serve one exception level alone: those of EL2 without VHE.
+    @inlinable public var isSingleRange: Bool { self == .ttbr0EL2 }
   }
 
   /// Describes a set of tables.

@@ -26,6 +26,9 @@ struct DumpOptions: ParsableArguments {
   @Flag(help: "Print one JSON object a line.")
   var json = false
 
+  @Flag(help: "On a terminal, show the output by the program that PAGER names, else by less.")
+  var pager = false
+
   @Option(help: ArgumentHelp("Instead of what the dump says: VA_BITS.", valueName: "bits"))
   var vaBits: VAWidth?
 
@@ -47,9 +50,20 @@ struct DumpOptions: ParsableArguments {
     help: ArgumentHelp("Keep up to this much decompressed memory, such as 64M.", valueName: "size"))
   var cacheSize: ByteSize?
 
+  @Flag(help: "Read the dump instead of mapping it, as from a network mount that may fail.")
+  var noMmap = false
+
+  /// Whether nothing is said of how to open the dump.
+  var isPlain: Bool {
+    vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
+      && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
+      && !noMmap
+  }
+
   /// Opens the dump.
   func open() throws -> DumpFile {
-    try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize)
+    BusError.install(dump)
+    return try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize, isMapped: !noMmap)
   }
 
   /// Contradictions are told before anything is opened.
@@ -92,16 +106,23 @@ struct DumpOptions: ParsableArguments {
   }
 }
 
-extension Kernel {
-  /// The tables that a `--ttbr0` option says; an error ends the command.
-  func userTables(_ option: String) throws -> TranslationRegime {
-    switch userRegime(option) {
-    case .success(let regime): return regime
-    case .failure(let failure):
-      Diagnostics.report("\(dump.path): --ttbr0 \(option): \(failure.message)")
-      throw ExitCode.notFound
-    }
+/// Which tables translate addresses of the lower half.
+struct TablesOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Use the tables of user space of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+  var ttbr0: String?
+
+  @Flag(help: "Use the tables of the hypervisor (KVM without VHE), for its addresses.")
+  var el2 = false
+
+  /// Contradictions are told before anything is opened.
+  func validate() throws {
+    if el2, ttbr0 != nil { throw ValidationError("--el2 and --ttbr0 exclude each other.") }
   }
+
+  /// The option as it was given; nil where none was.
+  var given: String? { ttbr0.map { "--ttbr0 \($0)" } ?? (el2 ? "--el2" : nil) }
 }
 
 /// A number on the command line: hex with 0x, else decimal.
@@ -155,14 +176,17 @@ struct Queries: ParsableArguments {
   var arguments: [String] = []
 
   /// Calls `body` with each query in turn. Answers are written out before the process waits for input.
-  func forEach(_ output: Output, _ body: (String) throws -> Void) rethrows {
+  func forEach(_ session: Session, _ body: (String) throws -> Void) throws {
     for argument in arguments.isEmpty ? ["-"] : arguments {
       guard argument == "-" else {
         try body(argument)
         continue
       }
-      var lines = InputLines()
-      while let line = lines.next(beforeWaiting: { output.flush() }) { try body(line) }
+      guard session.readsQueries else {
+        throw ValidationError("Give the queries as arguments: here standard input holds the commands")
+      }
+      var lines = InputLines(limit: Limits.queryBytes)
+      while let line = lines.next(beforeWaiting: { session.output.flush() }) { try body(line.text) }
     }
   }
 }

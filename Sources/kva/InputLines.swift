@@ -3,26 +3,52 @@ import KernelVA
 
 /// The lines of standard input, as they come.
 struct InputLines: ~Copyable {
+  /// A line without its end, and without blanks around it.
+  struct Line {
+    /// Its bytes.
+    var bytes: ArraySlice<UInt8>
+    /// Whether it was longer than the limit: what went beyond it is lost.
+    var isCut = false
+    /// As text.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+  }
+
+  private let limit: Int
   private var buffer: [UInt8] = []
   private var start = 0
   private var isAtEnd = false
+  private var isSkipping = false
 
-  /// The next line without its end, or nil at the end of the input. `beforeWaiting` is called whenever no
-  /// whole line is at hand, so that answers go out before the process blocks.
-  mutating func next(beforeWaiting: () -> Void) -> String? {
+  /// - Parameter limit: the longest line, in bytes.
+  init(limit: Int) { self.limit = limit }
+
+  /// The next line, or nil at the end of the input. `beforeWaiting` is called whenever no whole line is at
+  /// hand, so that answers go out before the process blocks.
+  mutating func next(beforeWaiting: () -> Void) -> Line? {
     var searched = start
     while true {
       if let end = buffer[searched...].firstIndex(of: UInt8(ascii: "\n")) {
-        defer { start = end + 1 }
-        return Self.line(buffer[start..<end])
+        let line = buffer[start..<end]
+        start = end + 1
+        if !isSkipping { return Self.trimmed(line.prefix(limit), isCut: line.count > limit) }
+        isSkipping = false
+        searched = start
+        continue
       }
-      searched = buffer.count
-      if isAtEnd || buffer.count - start > Limits.queryBytes {
+      if isAtEnd {
+        guard start < buffer.count, !isSkipping else { return nil }
         defer { start = buffer.count }
-        return start < buffer.count ? Self.line(buffer[start...]) : nil
+        return Self.trimmed(buffer[start...].prefix(limit), isCut: buffer.count - start > limit)
+      }
+      if isSkipping { start = buffer.count }
+      if buffer.count - start > limit {
+        // The rest of the line, up to its end, is passed over.
+        isSkipping = true
+        defer { start = buffer.count }
+        return Self.trimmed(buffer[start...].prefix(limit), isCut: true)
       }
       beforeWaiting()
-      searched -= start
+      searched = buffer.count - start
       buffer.removeFirst(start)
       start = 0
       fill()
@@ -43,11 +69,11 @@ struct InputLines: ~Copyable {
     buffer.removeLast(chunk - max(0, count))
   }
 
-  /// A line as text, blanks around it and a carriage return taken off.
-  private static func line(_ bytes: ArraySlice<UInt8>) -> String {
+  /// A line with blanks around it and a carriage return taken off.
+  private static func trimmed(_ bytes: ArraySlice<UInt8>, isCut: Bool) -> Line {
     var bytes = bytes
     while let last = bytes.last, last <= 0x20 { bytes.removeLast() }
     while let first = bytes.first, first <= 0x20 { bytes.removeFirst() }
-    return String(decoding: bytes, as: UTF8.self)
+    return Line(bytes: bytes, isCut: isCut)
   }
 }

@@ -21,8 +21,28 @@ struct Kva: ParsableCommand {
     subcommands: [
       InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
       LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self,
+      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
+      BatchCommand.self, ShellCommand.self,
     ])
+
+  /// Without a command: what there is to begin with.
+  func run() {
+    let output = Output()
+    output.text(
+      """
+      kva says what any virtual address in an arm64 Linux crash dump is.
+
+        kva info DUMP               what the dump is, and which kernel is in it
+        kva resolve DUMP ADDRESS    where an address leads, by the tables in the dump; a symbol will do
+        kva identify DUMP ADDRESS   what lies there
+        kva report DUMP             why the kernel died, and what is wrong with it
+        kva shell DUMP              all of it at a prompt
+
+      'kva --help' lists every command, 'kva COMMAND --help' and kva-COMMAND(1) tell how one is used.
+
+      """)
+    output.flush()
+  }
 
   /// Parses the arguments and runs the command; every error ends as one line and an exit status.
   static func main() {
@@ -43,8 +63,8 @@ struct Kva: ParsableCommand {
 extension Kva {
   /// The command that `arguments` name, with its values.
   ///
-  /// One command by itself is parsed in half the time that it takes as one of all; what is no call of a command
-  /// in order (help, an error, a completion) is left to the whole parser.
+  /// One command by itself is parsed in less than one of all; what is no call of a command in order (help, an
+  /// error, a completion) is left to the whole parser.
   static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
     if let name = arguments.first,
       let command = configuration.subcommands.first(where: {
@@ -56,6 +76,10 @@ extension Kva {
     }
     return try parseAsRoot(arguments)
   }
+
+  /// The number of the JSON that kva-json(5) describes: it grows when a field changes its meaning, which adding
+  /// one does not.
+  static let schema = 1
 }
 
 /// The version that `--version` prints.

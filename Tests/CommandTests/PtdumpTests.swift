@@ -136,10 +136,11 @@ import Testing
       try AuditedKernel().write(to: path)
       func lines(_ arguments: [String]) throws -> [String] { try Kva.run(["ptdump", path] + arguments).lines }
       let all = try lines([])
-      // Text, read-only data, data; the linear map's two kinds; vmalloc's page, its contiguous ones, the device.
-      #expect(all.count == 9)
+      // The linear map's two kinds; text, read-only data, data, the root table; vmalloc's page, the device, the
+      // contiguous ones; vmemmap.
+      #expect(all.count == 10)
       #expect(try lines(["--range", "0xffff000000000000-0xffff800000000000"]) == Array(all.prefix(2)))
-      #expect(try lines(["--region", "kernel image"]) == Array(all[2..<5]))
+      #expect(try lines(["--region", "kernel image"]) == Array(all[2..<6]))
       #expect(try lines(["--region", "vmemmap"]) == Array(all.suffix(1)))
       #expect(try lines(["--range", "ffff800010000000-ffff800010001000"]).count == 1)
       #expect(try lines(["--range", "0xfffffc0000000000-0"]) == Array(all.suffix(1)))
@@ -148,7 +149,7 @@ import Testing
       #expect(try Kva.run(["ptdump", path, "--format", "kernel", "--json"]).status == 64)
       // The kernel's own tables read as those of user space.
       let user = try Kva.run(["ptdump", path, "--ttbr0", "0x40100000", "--json"]).objects()
-      #expect(user.count == 9)
+      #expect(user.count == 10)
       #expect(user.first?["start"] as? String == "0x0")
       #expect(user.allSatisfy { $0["region"] as? String == "user" })
     }

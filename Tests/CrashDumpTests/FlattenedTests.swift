@@ -14,7 +14,7 @@ import VMSA
   private func unflattened(_ writer: FlattenedWriter, cutTo size: Int? = nil) throws -> [UInt8]? {
     let file = writer.bytes()
     return try withFiles(["flat": Array(file[..<(size ?? file.count)])]) { folder in
-      let flat = try FlattenedFile(MappedFile(path: folder + "/flat"))
+      let flat = try FlattenedFile(.mapped(MappedFile(path: folder + "/flat")))
       return flat.bytes(0..<flat.byteCount, limit: 1 << 30)
     }
   }
@@ -109,7 +109,7 @@ import VMSA
     records.append(Record(3, [1]))
     let expected = FlattenedWriter.replay(records)
     try withFiles(["flat": FlattenedWriter(records).bytes()]) { folder in
-      let flat = try FlattenedFile(MappedFile(path: folder + "/flat"))
+      let flat = try FlattenedFile(.mapped(MappedFile(path: folder + "/flat")))
       #expect(flat.byteCount == UInt64(expected.count))
       #expect(flat.bytes(0..<flat.byteCount, limit: 1 << 30) == expected)
       let starts = (0..<200).map { _ in Int(generator.next() % UInt64(expected.count)) }
@@ -171,13 +171,17 @@ import VMSA
     #expect(try unflattened(FlattenedWriter(empty + [good] + empty)) == [1, 2, 3])
     #expect(error(FlattenedWriter(empty))?.kind == .truncated)
     #expect(error(FlattenedWriter([]))?.kind == .truncated)
-    // The last byte that a record may have.
-    let far = FlattenedWriter([good, Record(.max - 1, [7])])
-    try withFiles(["flat": far.bytes()]) { folder in
-      let flat = try FlattenedFile(MappedFile(path: folder + "/flat"))
-      #expect(flat.byteCount == UInt64(Int64.max))
-      #expect(flat.bytes((flat.byteCount - 1)..<flat.byteCount, limit: 1) == [7])
-      #expect(flat.bytes(0..<flat.byteCount, limit: .max) == nil)
+    // A gap of a gibibyte is read as zeros; one that is larger was never written.
+    let end: Int64 = 1 << 30 + 3
+    try withFiles(["flat": FlattenedWriter([good, Record(end, [7])]).bytes()]) { folder in
+      let flat = try FlattenedFile(.mapped(MappedFile(path: folder + "/flat")))
+      #expect(flat.byteCount == UInt64(end) + 1)
+      #expect(flat.bytes(UInt64(end - 1)..<flat.byteCount, limit: 2) == [0, 7])
+      #expect(flat.bytes(0..<flat.byteCount, limit: 1 << 20) == nil)
+    }
+    for far in [end + 1, 1 << 50, .max - 1] as [Int64] {
+      let error = error(FlattenedWriter([good, Record(far, [7])]))
+      #expect(error?.kind == .malformed && error?.message.contains("unwritten") == true, "\(far)")
     }
   }
 

@@ -95,6 +95,7 @@ import Testing
         #expect(range.lowerBound == end)
         end = range.upperBound
         if isSet { runs.append(range) }
+        return true
       }
       #expect(end == UInt64(count))
       #expect(runs == expected)

@@ -99,17 +99,20 @@ enum Sample {
     typedef long both;
     """
 
-  /// What makes the compiler describe each type, and write where a set bit field lies.
-  static var uses: String {
-    var text = """
-      struct item v1; struct holder v2; holder_t v3; alias_of_alias *v4; union choice v5; struct tight v6;
-      struct bits v7; table_t v8; struct both v9; both v10; counter_t v11; enum mode v12;
-      int function(int x) {
-        return x +
-          v12;
-      }
+  /// What makes the compiler describe each type.
+  static let plainUses = """
+    struct item v1; struct holder v2; holder_t v3; alias_of_alias *v4; union choice v5; struct tight v6;
+    struct bits v7; table_t v8; struct both v9; both v10; counter_t v11; enum mode v12;
+    int function(int x) {
+      return x +
+        v12;
+    }
 
-      """
+    """
+
+  /// The same, and what makes it write where a set bit field lies.
+  static var uses: String {
+    var text = plainUses
     for field in bitFields {
       text +=
         "__attribute__((section(\".probe.\(field.path)\"))) struct bits probe_\(field.path) = { .\(field.path) = -1 };\n"

@@ -9,7 +9,7 @@
 ///     09000000            ffff800010002000    a device's registers
 ///     40210000-4021ffff   ffff800010010000    sixteen contiguous pages of vmalloc
 ///     40300000-4030ffff   fffffc0000000000    vmemmap
-///     40100000                                swapper_pg_dir; the other tables from 40110000 on
+///     40100000            ffff800008100000    swapper_pg_dir; the other tables from 40110000 on
 public struct AuditedKernel: Sendable {
   /// Where RAM begins.
   public static let ram: UInt64 = 0x4000_0000
@@ -47,6 +47,8 @@ public struct AuditedKernel: Sendable {
     "OFFSET(uts_namespace.name)=0", "NUMBER(MAX_PHYSMEM_BITS)=44", "SIZE(page)=64", "OFFSET(page._mapcount)=48",
     "OFFSET(page.private)=40", "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-129",
   ]
+  /// The registers of its one CPU: x0 to x30, sp, pc, pstate.
+  public var registers: [UInt64] = []
   /// Words of RAM besides the tables, by their address.
   public var memory: [UInt64: UInt64] = [:]
   /// Where the ELF file ends instead of where it should.
@@ -64,6 +66,7 @@ public struct AuditedKernel: Sendable {
       writer.map(
         Self.linear + page << 12, to: Self.ram + page << 12, attributes: page < 32 ? Self.readOnly : Self.data)
     }
+    writer.map(Self.text + 0x10_0000, to: 0x4010_0000, attributes: Self.data)
     writer.map(Self.vmalloc, to: 0x4020_0000, attributes: Self.data)
     writer.map(Self.device, to: 0x0900_0000, attributes: Self.data | Self.deviceType)
     for page in 0..<16 {
@@ -107,7 +110,7 @@ public struct AuditedKernel: Sendable {
     for page in writer.pages { put(page.address, page.bytes) }
     for (address, word) in memory { put(address, [UInt8](little: word)) }
     let notes =
-      CoreWriter.prstatus(pid: 1, registers: [])
+      CoreWriter.prstatus(pid: 1, registers: registers)
       + CoreWriter.vmcoreinfo(vmcoreinfo.joined(separator: "\n") + "\n")
     ram.removeLast(Int(bytesFiltered))
     let segment = CoreWriter.Segment(Self.ram, ram, memorySize: Self.ramSize)

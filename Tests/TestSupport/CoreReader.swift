@@ -32,13 +32,18 @@ public struct CoreReader {
     }
   }
 
-  /// `count` bytes at physical `address`; nil where no segment holds all of them.
-  public func bytes(_ address: UInt64, _ count: Int) throws -> [UInt8]? {
+  /// Where the file has the `count` bytes at physical `address`; nil where no segment holds all of them.
+  public func offset(_ address: UInt64, _ count: Int) -> UInt64? {
     for segment in segments
     where address >= segment.physical && address - segment.physical + UInt64(count) <= segment.fileSize {
-      return try Self.read(file, segment.offset + address - segment.physical, count)
+      return segment.offset + address - segment.physical
     }
     return nil
+  }
+
+  /// `count` bytes at physical `address`; nil where no segment holds all of them.
+  public func bytes(_ address: UInt64, _ count: Int) throws -> [UInt8]? {
+    try offset(address, count).map { try Self.read(file, $0, count) }
   }
 
   /// The word at physical `address`.

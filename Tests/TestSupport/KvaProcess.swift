@@ -49,8 +49,21 @@ public enum Kva {
     try ChildProcess.run(path, arguments, input: Data(input.utf8), limit: limit)
   }
 
+  /// Runs `kva` with bytes that need not be text as its standard input.
+  public static func run(_ arguments: [String], input: [UInt8], limit: Double = 120) throws -> ProcessResult {
+    try ChildProcess.run(path, arguments, input: Data(input), limit: limit)
+  }
+
   /// The built binary.
-  static let path = Checkout.products.appendingPathComponent("kva").path
+  public static let path = Checkout.products.appendingPathComponent("kva").path
+}
+
+/// A script of bash.
+public enum Program {
+  /// Runs `script` with `arguments` as $1 and so on.
+  public static func run(_ script: String, _ arguments: [String], limit: Double = 120) throws -> ProcessResult {
+    try ChildProcess.run("/usr/bin/env", ["bash", "-c", script, "bash"] + arguments, limit: limit)
+  }
 }
 
 /// A process that is not the test's own.

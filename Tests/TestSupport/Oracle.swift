@@ -24,6 +24,10 @@ public struct Facts: Decodable, Sendable {
   public let release: String
   /// The notes of the dump: "OWNER/0xTYPE".
   public let notes: [String]
+  /// Whether the kernel was hidden from user space.
+  public let hasKPTI: Bool
+  /// The exception level of the kernel: "EL1", or "EL2 ..." under VHE.
+  public let kernelAt: String
 
   private enum CodingKeys: String, CodingKey {
     case pageSize = "page_size"
@@ -35,6 +39,8 @@ public struct Facts: Decodable, Sendable {
     case physOffset = "PHYS_OFFSET"
     case kimageVoffset = "kimage_voffset"
     case swapperPgDir = "swapper_pg_dir"
+    case hasKPTI = "KPTI"
+    case kernelAt = "kernel_at"
     case release, notes
   }
 
@@ -55,6 +61,8 @@ public struct Facts: Decodable, Sendable {
     swapperPgDir = try address(.swapperPgDir)
     release = try fields.decode(String.self, forKey: .release)
     notes = try fields.decode([String].self, forKey: .notes)
+    hasKPTI = try fields.decode(Bool.self, forKey: .hasKPTI)
+    kernelAt = try fields.decode(String.self, forKey: .kernelAt)
   }
 }
 
@@ -133,6 +141,8 @@ public struct MMUOracle: Decodable, Sendable {
   public struct Group: Decodable, Sendable {
     /// What was asked, in words.
     public let what: String
+    /// The CPU.
+    public let cpu: Int
     /// "EL0", "EL1" or "EL2".
     public let EL: String
     /// The answers.
@@ -148,6 +158,11 @@ public struct MMUOracle: Decodable, Sendable {
 
   /// Kernel addresses asked on a CPU in the kernel with something in their top byte.
   public var taggedSamples: [MMUSample] { asked.filter(\.hasTag) }
+
+  /// Addresses of user space asked on CPUs at EL0, by the CPU. The answers include whether EL0 may access.
+  public var userSamples: [(cpu: Int, samples: [MMUSample])] {
+    sets.filter { $0.what.hasPrefix("user addresses") }.map { ($0.cpu, $0.samples) }
+  }
 
   private var asked: [MMUSample] {
     sets.filter { $0.what.hasPrefix("kernel addresses, CPU at EL") }.flatMap(\.samples)

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva audit`: what no healthy kernel has in its tables.
-struct AuditCommand: ParsableCommand {
+struct AuditCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",
     abstract: "Look through the kernel's tables for mappings that no healthy kernel has.",
@@ -15,11 +15,9 @@ struct AuditCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let report = kernel.audit()
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let report = try session.kernel.audit()
+    let output = session.output
     if options.json {
       for finding in report.findings { output.findingJSON(finding) }
     } else {
@@ -33,36 +31,18 @@ struct AuditCommand: ParsableCommand {
       }
       for reason in report.unchecked { output.text("not checked: \(reason)\n") }
     }
-    output.flush()
     if !report.findings.isEmpty { throw ExitCode.notFound }
   }
 }
 
 extension Output {
   /// One finding as a JSON object.
-  func findingJSON(_ finding: Finding) {
-    jsonLine { object in
-      object.string("code", finding.code.rawValue)
-      object.string("severity", finding.severity.rawValue)
-      object.hex("start", finding.first)
-      object.hex("end", finding.last &+ 1)
-      object.number("size", finding.last &- finding.first &+ 1)
-      object.string("region", finding.region?.rawValue)
-      object.string("message", finding.message)
-      object.array("descriptors", finding.proofs) { entry, proof in
-        entry.hex("virtual", proof.virtual.rawValue)
-        entry.number("level", proof.step.level)
-        entry.number("index", proof.step.index)
-        entry.hex("address", proof.step.address.rawValue)
-        entry.hex("descriptor", proof.step.descriptor.rawValue)
-        entry.string("kind", Words.name(proof.step.kind))
-      }
-    }
-  }
+  func findingJSON(_ finding: Finding) { jsonLine { $0.finding(finding) } }
 
   /// One finding as a line, the entries that prove it below.
   func findingText(_ finding: Finding) {
-    text("\(finding.severity.rawValue): \(finding.code.rawValue): ")
+    styled(finding.severity.rawValue, finding.severity == .high ? .bad : .doubtful)
+    text(": \(finding.code.rawValue): ")
     hex(finding.first)
     text("-")
     hex(finding.last)
@@ -82,6 +62,27 @@ extension Output {
       text(": 0x")
       digits(proof.step.descriptor.rawValue, atLeast: 16)
       text(" \(Words.name(proof.step.kind))\n")
+    }
+  }
+}
+
+extension JSONObject {
+  /// The fields of a finding.
+  mutating func finding(_ finding: Finding) {
+    string("code", finding.code.rawValue)
+    string("severity", finding.severity.rawValue)
+    hex("start", finding.first)
+    hex("end", finding.last &+ 1)
+    number("size", finding.last &- finding.first &+ 1)
+    string("region", finding.region?.rawValue)
+    string("message", finding.message)
+    array("descriptors", finding.proofs) { entry, proof in
+      entry.hex("virtual", proof.virtual.rawValue)
+      entry.number("level", proof.step.level)
+      entry.number("index", proof.step.index)
+      entry.hex("address", proof.step.address.rawValue)
+      entry.hex("descriptor", proof.step.descriptor.rawValue)
+      entry.string("kind", Words.name(proof.step.kind))
     }
   }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva identify`: everything known about an address.
-struct IdentifyCommand: ParsableCommand {
+struct IdentifyCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "identify",
     abstract: "Say everything that is known about an address.",
@@ -14,17 +14,17 @@ struct IdentifyCommand: ParsableCommand {
   @OptionGroup var options: DumpOptions
   @OptionGroup var queries: Queries
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let output = Output()
+  mutating func take(_ arguments: [String]) { queries.arguments = arguments }
+
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
+    let output = session.output
     var allFound = true
-    queries.forEach(output) { query in
+    try queries.forEach(session) { query in
       let identity = kernel.identify(query)
       if identity.resolution.status != .mapped { allFound = false }
       if options.json { output.identityJSON(identity, kernel) } else { output.identityText(identity, kernel) }
     }
-    output.flush()
     if !allFound { throw ExitCode.notFound }
   }
 }
@@ -91,6 +91,7 @@ extension Output {
         }
       }
       if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
+      if let doubt = resolution.doubt { object.string("doubt", doubt) }
       if let message = resolution.message { object.string("message", message) }
     }
   }
@@ -145,6 +146,7 @@ extension Output {
         "0x\(String(frame.frame, radix: 16)), struct page at \(Words.hex(frame.structure))"
           + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
     }
+    if let doubt = resolution.doubt { line("doubtful", doubt) }
     for note in identity.notes { line("note", note) }
   }
 }

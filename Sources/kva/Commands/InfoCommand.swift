@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva info`: what the dump is, and which kernel is in it.
-struct InfoCommand: ParsableCommand {
+struct InfoCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Show the dump's format and the kernel's facts, each with its source.",
@@ -13,16 +13,16 @@ struct InfoCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let dump = try session.dump
+    let output = session.output
     let kernel: Kernel
     do {
-      kernel = try options.kernel(in: dump)
+      kernel = try session.kernel
     } catch let error as LocatedError where error.kind == .missing && error.file == dump.path {
       // What the file says of itself is worth showing without the kernel.
       show(dump, nil, output)
-      Diagnostics.report(error.description)
+      session.report(error)
       throw ExitCode.notFound
     }
     show(kernel.dump, kernel, output)
@@ -30,7 +30,6 @@ struct InfoCommand: ParsableCommand {
 
   private func show(_ dump: DumpFile, _ kernel: Kernel?, _ output: Output) {
     if options.json { output.infoJSON(dump, kernel) } else { output.infoText(dump, kernel) }
-    output.flush()
   }
 }
 
@@ -41,6 +40,7 @@ extension Output {
     let facts = kernel?.facts
     let pageSize = facts?.granule.value.size
     jsonLine { object in
+      object.number("schema", Kva.schema)
       object.string("format", summary.format)
       object.number("pageSize", pageSize)
       object.number("vaBits", facts?.vaBits.value)
@@ -60,7 +60,8 @@ extension Output {
       if let kernel {
         let cpus = kernel.cpus
         object.hex("ttbr1", cpus.first?.ttbr1.value)
-        object.array("cpus", cpus) { $0.cpu($1) }
+        object.array("cpus", cpus) { $0.cpu($1, of: kernel) }
+        object.registers(of: kernel)
       } else {
         object.array("cpus", dump.notes.cpus) { cpu, registers in
           cpu.number("cpu", registers.index)
@@ -95,11 +96,12 @@ extension Output {
           sources.string("layout", kernel.layout.evidence)
           if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
           let symbols = kernel.symbols.origins.joined(separator: ", ")
-          sources.string("symbols", symbols.isEmpty ? nil : symbols)
+          if !symbols.isEmpty { sources.string("symbols", symbols) }
           let types = kernel.types.sources.map(\.origin).joined(separator: ", ")
-          sources.string("types", types.isEmpty ? nil : types)
+          if !types.isEmpty { sources.string("types", types) }
         }
       }
+      if let kernel { object.evidence(for: kernel) }
       object.strings("warnings", kernel?.warnings ?? dump.warnings)
     }
   }
@@ -127,6 +129,8 @@ extension Output {
       if let types = kernel.memoryTypes {
         line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
       }
+      registersText(of: kernel, line)
+      evidenceText(for: kernel, line)
       let symbols = kernel.symbols.origins
       line("symbols", symbols.isEmpty ? "none known; give --vmlinux FILE" : symbols.joined(separator: ", "))
       let types = kernel.types.sources.map(\.origin)
@@ -151,14 +155,16 @@ extension Output {
       if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
       if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
       words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
-      line("cpu \(cpu.cpu)", words.joined(separator: ", "), cpu.ttbr0?.source ?? cpu.ttbr1.source)
+      let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0)" }
+      let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" } ?? missing, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
+      line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))
     }
   }
 }
 
 extension JSONObject {
   /// The fields of a CPU.
-  mutating func cpu(_ state: CPUState) {
+  mutating func cpu(_ state: CPUState, of kernel: Kernel) {
     number("cpu", state.cpu)
     hex("pc", state.registers?.pc)
     hex("sp", state.registers?.sp)
@@ -167,6 +173,9 @@ extension JSONObject {
     hex("task", state.task?.structure)
     hex("ttbr0", state.ttbr0?.value)
     hex("ttbr1", state.ttbr1.value)
+    bool("cnp", kernel.sharesTables)
+    bool("atEL0", state.isAtEL0)
+    hex("userTables", state.userTables?.rawValue)
     object("sources") { sources in
       sources.string("ttbr0", state.ttbr0?.source)
       sources.string("ttbr1", state.ttbr1.source)

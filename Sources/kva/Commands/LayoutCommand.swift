@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva layout`: the memory map of any kernel, without a dump.
-struct LayoutCommand: ParsableCommand {
+struct LayoutCommand: AnsweringCommand {
   static let configuration = CommandConfiguration(
     commandName: "layout",
     abstract: "Show the memory map and the table lookup of any kernel version, page size and VA width.",
@@ -49,11 +49,18 @@ struct LayoutCommand: ParsableCommand {
   func validate() throws { _ = try configuration() }
 
   func run() throws {
+    let output = Output()
+    try write(output)
+    output.flush()
+  }
+
+  func answer(_ session: Session) throws { try write(session.output) }
+
+  private func write(_ output: Output) throws {
     let (era, configuration) = try configuration()
     let layout = AddressLayout(era: era, configuration)
     let rows = layout.rows(
       userBits: configuration.vaBitsActual, optionalShadow: era.optionalShadow(configuration))
-    let output = Output()
     if json {
       for row in rows {
         output.jsonLine { object in
@@ -72,7 +79,6 @@ struct LayoutCommand: ParsableCommand {
     } else {
       text(output, era, configuration, rows)
     }
-    output.flush()
   }
 
   private func text(_ output: Output, _ era: LayoutEra, _ configuration: LayoutConfiguration, _ rows: [LayoutRow]) {

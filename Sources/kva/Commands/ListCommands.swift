@@ -1,25 +1,18 @@
 import ArgumentParser
 import KernelVA
 
-/// What the commands that list something have in common.
-struct Lister {
-  let options: DumpOptions
-  let output = Output()
-
-  /// Opens the dump, lets `body` write its lines, and reports the notes it returns. What is missing from a
-  /// list makes the exit status 1.
-  func run(_ body: (Kernel, Output) throws -> [String]) throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let notes = try body(kernel, output)
-    output.flush()
-    for note in notes { Diagnostics.report("\(dump.path): \(note)") }
+extension Session {
+  /// What the commands that list something have in common: lets `body` write its lines, and reports the notes
+  /// it returns. What is missing from a list makes the exit status 1.
+  func list(_ body: (Kernel, Output) throws -> [String]) throws {
+    let notes = try body(try kernel, output)
+    for note in notes { report(note) }
     if !notes.isEmpty { throw ExitCode.notFound }
   }
 }
 
 /// `kva symbols`: the names that are known.
-struct SymbolsCommand: ParsableCommand {
+struct SymbolsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "symbols",
     abstract: "List the symbols of the kernel and its modules.",
@@ -35,9 +28,14 @@ struct SymbolsCommand: ParsableCommand {
   @Argument(help: "Only names like this.")
   var pattern: String?
 
-  func run() throws {
+  mutating func take(_ arguments: [String]) throws {
+    if arguments.count > 1 { throw ValidationError("Unexpected argument '\(arguments[1])'") }
+    pattern = arguments.first
+  }
+
+  func answer(_ session: Session) throws {
     let pattern = pattern.map { NamePattern($0) }
-    try Lister(options: options).run { kernel, output in
+    try session.list { kernel, output in
       var found = false
       kernel.forEachSymbol { symbol in
         guard pattern?.matches(symbol.name) ?? true else { return true }
@@ -57,7 +55,9 @@ struct SymbolsCommand: ParsableCommand {
         }
         return true
       }
-      return found ? [] : ["no symbol \(self.pattern.map { "like '\($0)' " } ?? "")is known; give --vmlinux for more"]
+      return found
+        ? kernel.moduleSymbolNotes
+        : ["no symbol \(self.pattern.map { "like '\($0)' " } ?? "")is known; give --vmlinux for more"]
     }
   }
 }
@@ -94,7 +94,7 @@ struct NamePattern {
 }
 
 /// `kva modules`: the loaded modules.
-struct ModulesCommand: ParsableCommand {
+struct ModulesCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "modules",
     abstract: "List the loaded modules and where their memory is.",
@@ -106,8 +106,8 @@ struct ModulesCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let modules = kernel.modules
       for module in modules.elements {
         if options.json {
@@ -145,7 +145,7 @@ struct ModulesCommand: ParsableCommand {
 }
 
 /// `kva vmalloc`: the areas of vmalloc space.
-struct VmallocCommand: ParsableCommand {
+struct VmallocCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "vmalloc",
     abstract: "List the areas of vmalloc space, and who asked for them.",
@@ -156,8 +156,8 @@ struct VmallocCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let areas = kernel.vmallocAreas
       for area in areas.elements {
         let caller = area.caller.map { kernel.describeCaller($0) }
@@ -199,7 +199,7 @@ extension Kernel {
 }
 
 /// `kva dmesg`: the kernel's log.
-struct DmesgCommand: ParsableCommand {
+struct DmesgCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "dmesg",
     abstract: "Print the kernel's log.",
@@ -213,29 +213,14 @@ struct DmesgCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let log = kernel.log
       for record in log.elements {
         if options.json {
-          output.jsonLine { object in
-            object.number("sequence", record.sequence)
-            object.number("timestamp", record.timestamp)
-            object.number("level", record.level)
-            object.number("facility", record.facility)
-            object.string("caller", record.caller)
-            object.string("text", record.text)
-          }
+          output.jsonLine { $0.logRecord(record) }
         } else {
-          for line in record.text.split(separator: "\n", omittingEmptySubsequences: false) {
-            output.text("[")
-            let seconds = String(record.timestamp / 1_000_000_000)
-            output.spaces(5 - seconds.utf8.count)
-            let micros = String(record.timestamp / 1000 % 1_000_000)
-            output.text("\(seconds).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)] ")
-            output.printable(line)
-            output.newline()
-          }
+          output.logText(record)
         }
       }
       return log.notes
@@ -247,5 +232,32 @@ extension Output {
   /// Writes text from a dump: control characters, which a terminal would obey, as `?`.
   func printable(_ text: some StringProtocol) {
     for value in text.utf8 { byte(value < 0x20 && value != 0x09 || value == 0x7f ? UInt8(ascii: "?") : value) }
+  }
+}
+
+extension JSONObject {
+  /// The fields of a message of the log.
+  mutating func logRecord(_ record: LogRecord) {
+    number("sequence", record.sequence)
+    number("timestamp", record.timestamp)
+    number("level", record.level)
+    number("facility", record.facility)
+    string("caller", record.caller)
+    string("text", record.text)
+  }
+}
+
+extension Output {
+  /// A message of the log as dmesg(1) shows it, each of its lines with the time.
+  func logText(_ record: LogRecord) {
+    for line in record.text.split(separator: "\n", omittingEmptySubsequences: false) {
+      text("[")
+      let seconds = String(record.timestamp / 1_000_000_000)
+      spaces(5 - seconds.utf8.count)
+      let micros = String(record.timestamp / 1000 % 1_000_000)
+      text("\(seconds).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)] ")
+      printable(line)
+      newline()
+    }
   }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva ptdump`: every mapping.
-struct PtdumpCommand: ParsableCommand {
+struct PtdumpCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "ptdump",
     abstract: "List every mapping of the kernel's tables, those that are alike merged.",
@@ -19,10 +19,7 @@ struct PtdumpCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Only one region, by the name that kva regions prints.", valueName: "name"))
   var region: RegionName?
 
-  @Option(
-    help: ArgumentHelp(
-      "List the tables of user space of a PID, of cpuN, or at a physical address.", valueName: "tables"))
-  var ttbr0: String?
+  @OptionGroup var tables: TablesOptions
 
   @Option(help: ArgumentHelp("text, or kernel: what debugfs' kernel_page_tables would say.", valueName: "form"))
   var format: Form = .text
@@ -33,51 +30,64 @@ struct PtdumpCommand: ParsableCommand {
     if format == .kernel, options.json || range != nil || region != nil {
       throw ValidationError("--format kernel prints all of the kernel's text; it goes with no part of it or --json.")
     }
-    if region != nil, ttbr0 != nil { throw ValidationError("The tables of user space have no regions.") }
+    if region != nil, tables.given != nil {
+      throw ValidationError("The tables of user space and of the hypervisor have no regions.")
+    }
+    if format == .kernel, tables.el2 {
+      throw ValidationError("--format kernel is for tables that the kernel would list; the hypervisor's it does not.")
+    }
     if region != nil, range != nil { throw ValidationError("Give --range or --region.") }
   }
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let user = try ttbr0.map { try kernel.userTables($0) }
-    let output = Output()
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
+    let user = try session.regime(tables)
+    let output = session.output
     if format == .kernel {
       let listed = kernel.kernelListing(user: user) { line in
         output.text(line)
         output.newline()
       }
-      output.flush()
       guard let (result, problems) = listed else {
-        Diagnostics.report("\(dump.path): nothing tells how this kernel divides its addresses; see kva info")
+        session.report("nothing tells how this kernel divides its addresses; see kva info")
         throw ExitCode.notFound
       }
-      if !Diagnostics.report(result, problems, dump) { throw ExitCode.notFound }
+      if !session.report(result, problems, kernel.dump) { throw ExitCode.notFound }
       return
     }
     var spans: [ClosedRange<UInt64>?] = [range?.addresses]
     if let region {
       spans = kernel.addresses(of: region.region)
       if spans.isEmpty {
-        Diagnostics.report("\(dump.path): this kernel has no region '\(region.region.rawValue)'")
+        session.report("this kernel has no region '\(region.region.rawValue)'")
         throw ExitCode.notFound
       }
     }
     var isWhole = true
-    // What every line needs is taken out of the objects that hold it once.
-    let (json, format, types) = (options.json, (user ?? kernel.regime).format, kernel.memoryTypes?.value)
+    let (json, tables) = (options.json, ListedTables(user ?? kernel.regime, of: kernel))
     for span in spans {
       let (result, problems) = kernel.mappedRanges(span, user: user) { range in
-        if json {
-          output.mappedRangeJSON(range, format, types)
-        } else {
-          output.mappedRangeText(range, format, types)
-        }
+        if json { output.mappedRangeJSON(range, tables) } else { output.mappedRangeText(range, tables) }
       }
-      output.flush()
-      isWhole = Diagnostics.report(result, problems, dump) && isWhole
+      isWhole = session.report(result, problems, kernel.dump) && isWhole
     }
     if !isWhole { throw ExitCode.notFound }
+  }
+}
+
+/// The tables that are listed: what each line needs, taken once out of the objects that hold it.
+struct ListedTables {
+  let format: DescriptorFormat
+  /// Whether they have one privileged level only, as the hypervisor's own do.
+  let isSingleRange: Bool
+  let types: MemoryAttributeIndirection?
+  let kernel: Kernel
+
+  init(_ regime: TranslationRegime, of kernel: Kernel) {
+    format = regime.format
+    isSingleRange = regime.register.isSingleRange
+    types = kernel.memoryTypes?.value
+    self.kernel = kernel
   }
 }
 
@@ -104,12 +114,12 @@ struct RegionName: ExpressibleByArgument {
     guard let region = Region(rawValue: argument) else { return nil }
     self.region = region
   }
-  static let allValueStrings = Region.allCases.map(\.rawValue)
+  static let allValueStrings = Region.allCases.filter { $0 != .hypervisor }.map(\.rawValue)
 }
 
 extension Output {
   /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
-  func mappedRangeJSON(_ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?) {
+  func mappedRangeJSON(_ range: MappedRange, _ tables: ListedTables) {
     jsonLine { object in
       object.hex("start", range.first)
       object.hex("end", range.last &+ 1)
@@ -119,18 +129,26 @@ extension Output {
       object.number("level", range.level)
       object.string("kind", range.level == 3 ? "page" : "block")
       object.string("region", range.region?.rawValue)
+      if let place = tables.kernel.hypervisorAddress(of: range) {
+        object.object("hypervisor") { hyp in
+          hyp.hex("kernelAddress", place.kernelAddress)
+          hyp.string("part", place.part.rawValue)
+        }
+      }
       object.object("attributes") { attributes in
         let raw = range.descriptor.rawValue
         let own = Attributes(range.descriptor)
         attributes.bool("writable", raw >> 7 & 1 == 0)
-        attributes.bool("executableEL1", raw >> 53 & 1 == 0)
-        attributes.bool("executableEL0", raw >> 54 & 1 == 0)
-        attributes.bool("user", raw >> 6 & 1 == 1)
+        let isSingle = tables.isSingleRange
+        attributes.bool("executableEL1", isSingle ? nil : raw >> 53 & 1 == 0)
+        attributes.bool("executableEL0", isSingle ? nil : raw >> 54 & 1 == 0)
+        if isSingle { attributes.bool("executableEL2", raw >> 54 & 1 == 0) }
+        attributes.bool("user", !isSingle && raw >> 6 & 1 == 1)
         attributes.bool("accessed", own.isAccessed)
         attributes.bool("global", own.isGlobal)
-        attributes.string("memoryType", types?.memoryType(own.attrIndex).rawValue)
+        attributes.string("memoryType", tables.types?.memoryType(own.attrIndex).rawValue)
         attributes.number("attrIndex", own.attrIndex)
-        attributes.string("shareability", own.shareability(format).map(Words.name))
+        attributes.string("shareability", own.shareability(tables.format).map(Words.name))
         attributes.bool("contiguous", own.isContiguous)
         attributes.bool("guarded", own.isGuarded)
       }
@@ -138,7 +156,7 @@ extension Output {
   }
 
   /// One range as a line: addresses, size, where it is, level, permissions, type, region.
-  func mappedRangeText(_ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?) {
+  func mappedRangeText(_ range: MappedRange, _ tables: ListedTables) {
     let raw = range.descriptor.rawValue
     let own = Attributes(range.descriptor)
     digits(range.first, atLeast: 16)
@@ -151,21 +169,29 @@ extension Output {
     text(Words.level(range.level))
     text(" ")
     text(raw >> 7 & 1 == 0 ? "rw" : "r-")
-    text(raw >> 53 & 1 == 0 ? "x" : "-")
-    if raw >> 54 & 1 == 0 { text(" EL0-x") }
-    if raw >> 6 & 1 == 1 { text(" EL0") }
+    if tables.isSingleRange {
+      text(raw >> 54 & 1 == 0 ? "x" : "-")
+    } else {
+      text(raw >> 53 & 1 == 0 ? "x" : "-")
+      if raw >> 54 & 1 == 0 { text(" EL0-x") }
+      if raw >> 6 & 1 == 1 { text(" EL0") }
+    }
     if !own.isAccessed { text(" !AF") }
     if !own.isGlobal { text(" nG") }
     if own.isContiguous { text(" cont") }
     if own.isGuarded { text(" GP") }
-    if let type = types?.memoryType(own.attrIndex) {
+    if let type = tables.types?.memoryType(own.attrIndex) {
       text(" ")
       text(type.rawValue)
     }
-    if let sharing = own.shareability(format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
+    if let sharing = own.shareability(tables.format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
     if let region = range.region {
       text("  ")
       text(region.rawValue)
+    }
+    if let place = tables.kernel.hypervisorAddress(of: range) {
+      text(", \(place.part.rawValue)")
+      if let address = place.kernelAddress { text(", the kernel's \(Words.hex(address))") }
     }
     newline()
   }

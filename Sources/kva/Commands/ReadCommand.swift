@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva read`: the bytes at an address.
-struct ReadCommand: ParsableCommand {
+struct ReadCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "read",
     abstract: "Print memory at a virtual or physical address.",
@@ -20,12 +20,11 @@ struct ReadCommand: ParsableCommand {
   var address: String
 
   @Argument(help: "How many bytes: decimal, or hex with 0x.")
-  var length: Number = Number(256)
+  var length: Number = Self.defaultLength
 
-  @Option(
-    help: ArgumentHelp(
-      "Read user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
-  var ttbr0: String?
+  private static let defaultLength = Number(256)
+
+  @OptionGroup var tables: TablesOptions
 
   @Flag(help: "The address is physical.")
   var physical = false
@@ -43,42 +42,55 @@ struct ReadCommand: ParsableCommand {
     if options.json, words != nil { throw ValidationError("--words is a form of the text; --json gives bytes.") }
   }
 
-  func run() throws {
-    let dump = try options.open()
+  static var sampleArguments: [String] { ["0x0"] }
+
+  mutating func take(_ arguments: [String]) throws {
+    guard let first = arguments.first else { throw ValidationError("Missing expected argument '<address>'") }
+    if arguments.count > 2 { throw ValidationError("Unexpected argument '\(arguments[2])'") }
+    address = first
+    length = Self.defaultLength
+    if arguments.count == 2 {
+      guard let number = Number(argument: arguments[1]) else {
+        throw ValidationError("The value '\(arguments[1])' is invalid for '<length>'")
+      }
+      length = number
+    }
+  }
+
+  func answer(_ session: Session) throws {
+    let dump = try session.dump
     let source: any ReadSource
     let start: UInt64
     if physical {
       guard let query = try? Query(address), case .address(let value) = query.base else {
-        Diagnostics.report("\(dump.path): '\(address)' is not a physical address; give it as 0x and hex digits")
+        session.report("'\(address)' is not a physical address; give it as 0x and hex digits")
         throw ExitCode.notFound
       }
       source = PhysicalSource(dump: dump)
       start = value &+ query.offset
     } else {
-      let kernel = try options.kernel(in: dump)
-      source = VirtualSource(kernel: kernel, user: try ttbr0.map { try kernel.userTables($0) })
+      let kernel = try session.kernel
+      source = VirtualSource(kernel: kernel, user: try session.regime(tables))
       switch kernel.address(of: address) {
       case .success(let address): start = address.rawValue
       case .failure(let failure):
-        Diagnostics.report("\(dump.path): \(address): \(failure.message)")
+        session.report("\(address): \(failure.message)")
         throw ExitCode.notFound
       }
     }
     let (_, wraps) = start.addingReportingOverflow(length.value == 0 ? 0 : length.value - 1)
     guard !wraps else {
-      Diagnostics.report(
-        "\(dump.path): \(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
+      session.report(
+        "\(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
       throw ExitCode.notFound
     }
-    let output = Output()
-    let printer = Printer(source: source, dump: dump, output: output)
+    let printer = Printer(source: source, dump: dump, session: session)
     let found =
       if raw { printer.raw(start, length.value) } else if options.json {
         printer.json(start, length.value)
       } else {
         printer.text(start, length.value, wordSize: words?.bytes)
       }
-    output.flush()
     if !found { throw ExitCode.notFound }
   }
 }
@@ -103,7 +115,14 @@ protocol ReadSource {
   /// log2 of the pieces.
   var pageShift: Int { get }
   /// Where `address` is, or why it is nowhere.
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable>
+  func locate(_ address: UInt64) -> Result<Place, Unreadable>
+}
+
+/// Where an address is.
+struct Place {
+  var physical: PhysicalAddress
+  /// Why that may be wrong; nil where nothing says so.
+  var doubt: String?
 }
 
 /// Why an address cannot be read, in one line.
@@ -114,16 +133,16 @@ struct Unreadable: Error {
 private struct PhysicalSource: ReadSource {
   let dump: DumpFile
   var pageShift: Int { 12 }
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> { .success(PhysicalAddress(address)) }
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> { .success(Place(physical: PhysicalAddress(address))) }
 }
 
 private struct VirtualSource: ReadSource {
   let kernel: Kernel
   let user: TranslationRegime?
   var pageShift: Int { kernel.regime.granule.pageShift }
-  func locate(_ address: UInt64) -> Result<PhysicalAddress, Unreadable> {
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> {
     let resolution = kernel.resolve(VirtualAddress(address), user: user)
-    if let physical = resolution.physical { return .success(physical) }
+    if let physical = resolution.physical { return .success(Place(physical: physical, doubt: resolution.doubt)) }
     return .failure(
       Unreadable(
         message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
@@ -134,7 +153,8 @@ private struct VirtualSource: ReadSource {
 private struct Printer {
   let source: any ReadSource
   let dump: DumpFile
-  let output: Output
+  let session: Session
+  private var output: Output { session.output }
 
   /// A piece of what was asked for, within one page.
   private struct Piece {
@@ -143,6 +163,12 @@ private struct Printer {
     var physical: PhysicalAddress?
     var bytes: [UInt8] = []
     var problem: String?
+    var doubt: String?
+  }
+
+  /// Says that what is at `address` may be something else.
+  private func report(doubt: String?, of address: UInt64) {
+    if let doubt { session.report("\(Words.hex(address)) is doubtful: \(doubt)") }
   }
 
   /// Calls `body` with each piece.
@@ -155,10 +181,11 @@ private struct Printer {
       var piece = Piece(address: address, count: Int(count))
       switch source.locate(address) {
       case .failure(let failure): piece.problem = failure.message
-      case .success(let physical):
-        piece.physical = physical
+      case .success(let place):
+        piece.physical = place.physical
+        piece.doubt = place.doubt
         do throws(MemoryFault) {
-          piece.bytes = try dump.memory.bytes(at: physical, count: Int(count))
+          piece.bytes = try dump.memory.bytes(at: place.physical, count: Int(count))
         } catch {
           piece.problem = dump.describe(error)
         }
@@ -166,11 +193,6 @@ private struct Printer {
       body(piece)
       done += count
     }
-  }
-
-  private func report(_ problem: String) {
-    output.flush()
-    Diagnostics.report("\(dump.path): \(problem)")
   }
 
   /// The most that is read at once, and so kept in memory.
@@ -189,7 +211,7 @@ private struct Printer {
         switch bytes(chunk.start, Int(chunk.count)) {
         case .success(let bytes): if isWriting { output.raw(bytes) }
         case .failure(let failure):
-          report(failure.message)
+          session.report(failure.message)
           return false
         }
       }
@@ -214,7 +236,9 @@ private struct Printer {
         let here = start &+ UInt64(done)
         step = Int(min(page - (here & (page - 1)), UInt64(count - done)))
         switch source.locate(here) {
-        case .success(let address): next = address
+        case .success(let place):
+          next = place.physical
+          report(doubt: place.doubt, of: here)
         case .failure(let failure): return .failure(failure)
         }
       }
@@ -242,6 +266,7 @@ private struct Printer {
         object.hex("address", piece.address)
         object.hex("physical", piece.physical?.rawValue)
         object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
+        if let doubt = piece.doubt { object.string("doubt", doubt) }
         if let problem = piece.problem { object.string("message", problem) }
       }
       if piece.problem != nil { found = false }
@@ -254,10 +279,11 @@ private struct Printer {
     var found = true
     forEachPiece(start, length) { piece in
       if let problem = piece.problem {
-        report(problem)
+        session.report(problem)
         found = false
         return
       }
+      report(doubt: piece.doubt, of: piece.address)
       for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
         let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
         output.digits(piece.address &+ UInt64(offset), atLeast: 16)

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva regions`: the kernel's memory layout in a dump.
-struct RegionsCommand: ParsableCommand {
+struct RegionsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "regions",
     abstract: "Show the kernel's memory layout as this dump has it, and what is mapped there.",
@@ -13,14 +13,13 @@ struct RegionsCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
     guard let (regions, result, problems) = kernel.regions() else {
-      Diagnostics.report("\(dump.path): nothing tells how this kernel divides its addresses; see kva info")
+      session.report("nothing tells how this kernel divides its addresses; see kva info")
       throw ExitCode.notFound
     }
-    let output = Output()
+    let output = session.output
     if options.json {
       for use in regions {
         output.jsonLine { object in
@@ -42,8 +41,7 @@ struct RegionsCommand: ParsableCommand {
         output.newline()
       }
     }
-    output.flush()
-    if !Diagnostics.report(result, problems, dump) { throw ExitCode.notFound }
+    if !session.report(result, problems, kernel.dump) { throw ExitCode.notFound }
   }
 }
 
@@ -89,19 +87,18 @@ extension Words {
   }
 }
 
-extension Diagnostics {
+extension Session {
   /// Says what a pass over tables could not show; true when there was nothing.
-  static func report(_ result: SweepResult, _ problems: SweepProblems, _ dump: DumpFile) -> Bool {
+  func report(_ result: SweepResult, _ problems: SweepProblems, _ dump: DumpFile) -> Bool {
     if let fault = problems.fault {
       report(
-        "\(dump.path): tables for \(Words.size(problems.unreadable)) of addresses cannot be read: "
-          + dump.describe(fault))
+        "tables for \(Words.size(problems.unreadable)) of addresses cannot be read: \(dump.describe(fault))")
     }
     if problems.corrupt > 0 {
-      report("\(dump.path): \(problems.corrupt) entries cannot be; kva audit shows them")
+      report("\(problems.corrupt) entries cannot be; kva audit shows them")
     }
     if result.isCutShort {
-      report("\(dump.path): gave up after \(result.tables) tables, which are used again and again; see kva audit")
+      report("gave up after \(result.tables) tables, which are used again and again; see kva audit")
     }
     return problems.fault == nil && problems.corrupt == 0 && !result.isCutShort
   }

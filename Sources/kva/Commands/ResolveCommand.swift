@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva resolve`: virtual address or symbol to physical address.
-struct ResolveCommand: ParsableCommand {
+struct ResolveCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "resolve",
     abstract: "Translate virtual addresses and symbols by the tables in the dump.",
@@ -18,22 +18,20 @@ struct ResolveCommand: ParsableCommand {
   @Flag(help: "Show every descriptor on the way.")
   var walk = false
 
-  @Option(
-    help: ArgumentHelp(
-      "Translate user addresses by the tables of a PID, of cpuN, or at a physical address.", valueName: "tables"))
-  var ttbr0: String?
+  @OptionGroup var tables: TablesOptions
 
   @Flag(help: "Show beside the walked answer what the kernel's own arithmetic says.")
   var verify = false
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
+  mutating func take(_ arguments: [String]) { queries.arguments = arguments }
+
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
     let arithmetic = verify ? Arithmetic(kernel) : nil
-    let user = try ttbr0.map { try kernel.userTables($0) }
-    let output = Output()
+    let user = try session.regime(tables)
+    let output = session.output
     var allFound = true
-    queries.forEach(output) { query in
+    try queries.forEach(session) { query in
       let resolution = kernel.resolve(query, trace: walk, user: user)
       let check = arithmetic.flatMap { arithmetic in
         resolution.virtual.flatMap { arithmetic.answer($0, in: resolution.region) }
@@ -46,7 +44,6 @@ struct ResolveCommand: ParsableCommand {
         output.resolutionText(resolution, kernel, withWalk: walk, check)
       }
     }
-    output.flush()
     if !allFound { throw ExitCode.notFound }
   }
 }
@@ -88,6 +85,13 @@ extension Output {
         object.number("offset", resolution.symbolOffset)
         if let module = symbol.module { object.string("module", module) }
       }
+      if let hypervisor = resolution.hypervisor {
+        object.object("hypervisor") { hyp in
+          hyp.hex("kernelAddress", hypervisor.kernelAddress)
+          hyp.string("part", hypervisor.part.rawValue)
+        }
+      }
+      if let page = resolution.absentPage { object.absentPage(page) }
       if let leaf = resolution.leaf, let regime = resolution.regime {
         object.object("mapping") { mapping in
           mapping.number("level", leaf.level)
@@ -112,6 +116,7 @@ extension Output {
           step.string("kind", Words.name(value.kind))
         }
       }
+      if let doubt = resolution.doubt { object.string("doubt", doubt) }
       if let message = resolution.message { object.string("message", message) }
     }
   }
@@ -139,7 +144,8 @@ extension Output {
       if leaf.attributes.isContiguous { text(", contiguous") }
       if resolution.absence != nil, let message = resolution.message { text("; \(message)") }
     } else {
-      text(": \(resolution.status.rawValue)")
+      text(": ")
+      styled(resolution.status.rawValue, .bad)
       if let region = resolution.region { text(" (\(region.rawValue))") }
       if let message = resolution.message { text(": \(message)") }
     }
@@ -157,9 +163,18 @@ extension Output {
       case nil: text("; whether the MMU ignores it is not known")
       }
     }
+    if let doubt = resolution.doubt { text("; doubtful: \(doubt)") }
+    if let hypervisor = resolution.hypervisor {
+      text("; \(hypervisor.part.rawValue) part")
+      if let address = hypervisor.kernelAddress {
+        text(", the kernel's ")
+        hex(address)
+      }
+    }
     newline()
     if let check {
-      text(check.physical == resolution.physical ? "    arithmetic agrees: " : "    arithmetic differs: ")
+      text("    arithmetic ")
+      if check.physical == resolution.physical { text("agrees: ") } else { styled("differs", .bad); text(": ") }
       hex(check.physical.rawValue)
       text(", \(check.rule)\n")
     }
@@ -205,6 +220,22 @@ extension Attributes {
   func shareability(_ regime: TranslationRegime) -> Shareability? { shareability(regime.format) }
 }
 
+extension JSONObject {
+  /// What Linux keeps in an entry that is not valid.
+  mutating func absentPage(_ page: AbsentPage) {
+    string("entry", page.name)
+    switch page {
+    case .swapped(let type, let offset), .device(let type, let offset):
+      number("swapType", type)
+      hex("swapOffset", offset)
+    case .protNone(let frame), .presentInvalid(let frame), .migration(let frame), .poisoned(let frame):
+      hex("pagePhysical", frame.rawValue)
+    case .marker(let value): hex("swapOffset", value)
+    case .empty, .unknown: break
+    }
+  }
+}
+
 extension Words {
   /// What a table descriptor takes away from everything below it.
   static func tableRestrictions(_ tables: TableAttributes) -> [String] {
@@ -224,7 +255,8 @@ extension Words {
     words.append("AP \(raw >> 7 & 1)\(raw >> 6 & 1)")
     if let sharing = attributes.shareability(regime) { words.append("SH \(name(sharing))") }
     let flags: [(UInt64, String)] = [
-      (10, "AF"), (11, "nG"), (50, "GP"), (51, "DBM"), (52, "Contiguous"), (53, "PXN"), (54, "UXN"),
+      (10, "AF"), (11, "nG"), (50, "GP"), (51, "DBM"), (52, "Contiguous"), (53, "PXN"),
+      (54, regime.register.isSingleRange ? "XN" : "UXN"),
     ]
     for (bit, name) in flags where raw >> bit & 1 == 1 { words.append(name) }
     let software: [(SoftwareBits, String)] = [
@@ -239,8 +271,10 @@ extension JSONObject {
   /// The fields of `attributes`.
   mutating func attributes(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) {
     bool("writable", attributes.isWritable)
-    bool("executableEL1", attributes.isExecutableEL1)
-    bool("executableEL0", attributes.isExecutableEL0)
+    let isSingle = attributes.isSingleRange
+    bool("executableEL1", isSingle ? nil : attributes.isExecutableEL1)
+    bool("executableEL0", isSingle ? nil : attributes.isExecutableEL0)
+    if isSingle { bool("executableEL2", attributes.isExecutableEL2) }
     bool("user", attributes.isUser)
     bool("accessed", attributes.isAccessed)
     bool("global", attributes.isGlobal)

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva rmap`: physical to virtual.
-struct RmapCommand: ParsableCommand {
+struct RmapCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "rmap",
     abstract: "List every virtual address that maps a physical address.",
@@ -19,10 +19,21 @@ struct RmapCommand: ParsableCommand {
   @Flag(help: "Look through the tables of every task, too.")
   var all = false
 
-  func run() throws {
-    let dump = try options.open()
-    let kernel = try options.kernel(in: dump)
-    let output = Output()
+  static var sampleArguments: [String] { ["0x0"] }
+
+  mutating func take(_ arguments: [String]) throws {
+    guard !arguments.isEmpty else { throw ValidationError("Missing expected argument '<physical> ...'") }
+    physical = try arguments.map { argument in
+      guard let address = PhysicalArgument(argument: argument) else {
+        throw ValidationError("The value '\(argument)' is invalid for '<physical> ...'")
+      }
+      return address
+    }
+  }
+
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
+    let output = session.output
     var allFound = true
     for argument in physical {
       let address = argument.address
@@ -36,18 +47,17 @@ struct RmapCommand: ParsableCommand {
             output.reverseMappingText(mapping, of: address, kernel)
           }
         }
-        output.flush()
-        allFound = Diagnostics.report(result, problems, dump) && allFound
+        allFound = session.report(result, problems, kernel.dump) && allFound
       }
       if count == 0 {
         allFound = false
         let tables = all ? "no table" : "nothing in the kernel's tables"
-        Diagnostics.report("\(dump.path): \(tables) maps \(Words.hex(address.rawValue))")
+        session.report("\(tables) maps \(Words.hex(address.rawValue))")
       }
     }
     if all {
       for note in kernel.tasks.notes {
-        Diagnostics.report("\(dump.path): \(note)")
+        session.report(note)
         allFound = false
       }
     }

@@ -2,7 +2,7 @@ import ArgumentParser
 import KernelVA
 
 /// `kva tasks`: processes and threads.
-struct TasksCommand: ParsableCommand {
+struct TasksCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "tasks",
     abstract: "List the tasks: processes and their threads.",
@@ -14,8 +14,8 @@ struct TasksCommand: ParsableCommand {
 
   @OptionGroup var options: DumpOptions
 
-  func run() throws {
-    try Lister(options: options).run { kernel, output in
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
       let tasks = kernel.tasks
       for task in tasks.elements {
         if options.json {

@@ -4,11 +4,14 @@ import Glibc
 enum Diagnostics {
   /// Writes one line. Control characters, which may come from a file's name or a note, become `?`.
   static func report(_ message: String) {
-    var line = Array("kva: ".utf8)
-    line += message.utf8.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }
-    line.append(UInt8(ascii: "\n"))
+    let line = Array("kva: \(printable(message))\n".utf8)
     unsafe line.withUnsafeBytes { bytes in
       _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count)
     }
+  }
+
+  /// `text` with `?` for each control character.
+  static func printable(_ text: String) -> String {
+    String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
   }
 }

@@ -1,9 +1,16 @@
 /// One JSON object a line, written field by field in the order given.
 extension Output {
-  /// Writes an object and ends the line.
+  /// Writes an object on a line of its own, or as the next element of an array.
   func jsonLine(_ fields: (inout JSONObject) -> Void) {
-    jsonObject(fields)
-    newline()
+    switch framing {
+    case .lines:
+      jsonObject(fields)
+      newline()
+    case .elements(let isFirst):
+      if !isFirst { byte(UInt8(ascii: ",")) }
+      framing = .elements(isFirst: false)
+      jsonObject(fields)
+    }
   }
 
   /// Writes an object.
@@ -30,26 +37,30 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
-    let isPlain = string.utf8.allSatisfy {
-      $0 >= 0x20 && $0 != 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    if string.utf8.contains(where: Self.isEscaped) {
+      for value in string.utf8 { escaped(value) }
+    } else {
+      text(string)
     }
-    if isPlain { text(string) } else { escaped(string) }
     byte(UInt8(ascii: "\""))
   }
 
-  private func escaped(_ string: String) {
-    for value in string.utf8 {
-      switch value {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        byte(UInt8(ascii: "\\"))
-        byte(value)
-      case UInt8(ascii: "\n"): text("\\n")
-      case UInt8(ascii: "\t"): text("\\t")
-      case 0..<0x20, 0x7f:
-        text("\\u")
-        digits(UInt64(value), atLeast: 4)
-      default: byte(value)
-      }
+  private static func isEscaped(_ value: UInt8) -> Bool {
+    value < 0x20 || value == 0x7f || value == UInt8(ascii: "\"") || value == UInt8(ascii: "\\")
+  }
+
+  /// Writes one byte of a string.
+  func escaped(_ value: UInt8) {
+    switch value {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+      byte(UInt8(ascii: "\\"))
+      byte(value)
+    case UInt8(ascii: "\n"): text("\\n")
+    case UInt8(ascii: "\t"): text("\\t")
+    case 0..<0x20, 0x7f:
+      text("\\u")
+      digits(UInt64(value), atLeast: 4)
+    default: byte(value)
     }
   }
 }
@@ -61,10 +72,11 @@ struct JSONObject {
 
   init(output: Output) { self.output = output }
 
-  /// A field's name, in which nothing has to be escaped.
   private mutating func key(_ name: String) {
-    output.text(isFirst ? "\"" : ",\"")
+    if !isFirst { output.byte(UInt8(ascii: ",")) }
     isFirst = false
+    // Names are letters of ours.
+    output.byte(UInt8(ascii: "\""))
     output.text(name)
     output.text("\":")
   }
@@ -83,7 +95,7 @@ struct JSONObject {
     output.byte(UInt8(ascii: "\""))
   }
 
-  mutating func number(_ name: String, _ value: (some FixedWidthInteger)?) {
+  mutating func number(_ name: String, _ value: (some BinaryInteger)?) {
     key(name)
     guard let value else { return output.text("null") }
     if value < 0 { output.byte(UInt8(ascii: "-")) }
@@ -100,10 +112,18 @@ struct JSONObject {
     output.jsonObject(fields)
   }
 
+  /// An object that there may not be.
+  mutating func object<Value>(_ name: String, _ value: Value?, _ fields: (inout JSONObject, Value) -> Void) {
+    key(name)
+    guard let value else { return output.text("null") }
+    output.jsonObject { fields(&$0, value) }
+  }
+
   mutating func array<Element>(
-    _ name: String, _ elements: some Sequence<Element>, _ fields: (inout JSONObject, Element) -> Void
+    _ name: String, _ elements: (some Sequence<Element>)?, _ fields: (inout JSONObject, Element) -> Void
   ) {
     key(name)
+    guard let elements else { return output.text("null") }
     output.jsonArray(elements, fields)
   }
 

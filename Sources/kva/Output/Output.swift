@@ -1,15 +1,48 @@
 import Glibc
 
-/// Standard output through one buffer, with numbers written into it as they stand.
+/// What is answered, through one buffer, with numbers written into it as they stand.
 ///
-/// Nothing here allocates but the buffer. A write that fails ends the process with one line, since nothing
-/// that follows could be told.
+/// Nothing here allocates but the buffer.
 @safe
 final class Output {
+  /// Where it goes.
+  enum Destination {
+    /// An open file. A write that fails ends the process with one line, since nothing that follows could be told.
+    case file(Int32)
+    /// A file or a pipe of a command among others. A write that fails is noted, and the rest is dropped; so is
+    /// everything after an interrupt.
+    case job(Int32)
+    /// A string of JSON that is being written to another output.
+    case string(in: Output)
+  }
+
+  /// How objects are set apart.
+  enum Framing {
+    /// Each has a line of its own.
+    case lines
+    /// They are the elements of an array, and `isFirst` says that none was written yet.
+    case elements(isFirst: Bool)
+  }
+
+  /// How objects are set apart.
+  var framing = Framing.lines
+
+  /// `errno` of the write to a job's file that failed.
+  private(set) var failure: Int32?
+
+  /// Whether words may be coloured.
+  let isColoured: Bool
+
+  private let destination: Destination
   private let buffer: UnsafeMutableRawBufferPointer
   private var used = 0
 
-  init() {
+  init(_ destination: Destination = .file(STDOUT_FILENO)) {
+    self.destination = destination
+    switch destination {
+    case .file(let file), .job(let file): isColoured = Style.isWanted(on: file)
+    case .string: isColoured = false
+    }
     unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
   }
 
@@ -17,26 +50,37 @@ final class Output {
     unsafe buffer.deallocate()
   }
 
-  /// Writes what is buffered to standard output.
+  /// Hands on what is buffered.
   func flush() {
     unsafe writeOut(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
     used = 0
   }
 
-  /// Writes all of `bytes` to standard output.
   private func writeOut(_ bytes: UnsafeRawBufferPointer) {
+    switch destination {
+    case .file(let file):
+      guard let code = unsafe write(bytes, to: file) else { return }
+      let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+      Diagnostics.report("standard output: cannot write: \(reason)")
+      exit(2)
+    case .job(let file): if failure == nil, !Interrupt.isPending { failure = unsafe write(bytes, to: file) }
+    case .string(let outer): for index in bytes.indices { outer.escaped(unsafe bytes[index]) }
+    }
+  }
+
+  /// Writes all of `bytes`, or returns `errno`.
+  private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Int32? {
     let count = bytes.count
     var start = 0
     while start < count {
-      let written = unsafe Glibc.write(STDOUT_FILENO, bytes.baseAddress?.advanced(by: start), count - start)
+      let written = unsafe Glibc.write(file, bytes.baseAddress?.advanced(by: start), count - start)
       if written > 0 {
         start += written
       } else if written < 0, errno != EINTR {
-        let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
-        Diagnostics.report("standard output: cannot write: \(reason)")
-        exit(2)
+        return errno
       }
     }
+    return nil
   }
 
   /// Makes room for `count` bytes, no more than the buffer has, behind what is buffered.
@@ -55,16 +99,14 @@ final class Output {
 
   /// Writes text as it is.
   func text(_ string: String) {
-    let isWritten: Void? = unsafe string.utf8.withContiguousStorageIfAvailable { unsafe append($0) }
-    if isWritten == nil { for value in string.utf8 { byte(value) } }
+    var string = string
+    string.withUTF8 { unsafe copy(UnsafeRawBufferPointer($0)) }
   }
 
-  private func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-    guard unsafe bytes.count <= buffer.count else {
-      flush()
-      return unsafe writeOut(UnsafeRawBufferPointer(bytes))
-    }
-    reserve(bytes.count)
+  /// Writes bytes through the buffer.
+  private func copy(_ bytes: UnsafeRawBufferPointer) {
+    if unsafe bytes.count > buffer.count - used { flush() }
+    guard unsafe bytes.count <= buffer.count else { return unsafe writeOut(bytes) }
     guard let from = bytes.baseAddress, let to = unsafe buffer.baseAddress else { return }
     unsafe (to + used).copyMemory(from: from, byteCount: bytes.count)
     used &+= bytes.count

@@ -22,10 +22,13 @@ enum Words {
     }
   }
 
-  /// What EL1 and EL0 may do: "EL1 rw- EL0 ---".
+  /// What EL1 and EL0 may do, or EL2 alone: "EL1 rw- EL0 ---", "EL2 r-x".
   static func permissions(_ attributes: Attributes) -> String {
     func triple(_ read: Bool, _ write: Bool, _ execute: Bool) -> String {
       (read ? "r" : "-") + (write ? "w" : "-") + (execute ? "x" : "-")
+    }
+    if attributes.isSingleRange {
+      return "EL2 \(triple(true, attributes.isWritable, attributes.isExecutableEL2))"
     }
     let user = attributes.isUser
     return "EL1 \(triple(true, attributes.isWritable, attributes.isExecutableEL1))"

@@ -1,0 +1,19 @@
+import Driver
+import Glibc
+
+/// A file in memory, which each input is written to: the readers take files.
+enum MemoryFile {
+  private static let descriptor = memory_file()
+
+  /// The path of the file, made to hold `bytes`.
+  static func path(_ bytes: [UInt8]) -> String {
+    precondition(descriptor >= 0 && ftruncate(descriptor, 0) == 0)
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, done) }
+      precondition(count > 0)
+      done += count
+    }
+    return "/proc/self/fd/\(descriptor)"
+  }
+}

@@ -1,0 +1,157 @@
+import VMSA
+
+/// What Linux keeps in an entry that the hardware takes as invalid.
+public enum AbsentPage: Hashable, Sendable {
+  /// Nothing: the entry is zero.
+  case empty
+  /// A page that is there but must not be touched (PROT_NONE, or NUMA balancing's bait), at this address.
+  case protNone(PhysicalAddress)
+  /// A huge page that is being split, or otherwise taken out for a moment, at this address.
+  case presentInvalid(PhysicalAddress)
+  /// A page in swap area `type`, in its slot `offset`.
+  case swapped(type: Int, offset: UInt64)
+  /// A page that is being moved from this address to another.
+  case migration(PhysicalAddress)
+  /// A page whose memory failed.
+  case poisoned(PhysicalAddress)
+  /// A page in a device's memory, or lent to a device: the kernel's numbers for it.
+  case device(type: Int, offset: UInt64)
+  /// A note that the kernel left where a page was (userfaultfd, guard pages).
+  case marker(UInt64)
+  /// A swap entry whose fields cannot be told, since the kernel's version is not known.
+  case unknown
+
+  /// The name that JSON has for it.
+  public var name: String {
+    switch self {
+    case .empty: "empty"
+    case .protNone: "prot-none"
+    case .presentInvalid: "present-invalid"
+    case .swapped: "swapped"
+    case .migration: "migration"
+    case .poisoned: "poisoned"
+    case .device: "device"
+    case .marker: "marker"
+    case .unknown: "not-present"
+    }
+  }
+}
+
+/// How a kernel writes entries of pages that are not mapped.
+///
+///     4.0 to 5.18     | offset 57:8   | type 7:2 |  0  0 |   bit 58 PROT_NONE
+///     5.19 to 6.9     | offset 57:8   | type 7:3 | X|0 0 |   bit 58 PROT_NONE, X exclusive
+///     6.10 and later  | offset 61:12  | 0 | type 10:6 |.. U X|0 0 |   bit 11 is set where a page is present
+///
+/// (arch/arm64/include/asm/pgtable.h, `__swp_type`; `PTE_PRESENT_INVALID`, asm/pgtable-prot.h)
+struct SwapEncoding: Hashable, Sendable {
+  let typeShift: UInt64
+  let typeBits: UInt64
+  let offsetShift: UInt64
+  /// The bit that says, of an invalid entry, that it has a page all the same.
+  let presentBit: UInt64
+
+  static let sixBitTypes = Self(typeShift: 2, typeBits: 6, offsetShift: 8, presentBit: 58)
+  static let fiveBitTypes = Self(typeShift: 3, typeBits: 5, offsetShift: 8, presentBit: 58)
+  static let presentInvalid = Self(typeShift: 6, typeBits: 5, offsetShift: 12, presentBit: 11)
+
+  /// PMD_PRESENT_INVALID, 5.10 to 6.9. No older entry has the bit.
+  static let splitBit: UInt64 = 59
+
+  func type(_ entry: UInt64) -> Int { Int(entry >> typeShift & (1 << typeBits - 1)) }
+  func offset(_ entry: UInt64) -> UInt64 { entry >> offsetShift & (1 << 50 - 1) }
+}
+
+/// The numbers above those of swap areas: counted down from the last, as far as the kernel was built with each.
+/// (include/linux/swap.h, `MAX_SWAPFILES`)
+struct SwapTypes: Hashable, Sendable {
+  var markers: Int
+  var devices: Int
+  var migrations: Int
+  var poison: Int
+
+  /// A swap entry's meaning.
+  func page(type: Int, offset: UInt64, pageShift: UInt64) -> AbsentPage {
+    let frame = PhysicalAddress(offset << pageShift)
+    // Five bits since the beginning (MAX_SWAPFILES_SHIFT), whatever the entry has room for.
+    var end = 32
+    if type >= end - markers { return .marker(offset) }
+    end -= markers
+    if type >= end - devices { return .device(type: type, offset: offset) }
+    end -= devices
+    if type >= end - migrations { return .migration(frame) }
+    end -= migrations
+    return type >= end - poison ? .poisoned(frame) : .swapped(type: type, offset: offset)
+  }
+}
+
+extension Kernel {
+  /// How this kernel writes entries that are not mapped; nil where nothing tells.
+  ///
+  /// VMCOREINFO's NUMBER(PG_slab) gave way to PAGE_SLAB_MAPCOUNT_VALUE in 6.10, and the lines of kallsyms came
+  /// in 6.0; the version decides only between 5.18 and 5.19.
+  var swapEncoding: SwapEncoding? {
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
+    if vmcoreinfo?.number("PAGE_SLAB_MAPCOUNT_VALUE") != nil { return .presentInvalid }
+    if vmcoreinfo?.number("PG_slab") == nil {
+      guard let version else { return nil }
+      if version >= KernelVersion(6, 10) { return .presentInvalid }
+    }
+    if vmcoreinfo?.symbol("kallsyms_names") != nil { return .fiveBitTypes }
+    return version.map { $0 >= KernelVersion(5, 19) ? .fiveBitTypes : .sixBitTypes }
+  }
+
+  /// Which numbers are not swap areas, by the functions that the kernel has for each.
+  var swapTypes: SwapTypes {
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) } ?? KernelVersion(6, 0)
+    let names = [
+      "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
+    ]
+    let built = symbols.addresses(of: names)
+    // Exclusive access of devices added two in 5.14 (b756a3b5e7ea), the markers one in 5.19 (679d10331910), and
+    // migration a third in 5.19 (6c287605fd56).
+    let isNew = version >= KernelVersion(5, 19)
+    let exclusive = built[names[2]] != nil || built[names[3]] != nil
+    return SwapTypes(
+      markers: isNew ? 1 : 0, devices: exclusive ? 4 : built[names[4]] != nil && version < KernelVersion(5, 14) ? 2 : 0,
+      migrations: built[names[1]] == nil ? 0 : isNew ? 3 : 2, poison: built[names[0]] == nil ? 0 : 1)
+  }
+
+  /// What `entry`, which is invalid and ended a walk through tables of user space at `level`, says.
+  func absentPage(_ entry: UInt64, level: Int, of user: TranslationRegime) -> AbsentPage {
+    guard entry != 0 else { return .empty }
+    let frame = user.format.outputAddress(entry, shift: user.granule.shift(level: level))
+    guard let encoding = swapEncoding else { return .unknown }
+    if entry >> encoding.presentBit & 1 == 1 {
+      // Since 6.10 the bit alone says no more than that a page is there: PROT_NONE has it with neither access
+      // nor execution for EL0 (`pte_protnone`).
+      let isProtNone = encoding != .presentInvalid || entry >> 6 & 1 == 0 && entry >> 54 & 1 == 1
+      return isProtNone ? .protNone(frame) : .presentInvalid(frame)
+    }
+    if encoding != .presentInvalid, level < 3, entry >> SwapEncoding.splitBit & 1 == 1 { return .presentInvalid(frame) }
+    return swapTypes.page(
+      type: encoding.type(entry), offset: encoding.offset(entry), pageShift: UInt64(user.granule.pageShift))
+  }
+}
+
+extension Resolution {
+  /// Says what is in the entry that ended the walk, where that was one of user space that is invalid.
+  mutating func noteAbsentPage(kernel: Kernel) {
+    guard status == .unmapped, let step = walk?.last, let regime, regime.register == .ttbr0EL1 else { return }
+    let page = kernel.absentPage(step.descriptor.rawValue, level: step.level, of: regime)
+    absentPage = page
+    let words: String? =
+      switch page {
+      case .empty: nil
+      case .protNone(let frame): "a page at \(hex(frame.rawValue)) that may not be accessed (PROT_NONE)"
+      case .presentInvalid(let frame): "a page at \(hex(frame.rawValue)) that is taken out for a moment"
+      case .swapped(let type, let offset): "swapped out to area \(type), slot \(hex(offset))"
+      case .migration(let frame): "being moved from \(hex(frame.rawValue))"
+      case .poisoned(let frame): "its memory at \(hex(frame.rawValue)) failed"
+      case .device(let type, let offset): "in a device's hands, type \(type), \(hex(offset))"
+      case .marker(let value): "a marker, \(hex(value))"
+      case .unknown: "not present; the kernel's version, which says how such entries are written, is not known"
+      }
+    if let words { message = "the entry at level \(step.level) is invalid: \(words)" }
+  }
+}

@@ -1,0 +1,48 @@
+import DebugInfo
+
+/// What the kernel's log says of the hardware: features are told when they are found, at boot.
+struct BootLog: Sendable {
+  private let lines: [String]
+  /// Whether the log goes back to the first message, so that what it does not say was not said.
+  let isWhole: Bool
+
+  init(_ records: [LogRecord]) {
+    lines = records.filter { $0.facility == 0 }.map(\.text)
+    isWhole = lines.first.map { $0.hasPrefix("Booting Linux on physical CPU") } ?? false
+  }
+
+  /// Whether a message has `text` in it.
+  func says(_ text: String) -> Bool { lines.contains { Self.rest(of: $0, behind: text) != nil } }
+
+  /// What `line` has behind `text`; nil where that is not in it.
+  private static func rest(of line: String, behind text: String) -> Substring.UTF8View? {
+    var rest = line.utf8[...]
+    while rest.count >= text.utf8.count {
+      if rest.starts(with: text.utf8) { return rest.dropFirst(text.utf8.count) }
+      rest = rest.dropFirst()
+    }
+    return nil
+  }
+
+  /// Whether the feature that the kernel calls `name` was detected; nil where the log does not go back so far.
+  /// (`update_cpu_capabilities`, arch/arm64/kernel/cpufeature.c)
+  func detected(_ name: String) -> Bool? {
+    let message = "CPU features: detected: \(name)"
+    return lines.contains { $0.hasPrefix(message) } ? true : isWhole ? false : nil
+  }
+
+  /// The width of intermediate physical addresses that KVM tells, which is the CPU's of physical ones.
+  /// (`kvm_set_ipa_limit`, arch/arm64/kvm/reset.c)
+  var physicalBits: Int? {
+    for line in lines {
+      guard let rest = Self.rest(of: line, behind: "IPA Size Limit: ") else { continue }
+      return Int(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+    }
+    return nil
+  }
+}
+
+extension Kernel {
+  /// What the log says of the hardware, read once.
+  var bootLog: BootLog { contents.bootLog.value { BootLog(log.elements) } }
+}

@@ -1,0 +1,82 @@
+import VMSA
+
+extension Kernel {
+  /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
+  /// on more than the kernel's version.
+  ///
+  /// `__cpu_setup` (arch/arm64/mm/proc.S) writes the same value on every CPU: what follows from the page size
+  /// and the width, constants, and what it read from the CPU's ID registers, which is in no dump but may be in
+  /// the log.
+  public var translationControl: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
+    var control = TranslationControl()
+    var sources: [TranslationControl.Field: String] = [:]
+    func set(_ field: TranslationControl.Field, _ value: UInt64?, _ source: String) {
+      guard let value else { return }
+      control[field] = value
+      sources[field] = source
+    }
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
+    let granule = facts.granule
+    set(.t1sz, UInt64(64 - facts.vaBitsActual.value), facts.vaBitsActual.source)
+    set(.t0sz, UInt64(64 - userBits.value), userBits.source)
+    set(.tg0, granule.value.tg0, granule.source)
+    set(.tg1, granule.value.tg1, granule.source)
+    let isLPA2 = granule.value != .sixtyFourKiB && facts.vaBitsActual.value == 52
+    set(.ds, isLPA2 ? 1 : 0, "page size and width")
+
+    // TCR_CACHE_FLAGS, TCR_SMP_FLAGS, TCR_ASID16, TCR_TBI0; nothing sets EPD, HPD or the like.
+    let constants: [(TranslationControl.Field, UInt64)] = [
+      (.irgn0, 1), (.orgn0, 1), (.irgn1, 1), (.orgn1, 1), (.sh0, 3), (.sh1, 3), (.as16, 1), (.tbi0, 1), (.epd0, 0),
+      (.epd1, 0), (.hpd0, 0), (.hpd1, 0), (.tbid0, 0), (.nfd0, 0), (.e0pd0, 0), (.tcma0, 0),
+    ]
+    for (field, value) in constants { control[field] = value }
+    // The ASID moved to TTBR1 with KPTI (7655abb95386 "arm64: mm: Move ASID from TTBR0 to TTBR1", 4.16).
+    if let version { control[.a1] = version >= KernelVersion(4, 16) ? 1 : 0 }
+
+    let ignoring = contents.ignoresTopByte.value
+    set(.tbi1, ignoring.map { $0.value ? 1 : 0 }, ignoring?.source ?? "")
+    if ignoring?.value == false {
+      set(.tbid1, 0, "no TBI1")
+      set(.tcma1, 0, "no TBI1")
+    }
+
+    let log = bootLog
+    let logged = "the kernel's log"
+    // Without the dirty state the hardware may still set access flags, and nothing tells that.
+    switch log.detected("Hardware dirty bit management") {
+    case true?:
+      set(.ha, 1, logged)
+      set(.hd, 1, logged)
+    case false?: set(.hd, 0, logged)
+    case nil: break
+    }
+    set(.e0pd1, log.detected("E0PD").map { $0 ? 1 : 0 }, logged)
+    let size = log.physicalBits.flatMap { TranslationControl.physicalWidths.firstIndex(of: $0) }
+    set(.ips, size.map(UInt64.init), "\(logged): KVM's IPA size limit")
+    return (control, sources)
+  }
+
+  /// The width of addresses of user space: that of the kernel's, but for 64 KiB kernels of 5.0 to 5.3 whose
+  /// user space alone has 52 bits.
+  var userBits: Sourced<Int> {
+    if facts.vaBits.value == 48, regime.granule == .sixtyFourKiB,
+      let word = symbols.symbol(named: "vabits_user").flatMap({ space.word(at: $0.address) }), word == 52
+    {
+      return Sourced(52, "the variable vabits_user")
+    }
+    return facts.vaBitsActual
+  }
+
+  /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
+  /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
+  public var hidesFromUser: Sourced<Bool>? {
+    let image = symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? facts.swapperVirtual?.value
+    guard let leaf = image.flatMap({ translate($0).leaf }) else { return nil }
+    return Sourced(
+      !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
+  }
+
+  /// Whether TTBRs have CnP set; nil where the log does not tell.
+  /// (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
+  public var sharesTables: Bool? { bootLog.detected("Common not Private translations") }
+}

@@ -1,0 +1,203 @@
+/// Why a kernel died, by what its log says.
+///
+/// The kernel announces a death in a few ways, one often the cause of the next: an exception that cannot be
+/// handled, the `Internal error:` line of `die()`, a BUG, a lockup, and last `Kernel panic - not syncing`. The
+/// most telling is the one that came first of those that belong together.
+/// (arch/arm64/mm/fault.c, `die_kernel_fault`; arch/arm64/kernel/traps.c, `die`; kernel/panic.c; lib/bug.c;
+/// kernel/watchdog.c; kernel/hung_task.c; drivers/tty/sysrq.c)
+public struct CrashReason: Sendable {
+  /// What kind of death it was.
+  public enum Kind: String, Sendable {
+    /// The kernel was told to panic, or found a reason of its own.
+    case panic
+    /// An exception in the kernel that it could not handle.
+    case oops
+    /// A BUG() or an assertion of a checker such as KASAN.
+    case bug
+    /// A CPU, or a task, that got no further.
+    case lockup
+    /// A WARN() with panic_on_warn.
+    case warning
+    /// A person asked for it.
+    case sysrq
+  }
+
+  /// What kind of death it was.
+  public let kind: Kind
+  /// The line of the log that tells most.
+  public let text: String
+  /// What came after `Kernel panic - not syncing: `; nil where there was no panic.
+  public let panic: String?
+  /// When that was said, in nanoseconds since boot.
+  public let timestamp: UInt64
+  /// The CPU, where the log tells.
+  public let cpu: Int?
+  /// The task's number, where the log tells.
+  public let pid: Int?
+  /// Its name, where the log tells.
+  public let comm: String?
+  /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil where the log does not tell.
+  public let pc: String?
+  /// The taint of the kernel then, where the log tells.
+  public let taint: Taint?
+  /// The call trace of the log, the innermost call first.
+  public let trace: [String]
+
+  /// Looks through `records` for the death of the kernel; nil where they tell of none.
+  public init?(_ records: [LogRecord]) {
+    let lines = records.flatMap { record in
+      record.text.split(separator: "\n").map { Line(text: $0, record: record) }
+    }
+    let events = lines.indices.compactMap { index in Event(lines[index].text, at: index) }
+    let panic = events.first { $0.kind == .panic }
+    guard let last = panic ?? events.last(where: { $0.kind != .warning && $0.kind != .sysrq }) else { return nil }
+    let before = events.prefix { $0.index < last.index }
+    var cause = last
+    var kind = last.kind
+    if kind == .panic {
+      let message = lines[last.index].text
+      if message.contains("sysrq triggered crash") {
+        kind = .sysrq
+      } else if Self.isConsequence(message) {
+        let wanted = message.contains("panic_on_warn")
+        cause = before.last { ($0.kind == .warning) == wanted && $0.kind != .sysrq } ?? last
+        kind = cause.kind
+      }
+    }
+    // `Internal error:` stands behind the line that tells what went wrong, with nothing of another death between.
+    if cause.isDie, let head = before.last(where: { $0.index < cause.index }),
+      head.kind == .oops || head.kind == .bug, cause.index - head.index <= 16, !head.isDie
+    {
+      cause = head
+      kind = head.kind
+    }
+    // Until 5.x sysrq-c made the kernel write to address 0.
+    if kind == .oops, let asked = before.last(where: { $0.index < cause.index }), asked.kind == .sysrq,
+      cause.index - asked.index <= 4
+    {
+      kind = .sysrq
+    }
+    self.kind = kind
+    text = String(lines[cause.index].text)
+    self.panic = panic.map { String(lines[$0.index].text.dropFirst(Event.panicPrefix.count)) }
+    timestamp = lines[cause.index].record.timestamp
+    let details = Details(lines[cause.index...].prefix(Self.linesOfDeath).map(\.text))
+    let caller = lines[cause.index].record.caller
+    cpu = details.cpu ?? caller.flatMap { $0.hasPrefix("C") ? Int($0.dropFirst()) : nil }
+    pid = details.pid ?? caller.flatMap { $0.hasPrefix("T") ? Int($0.dropFirst()) : nil }
+    comm = details.comm
+    pc = details.pc
+    taint = details.taint
+    trace = details.trace
+  }
+
+  /// Lines from the telling one to the end of its call trace.
+  private static let linesOfDeath = 256
+
+  /// Whether a panic only tells that something before it was deadly.
+  private static func isConsequence(_ message: Substring) -> Bool {
+    [
+      "Fatal exception", "panic_on_warn set", "panic_on_kasan", "kasan.fault=panic", "softlockup: hung tasks",
+      "hung_task: blocked tasks", "Hard LOCKUP", "RCU Stall", "Attempted to kill init", "BUG: panic_on",
+    ].contains { message.contains($0) }
+  }
+}
+
+/// A line of the log.
+private struct Line {
+  var text: Substring
+  var record: LogRecord
+}
+
+/// A line that announces a death.
+private struct Event {
+  static let panicPrefix = "Kernel panic - not syncing: "
+
+  var kind: CrashReason.Kind
+  var index: Int
+  /// Whether it is the line of `die()`.
+  var isDie: Bool { dies }
+  private var dies = false
+
+  init?(_ text: Substring, at index: Int) {
+    guard let first = Self.beginnings.first(where: { text.hasPrefix($0.text) }) else { return nil }
+    // A task that waits is told of, and `blocked for more than` is what matters.
+    if first.text == "INFO: task ", !text.contains("blocked for more than") { return nil }
+    kind = first.kind
+    self.index = index
+    dies = first.text == "Internal error: "
+  }
+
+  /// How they begin, by kernel: the spelling changed over time.
+  private static let beginnings: [(text: String, kind: CrashReason.Kind)] = [
+    (panicPrefix, .panic), ("Unable to handle kernel ", .oops), ("Internal error: ", .oops),
+    ("Unhandled fault", .oops), ("Unhandled prefetch abort", .oops), ("Bad mode in ", .oops),
+    ("SError Interrupt on ", .oops), ("Unexpected kernel BRK exception", .oops), ("kernel BUG at ", .bug),
+    ("Insufficient stack space to handle exception!", .oops), ("Kernel stack overflow", .oops),
+    ("watchdog: BUG: soft lockup", .lockup), ("NMI watchdog: BUG: soft lockup", .lockup), ("BUG: soft lockup", .lockup),
+    ("watchdog: Watchdog detected hard LOCKUP", .lockup), ("Watchdog detected hard LOCKUP", .lockup),
+    ("INFO: task ", .lockup), ("rcu: INFO: ", .lockup), ("INFO: rcu", .lockup), ("BUG: workqueue lockup", .lockup),
+    ("BUG: ", .bug), ("WARNING: ", .warning), ("sysrq: Trigger a crash", .sysrq),
+    ("sysrq: SysRq : Trigger a crash", .sysrq), ("SysRq : Trigger a crash", .sysrq),
+  ]
+}
+
+/// What the lines after the announcement tell.
+private struct Details {
+  var cpu: Int?
+  var pid: Int?
+  var comm: String?
+  var pc: String?
+  var taint: Taint?
+  var trace: [String] = []
+
+  init(_ lines: [Substring]) {
+    var inTrace = false
+    for line in lines {
+      // "CPU: 0 PID: 1 Comm: bash Not tainted 6.1", with "UID: 0" between since 6.12.
+      if cpu == nil, line.hasPrefix("CPU: ") {
+        let words = line.split(separator: " ")
+        cpu = Self.number(after: "CPU:", words)
+        pid = Self.number(after: "PID:", words)
+        comm = Self.comm(line)
+        taint = Taint(line)
+      }
+      if pc == nil {
+        for prefix in ["pc : ", "PC is at "] where line.hasPrefix(prefix) {
+          pc = Self.place(line.dropFirst(prefix.count))
+        }
+      }
+      if line.hasPrefix("Call trace:") {
+        guard trace.isEmpty else { return }
+        inTrace = true
+      } else if inTrace {
+        guard let place = Self.place(line), trace.count < 64 else { return }
+        trace.append(place)
+      }
+      if line.hasPrefix("---[ end ") { return }
+    }
+  }
+
+  private static func number(after word: String, _ words: [Substring]) -> Int? {
+    guard let at = words.firstIndex(where: { $0 == word }), at + 1 < words.count else { return nil }
+    return Int(words[at + 1])
+  }
+
+  /// A name may have blanks in it; what follows it is known.
+  private static func comm(_ line: Substring) -> String? {
+    guard let start = line.firstRange(of: "Comm: ") else { return nil }
+    let rest = line[start.upperBound...]
+    let end = rest.firstRange(of: " Not tainted") ?? rest.firstRange(of: " Tainted: ")
+    return end.map { String(rest[..<$0.lowerBound]) }
+  }
+
+  /// `symbol+0xoff/0xsize [module]`, without the address before it that kernels before 4.13 print and the
+  /// letters behind it that those since 6.13 do; nil where there is none.
+  private static func place(_ line: Substring) -> String? {
+    var words = line.split(separator: " ")
+    if words.first?.hasPrefix("[<") ?? false { words.removeFirst() }
+    guard let symbol = words.first, symbol.contains("+0x"), symbol.contains("/0x") else { return nil }
+    let module = words.dropFirst().first { $0.hasPrefix("[") && $0.hasSuffix("]") }
+    return module.map { "\(symbol) \($0)" } ?? String(symbol)
+  }
+}

@@ -1,0 +1,110 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+/// What a kernel without VMCOREINFO would have said of itself, from its tables and what they lead to: the same
+/// lines, each with how it was learnt, so that all else reads them as it reads the kernel's own.
+struct DerivedDescription {
+  private let candidate: RootCandidate
+  private var lines: [(key: String, value: String)] = []
+  private var derivations: [String: String] = [:]
+
+  /// The description of the kernel whose root table is `candidate`.
+  static func of(_ candidate: RootCandidate) -> VMCoreInfo {
+    var description = DerivedDescription(candidate)
+    description.addTables()
+    description.addContents()
+    return VMCoreInfo(
+      Array(description.lines.map { "\($0.key)=\($0.value)\n" }.joined().utf8), origin: "the tables",
+      derivations: description.derivations)
+  }
+
+  private init(_ candidate: RootCandidate) { self.candidate = candidate }
+
+  private mutating func add(_ key: String, _ value: String, _ how: String) {
+    lines.append((key, value))
+    derivations[key] = how
+  }
+
+  private mutating func addAddress(_ symbol: String, _ address: UInt64, _ how: String) {
+    add("SYMBOL(\(symbol))", String(address, radix: 16), how)
+  }
+
+  /// What the tables alone say.
+  private mutating func addTables() {
+    let regime = candidate.regime
+    add("PAGESIZE", "\(regime.granule.size)", "the shape of the root table")
+    add("NUMBER(TCR_EL1_T1SZ)", "\(64 - regime.addressBits)", "the shape of the root table and its entries")
+    add("NUMBER(kimage_voffset)", hex(candidate.imageOffset), "the root table, which maps itself")
+    addAddress(
+      "swapper_pg_dir", regime.root.rawValue &+ candidate.imageOffset, "the root table, which maps itself")
+  }
+
+  /// What lies in the image: the symbols, the release, and what follows from them.
+  private mutating func addContents() {
+    let regime = candidate.regime
+    let image = candidate.image
+    let space = KernelSpace(candidate.dump, regime, around: image)
+    let search = ImageSearch(space, image)
+    let kallsyms = Self.kallsyms(search, candidate)
+    func symbol(_ name: String) -> UInt64? { kallsyms?.symbol(named: name)?.address }
+
+    // The width that the kernel was built for does not show in tables that were folded for lesser hardware;
+    // but only kernels of so many levels have the functions that allocate them (mm/memory.c).
+    var vaBits = (bits: regime.tableBits, how: "the shape of the root table")
+    switch (regime.granule, regime.tableBits) {
+    case (.fourKiB, 48) where symbol("__p4d_alloc") != nil:
+      vaBits = (52, "__p4d_alloc, which only kernels of five levels have")
+    case (.sixteenKiB, 47) where symbol("__pud_alloc") != nil:
+      vaBits = (52, "__pud_alloc, which only kernels of four levels have")
+    case (.fourKiB, 48) where kallsyms == nil, (.sixteenKiB, 47) where kallsyms == nil:
+      vaBits.how += "; a kernel of 52 bits on hardware without them looks the same"
+    default: break
+    }
+    add("NUMBER(VA_BITS)", "\(vaBits.bits)", vaBits.how)
+    if let offset = candidate.linearOffset {
+      let linear = regime.root.rawValue &+ offset
+      let isLower = linear >> UInt64(regime.addressBits - 1) & 1 == 0
+      let start = isLower ? AddressLayout.bottom(vaBits.bits) : AddressLayout.middle(vaBits.bits)
+      add("NUMBER(PHYS_OFFSET)", hex(start &- offset), "the linear map as the tables have it")
+    }
+
+    if let stext = symbol("_stext") {
+      addAddress("_stext", stext, "kallsyms in the dump")
+    } else if let text = candidate.text {
+      addAddress("_stext", text.lowerBound, "the first executable address of the image")
+    }
+    for name in ["init_uts_ns", "prb", "log_buf"] {
+      if let address = symbol(name) { addAddress(name, address, "kallsyms in the dump") }
+    }
+    guard let release = search.banner() else { return }
+    add("OSRELEASE", release, "linux_banner in the dump")
+    guard let version = KernelVersion(release: release),
+      let era = LayoutEra.all.first(where: { $0.since <= version })
+    else { return }
+    // A kallsyms of functions begins with _stext: a segment's alignment behind _text since 5.10, or the 4 KiB of
+    // the header before. (SEGMENT_ALIGN, arch/arm64/kernel/vmlinux.lds.S)
+    let header: UInt64 = version < KernelVersion(5, 10) ? 0x1000 : 0x10000
+    guard let text = symbol("_text") ?? symbol("_stext").map({ $0 &- header }) else { return }
+    let configuration = LayoutConfiguration(
+      granule: regime.granule, vaBits: vaBits.bits, vaBitsActual: regime.addressBits)
+    // The image began 512 KiB behind KIMAGE_VADDR until 5.10 (TEXT_OFFSET, 120dc60d0bdb).
+    let textOffset: UInt64 = version < KernelVersion(5, 10) ? 0x80000 : 0
+    let base = AddressLayout(era: era, configuration).vmalloc.start &+ textOffset
+    add("KERNELOFFSET", String(text &- base, radix: 16), "the image's first symbol and the layout of \(era.name)")
+  }
+
+  /// The first kallsyms in the image whose `_stext` is executable, and whose root table, if it names one, is
+  /// the candidate.
+  private static func kallsyms(_ search: ImageSearch, _ candidate: RootCandidate) -> Kallsyms<KernelSpace>? {
+    for tables in search.kallsymsTables() {
+      guard let table = Kallsyms(tables, in: search.space), let text = table.symbol(named: "_stext")?.address,
+        candidate.text?.contains(text) ?? false
+      else { continue }
+      let root = table.symbol(named: "swapper_pg_dir")?.address
+      if root.map({ $0 &- candidate.imageOffset == candidate.regime.root.rawValue }) ?? true { return table }
+    }
+    return nil
+  }
+}

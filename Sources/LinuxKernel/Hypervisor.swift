@@ -1,0 +1,131 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+/// What of KVM runs at EL2, and where it has its memory.
+public struct Hypervisor: Sendable {
+  /// How the kernel uses EL2.
+  public enum Mode: String, Sendable {
+    /// The kernel itself runs at EL2 (HCR_EL2.E2H): its tables are all there are.
+    case vhe
+    /// KVM has code of its own at EL2, in tables of its own that the kernel fills.
+    case nvhe
+    /// The same, but the code at EL2 keeps its tables to itself (pKVM).
+    case protected
+    /// Nothing of the kernel is at EL2.
+    case none
+  }
+
+  /// How the kernel uses EL2; nil where the dump does not tell.
+  public internal(set) var mode: Sourced<Mode>?
+  /// `kern_hyp_va`; nil under VHE, and where it is not known.
+  public internal(set) var transform: Sourced<HypervisorTransform>?
+  /// What to add to a hyp address of the linear part to have its physical address, modulo 2^64.
+  public internal(set) var physvirtOffset: Sourced<UInt64>?
+  /// The tables that TTBR0_EL2 holds; nil where there are none, or they were not found.
+  public internal(set) var regime: Sourced<TranslationRegime>?
+  /// The physical addresses of the code that is mapped to itself (`__hyp_idmap_text_start`).
+  public internal(set) var idmap: Range<UInt64>?
+  /// The registers of each CPU at EL2, as far as they are known.
+  public internal(set) var cpus: [HypervisorCPU] = []
+  /// Why something is not known, one sentence each.
+  public internal(set) var notes: [String] = []
+
+  /// Virtual minus physical address in the kernel's linear map.
+  var linearOffset: UInt64?
+
+  /// Which part of the hypervisor's addresses one is in.
+  public enum Part: String, Sendable {
+    /// The linear map as the transform moves it: the hypervisor's code and data, and what the kernel shares.
+    case linear
+    /// The code that switches the MMU on, at its physical address.
+    case idmap
+    /// The vectors of CPUs whose real ones must not be guessed (Spectre-v3a), in the private area.
+    case vectors
+    /// The area beside the idmap: GICv2 registers, stacks with a guard page.
+    case private_ = "private"
+  }
+
+  /// A hyp address in the kernel's terms.
+  public struct Address: Hashable, Sendable {
+    /// The address at EL2.
+    public let address: UInt64
+    /// The part that it is in.
+    public let part: Part
+    /// The linear address of the same byte; nil of what is no RAM.
+    public let kernelAddress: UInt64?
+  }
+
+  /// The part that `address`, which `leaf` maps, is in, and the kernel's address of the same byte.
+  ///
+  /// Nothing but vectors is mapped executable in the private area.
+  /// (`create_hyp_exec_mappings`, arch/arm64/kvm/mmu.c, called by `kvm_init_vector_slots` alone)
+  func describe(_ address: UInt64, _ leaf: Leaf, isRAM: Bool) -> Address {
+    let linear = linearOffset.map { leaf.physical.rawValue &+ $0 }
+    if let transform = transform?.value, let linear,
+      transform.linearAddress(of: address, like: linear) == linear
+    {
+      return Address(address: address, part: .linear, kernelAddress: linear)
+    }
+    let part: Part =
+      leaf.physical.rawValue == address ? .idmap : leaf.attributes.isExecutableEL2 ? .vectors : .private_
+    return Address(address: address, part: part, kernelAddress: isRAM ? linear : nil)
+  }
+}
+
+extension Kernel {
+  /// What of KVM runs at EL2. It is found when it is first asked for.
+  public var hypervisor: Hypervisor { contents.hypervisor.value { HypervisorFinder(self).find() } }
+
+  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
+  public var hypervisorRegime: Result<TranslationRegime, QueryFailure> {
+    let hypervisor = hypervisor
+    if let regime = hypervisor.regime?.value { return .success(regime) }
+    let message =
+      switch hypervisor.mode?.value {
+      case .vhe?: "the kernel runs at EL2 (VHE): nothing further is mapped; ask without --el2"
+      case .none?: "nothing of the kernel runs at EL2"
+      default: "the hypervisor's tables were not found"
+      }
+    let reason = hypervisor.mode.map { $0.source } ?? hypervisor.notes.first
+    return .failure(QueryFailure(status: .badQuery, message: message + (reason.map { " (\($0))" } ?? "")))
+  }
+
+  /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil where it
+  /// is neither, or `kern_hyp_va` is not known.
+  public func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
+    let hypervisor = hypervisor
+    return hypervisorAddress(
+      ofKernel: address, transform: hypervisor.transform?.value, linearOffset: hypervisor.linearOffset)
+  }
+
+  /// What the first address of a range of the hypervisor's tables is to it; nil of any other range.
+  public func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
+    guard range.region == .hypervisor else { return nil }
+    let leaf = Leaf(
+      physical: range.physical, level: range.level, shift: regime.granule.shift(level: range.level),
+      attributes: Attributes(range.descriptor, isSingleRange: true))
+    return hypervisorAddress(range.first, leaf)
+  }
+
+  /// What `address`, which `leaf` of the hypervisor's tables maps, is to it.
+  func hypervisorAddress(_ address: UInt64, _ leaf: Leaf) -> Hypervisor.Address {
+    hypervisor.describe(
+      address, leaf, isRAM: self.dump.memory.ranges.contains { $0.contains(leaf.physical) })
+  }
+
+  func hypervisorAddress(
+    ofKernel address: VirtualAddress, transform: HypervisorTransform?, linearOffset: UInt64?
+  ) -> UInt64? {
+    guard let transform, let linearOffset else { return nil }
+    let address = address.untagged
+    switch region(of: address, mappedTo: translate(address).leaf?.physical) {
+    case .linearMap?: return transform.hypervisorAddress(ofLinear: address.rawValue)
+    case .kernelImage?:
+      guard let imageOffset = facts.kimageVoffset?.value else { return nil }
+      return transform.hypervisorAddress(ofLinear: address.rawValue &- imageOffset &+ linearOffset)
+    default: return nil
+    }
+  }
+}

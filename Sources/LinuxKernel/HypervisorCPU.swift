@@ -1,0 +1,206 @@
+import Bytes
+import DebugInfo
+import VMSA
+
+/// The registers of one CPU at EL2, as `kvm_nvhe_init_params` has them or as they follow from the tables.
+public struct HypervisorCPU: Sendable {
+  /// The CPU's number; nil where the array of per-CPU bases was not found.
+  public let cpu: Int?
+  /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
+  public let ttbr0: Sourced<UInt64>
+  /// TCR_EL2, its PS where that is known; nil where it is not known.
+  public internal(set) var tcr: Sourced<UInt64>?
+  /// MAIR_EL2.
+  public internal(set) var mair: Sourced<UInt64>?
+  /// HCR_EL2 as it was written: bits of features that the CPU lacks read as zero.
+  public internal(set) var hcr: Sourced<UInt64>?
+  /// VBAR_EL2 while the host runs: a hyp address.
+  public internal(set) var vbar: Sourced<UInt64>?
+  /// TPIDR_EL2: what the hypervisor adds to the address of a per-CPU variable of its own.
+  public internal(set) var tpidr: Sourced<UInt64>?
+  /// The top of the stack at EL2: a hyp address.
+  public internal(set) var stack: Sourced<UInt64>?
+}
+
+/// Reads the registers of each CPU at EL2.
+///
+/// `struct kvm_nvhe_init_params` (5.11, arch/arm64/include/asm/kvm_asm.h) is the per-CPU variable that the
+/// kernel hands to the code at EL2. Where symbols do not name it, it is recognised in the pages that the
+/// hypervisor maps: it has the root of the tables at the right place, and MAIR_EL1's value before it.
+struct HypervisorCPUReader {
+  private let kernel: Kernel
+  private let space: KernelSpace
+  private let hypervisor: Hypervisor
+  private let regime: TranslationRegime
+
+  init(_ kernel: Kernel, _ hypervisor: Hypervisor, _ regime: TranslationRegime) {
+    self.kernel = kernel
+    space = kernel.space
+    self.hypervisor = hypervisor
+    self.regime = regime
+  }
+
+  func cpus() -> [HypervisorCPU] {
+    let vbar = vbar
+    let cnp: UInt64 = kernel.sharesTables == true ? 1 : 0
+    let isWide = TTBR.isWide(regime)
+    let found = parameters()
+    // The tables are the same for each CPU.
+    let computed = Sourced(
+      TTBR.value(regime.root, isWide: isWide) | cnp, "computed: \(hypervisor.regime?.source ?? "the tables")")
+    guard !found.isEmpty else { return [HypervisorCPU(cpu: nil, ttbr0: computed, vbar: vbar)] }
+    return found.map { cpu, address in
+      let object = KernelObject(space: space, address: address)
+      let source = "read: kvm_nvhe_init_params at \(hex(address))"
+      func member(_ name: String) -> Sourced<UInt64>? {
+        object.number(kernel.types.member(name, of: "kvm_nvhe_init_params")).map {
+          Sourced($0, "\(source), \(name)")
+        }
+      }
+      let ttbr0 = member("pgd_pa").map {
+        Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.source)
+      }
+      return HypervisorCPU(
+        cpu: cpu, ttbr0: ttbr0 ?? computed, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"),
+        hcr: member("hcr_el2"),
+        vbar: vbar,
+        tpidr: member("tpidr_el2"), stack: member("stack_hyp_va"))
+    }
+  }
+
+  /// TCR_EL2 with PS, bits 18:16, which the code at EL2 fills in by the CPU's ID registers
+  /// (`___kvm_hyp_init`, arch/arm64/kvm/hyp/nvhe/hyp-init.S): nowhere in the dump but perhaps in the log.
+  private func withPS(_ tcr: Sourced<UInt64>) -> Sourced<UInt64> {
+    guard let size = kernel.translationControl.value[.ips] else {
+      return Sourced(tcr.value, "\(tcr.source); without PS, which is not known")
+    }
+    return Sourced(tcr.value & ~(7 << 16) | size << 16, "\(tcr.source); PS by KVM's IPA size limit in the log")
+  }
+
+  /// VBAR_EL2 while the host runs: the vectors that the host calls through, at their hyp address.
+  private var vbar: Sourced<UInt64>? {
+    for name in ["__kvm_nvhe___kvm_hyp_host_vector", "__kvm_hyp_host_vector"] {
+      if let symbol = kernel.symbols.symbol(named: name),
+        let address = kernel.hypervisorAddress(
+          ofKernel: VirtualAddress(symbol.address), transform: hypervisor.transform?.value,
+          linearOffset: hypervisor.linearOffset)
+      {
+        return Sourced(address, "computed: the hyp address of \(name)")
+      }
+    }
+    return nil
+  }
+
+  // MARK: - Where the parameters are
+
+  /// The parameters of each CPU by their linear address, with the CPU's number where it is known.
+  private func parameters() -> [(cpu: Int?, address: UInt64)] {
+    let names = [
+      "__kvm_nvhe_kvm_init_params", "__kvm_nvhe___per_cpu_start", "__kvm_nvhe_kvm_arm_hyp_percpu_base",
+      "kvm_arm_hyp_percpu_base",
+    ]
+    let symbols = kernel.symbols.addresses(of: names)
+    if let variable = symbols[names[0]], let start = symbols[names[1]],
+      let bases = symbols[names[2]] ?? symbols[names[3]]
+    {
+      var result: [(cpu: Int?, address: UInt64)] = []
+      while result.count < Limits.cpus, let base = space.word(at: bases &+ UInt64(result.count * 8)), base != 0,
+        let linear = linearAddress(base)
+      {
+        result.append((result.count, linear &+ (variable &- start)))
+      }
+      return result
+    }
+    return recognised()
+  }
+
+  /// A base as a linear address: pKVM turns them into hyp addresses.
+  private func linearAddress(_ base: UInt64) -> UInt64? {
+    if VirtualAddress(base).isUpperHalf { return base }
+    guard let ram = kernel.dump.memory.ranges.first?.lowerBound.rawValue, let offset = hypervisor.linearOffset else {
+      return nil
+    }
+    return hypervisor.transform?.value.linearAddress(of: base, like: ram &+ offset)
+  }
+
+  private func recognised() -> [(cpu: Int?, address: UInt64)] {
+    guard let offset = hypervisor.linearOffset, let root = kernel.types.member("pgd_pa", of: "kvm_nvhe_init_params"),
+      let mair = kernel.types.member("mair_el2", of: "kvm_nvhe_init_params")
+    else { return [] }
+    var pages = MappedFrames()
+    kernel.sweep(nil, of: regime, &pages)
+    let wanted = kernel.memoryTypes?.value.rawValue
+    var found: [UInt64] = []
+    forEachWord(of: pages.writable) { physical, word in
+      guard word == regime.root.rawValue, found.count < Limits.cpus else { return }
+      let address = physical &- UInt64(root.offset) &+ offset
+      // With MTE the tagged memory of index 1 has an attribute of its own.
+      guard let types = KernelObject(space: space, address: address).number(mair),
+        wanted.map({ ($0 ^ types) & ~0xff00 == 0 }) ?? true
+      else { return }
+      found.append(address)
+    }
+    guard let numbers = numbers(of: found, in: pages.all) else { return found.map { (nil, $0) } }
+    return zip(numbers, found).map { (cpu: Int?.some($0), address: $1) }.sorted { $0.address < $1.address }
+      .sorted { ($0.cpu ?? 0) < ($1.cpu ?? 0) }
+  }
+
+  /// The CPUs whose parameters are at `addresses`: the array of bases (`kvm_arm_hyp_percpu_base`) has for each
+  /// the page that they lie so many bytes behind, which are the same for all.
+  private func numbers(of addresses: [UInt64], in frames: [Range<UInt64>]) -> [Int]? {
+    guard let first = addresses.first, Set(addresses).count == addresses.count else { return nil }
+    let page = kernel.regime.granule.size
+    let places = Dictionary(uniqueKeysWithValues: addresses.enumerated().map { ($1, $0) })
+    var result: [Int]?
+    var attempts = 0
+    forEachWord(of: frames) { physical, word in
+      // The section of a CPU has a few pages.
+      guard result == nil, attempts < Limits.cpus, word & (page - 1) == 0, first >= word, first - word < 64 << 10 else {
+        return
+      }
+      attempts += 1
+      let distance = first - word
+      func place(_ slot: UInt64) -> Int? {
+        (try? kernel.dump.memory.word(at: PhysicalAddress(slot))).flatMap { places[$0 &+ distance] }
+      }
+      var slot = physical
+      while slot >= 8, place(slot - 8) != nil, physical - slot < UInt64(Limits.cpus) * 8 { slot -= 8 }
+      var numbers = [Int](repeating: -1, count: addresses.count)
+      for cpu in 0..<addresses.count {
+        guard let index = place(slot &+ UInt64(cpu * 8)) else { return }
+        numbers[index] = cpu
+      }
+      if !numbers.contains(-1) { result = numbers }
+    }
+    return result
+  }
+
+  /// Calls `body` with each word of `frames` that is in the dump.
+  private func forEachWord(of frames: [Range<UInt64>], _ body: (_ physical: UInt64, _ word: UInt64) -> Void) {
+    for range in frames {
+      for page in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
+        guard let bytes = try? kernel.dump.memory.bytes(at: PhysicalAddress(page), count: 4096) else { continue }
+        let span = unsafe bytes.span.bytes
+        for offset in stride(from: 0, to: 4096, by: 8) {
+          if let word = span.integer(UInt64.self, at: offset) { body(page &+ UInt64(offset), word) }
+        }
+      }
+    }
+  }
+}
+
+/// The memory that tables map, as far as it is worth searching: what a hypervisor shares with its kernel are a
+/// few pages a CPU and the kernel's read-only data.
+private struct MappedFrames: SweepObserver {
+  var writable: [Range<UInt64>] = []
+  var all: [Range<UInt64>] = []
+  private var rest = Limits.hypervisorBytes
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    guard entry.size <= rest, physical.rawValue <= .max - entry.size else { return }
+    rest -= entry.size
+    let range = physical.rawValue..<(physical.rawValue + entry.size)
+    all.append(range)
+    if entry.descriptor.rawValue >> 7 & 1 == 0 { writable.append(range) }
+  }
+}

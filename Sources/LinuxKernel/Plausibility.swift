@@ -1,0 +1,134 @@
+import Bytes
+import CrashDump
+import VMSA
+
+/// Tells answers that rest on tables which no kernel wrote.
+///
+/// What was written over a table is, to the MMU, a table all the same: half of all random words are an invalid entry,
+/// a quarter a page. But Linux fills an entry in few ways, and where the linear map and the image lead is known by
+/// arithmetic. So each answer is held against the entries that gave it, two of their neighbours, and arithmetic. It
+/// costs a few comparisons, and two words of a table that was just read.
+///
+/// A table that was overwritten with another of its level is seen only where arithmetic knows better.
+/// (arch/arm64/include/asm/pgtable-prot.h and pgtable-hwdef.h, 4.19 to 7.0)
+struct Plausibility: Sendable {
+  private let regime: TranslationRegime
+  private let memory: any PhysicalMemory
+  private let types: MemoryAttributeIndirection?
+  /// RAM ends here; nil where the dump does not describe RAM, as one of tables alone.
+  private let endOfRAM: UInt64?
+  private let imageOffset: UInt64?
+  /// What the image must map: from `_stext` to its root table, which stands behind the read-only data since 4.20
+  /// (8eb7e28d4c64 "arm64/mm: move runtime pgds to rodata").
+  private let image: Range<UInt64>
+  private let arithmetic: Lazy<Arithmetic>
+
+  /// What no table entry of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in bits 63:59.
+  private let tableReserved: UInt64
+  /// What every leaf of the kernel's half has: AF, UXN, and SH = 11 where the format has shareability.
+  private let leafSet: UInt64
+  /// What none has: bit 63, NS, AP[1], and address bits beyond the format's.
+  private let leafClear: UInt64
+
+  init(_ kernel: Kernel) {
+    regime = kernel.regime
+    memory = kernel.dump.memory
+    types = kernel.memoryTypes?.value
+    let offset = kernel.facts.kimageVoffset?.value
+    imageOffset = offset
+    let format = kernel.regime.format
+    tableReserved = ~(format.lowMask | format.highMask | 0xf800_0000_0000_0403)
+    leafSet = 1 << 54 | 1 << 10 | (format.hasShareability ? 3 << 8 : 0)
+    leafClear = 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
+    let text = kernel.vmcoreinfo?.symbol("_stext")
+    let root = kernel.facts.swapperVirtual?.value.rawValue
+    if let text, let root, text < root, root - text < Limits.imageBytes, offset != nil,
+      kernel.layout.era.map({ $0.since >= KernelVersion(5, 0) }) ?? false
+    {
+      image = text..<root
+    } else {
+      image = 0..<0
+    }
+    // A dump that leaves out the kernel's own text describes no RAM.
+    if let text, let offset, kernel.dump.memory.absence(at: PhysicalAddress(text &- offset)) != .notInDump {
+      endOfRAM = kernel.dump.endOfMemory
+    } else {
+      endOfRAM = nil
+    }
+    arithmetic = Lazy { [unowned kernel] in Arithmetic(kernel) }
+  }
+
+  /// Why an answer may rest on damaged tables; nil where nothing says so.
+  ///
+  /// - Parameters:
+  ///   - steps: the entries that were read for it, from the root down.
+  ///   - region: where the address lies.
+  func doubt(
+    _ address: VirtualAddress, _ result: WalkResult, _ steps: [WalkStep], _ absence: Absence?, in region: Region?
+  ) -> String? {
+    for step in steps where step.kind == .table && step.descriptor.rawValue & tableReserved != 0 {
+      return "the table entry at level \(step.level), \(hex(step.descriptor.rawValue)), has bits that no kernel sets"
+    }
+    guard let last = steps.last, address.isUpperHalf else { return nil }
+    switch result {
+    case .mapped(let leaf):
+      if let expected = expected(address, region), expected != leaf.physical {
+        return "the tables lead to \(hex(leaf.physical.rawValue)), where arithmetic has \(hex(expected.rawValue))"
+      }
+      guard isLeaf(last.descriptor.rawValue) else { return oddEntry(last) }
+      if absence == .notInDump, let endOfRAM, leaf.physical.rawValue >= endOfRAM, isCached(leaf.attributes) {
+        return "it is mapped as memory, but RAM ends at \(hex(endOfRAM))"
+      }
+    case .unmapped:
+      if image.contains(address.rawValue) { return "the kernel image is mapped here on every machine" }
+      guard isPlausible(last.descriptor, last.level) else { return oddEntry(last) }
+    default: return nil
+    }
+    return neighbours(last)
+  }
+
+  private func oddEntry(_ step: WalkStep) -> String {
+    "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes"
+  }
+
+  /// Where arithmetic puts `address`; nil where there is no rule for it.
+  private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
+    if image.contains(address.rawValue) || region == .kernelImage {
+      return imageOffset.map { PhysicalAddress(address.rawValue &- $0) }
+    }
+    return region == .linearMap ? arithmetic.value.answer(address, in: region)?.physical : nil
+  }
+
+  private func isCached(_ attributes: Attributes) -> Bool {
+    guard let type = types?.memoryType(attributes.attrIndex) else { return false }
+    return type == .normal || type == .normalTagged || type == .normalWriteThrough
+  }
+
+  /// Whether the kernel's half may have this leaf.
+  private func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
+
+  /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
+  /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
+  private func isPlausible(_ entry: Descriptor, _ level: Int) -> Bool {
+    switch entry.kind(level: level, format: regime.format) {
+    case .invalid: entry.rawValue == 0 || isLeaf(entry.rawValue)
+    case .table: entry.rawValue & tableReserved == 0
+    case .block, .page: isLeaf(entry.rawValue)
+    case .reserved: false
+    }
+  }
+
+  /// What two entries of the same table say of it.
+  private func neighbours(_ step: WalkStep) -> String? {
+    for distance in [1, 2] {
+      let index = step.index ^ distance
+      // A root may have two entries.
+      guard step.level > regime.startLevel || index < regime.rootEntries else { continue }
+      let place = step.address &+ UInt64(bitPattern: Int64(index - step.index) * 8)
+      guard let raw = try? memory.word(at: place), !isPlausible(Descriptor(rawValue: raw), step.level) else { continue }
+      return "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
+        + hex(place.rawValue)
+    }
+    return nil
+  }
+}

@@ -1,0 +1,145 @@
+import VMSA
+
+/// A root table that the kernel keeps for all of its life, by the kernel's name.
+public struct RootTable: Sendable {
+  /// The name, such as "swapper_pg_dir".
+  public let name: String
+  /// Where the kernel's image has it; nil where only its frame is known.
+  public let virtual: UInt64?
+  /// Its frame.
+  public let physical: PhysicalAddress
+  /// How it was found.
+  public let source: String
+}
+
+extension Kernel {
+  /// The kernel's root tables that are known, `swapper_pg_dir` first: by their symbols, or by where the linker
+  /// puts them, which what they hold must bear out. Those of booting (`init_pg_dir`) are freed memory later.
+  ///
+  ///     idmap_pg_dir  tramp_pg_dir  reserved_pg_dir  swapper_pg_dir      a page each, in this order (5.11)
+  ///
+  /// (arch/arm64/kernel/vmlinux.lds.S; before 5.11 there is `reserved_ttbr0` with SW_TTBR0_PAN alone)
+  public var rootTables: [RootTable] { contents.rootTables.value { RootTableFinder(kernel: self).find() } }
+
+  /// The root table called `name`.
+  func rootTable(_ name: String) -> RootTable? { rootTables.first { $0.name == name } }
+}
+
+private struct RootTableFinder {
+  let kernel: Kernel
+
+  func find() -> [RootTable] {
+    let facts = kernel.facts
+    let swapper = facts.swapperPhysical
+    var tables = [
+      RootTable(
+        name: "swapper_pg_dir", virtual: facts.swapperVirtual?.value.rawValue, physical: swapper.value,
+        source: swapper.source)
+    ]
+    let names = [
+      "reserved_pg_dir", "reserved_ttbr0", "tramp_pg_dir", "idmap_pg_dir", "init_pg_dir", "init_idmap_pg_dir",
+    ]
+    let symbols = kernel.symbols.addresses(of: names)
+    if let offset = facts.kimageVoffset?.value {
+      for name in names {
+        guard let address = symbols[name] else { continue }
+        let isOld = name.hasPrefix("init_") ? "; its memory was freed after boot" : ""
+        tables.append(
+          RootTable(
+            name: name, virtual: address, physical: PhysicalAddress(address &- offset),
+            source: "its symbol, minus kimage_voffset\(isOld)"))
+      }
+    }
+    func isMissing(_ names: String...) -> Bool { !tables.contains { names.contains($0.name) } }
+    func add(_ name: String, pagesBelow count: UInt64, _ why: String) {
+      let distance = count &* kernel.regime.granule.size
+      tables.append(
+        RootTable(
+          name: name, virtual: facts.swapperVirtual.map { $0.value.rawValue &- distance }, physical: below(count),
+          source: "its place before swapper_pg_dir, and \(why)"))
+    }
+    if isMissing("reserved_pg_dir", "reserved_ttbr0"), hasReservedTable, isEmpty(below(1)) {
+      add("reserved_pg_dir", pagesBelow: 1, "it is empty")
+    }
+    if isMissing("tramp_pg_dir") {
+      for place in UInt64(1)...2 {
+        guard let why = trampoline(below(place)) else { continue }
+        add("tramp_pg_dir", pagesBelow: place, why)
+        break
+      }
+    }
+    if isMissing("idmap_pg_dir"), let text = kernel.symbols.symbol(named: "__idmap_text_start")?.address,
+      let offset = facts.kimageVoffset?.value,
+      let place = (1...8).first(where: { mapsToItself(below(UInt64($0)), text &- offset) })
+    {
+      add("idmap_pg_dir", pagesBelow: UInt64(place), "it maps __idmap_text_start to itself")
+    }
+    return tables
+  }
+
+  /// Whether the kernel has reserved_pg_dir: 5.11, with which VMCOREINFO's OFFSET(uts_namespace.name) came.
+  private var hasReservedTable: Bool {
+    let version = kernel.facts.release.flatMap { KernelVersion(release: $0.value) }
+    return kernel.vmcoreinfo?.offset("uts_namespace.name") != nil || version.map { $0 >= KernelVersion(5, 11) } ?? false
+  }
+
+  private func below(_ pages: UInt64) -> PhysicalAddress {
+    PhysicalAddress(kernel.facts.swapperPhysical.value.rawValue &- pages &* kernel.regime.granule.size)
+  }
+
+  private func isEmpty(_ root: PhysicalAddress) -> Bool {
+    (try? kernel.dump.memory.bytes(at: root, count: Int(kernel.regime.granule.size)))?.allSatisfy { $0 == 0 } ?? false
+  }
+
+  private func regime(
+    _ root: PhysicalAddress, _ register: TranslationRegime.Register, bits: Int? = nil
+  ) -> TranslationRegime {
+    let own = kernel.regime
+    return TranslationRegime(
+      register: register, granule: own.granule, tableBits: bits ?? own.tableBits,
+      addressBits: bits ?? own.addressBits, format: own.format, physicalBits: own.physicalBits, root: root)
+  }
+
+  /// Why the table at `root` is the trampoline's; nil where it is not.
+  private func trampoline(_ root: PhysicalAddress) -> String? {
+    var counter = LeafCounter()
+    kernel.sweep(nil, of: regime(root, .ttbr1EL1), &counter)
+    guard !counter.isOther else { return nil }
+    guard let table = counter.missing else {
+      return (1...16).contains(counter.count) ? "it maps nothing but a few pages of read-only code" : nil
+    }
+    // The table below may not be in the dump.
+    guard counter.count == 0, let fixmap = kernel.layout.layout?.fixmap, let entry = table.parent,
+      entry.level == kernel.regime.startLevel,
+      entry.virtual.rawValue <= fixmap.end &- 1, fixmap.end &- 1 <= entry.last
+    else { return nil }
+    return "it has one entry, that of the fixmap"
+  }
+
+  private func mapsToItself(_ root: PhysicalAddress, _ address: UInt64) -> Bool {
+    [48, kernel.regime.tableBits].contains { bits in
+      self.kernel.dump.memory.walk(regime(root, .ttbr0EL1, bits: bits), VirtualAddress(address)).leaf?.physical.rawValue
+        == address
+    }
+  }
+}
+
+/// Counts the pages that tables map, and gives up on those that are no trampoline's.
+private struct LeafCounter: SweepObserver {
+  var count = 0
+  var isOther = false
+  /// The one table that cannot be read.
+  var missing: SweptTable?
+
+  mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    count += 1
+    if entry.level < 3 || Attributes(entry.descriptor, tables: entry.tables).isWritable { isOther = true }
+  }
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { isOther = true }
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
+    // A part of a table is told by itself.
+    if table.parent == nil || missing.map({ $0.address != table.address }) ?? false { isOther = true }
+    missing = table
+  }
+}

@@ -1,0 +1,44 @@
+/// What makes a kernel's word count for less: foreign modules, earlier warnings and the like.
+public struct Taint: Hashable, Sendable {
+  /// `tainted_mask`.
+  public let mask: UInt64
+
+  init(mask: UInt64) { self.mask = mask }
+
+  /// The flags that are set, in the order of their bits, as the kernel writes them: "DWO".
+  /// (kernel/panic.c, `taint_flags`)
+  public var letters: String {
+    String(Self.letters.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))
+  }
+
+  /// What a line of the log says of it: "Not tainted", or "Tainted: " and the letters; nil where that is neither.
+  init?(_ line: Substring) {
+    if line.contains(" Not tainted ") {
+      self.init(mask: 0)
+      return
+    }
+    guard let start = line.firstRange(of: " Tainted: ") else { return nil }
+    var mask: UInt64 = 0
+    // G stands where P would. The kernel's release follows, which is never of capitals alone.
+    for word in line[start.upperBound...].split(separator: " ") {
+      guard word.allSatisfy({ $0 == "G" || Self.letters.contains($0) }) else { break }
+      for (bit, letter) in Self.letters.enumerated() where word.contains(letter) { mask |= 1 << UInt64(bit) }
+    }
+    self.init(mask: mask)
+  }
+
+  private static let letters = Array("PFSRMBUDAWCIOELKXTNJ")
+}
+
+extension Kernel {
+  /// The taint of the kernel; nil where its symbols do not name `tainted_mask`, or it is not in the dump.
+  public var taint: Taint? {
+    symbols.symbol(named: "tainted_mask").flatMap { space.word(at: $0.address) }.map { Taint(mask: $0) }
+  }
+
+  /// The CPU that called `panic()` (`panic_cpu`, kernel/panic.c); nil where none did, or the dump does not tell.
+  public var panicCPU: Int? {
+    symbols.symbol(named: "panic_cpu").flatMap { space.integer(UInt32.self, at: $0.address) }
+      .flatMap { $0 < 1 << 16 ? Int($0) : nil }
+  }
+}

@@ -1,0 +1,161 @@
+import CrashDump
+import VMSA
+
+/// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what
+/// disagrees is said before anything else.
+public struct Verification: Sendable {
+  /// One fact that was looked at in two ways.
+  public struct Check: Sendable {
+    /// What was looked at: "text", "root table", "linear map", "release" or "banner".
+    public let name: String
+    /// What came of it.
+    public let outcome: Outcome
+    /// Both sides, or why there is only one: in words.
+    public let detail: String
+
+    /// What to say of a check that disagrees.
+    var warning: String { "the dump contradicts itself, \(name): \(detail)" }
+  }
+
+  /// What a check came to.
+  public enum Outcome: String, Sendable {
+    /// Both ways lead to the same.
+    case agrees
+    /// They do not: one of the two is wrong.
+    case disagrees
+    /// One of them cannot be gone.
+    case unknown
+  }
+
+  /// The checks, in the order in which they build on each other.
+  public private(set) var checks: [Check] = []
+
+  /// What disagrees.
+  var disagreements: [Check] { checks.filter { $0.outcome == .disagrees } }
+
+  /// How many checks agree.
+  var agreements: Int { checks.count { $0.outcome == .agrees } }
+
+  private mutating func add(_ name: String, _ outcome: Outcome, _ detail: String) {
+    checks.append(Check(name: name, outcome: outcome, detail: detail))
+  }
+
+  /// Looks at what can be seen with a handful of reads.
+  init(
+    _ facts: KernelFacts, _ regime: TranslationRegime, _ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?,
+    _ dump: DumpFile
+  ) {
+    let text = vmcoreinfo?.symbol("_stext")
+    if let offset = facts.kimageVoffset?.value, let text {
+      check("text", "_stext", at: text, is: PhysicalAddress(text &- offset), regime, dump)
+    } else {
+      add("text", .unknown, "nothing tells where the kernel's text is")
+    }
+    if let root = facts.swapperVirtual?.value.rawValue {
+      check("root table", "swapper_pg_dir", at: root, is: regime.root, regime, dump)
+    } else {
+      add("root table", .unknown, "its virtual address is not known")
+    }
+    // PHYS_OFFSET does not describe the linear map of 5.4 to 5.9 (7bc1a0f9e176).
+    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
+    let isDetached = layout.era?.top == .twoMiBGuards && version.map { $0 < KernelVersion(5, 10) } ?? true
+    if isDetached {
+      add("linear map", .unknown, "PHYS_OFFSET does not describe the linear map of 5.4 to 5.9")
+    } else if let start = layout.layout?.linearMap.start, let offset = facts.physOffset?.value {
+      let address = start &+ regime.root.rawValue &- offset
+      check("linear map", "swapper_pg_dir in the linear map", at: address, is: regime.root, regime, dump)
+      excuseEmptyLinearMap(layout.layout?.linearMap, regime, dump)
+    } else {
+      add("linear map", .unknown, "PHYS_OFFSET or the layout is not known")
+    }
+    checkRelease(facts, vmcoreinfo, KernelSpace(dump, regime, vmcoreinfo))
+  }
+
+  /// Takes a failed check of the linear map back where the tables have no linear map at all.
+  private mutating func excuseEmptyLinearMap(
+    _ linear: AddressLayout.Span?, _ regime: TranslationRegime, _ dump: DumpFile
+  ) {
+    guard checks.last?.outcome == .disagrees, let linear, regime.linearOffset(in: linear, dump.memory) == nil else {
+      return
+    }
+    checks.removeLast()
+    add("linear map", .unknown, "nothing is mapped there")
+  }
+
+  /// Whether the tables map `address` to `expected`.
+  private mutating func check(
+    _ name: String, _ what: String, at address: UInt64, is expected: PhysicalAddress, _ regime: TranslationRegime,
+    _ dump: DumpFile
+  ) {
+    switch dump.memory.walk(regime, VirtualAddress(address)) {
+    case .mapped(let leaf) where leaf.physical == expected:
+      add(name, .agrees, "\(what) at \(hex(address)) is mapped to \(hex(expected.rawValue))")
+    case .mapped(let leaf):
+      add(
+        name, .disagrees,
+        "\(what) at \(hex(address)) is mapped to \(hex(leaf.physical.rawValue)), not to \(hex(expected.rawValue))")
+    case .tableMissing(_, let fault): add(name, .unknown, dump.describe(fault))
+    default: add(name, .disagrees, "\(what) at \(hex(address)) is not mapped")
+    }
+  }
+
+  /// OSRELEASE against `init_uts_ns`: six fields of 65 bytes, the third being the release.
+  /// (include/uapi/linux/utsname.h, `struct new_utsname`)
+  private mutating func checkRelease(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ space: KernelSpace) {
+    guard let release = facts.release?.value, let uts = vmcoreinfo?.symbol("init_uts_ns") else {
+      return add("release", .unknown, "the release or init_uts_ns is not known")
+    }
+    // 5.11 says where the names are (ca4a9241cc5e); before, a reference count stands in front of them.
+    let offsets: [UInt64] = (vmcoreinfo?.offset("uts_namespace.name")).map { [UInt64(max($0, 0))] } ?? [4, 0, 8]
+    guard let names = offsets.map({ uts &+ $0 }).first(where: { space.string(at: $0, limit: 65) == "Linux" }) else {
+      guard space.leaf(at: uts).map({ space.memory.absence(at: $0.physical) == nil }) ?? true else {
+        return add("release", .unknown, "init_uts_ns is not in the dump")
+      }
+      return add("release", .disagrees, "there is no system name at init_uts_ns, \(hex(uts))")
+    }
+    guard let said = space.string(at: names &+ 130, limit: 65) else {
+      return add("release", .unknown, "init_uts_ns is not in the dump")
+    }
+    if said == release {
+      add("release", .agrees, "init_uts_ns says \(said), as \(facts.release?.source ?? "VMCOREINFO") does")
+    } else {
+      add("release", .disagrees, "init_uts_ns says '\(said)', \(facts.release?.source ?? "VMCOREINFO") '\(release)'")
+    }
+  }
+
+  /// Adds what needs the symbols: the banner at its address.
+  mutating func checkBanner(_ facts: KernelFacts, at address: UInt64?, _ space: KernelSpace) {
+    guard let address else { return add("banner", .unknown, "no symbol names linux_banner") }
+    guard let banner = space.string(at: address, limit: 512) else {
+      return add("banner", .unknown, "linux_banner at \(hex(address)) is not in the dump")
+    }
+    guard let release = Banner.release(banner) else {
+      return add("banner", .disagrees, "there is no banner at linux_banner, \(hex(address))")
+    }
+    guard let told = facts.release?.value else {
+      return add("banner", .unknown, "the banner says \(release), and nothing else tells the release")
+    }
+    add("banner", release == told ? .agrees : .disagrees, "the banner says \(release), the release is \(told)")
+  }
+}
+
+/// `linux_banner`: "Linux version 6.1.0 (builder@host) (compiler) #1 SMP ..." (init/version.c)
+enum Banner {
+  static let prefix = "Linux version "
+
+  /// The release that a banner names; nil where `text` is no banner.
+  static func release(_ text: String) -> String? {
+    guard text.hasPrefix(prefix) else { return nil }
+    let release = text.dropFirst(prefix.count).prefix { $0 != " " }
+    return release.first?.isNumber ?? false ? String(release) : nil
+  }
+}
+
+extension Kernel {
+  /// All checks, those of the opening and those that need the symbols.
+  public var fullVerification: Verification {
+    var result = verification
+    result.checkBanner(facts, at: symbols.symbol(named: "linux_banner")?.address, space)
+    return result
+  }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Glibc
+import KernelVA
+
+/// A command whose answer goes to the output of a session, so that one process can ask many.
+protocol AnsweringCommand: ParsableCommand {
+  /// Arguments that it can be parsed with before those of the question are known.
+  static var sampleArguments: [String] { get }
+
+  /// Replaces its arguments; its options stay.
+  ///
+  /// - Throws: `ValidationError` when it cannot take these.
+  mutating func take(_ arguments: [String]) throws
+
+  /// Writes the answer to the session's output.
+  ///
+  /// - Throws: `ExitCode.notFound` when something asked for was not found, which has then been told;
+  ///   `LocatedError` when a file cannot be used; `ValidationError` for wrong usage.
+  func answer(_ session: Session) throws
+}
+
+extension AnsweringCommand {
+  static var sampleArguments: [String] { [] }
+
+  /// The command that `words` ask for, behind its name and without the dump.
+  ///
+  /// - Throws: what the parser throws, for help as well; `ValidationError` when the words say how to open the dump.
+  static func asked(_ words: [String]) throws -> Self {
+    let command = try parse((self is any DumpCommand.Type ? ["-"] : []) + words)
+    if let options = (command as? any DumpCommand)?.options, !options.isPlain {
+      throw ValidationError("the options that say how to open the dump are given when kva starts, not with a question")
+    }
+    return command
+  }
+
+  mutating func take(_ arguments: [String]) throws {
+    if let first = arguments.first { throw ValidationError("Unexpected argument '\(first)'") }
+  }
+}
+
+/// A command about a dump.
+protocol DumpCommand: AnsweringCommand {
+  /// The dump, and how to open it.
+  var options: DumpOptions { get }
+}
+
+extension DumpCommand {
+  /// Answers as a process of its own does.
+  func run() throws {
+    guard options.pager, isatty(STDOUT_FILENO) == 1 else { return try answer(to: Output()) }
+    let pager = try PipedProgram(Pager.command)
+    // Ctrl-C is for the pager; when that ends, the next write ends this process.
+    Interrupt.leaveToOthers()
+    let result = Result { try answer(to: Output(.file(pager.input))) }
+    pager.finish()
+    try result.get()
+  }
+
+  private func answer(to output: Output) throws {
+    let session = Session(options, output)
+    defer { output.flush() }
+    try answer(session)
+  }
+}

@@ -1,0 +1,27 @@
+import Glibc
+import Synchronization
+
+/// Ctrl-C while a command of the shell runs: its output ends, and the shell goes on. A second one ends the
+/// process, as one does everywhere else.
+enum Interrupt {
+  private static let pending = Atomic<Bool>(false)
+
+  /// Whether there was one since `arm`.
+  static var isPending: Bool { pending.load(ordering: .relaxed) }
+
+  /// From now on the next one is noted.
+  static func arm() {
+    // Written before a handler can read it.
+    pending.store(false, ordering: .sequentiallyConsistent)
+    var action = sigaction()
+    unsafe action.__sigaction_handler.sa_handler = { _ in Interrupt.pending.store(true, ordering: .relaxed) }
+    action.sa_flags = CInt(bitPattern: SA_RESETHAND)
+    unsafe sigaction(SIGINT, &action, nil)
+  }
+
+  /// From now on they are for the program that kva writes to.
+  static func leaveToOthers() {
+    pending.store(false, ordering: .sequentiallyConsistent)
+    signal(SIGINT, SIG_IGN)
+  }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import KernelVA
+
+/// Commands with their options, parsed once for all questions that differ in the arguments only.
+struct ParsedCommands {
+  private var kept: [String: any AnsweringCommand] = [:]
+
+  /// The command that `request` asks for, with its arguments.
+  mutating func command(_ request: Request) throws(Problem) -> any AnsweringCommand {
+    var words = request.isForPeople ? [] : ["--json"]
+    var key = request.command + (request.isForPeople ? "\0" : "")
+    for option in request.options {
+      guard let word = try Self.word(option) else { continue }
+      words.append(word)
+      key += "\0" + word
+    }
+    do {
+      var command = try kept[key] ?? parse(request.command, words, key: key)
+      try command.take(request.arguments)
+      return command
+    } catch let error as Problem {
+      throw error
+    } catch {
+      throw .usage(Kva.message(for: error))
+    }
+  }
+
+  private mutating func parse(_ name: String, _ words: [String], key: String) throws -> any AnsweringCommand {
+    guard let type = Kva.answering(name) else {
+      let names = Kva.answeringCommands.compactMap { $0.configuration.commandName }
+      throw Problem.usage("there is no command '\(name)' to ask; there are \(names.joined(separator: ", "))")
+    }
+    let command: any AnsweringCommand = try type.asked(words + ["--"] + type.sampleArguments)
+    if kept.count >= Limits.keptParses { kept = [:] }
+    kept[key] = command
+    return command
+  }
+
+  /// An option as on the command line; nil where it is turned off.
+  private static func word(_ option: JSONValue.Member) throws(Problem) -> String? {
+    let name = option.name
+    guard let first = name.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first,
+      name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2d })
+    else { throw .usage("'\(name)' is no option: give a long one without its dashes, such as 'walk'") }
+    guard !["help", "version", "raw", "pager"].contains(name) else {
+      throw .usage("'\(name)' is no option of a request")
+    }
+    switch option.value {
+    case .bool(true): return "--\(name)"
+    case .bool(false), .null: return nil
+    case .string(let text), .number(let text): return "--\(name)=\(text)"
+    default: throw .usage("the value of '\(name)' has to be a string, a number, true or false")
+    }
+  }
+}
+
+extension Kva {
+  /// The commands that a session can be asked.
+  static var answeringCommands: [any AnsweringCommand.Type] {
+    configuration.subcommands.compactMap { $0 as? any AnsweringCommand.Type }
+  }
+
+  /// The command of this name or alias.
+  static func answering(_ name: String) -> (any AnsweringCommand.Type)? {
+    answeringCommands.first { $0.configuration.commandName == name || $0.configuration.aliases.contains(name) }
+  }
+}

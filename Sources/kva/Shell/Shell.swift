@@ -1,0 +1,143 @@
+import ArgumentParser
+import Glibc
+import KernelVA
+
+/// Runs commands that are entered line by line, on one session.
+struct Shell {
+  private let session: Session
+  private let standardOutput: Output
+
+  /// What `crash` calls things, where kva's own names and aliases are others.
+  private static let aliases: [(words: [String], command: [String])] = [
+    (["kmem", "-v"], ["vmalloc"]), (["sys"], ["info"]), (["bt"], ["report"]),
+  ]
+
+  /// What a line may begin with.
+  static var names: [String] {
+    let commands = Kva.answeringCommands.flatMap { type in
+      [type.configuration.commandName].compactMap(\.self) + type.configuration.aliases
+    }
+    return commands + aliases.map { $0.words[0] } + ["help", "quit", "exit"]
+  }
+
+  init(_ session: Session) {
+    self.session = session
+    standardOutput = session.output
+  }
+
+  /// Runs one line.
+  ///
+  /// - Returns: the exit status that it would have as a command; nil where it ends the shell.
+  func run(_ text: String) -> Int32? {
+    do {
+      let line = try ShellLine(text)
+      guard let first = line.words.first else { return 0 }
+      if line.words.count == 1, ["quit", "exit", "q"].contains(first) { return nil }
+      return try run(line)
+    } catch let error as ShellLine.Malformed {
+      Diagnostics.report(error.message)
+    } catch let error as LocatedError {
+      Diagnostics.report(error.description)
+      return 2
+    } catch {
+      Diagnostics.report(Kva.message(for: error))
+    }
+    return 64
+  }
+
+  private func run(_ line: ShellLine) throws -> Int32 {
+    let words = Self.translated(line.words)
+    if words[0] == "help" {
+      try write(line.destination) { session.output.text(try Self.help(words.dropFirst().first)) }
+      return 0
+    }
+    guard let type = Kva.answering(words[0]) else {
+      throw ValidationError("there is no command '\(words[0])' here; see 'help'")
+    }
+    let command: any AnsweringCommand
+    do {
+      command = try type.asked(Array(words.dropFirst()))
+    } catch  where Kva.exitCode(for: error) == .success {
+      // It was asked for help.
+      try write(line.destination) { session.output.text(type.message(for: error) + "\n") }
+      return 0
+    }
+    let wantsPager = (command as? any DumpCommand)?.options.pager ?? false
+    let isShown = line.destination == .standardOutput && isatty(STDOUT_FILENO) == 1
+    var status: Int32 = 0
+    try write(wantsPager && isShown ? .program(Pager.command) : line.destination) {
+      do {
+        try command.answer(session)
+      } catch let code as ExitCode {
+        status = code.rawValue
+      }
+    }
+    return status
+  }
+
+  /// `words` with what crash(8) calls a command replaced by what kva does.
+  private static func translated(_ words: [String]) -> [String] {
+    for alias in aliases where words.starts(with: alias.words) {
+      return alias.command + words.dropFirst(alias.words.count)
+    }
+    // `sym` of crash takes an address as well.
+    if words.count == 2, words[0] == "sym", let query = try? Query(words[1]), case .address = query.base {
+      return ["identify", words[1]]
+    }
+    return words
+  }
+
+  /// Lets `body` write to `destination` through the session's output.
+  private func write(_ destination: ShellLine.Destination, _ body: () throws -> Void) throws {
+    if case .program = destination { Interrupt.leaveToOthers() } else { Interrupt.arm() }
+    defer { session.output = standardOutput }
+    switch destination {
+    case .standardOutput:
+      session.output = Output(.job(STDOUT_FILENO))
+      defer { session.output.flush() }
+      try body()
+    case .program(let command):
+      let program = try PipedProgram(command)
+      session.output = Output(.job(program.input))
+      let result = Result { try body() }
+      session.output.flush()
+      program.finish()
+      try result.get()
+    case .file(let path, let appends):
+      let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (appends ? O_APPEND : O_TRUNC), 0o666)
+      guard file >= 0 else {
+        let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
+        throw LocatedError(file: path, kind: .system(errno), "cannot be written: \(reason)")
+      }
+      defer { close(file) }
+      let output = Output(.job(file))
+      session.output = output
+      let result = Result { try body() }
+      output.flush()
+      if let code = output.failure {
+        let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
+        throw LocatedError(file: path, kind: .system(code), "cannot be written: \(reason)")
+      }
+      try result.get()
+    }
+  }
+
+  /// What can be entered, or how one command is used.
+  private static func help(_ name: String?) throws -> String {
+    if let name {
+      guard let type = Kva.answering(name) else { throw ValidationError("there is no command '\(name)'; see 'help'") }
+      return Kva.helpMessage(for: type) + "\n"
+    }
+    var text = ""
+    for type in Kva.answeringCommands {
+      let configuration = type.configuration
+      let names = ([configuration.commandName].compactMap(\.self) + configuration.aliases).joined(separator: ", ")
+      text += "  \(names)\(String(repeating: " ", count: max(1, 18 - names.utf8.count)))\(configuration.abstract)\n"
+    }
+    return text + """
+      The dump is not named here. COMMAND | PROGRAM and COMMAND > FILE do what they do in sh(1); 'help COMMAND' \
+      tells more, 'quit' or Ctrl-D ends.
+
+      """
+  }
+}

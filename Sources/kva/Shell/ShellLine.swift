@@ -1,0 +1,62 @@
+/// A line of the shell: the words of a command, and where its output goes.
+struct ShellLine: Equatable {
+  /// Where the output of a command goes.
+  enum Destination: Equatable {
+    case standardOutput
+    /// A command of sh(1).
+    case program(String)
+    /// A file, written anew or at its end.
+    case file(String, appends: Bool)
+  }
+
+  /// Why a line is none.
+  struct Malformed: Error {
+    /// What is wrong with it.
+    var message: String
+  }
+
+  private(set) var words: [String] = []
+  private(set) var destination = Destination.standardOutput
+
+  /// Splits `text` at blanks. What stands in quotes, and what a backslash stands before, is taken as it is;
+  /// what follows `#` at the beginning of a word is not read.
+  init(_ text: String) throws(Malformed) {
+    var word: String?
+    var rest = text[...]
+    while let letter = rest.popFirst() {
+      switch letter {
+      case " ", "\t":
+        if let whole = word { words.append(whole) }
+        word = nil
+      case "#" where word == nil: rest = ""
+      case "|", ">":
+        if let whole = word { words.append(whole) }
+        guard !words.isEmpty else { throw Malformed(message: "a command has to stand before '\(letter)'") }
+        destination = try Self.destination(letter, rest)
+        return
+      case "'", "\"":
+        guard let end = rest.firstIndex(of: letter) else { throw Malformed(message: "a quote has no end: \(letter)") }
+        word = (word ?? "") + rest[..<end]
+        rest = rest[rest.index(after: end)...]
+      case "\\":
+        guard let next = rest.popFirst() else { throw Malformed(message: "nothing stands behind '\\'") }
+        word = (word ?? "") + String(next)
+      default: word = (word ?? "") + String(letter)
+      }
+    }
+    if let word { words.append(word) }
+  }
+
+  private static func destination(_ sign: Character, _ rest: Substring) throws(Malformed) -> Destination {
+    if sign == "|" {
+      guard rest.contains(where: { $0 != " " }) else { throw Malformed(message: "no program stands behind '|'") }
+      return .program(String(rest))
+    }
+    let appends = rest.first == ">"
+    let name = try ShellLine(String(appends ? rest.dropFirst() : rest))
+    guard name.words.count == 1, name.destination == .standardOutput else {
+      throw Malformed(message: "one file name has to stand behind '>'")
+    }
+    return .file(name.words[0], appends: appends)
+  }
+}

@@ -1,0 +1,215 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Dumps that say nothing of themselves, or something wrong: the same answers, with how they were found.
+@Suite struct BareDumpTests {
+  /// A dump with the note hidden, and the copies in RAM erased too unless they shall stay.
+  private func silent(_ dump: Dump, keepsCopies: Bool = false) throws -> SilencedCore {
+    var core = try SilencedCore(path: dump.path())
+    core.hideNote()
+    if !keepsCopies { core.eraseVMCoreInfo() }
+    return core
+  }
+
+  /// Runs `kva` on `file`.
+  private func run(_ file: Data, _ command: String, _ arguments: [String] = [], input: [UInt64] = []) throws
+    -> ProcessResult
+  {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("dump").path
+      try file.write(to: URL(fileURLWithPath: path))
+      return try Kva.run(
+        [command, path, "--json"] + arguments, input: input.map { hex($0) + "\n" }.joined())
+    }
+  }
+
+  private func expectAnswers(_ file: Data, as entry: DumpEntry, _ arguments: [String] = []) throws {
+    let samples = try entry.mmu().kernelSamples
+    let answers = try run(file, "resolve", arguments, input: samples.map(\.virtual)).objects()
+    try #require(answers.count == samples.count)
+    // A kdump's answers were noted some seconds before the crash.
+    let allowed = entry.isNotedEarlier ? samples.count / 100 : 0
+    let wrong = zip(samples, answers).count { sample, answer in
+      let physical = answer["status"] as? String == "mapped" ? answer["physical"] as? String : nil
+      return physical != sample.physical.map(hex)
+    }
+    #expect(wrong <= allowed, "\(wrong) of \(samples.count)")
+  }
+
+  private func expectFacts(_ info: [String: Any], of entry: DumpEntry) throws {
+    let facts = try entry.facts()
+    #expect(info["pageSize"] as? UInt64 == facts.pageSize)
+    #expect(info["vaBitsActual"] as? Int == facts.vaBitsActual)
+    #expect(info["kimageVoffset"] as? String == hex(facts.kimageVoffset))
+    #expect((info["swapperPgDir"] as? [String: String])?["virtual"] == hex(facts.swapperPgDir))
+  }
+
+  private func sources(_ info: [String: Any]) -> [String: String] { info["sources"] as? [String: String] ?? [:] }
+
+  @Test("Without VMCOREINFO the root is found by structure", arguments: DumpEntry.testData.flatMap(\.elfDumps))
+  func byStructure(_ dump: Dump) throws {
+    let file = try silent(dump).file
+    try expectAnswers(file, as: dump.entry)
+    let result = try run(file, "info")
+    #expect(result.status == 0)
+    #expect(result.standardError.contains("found by structure"))
+    let info = try result.object()
+    try expectFacts(info, of: dump.entry)
+    let facts = try dump.entry.facts()
+    let roots = try #require(info["rootCandidates"] as? [[String: Any]])
+    let best = try #require(roots.first)
+    #expect(best["physical"] as? String == hex(facts.swapperPgDir &- facts.kimageVoffset))
+    #expect(best["score"] as? Int == best["bestScore"] as? Int)
+    #expect(roots.dropFirst().allSatisfy { ($0["score"] as? Int ?? 99) < (best["score"] as? Int ?? 0) })
+    guard !dump.isTablesOnly else { return }
+    // What lies in the image tells the rest.
+    #expect(info["vaBits"] as? Int == facts.vaBits)
+    #expect(info["release"] as? String == facts.release)
+    #expect(info["kaslrOffset"] as? String == hex(facts.kaslrOffset))
+    #expect(info["physOffset"] as? String == hex(facts.physOffset))
+    let checks = try #require(info["verification"] as? [[String: String]])
+    #expect(checks.map { $0["check"] } == ["text", "root table", "linear map", "release", "banner"])
+    #expect(checks.allSatisfy { $0["outcome"] == "agrees" }, "\(checks)")
+  }
+
+  @Test("A table folded for lesser hardware says that it cannot tell the configured width")
+  func foldedTables() throws {
+    let info = try run(silent(DumpEntry.named("deb612-4k-n1").dump("vmcore.tables.elf")).file, "info").object()
+    #expect(info["vaBits"] as? Int == 48)
+    #expect(sources(info)["vaBits"]?.contains("a kernel of 52 bits on hardware without them looks the same") == true)
+    #expect(sources(info)["layout"]?.hasPrefix("the tables: vmemmap is where 6.9 and later has it") == true)
+  }
+
+  @Test("Without the note VMCOREINFO is found in RAM", arguments: ["c61-4k48-nokaslr", "c612-64k52"])
+  func inMemory(_ name: String) throws {
+    let entry = try DumpEntry.named(name)
+    let file = try silent(entry.dump("vmcore.elf"), keepsCopies: true).file
+    try expectAnswers(file, as: entry)
+    let info = try run(file, "info").object()
+    try expectFacts(info, of: entry)
+    #expect(info["buildID"] as? String == (try entry.vmcoreinfo()["BUILD-ID"]))
+    #expect(sources(info)["vmcoreinfo"]?.hasPrefix("VMCOREINFO in RAM at 0x") == true)
+    #expect(info["rootCandidates"] as? [String] == [])
+  }
+
+  @Test("Raw memory is placed by the tables in it", arguments: [true, false])
+  func raw(_ keepsCopies: Bool) throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let memory = try silent(entry.dump("vmcore.elf"), keepsCopies: keepsCopies).memory
+    try expectAnswers(memory, as: entry)
+    let result = try run(memory, "info")
+    let info = try result.object()
+    try expectFacts(info, of: entry)
+    let base = try #require(try CoreReader(path: entry.path("vmcore.elf")).segments.map(\.physical).min())
+    #expect((info["memory"] as? [[String: String]])?.first?["start"] == hex(base))
+    #expect(result.standardError.contains("\(hex(base)) is a guess"))
+  }
+
+  @Test("VMCOREINFO of another kernel is not believed")
+  func decoys() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let text = try String(decoding: entry.data("oracle/vmcoreinfo.txt"), as: UTF8.self)
+    let root = hex(try entry.facts().swapperPgDir).dropFirst(2)
+    // One names another root; one has the right numbers, but was written by a kernel of another release.
+    let stale = text.replacingOccurrences(
+      of: "SYMBOL(swapper_pg_dir)=\(root)", with: "SYMBOL(swapper_pg_dir)=ffff800008000000")
+    let other = text.replacingOccurrences(of: "OSRELEASE=6.1.192-c61-4k48", with: "OSRELEASE=6.0.999-decoy-xx")
+    #expect(stale != text && other != text)
+    var core = try silent(entry.dump("vmcore.elf"), keepsCopies: true)
+    try core.addPage(stale)
+    try core.addPage(other)
+    try expectAnswers(core.file, as: entry)
+    let result = try run(core.file, "info")
+    let info = try result.object()
+    #expect(info["release"] as? String == "6.1.192-c61-4k48")
+    #expect(!result.standardError.contains("stand equal"))
+
+    // Alone in RAM the stale copy is no answer; the tables are.
+    core.eraseVMCoreInfo()
+    try core.addPage(stale)
+    let alone = try run(core.file, "info").object()
+    try expectFacts(alone, of: entry)
+    #expect(sources(alone)["vmcoreinfo"]?.hasPrefix("none") == true)
+  }
+
+  @Test("A note that the tables refute gives way to the copy in RAM")
+  func wrongNote() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    var core = try SilencedCore(path: entry.path("vmcore.elf"))
+    try core.replaceInNotes("NUMBER(kimage_voffset)=0xffff7fffc7e00000", "NUMBER(kimage_voffset)=0xffff7fffc7f00000")
+    try expectAnswers(core.file, as: entry)
+    let result = try run(core.file, "info")
+    try expectFacts(try result.object(), of: entry)
+    #expect(result.errorLines.contains { $0.contains("note is not borne out by the tables: VMCOREINFO in RAM at 0x") })
+  }
+
+  @Test("What contradicts itself is named first")
+  func contradictions() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    for (line, other, check) in [
+      ("OSRELEASE=6.1.192-c61-4k48", "OSRELEASE=6.1.193-c61-4k48", "release"),
+      ("NUMBER(PHYS_OFFSET)=0x40000000", "NUMBER(PHYS_OFFSET)=0x48000000", "linear map"),
+    ] {
+      var core = try SilencedCore(path: entry.path("vmcore.elf"))
+      try core.replaceInNotes(line, other)
+      let result = try run(core.file, "info")
+      let first = try #require(result.errorLines.first)
+      #expect(first.contains("the dump contradicts itself, \(check): "))
+      let checks = try #require(try result.object()["verification"] as? [[String: String]])
+      #expect(checks.filter { $0["outcome"] == "disagrees" }.map { $0["check"] }.contains(check))
+      #expect(checks.first { $0["check"] == "text" }?["outcome"] == "agrees")
+    }
+  }
+
+  @Test("Two kernels that nothing tells apart are both named")
+  func equals() throws {
+    // Each has 2 MiB, a linear map and an image of the same sizes.
+    var core = CoreWriter()
+    for base in [0x4000_0000, 0x8000_0000] as [UInt64] {
+      core.segments.append(.init(base, SelfMappingKernel.memory(at: base)))
+    }
+    let result = try run(Data(core.bytes()), "info")
+    let roots = try #require(try result.object()["rootCandidates"] as? [[String: Any]])
+    #expect(roots.prefix(2).map { $0["physical"] as? String } == ["0x40001000", "0x80001000"])
+    #expect(roots.dropFirst(2).allSatisfy { ($0["score"] as? Int ?? 9) < (roots[0]["score"] as? Int ?? 0) })
+    #expect(result.standardError.contains("2 root tables stand equal; the others are at 0x80001000"))
+    // The user decides.
+    let chosen = try run(Data(core.bytes()), "resolve", ["--swapper-pg-dir", "0x80001000", "0xffff800080005000"])
+    #expect(try chosen.object()["physical"] as? String == "0x80005000")
+  }
+
+  @Test("Memory without any kernel says what to give")
+  func nothing() throws {
+    var core = CoreWriter()
+    core.segments.append(.init(0x4000_0000, (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 37) }))
+    let result = try run(Data(core.bytes()), "resolve", ["0xffff800080005000"])
+    #expect(result.status == 2)
+    #expect(result.errorLines.count == 1 && result.standardError.contains("give --page-size"))
+  }
+}
+
+/// 2 MiB of memory that a kernel of 4 KiB pages and 48 bits lies in: swapper_pg_dir in the second page, the
+/// image's first pages at 0xffff800080000000 or where that is taken from `base`, all of it in a linear map.
+enum SelfMappingKernel {
+  static func memory(at base: UInt64) -> [UInt8] {
+    var memory = [UInt8](repeating: 0, count: 2 << 20)
+    func put(_ value: UInt64, _ page: UInt64, _ index: UInt64) {
+      memory.replaceSubrange(
+        Int(page << 12 + index * 8)..<Int(page << 12 + index * 8 + 8), with: [UInt8](little: value))
+    }
+    func table(_ page: UInt64) -> UInt64 { base + page << 12 | 3 }
+    // Root: entry 0 the linear map, 256 the image. The image is at ffff800080000000: level 1 entry 2.
+    put(table(2), 1, 0)
+    put(table(4), 1, 256)
+    // The linear map has `base` at ffff000000000000: one block of 2 MiB; AF, inner shareable, PXN, UXN.
+    put(table(3), 2, 0)
+    put(base | 0x0060_0000_0000_0701, 3, 0)
+    put(table(6), 4, 2)
+    put(table(7), 6, 0)
+    // Page 0 is text: read-only and executable at EL1; the others are data.
+    put(base | 0x0040_0000_0000_0783, 7, 0)
+    for page in 1..<UInt64(8) { put(base + page << 12 | 0x0060_0000_0000_0703, 7, page) }
+    return memory
+  }
+}

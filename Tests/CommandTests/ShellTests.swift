@@ -1,0 +1,130 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `kva shell`: commands line by line, from a script and at a prompt.
+@Suite struct ShellTests {
+  @Test("A script's lines answer what the commands do, and crash's names are understood")
+  func script() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    let lines: [(entered: String, command: [String])] = [
+      ("resolve init_task+8 --walk", ["resolve", "init_task+8", "--walk"]),
+      ("vtop init_task", ["resolve", "init_task"]),
+      ("rd  init_task 16  # its first bytes", ["read", "init_task", "16"]), ("mod", ["modules"]), ("log", ["dmesg"]),
+      ("ps --json", ["tasks", "--json"]), ("kmem -v", ["vmalloc"]), ("sys", ["info"]), ("bt", ["report"]),
+      ("sym 'vmalloc_*'", ["symbols", "vmalloc_*"]), ("sym 0xffff8000086fcc40", ["identify", "0xffff8000086fcc40"]),
+      (#"identify init_t\ask "0x0""#, ["identify", "init_task", "0x0"]), ("audit", ["audit"]),
+    ]
+    var wanted = ""
+    for line in lines {
+      let alone = try Kva.run([line.command[0], dump] + line.command.dropFirst())
+      #expect(!alone.text.isEmpty)
+      wanted += alone.text
+    }
+    let shell = try Kva.run(["shell", dump], input: lines.map(\.entered).joined(separator: "\n"))
+    #expect(shell.text == wanted)
+    #expect(shell.standardError == "")
+  }
+
+  @Test("Output goes to files and programs")
+  func redirection() throws {
+    try withKernel { path, folder in
+      let (file, other) = (folder.appendingPathComponent("out").path, folder.appendingPathComponent("o t").path)
+      let script = """
+        vtop ffff800008005000 > \(file)
+        vtop ffff800008007000>>\(file)
+        vtop ffff800008005000 | sed s/ffff/xxxx/ | cat
+        vtop ffff800008005000 --json > '\(other)'
+        """
+      let result = try Kva.run(["shell", path], input: script)
+      #expect(result.status == 0)
+      #expect(result.text.hasPrefix("xxxx800008005000"))
+      #expect(result.lines.count == 1)
+      let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+      #expect(lines.map { $0.prefix(16) } == ["ffff800008005000", "ffff800008007000"])
+      #expect(try parseObject(String(contentsOfFile: other, encoding: .utf8))["physical"] as? String == "0x40005000")
+      // A program that does not read to the end ends nothing but itself.
+      let early = try Kva.run(["shell", path], input: "ptdump | true\nptdump | head -n 1\nvtop ffff800008005000")
+      #expect(early.status == 0)
+      #expect(early.lines.count == 2)
+      #expect(early.standardError == "")
+    }
+  }
+
+  @Test("A bad line is told on standard error, the next one runs, and the first failure is the exit status")
+  func badLines() throws {
+    try withKernel { path, folder in
+      let cases: [(line: String, status: Int32, word: String)] = [
+        ("nonsense", 64, "help"), ("vtop", 64, "arguments"), ("vtop 0 --nonsense", 64, "--nonsense"),
+        ("| cat", 64, "'|'"), ("vtop 0 |", 64, "'|'"), ("vtop 0 > a b", 64, "'>'"), ("vtop 'a", 64, "quote"),
+        ("vtop a\\", 64, "'\\'"), ("vtop 0 --vmlinux x", 64, "when kva starts"), ("help nonsense", 64, "nonsense"),
+        ("batch", 64, "'batch'"), ("info more", 64, "more"),
+        ("vtop 0 > \(folder.path)/no/file", 2, "cannot be written"),
+        ("vtop 0 > /dev/full", 2, "cannot be written"), ("rd nowhere", 1, "nowhere"),
+      ]
+      for bad in cases {
+        let result = try Kva.run(["shell", path], input: "\(bad.line)\nvtop ffff800008005000\n\n# end\n")
+        #expect(result.status == bad.status, "\(bad.line)")
+        #expect(result.text.hasPrefix("ffff800008005000 -> 0x40005000"), "\(bad.line): \(result.text)")
+        #expect(result.errorLines.count == 1, "\(bad.line): \(result.standardError)")
+        #expect(result.standardError.hasPrefix("kva: "))
+        #expect(result.standardError.contains(bad.word), "\(bad.line): \(result.standardError)")
+      }
+      let help = try Kva.run(["shell", path], input: "help\nhelp read\nvtop --help\nquit\nnonsense\n")
+      #expect(help.status == 0)
+      #expect(help.standardError == "")
+      for word in ["resolve, vtop", "--words", "--walk"] { #expect(help.text.contains(word)) }
+      #expect(try Kva.run(["shell", "/nonexistent/vmcore"], input: "help\n").status == 2)
+    }
+  }
+
+  @Test("At a terminal there are a prompt, editing, completion, and lines that are kept")
+  func terminal() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    try Scratch.withFolder { folder in
+      let history = folder.appendingPathComponent("history").path
+      let terminal = try KvaTerminal(["shell", dump], environment: ["KVA_HISTORY": history])
+      _ = try terminal.wait(for: "kva> ")
+      try terminal.type("swapper\u{3}")
+      _ = try terminal.wait(for: "kva> ")
+      // A command, a symbol and an option are completed.
+      try terminal.type("ident\tswapper_pg_d\t--js\t\n")
+      let answer = try terminal.wait(for: "\"kind\":\"kernel rodata\"")
+      #expect(answer.contains(#""query":"swapper_pg_dir""#))
+      _ = try terminal.wait(for: "kva> ")
+      // The line before, and its last letters taken off.
+      try terminal.type("\u{1b}[A\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\n")
+      _ = try terminal.wait(for: "physical    0x40832000")
+      _ = try terminal.wait(for: "kva> ")
+      try terminal.type("\u{4}")
+      #expect(try terminal.finish() == 0)
+      let kept = try String(contentsOfFile: history, encoding: .utf8)
+      #expect(kept.contains("identify"))
+      #expect(!kept.contains("swapper\n"))
+    }
+  }
+
+  @Test("Ctrl-C ends a command's output and the shell goes on")
+  func interrupt() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    let terminal = try KvaTerminal(["shell", dump])
+    _ = try terminal.wait(for: "kva> ")
+    // The program waits for a line that never comes.
+    try terminal.type("log | (read a; echo waits; sleep 1000)\n")
+    _ = try terminal.wait(for: "waits\r\n")
+    try terminal.type("\u{3}")
+    _ = try terminal.wait(for: "kva> ")
+    try terminal.type("vtop swapper_pg_dir\n")
+    _ = try terminal.wait(for: "-> 0x40832000")
+    try terminal.type("exit\n")
+    #expect(try terminal.finish() == 0)
+  }
+
+  private func withKernel(_ body: (String, URL) throws -> Void) throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      try HandmadeKernel().core.write(to: path)
+      try body(path, folder)
+    }
+  }
+}

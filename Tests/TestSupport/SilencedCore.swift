@@ -1,0 +1,86 @@
+import Foundation
+
+/// An ELF64 core that a test takes from what it says of itself, or puts something else there.
+public struct SilencedCore {
+  /// The file.
+  public private(set) var file: Data
+  private let headers: [(type: UInt64, offset: Int, physical: UInt64, fileSize: Int)]
+
+  /// Reads the core at `path`.
+  public init(path: String) throws {
+    let file = try Data(contentsOf: URL(fileURLWithPath: path))
+    func integer(_ offset: Int, _ size: Int) -> UInt64 {
+      (0..<size).reversed().reduce(0) { $0 << 8 | UInt64(file[offset + $1]) }
+    }
+    let start = Int(integer(32, 8))
+    headers = (0..<Int(integer(56, 2))).map { start + $0 * 56 }.map { at in
+      (integer(at, 4), Int(integer(at + 8, 8)), integer(at + 24, 8), Int(integer(at + 32, 8)))
+    }
+    self.file = file
+  }
+
+  private static let noteName = Data("VMCOREINFO\0".utf8)
+
+  /// Gives the VMCOREINFO note a name that nobody knows.
+  public mutating func hideNote() {
+    for header in headers where header.type == 4 {
+      let range = header.offset..<(header.offset + header.fileSize)
+      while let found = file.range(of: Self.noteName, in: range) {
+        file.replaceSubrange(found, with: Data("NOT-KNOWN-X".utf8))
+      }
+    }
+  }
+
+  /// Replaces `text` by another of its length in the notes.
+  public mutating func replaceInNotes(_ text: String, _ other: String) throws {
+    guard text.utf8.count == other.utf8.count else { throw TestSupportError("'\(other)' is not as long as '\(text)'") }
+    for header in headers where header.type == 4 {
+      guard let found = file.range(of: Data(text.utf8), in: header.offset..<(header.offset + header.fileSize)) else {
+        continue
+      }
+      file.replaceSubrange(found, with: Data(other.utf8))
+      return
+    }
+    throw TestSupportError("no note has '\(text)'")
+  }
+
+  /// The offsets in the file of the 4 KiB pages of memory that hold VMCOREINFO or its note's image.
+  public var pagesOfVMCoreInfo: [Int] {
+    headers.filter { $0.type == 1 }.flatMap { header in
+      stride(from: header.offset, to: header.offset + header.fileSize - 4095, by: 4096).filter { page in
+        [0, 24].contains { file[(page + $0)..<(page + $0 + 10)].elementsEqual("OSRELEASE=".utf8) }
+      }
+    }
+  }
+
+  /// Zeros each page of memory that holds VMCOREINFO.
+  public mutating func eraseVMCoreInfo() {
+    for page in pagesOfVMCoreInfo { file.replaceSubrange(page..<(page + 4096), with: Data(count: 4096)) }
+  }
+
+  /// Puts `text` into a page of memory that is all zeros, NUL behind it.
+  public mutating func addPage(_ text: String) throws {
+    for header in headers where header.type == 1 {
+      for page in stride(from: header.offset, to: header.offset + header.fileSize - 4095, by: 4096)
+      where file[page..<(page + 4096)].allSatisfy({ $0 == 0 }) {
+        file.replaceSubrange(page..<(page + text.utf8.count), with: Data(text.utf8))
+        return
+      }
+    }
+    throw TestSupportError("no page of zeros")
+  }
+
+  /// The memory alone: from the lowest address of a segment to the highest, zeros where there is none.
+  public var memory: Data {
+    let loads = headers.filter { $0.type == 1 && $0.fileSize > 0 }
+    guard let start = loads.map(\.physical).min(),
+      let end = loads.map({ $0.physical + UInt64($0.fileSize) }).max()
+    else { return Data() }
+    var memory = Data(count: Int(end - start))
+    for load in loads {
+      let at = Int(load.physical - start)
+      memory.replaceSubrange(at..<(at + load.fileSize), with: file[load.offset..<(load.offset + load.fileSize)])
+    }
+    return memory
+  }
+}
