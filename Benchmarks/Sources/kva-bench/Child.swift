@@ -11,29 +11,37 @@ struct Child {
   /// The most memory that it had at once (ru_maxrss).
   var peakKiB: Int
 
+  /// Where the programs are that were built beside this one.
+  static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+
   /// Runs `path` and waits. Standard error goes nowhere; standard output goes to `file`, where one is named.
   static func run(_ path: String, _ arguments: [String], input: String? = nil, output file: String? = nil) throws -> Child {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     let captured = file ?? NSTemporaryDirectory() + "/kva-bench.\(getpid()).out"
-    defer { if file == nil { unlink(captured) } }
+    let figures = NSTemporaryDirectory() + "/kva-bench.\(getpid()).usage"
+    defer {
+      if file == nil { unlink(captured) }
+      unlink(figures)
+    }
     posix_spawn_file_actions_addopen(&actions, 0, input ?? "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, captured, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
-    var argv = ([path] + arguments).map { strdup($0) } + [nil]
+    let launch = products + "/launch"
+    var argv = ([launch, figures, path] + arguments).map { strdup($0) } + [nil]
     defer { for argument in argv { free(argument) } }
     var pid: pid_t = 0
-    let start = ContinuousClock.now
-    guard posix_spawnp(&pid, path, &actions, nil, &argv, environ) == 0 else { throw BenchError("cannot run \(path)") }
+    guard posix_spawn(&pid, launch, &actions, nil, &argv, environ) == 0 else { throw BenchError("cannot run \(launch)") }
     var status: Int32 = 0
-    var usage = rusage()
-    while wait4(pid, &status, 0, &usage) < 0, errno == EINTR {}
-    let time = (ContinuousClock.now - start).components
+    while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    let fields = (try? String(contentsOfFile: figures, encoding: .utf8))?.split(whereSeparator: \.isWhitespace) ?? []
+    guard fields.count == 3, let seconds = Double(fields[0]), let peak = Int(fields[1]), let code = Int32(fields[2]) else {
+      throw BenchError("cannot run \(path)")
+    }
     return Child(
-      output: file == nil ? FileManager.default.contents(atPath: captured) ?? Data() : Data(),
-      status: status & 0x7f == 0 ? status >> 8 & 0xff : -1,
-      seconds: Double(time.seconds) + Double(time.attoseconds) * 1e-18, peakKiB: usage.ru_maxrss)
+      output: file == nil ? FileManager.default.contents(atPath: captured) ?? Data() : Data(), status: code,
+      seconds: seconds, peakKiB: peak)
   }
 
   /// Runs it `rounds` times; the fastest time and the most memory.

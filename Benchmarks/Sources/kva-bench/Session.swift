@@ -22,7 +22,7 @@ final class Session {
   private let workspace: String
   private let rounds: Int
   private let drgn: Drgn?
-  private let own = "/proc/self/exe"
+  private let own = Child.products + "/kva-bench"
 
   init(kva: String?, workspace: String, rounds: Int) {
     self.kva = kva
@@ -59,14 +59,10 @@ final class Session {
       }
     }
     if parts.contains(.names) {
-      var symbols: [UInt64] = []
-      subject.kernel.symbols.forEachSymbol {
-        symbols.append($0.address)
-        return symbols.count < 10_000
-      }
-      add(.kallsymsLoad, path, name, 1)
-      if !symbols.isEmpty {
-        try write(symbols)
+      let addresses = Workload.named(subject, count: 10_000)
+      if !addresses.isEmpty {
+        try write(addresses)
+        add(.kallsymsLoad, path, name, 1)
         add(.names, path, name, 10_000, drgn?.run("names", path, list, rounds: min(rounds, 3)))
         add(.addresses, path, name, 10_000)
       }
@@ -107,7 +103,7 @@ final class Session {
   private func start(_ path: String, _ name: String, _ subject: Subject, _ address: UInt64, _ list: String) {
     let tables = subject.tables
     let hex = "0x" + String(address, radix: 16)
-    let baseline = URL(fileURLWithPath: own).resolvingSymlinksInPath().deletingLastPathComponent().path + "/cold-baseline"
+    let baseline = Child.products + "/cold-baseline"
     func figure(_ child: Child?) -> Row.Figure? {
       child.map { Row.Figure(value: $0.seconds * 1e3, peakKiB: $0.peakKiB) }
     }

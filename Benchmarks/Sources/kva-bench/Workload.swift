@@ -106,11 +106,15 @@ private struct PageCollector: SweepObserver {
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
 }
 
-/// Counts leaves.
+/// Counts leaves, and adds up where each leads from and to.
 private struct LeafCounter: SweepObserver {
   var leaves = 0
+  var sum: UInt64 = 0
   @inline(__always)
-  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) { leaves &+= 1 }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    leaves &+= 1
+    sum &+= entry.virtual.rawValue ^ physical.rawValue
+  }
 }
 
 extension Workload {
@@ -172,15 +176,14 @@ extension Workload {
     case .sweep:
       if let c {
         return {
-          var read: UInt64 = 0
-          let leaves = baseline_sweep(c, &tables, &read)
-          return (Int(leaves), leaves)
+          var sum: UInt64 = 0
+          return (Int(baseline_sweep(c, &tables, &sum)), sum)
         }
       }
       return {
         var counter = LeafCounter()
         _ = kernel.regime.sweep(in: memory, tableLimit: 1 << 24, observer: &counter)
-        return (counter.leaves, UInt64(counter.leaves))
+        return (counter.leaves, counter.sum)
       }
     case .readVirtual:
       let pages = Self.pages(of: subject, count: count, inOrder: false)
@@ -224,38 +227,44 @@ extension Workload {
         return (order.count, UInt64(order.count))
       }
     case .kallsymsLoad:
-      return {
-        (1, try subject.reopened().kernel.symbols.symbol(named: "vfs_read")?.address ?? 0)
-      }
+      let symbols = Self.symbols(subject)
+      let name = symbols.isEmpty ? "_stext" : symbols[symbols.count / 2].name
+      return { (1, try subject.reopened().kernel.symbols.symbol(named: name)?.address ?? 0) }
     case .names:
-      var generator = SeededGenerator(seed: 19)
-      var symbols: [UInt64] = []
-      kernel.symbols.forEachSymbol {
-        symbols.append($0.address)
-        return true
-      }
-      guard !symbols.isEmpty else { throw BenchError("the dump has no kallsyms") }
-      let addresses = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))] + 2 }
+      let addresses = Self.named(subject, count: count)
       return {
         var sum: UInt64 = 0
         for address in addresses { sum &+= kernel.symbol(containing: address)?.address ?? 0 }
         return (count, sum)
       }
     case .addresses:
+      let symbols = Self.symbols(subject)
       var generator = SeededGenerator(seed: 23)
-      var symbols: [String] = []
-      kernel.symbols.forEachSymbol {
-        symbols.append($0.name)
-        return true
-      }
-      guard !symbols.isEmpty else { throw BenchError("the dump has no kallsyms") }
-      let names = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))] }
+      let names = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))].name }
       return {
         var sum: UInt64 = 0
         for name in names { sum &+= kernel.symbols.symbol(named: name)?.address ?? 0 }
         return (count, sum)
       }
     }
+  }
+
+  /// The kernel's symbols, those of modules left out.
+  private static func symbols(_ subject: Subject) -> [Symbol] {
+    var symbols: [Symbol] = []
+    subject.kernel.symbols.forEachSymbol {
+      symbols.append($0)
+      return true
+    }
+    return symbols
+  }
+
+  /// `count` addresses of named things at random.
+  static func named(_ subject: Subject, count: Int) -> [UInt64] {
+    let symbols = symbols(subject)
+    guard !symbols.isEmpty else { return [] }
+    var generator = SeededGenerator(seed: 19)
+    return (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))].address + 2 }
   }
 
   /// The first `count` of `frames` that lie one behind the other, or the most that do.

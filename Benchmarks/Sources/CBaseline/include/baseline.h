@@ -27,8 +27,8 @@ void baseline_close(struct baseline_dump *dump);
 uint64_t baseline_translate(
     struct baseline_dump *dump, const struct baseline_tables *tables, const uint64_t *addresses, size_t count);
 
-/* How many leaves all tables have; `tables_read` counts the tables. */
-uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *tables_read);
+/* How many leaves all tables have; `sum` adds up where each leads from and to, one XOR the other. */
+uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *sum);
 
 /* Reads the page at each of `count` physical addresses into `page`, which has room for 64 KiB, decompressing it each
    time where it is packed. How many were there. */
