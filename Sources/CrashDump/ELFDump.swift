@@ -10,6 +10,8 @@ final class ELFDump: DumpContainer {
   private let memory: SegmentedMemory
   private let isIncomplete: Bool
   private let format: String
+  /// Whether the file has one byte for two things.
+  private let overlaps: Bool
   /// What the container of the bytes has to warn of.
   private let outerWarnings: [String]
 
@@ -21,6 +23,7 @@ final class ELFDump: DumpContainer {
     var segments: [MemoryMap.Segment] = []
     var notes = DumpNotes()
     var noteBytesLeft = Limits.noteBytes
+    var noteRanges: [Range<UInt64>] = []
     for header in headers.programHeaders {
       switch header.p_type {
       case UInt32(PT_LOAD):
@@ -35,6 +38,7 @@ final class ELFDump: DumpContainer {
         guard header.p_offset < count else { continue }
         let size = min(header.p_filesz, count - header.p_offset, noteBytesLeft)
         noteBytesLeft -= size
+        noteRanges.append(header.p_offset..<(header.p_offset + size))
         let range = header.p_offset..<(header.p_offset + size)
         guard file.withBytes(range, { notes.add($0) }) != nil || file.range(at: range.lowerBound, count: size) == nil
         else { throw DumpNotes.unreadable(file, range) }
@@ -53,9 +57,27 @@ final class ELFDump: DumpContainer {
     self.notes = notes
     self.format = format
     outerWarnings = warnings
+    overlaps = Self.overlap(segments, noteRanges + [0..<64])
     memory = SegmentedMemory(source: file, map: MemoryMap(segments: segments, fileCount: count))
     // makedumpfile sets DUMP_ELF_INCOMPLETE when it ran out of space (makedumpfile, elf_info.h).
     isIncomplete = headers.flags & 1 != 0
+  }
+
+  /// Whether memory lies where other memory does in the file, but for a part of memory that is described twice, or
+  /// where notes and the file's header do.
+  private static func overlap(_ segments: [MemoryMap.Segment], _ others: [Range<UInt64>]) -> Bool {
+    func end(_ segment: MemoryMap.Segment) -> UInt64 {
+      let (sum, overflow) = segment.offset.addingReportingOverflow(segment.fileSize)
+      return overflow ? .max : sum
+    }
+    let stored = segments.filter { $0.fileSize > 0 }.sorted { $0.offset < $1.offset }
+    for (segment, next) in zip(stored, stored.dropFirst())
+    where next.offset < end(segment) && next.offset &- next.physical != segment.offset &- segment.physical {
+      return true
+    }
+    return others.contains { range in
+      !range.isEmpty && stored.contains { $0.offset < range.upperBound && end($0) > range.lowerBound }
+    }
   }
 
   @inline(__always)
@@ -75,6 +97,9 @@ final class ELFDump: DumpContainer {
 
   var warnings: [String] {
     outerWarnings + memory.warnings
+      + (overlaps
+        ? ["its program headers have one place in the file for two things: one is damaged, and answers may be wrong"]
+        : [])
       + (isIncomplete ? ["makedumpfile marked this dump incomplete: it ran out of space"] : [])
   }
 

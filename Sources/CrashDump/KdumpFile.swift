@@ -306,7 +306,19 @@ final class KdumpFile: KdumpPart {
       warnings.append("makedumpfile marked this dump incomplete: it ran out of space")
     }
     if isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
+    if isMisnumbered {
+      warnings.append("its bitmap does not fit its page descriptors: one is damaged, and answers may be wrong")
+    }
     return warnings
+  }
+
+  /// Whether the first page lies elsewhere than behind as many descriptors as the bitmap says, and behind the page
+  /// of zeros where there is one: then what belongs to which frame is not known.
+  private var isMisnumbered: Bool {
+    let count = descriptorCount
+    let end = header.descriptorsOffset + count * PageDescriptor.size
+    guard count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else { return false }
+    return first != end && first != end + header.blockSize
   }
 
   /// Whether one of the last descriptors, or what it points to, lies beyond the end of the file. Pages are

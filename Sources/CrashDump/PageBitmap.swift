@@ -145,13 +145,13 @@ final class PageBitmap: Sendable {
           number += 1
         }
       }
-      source.forget((offset + first / 8)..<(offset + (end + 7) / 8))
       guard goesOn else { return }
       if seen == nil, isSet {
         guard body(start..<first, true) else { return }
         start = first
         isSet = false
       }
+      source.forget((offset + first / 8)..<(offset + (end + 7) / 8))
       here = end
     }
     if start < count { _ = body(start..<count, isSet) }

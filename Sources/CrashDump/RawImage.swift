@@ -36,7 +36,7 @@ final class RawImage: DumpContainer {
       offset += size
     }
     let map = MemoryMap(segments: segments, fileCount: files.byteCount)
-    let source = pieces.count == 1 ? pieces[0].file : .files(files)
+    let source = pieces.count == 1 ? pieces[0].file : DumpBytes.files(files)
     memory = SegmentedMemory(source: source, map: map)
     self.isAddressUnknown = isAddressUnknown
     self.isGuess = isGuess

@@ -108,13 +108,18 @@ extension Kernel {
       "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
     ]
     let built = symbols.addresses(of: names)
-    // Exclusive access of devices added two in 5.14 (b756a3b5e7ea), the markers one in 5.19 (679d10331910), and
-    // migration a third in 5.19 (6c287605fd56).
+    // Migration has a third number since 5.19 (6c287605fd56), which brought the markers too (679d10331910). A
+    // device's pages have two, and from 5.14 on two more for those that are lent to a device (b756a3b5e7ea):
+    // one since 6.15, whose function has a shorter name.
     let isNew = version >= KernelVersion(5, 19)
-    let exclusive = built[names[2]] != nil || built[names[3]] != nil
+    let devices =
+      built["make_device_exclusive_range"] != nil
+      ? 4
+      : built["make_device_exclusive"] != nil
+        ? 3 : built["migrate_vma_setup"] != nil && version < KernelVersion(5, 14) ? 2 : 0
     return SwapTypes(
-      markers: isNew ? 1 : 0, devices: exclusive ? 4 : built[names[4]] != nil && version < KernelVersion(5, 14) ? 2 : 0,
-      migrations: built[names[1]] == nil ? 0 : isNew ? 3 : 2, poison: built[names[0]] == nil ? 0 : 1)
+      markers: isNew ? 1 : 0, devices: devices,
+      migrations: built["migrate_pages"] == nil ? 0 : isNew ? 3 : 2, poison: built["memory_failure"] == nil ? 0 : 1)
   }
 
   /// What `entry`, which is invalid and ended a walk through tables of user space at `level`, says.

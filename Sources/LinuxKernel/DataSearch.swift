@@ -140,35 +140,6 @@ extension ModuleReader {
   }
 }
 
-extension VmallocReader {
-  /// `vmap_area_list`: the list in the data whose elements are areas of whole pages, in the order of their
-  /// addresses.
-  func findHead(_ search: DataSearch) -> UInt64? {
-    guard let list = types.member("list", of: "vmap_area"), let start = types.member("va_start", of: "vmap_area"),
-      let end = types.member("va_end", of: "vmap_area")
-    else { return nil }
-    let page = space.regime.granule.size
-    func area(_ link: UInt64) -> Range<UInt64>? {
-      let area = KernelObject(space: space, address: link &- UInt64(list.offset))
-      guard let first = area.number(start), let last = area.number(end), first < last, first >> 55 & 1 == 1,
-        (first | last) & (page - 1) == 0
-      else { return nil }
-      return first..<last
-    }
-    return search.listHead({ _ in true }) { link in
-      var here = link
-      var before: UInt64 = 0
-      // Every kernel has more areas than that: the image's own, and the stacks of its CPUs.
-      for _ in 0..<4 {
-        guard let range = area(here), range.lowerBound >= before, let next = space.word(at: here) else { return false }
-        before = range.upperBound
-        here = next
-      }
-      return true
-    }
-  }
-}
-
 extension PrintkRing {
   /// `prb`: the word in the data that points at a ring whose newest descriptor says that it is that.
   func find(_ search: DataSearch) -> UInt64? {
@@ -192,5 +163,29 @@ extension TaskReader {
     let link = address &+ UInt64(tasks.offset)
     guard let next = space.word(at: link), let previous = space.word(at: link &+ 8) else { return false }
     return space.word(at: next &+ 8) == link && space.word(at: previous) == link
+  }
+}
+
+extension VmallocReader {
+  /// The head of the list of areas up to 6.8: in the data, and one of its first elements an area whose `vm_struct`
+  /// has the same address. The list of free areas looks like it, but has none.
+  func findHead(_ search: DataSearch) -> UInt64? {
+    guard types.member("busy.head", of: "vmap_node") == nil, let list = types.member("list", of: "vmap_area"),
+      let start = types.member("va_start", of: "vmap_area"), let vm = types.member("vm", of: "vmap_area"),
+      let address = types.member("addr", of: "vm_struct")
+    else { return nil }
+    return search.listHead({ _ in true }) { first in
+      var link = first
+      for _ in 0..<4 {
+        let area = KernelObject(space: space, address: link &- UInt64(list.offset))
+        guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.number(vm) else {
+          return false
+        }
+        if vm != 0 { return KernelObject(space: space, address: vm).number(address) == start }
+        guard let next = space.word(at: link) else { return false }
+        link = next
+      }
+      return false
+    }
   }
 }

@@ -147,8 +147,8 @@ struct HypervisorFinder {
     }
     for (address, name) in variables {
       guard let pointer = space.word(at: address), let target = space.leaf(at: pointer)?.physical else { continue }
-      // struct kvm_pgtable since 5.10 (bb0e92cbbcef "KVM: arm64: Use generic allocator for hyp stage-1
-      // page-tables"), the root itself before.
+      // struct kvm_pgtable since 5.10 ("KVM: arm64: Use generic allocator for hyp stage-1 page-tables"), the root
+      // itself before.
       let member = kernel.types.member("pgd", of: "kvm_pgtable")
       let words = (member.map { [UInt64($0.offset)] } ?? Array(stride(from: 0, to: 64, by: 8)))
         .compactMap { space.word(at: pointer &+ $0) }

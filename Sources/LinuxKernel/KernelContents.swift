@@ -186,8 +186,9 @@ extension Kernel {
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? {
     if let symbol = symbols.symbol(containing: address) { return symbol }
+    // Which modules there are may take a search; none lies where nothing is mapped.
     guard let region = layout.layout?.region(of: address), region == .vmalloc || region == .modules,
-      contents.module(containing: address) != nil
+      space.leaf(at: address) != nil, contents.module(containing: address) != nil
     else { return nil }
     return contents.moduleSymbols.symbol(containing: address)
   }

@@ -61,10 +61,14 @@ struct Kva: ParsableCommand {
 }
 
 extension Kva {
+  /// The number of the JSON that kva-json(5) describes: it grows when a field changes its meaning, which adding
+  /// one does not.
+  static let schema = 1
+
   /// The command that `arguments` name, with its values.
   ///
-  /// One command by itself is parsed in less than one of all; what is no call of a command in order (help, an
-  /// error, a completion) is left to the whole parser.
+  /// One command by itself is parsed in half the time that it takes as one of all; what is no call of a command
+  /// in order (help, an error, a completion) is left to the whole parser.
   static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
     if let name = arguments.first,
       let command = configuration.subcommands.first(where: {
@@ -76,10 +80,6 @@ extension Kva {
     }
     return try parseAsRoot(arguments)
   }
-
-  /// The number of the JSON that kva-json(5) describes: it grows when a field changes its meaning, which adding
-  /// one does not.
-  static let schema = 1
 }
 
 /// The version that `--version` prints.

@@ -163,6 +163,9 @@ import Testing
     let other = try run(["resolve", path, "--json", "0x400000"]).object()
     #expect(other["status"] as? String == "bad-query")
     #expect(try run(["resolve", path, "--json", "--el2", "0x400000"]).object()["status"] as? String == "unmapped")
+    let identity = try run(["identify", path, "--json", "0xa5c000006123"]).object()
+    #expect(identity["kind"] as? String == "hypervisor")
+    #expect((identity["hypervisor"] as? [String: Any])?["kernelAddress"] as? String == "0xffff000000006123")
     // The words of va_mask, tag_lsb.
     let bytes = try run(["read", path, "0xa5c000020000", "16", "--el2", "--json"]).object()
     #expect(bytes["bytes"] as? String == "ffffffff000000002000000000000000")

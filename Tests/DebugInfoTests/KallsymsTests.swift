@@ -121,4 +121,32 @@ struct KallsymsTests {
       }
     }
   }
+
+  @Test func manySymbolsAtOneAddressAreListedInOnePass() throws {
+    let address: UInt64 = 0xffff_8000_0801_0000
+    var symbols: [(type: Character, name: String, address: UInt64)] = (0..<200_000).map { ("t", "a\($0 % 7)", address) }
+    symbols.append(("T", "last", address + 16))
+    let writer = KallsymsWriter(symbols, .v64, at: Self.start)
+    let space = MemorySpace(start: Self.start, bytes: writer.bytes)
+    let found = KallsymsFinder.tables(in: space) { name in writer.labels[name] }
+    let table = try #require(found.lazy.compactMap { Kallsyms($0, in: space) }.first)
+    var count = 0
+    table.forEachSymbol { symbol in
+      count += 1
+      if symbol.name != "last" { #expect(symbol.size == 16) }
+      return true
+    }
+    #expect(count == symbols.count)
+  }
+
+  @Test func aNumberOfSymbolsThatCannotBeIsNotCountedWith() {
+    let writer = KallsymsWriter(Self.symbols(longName: false), .v419, at: Self.start)
+    let place = Int((writer.labels["kallsyms_num_syms"] ?? 0) - Self.start)
+    var bytes = writer.bytes
+    bytes.replaceSubrange(place..<(place + 8), with: [UInt8](repeating: 0xff, count: 8))
+    let space = MemorySpace(start: Self.start, bytes: bytes)
+    for anchor in KallsymsFinder.anchors(in: bytes) {
+      #expect(KallsymsFinder.tables(around: Self.start + UInt64(anchor), in: space).isEmpty)
+    }
+  }
 }

@@ -153,4 +153,12 @@ import Testing
     #expect(info.release == "6.1")
     #expect(info.pageSize == 4096)
   }
+
+  @Test func sizesAndOffsetsThatNoStructureHasAreNone() {
+    let info = Self.info(
+      "SIZE(a)=-1\nOFFSET(a.b)=-8\nLENGTH(c)=-2\nSIZE(d)=9223372036854775807\nOFFSET(d.e)=4294967297\n")
+    #expect(info.size("a") == nil && info.offset("a.b") == nil && info.length("c") == nil)
+    #expect(info.size("d") == nil && info.offset("d.e") == nil)
+    #expect(Self.info("SIZE(a)=4294967296\n").size("a") == 1 << 32)
+  }
 }

@@ -43,10 +43,14 @@ public enum Kva {
   /// - Parameters:
   ///   - input: its standard input; empty if not given.
   ///   - limit: seconds after which it is ended and an error is thrown.
-  public static func run(_ arguments: [String], input: String = "", limit: Double = 120) throws
-    -> ProcessResult
-  {
-    try ChildProcess.run(path, arguments, input: Data(input.utf8), limit: limit)
+  ///   - output: a file to write its standard output to instead of keeping it.
+  ///   - memory: KiB of memory of its own that it may have; no limit if nil.
+  public static func run(
+    _ arguments: [String], input: String = "", limit: Double = 120, output: String? = nil, memory: Int? = nil
+  ) throws -> ProcessResult {
+    let words = memory.map { ["-c", "ulimit -d \($0); exec \"$0\" \"$@\"", path] } ?? []
+    return try ChildProcess.run(
+      memory == nil ? path : "/bin/sh", words + arguments, input: Data(input.utf8), output: output, limit: limit)
   }
 
   /// Runs `kva` with bytes that need not be text as its standard input.
@@ -74,10 +78,11 @@ enum ChildProcess {
   /// Runs `path` to its end. Input and output are files, so that neither side can wait for the other, and
   /// no process inherits the end of another's pipe.
   static func run(
-    _ path: String, _ arguments: [String], input: Data = Data(), limit: Double = 300
+    _ path: String, _ arguments: [String], input: Data = Data(), output: String? = nil, limit: Double = 300
   ) throws -> ProcessResult {
     try Scratch.withFolder { folder in
-      let names = ["in", "out", "err"].map { folder.appendingPathComponent($0).path }
+      var names = ["in", "out", "err"].map { folder.appendingPathComponent($0).path }
+      if let output { names[1] = output }
       try input.write(to: URL(fileURLWithPath: names[0]))
       let modes = [O_RDONLY, O_WRONLY | O_CREAT, O_WRONLY | O_CREAT]
       let files = zip(names, modes).map { open($0, $1 | O_CLOEXEC, 0o600) }
@@ -86,7 +91,7 @@ enum ChildProcess {
       let child = try spawn(path, arguments, files)
       let status = try wait(child, limit: limit, what: "\(path) \(arguments)")
       return ProcessResult(
-        status: status, output: try Data(contentsOf: URL(fileURLWithPath: names[1])),
+        status: status, output: output == nil ? try Data(contentsOf: URL(fileURLWithPath: names[1])) : Data(),
         standardError: String(decoding: try Data(contentsOf: URL(fileURLWithPath: names[2])), as: UTF8.self))
     }
   }
@@ -138,8 +143,8 @@ public final class KvaSession {
   private var buffer: [UInt8] = []
   private var isFinished = false
 
-  /// Starts `kva` with `arguments`.
-  public init(_ arguments: [String]) throws {
+  /// Starts `kva` with `arguments`; its standard error goes to the file `errors`.
+  public init(_ arguments: [String], errors: String = "/dev/null") throws {
     var toChild: [Int32] = [0, 0]
     var fromChild: [Int32] = [0, 0]
     let isOpen = ChildProcess.starting.withLock {
@@ -150,7 +155,7 @@ public final class KvaSession {
     guard isOpen else { throw TestSupportError("cannot make pipes") }
     input = toChild[1]
     output = fromChild[0]
-    let nothing = open("/dev/null", O_WRONLY | O_CLOEXEC)
+    let nothing = open(errors, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
     defer {
       close(toChild[0])
       close(fromChild[1])

@@ -47,6 +47,7 @@ extension Output {
         object.string("symbol", symbol.name)
         object.number("offset", resolution.symbolOffset)
       }
+      object.hypervisorAddress(resolution.hypervisor)
       if let source = identity.source {
         object.object("source") { part in
           part.string("file", source.file)
@@ -124,6 +125,7 @@ extension Output {
       let module = symbol.module.map { " [\($0)]" } ?? ""
       line("symbol", "\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)")
     }
+    if let place = resolution.hypervisor { line("hypervisor", Words.place(place)) }
     if let source = identity.source { line("source", "\(source.file):\(source.line)") }
     if let module = identity.module { line("module", "\(module.name), its \(module.part)") }
     if let area = identity.area {

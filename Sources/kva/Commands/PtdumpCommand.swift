@@ -64,30 +64,21 @@ struct PtdumpCommand: DumpCommand {
       }
     }
     var isWhole = true
-    let (json, tables) = (options.json, ListedTables(user ?? kernel.regime, of: kernel))
+    // What every line needs is taken out of the objects that hold it once.
+    let regime = user ?? kernel.regime
+    let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
+    let hypervisor = regime.register.isSingleRange ? kernel : nil
     for span in spans {
       let (result, problems) = kernel.mappedRanges(span, user: user) { range in
-        if json { output.mappedRangeJSON(range, tables) } else { output.mappedRangeText(range, tables) }
+        if json {
+          output.mappedRangeJSON(range, format, types, hypervisor)
+        } else {
+          output.mappedRangeText(range, format, types, hypervisor)
+        }
       }
       isWhole = session.report(result, problems, kernel.dump) && isWhole
     }
     if !isWhole { throw ExitCode.notFound }
-  }
-}
-
-/// The tables that are listed: what each line needs, taken once out of the objects that hold it.
-struct ListedTables {
-  let format: DescriptorFormat
-  /// Whether they have one privileged level only, as the hypervisor's own do.
-  let isSingleRange: Bool
-  let types: MemoryAttributeIndirection?
-  let kernel: Kernel
-
-  init(_ regime: TranslationRegime, of kernel: Kernel) {
-    format = regime.format
-    isSingleRange = regime.register.isSingleRange
-    types = kernel.memoryTypes?.value
-    self.kernel = kernel
   }
 }
 
@@ -119,7 +110,11 @@ struct RegionName: ExpressibleByArgument {
 
 extension Output {
   /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
-  func mappedRangeJSON(_ range: MappedRange, _ tables: ListedTables) {
+  ///
+  /// - Parameter hypervisor: the kernel, where the tables are the hypervisor's.
+  func mappedRangeJSON(
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+  ) {
     jsonLine { object in
       object.hex("start", range.first)
       object.hex("end", range.last &+ 1)
@@ -129,26 +124,21 @@ extension Output {
       object.number("level", range.level)
       object.string("kind", range.level == 3 ? "page" : "block")
       object.string("region", range.region?.rawValue)
-      if let place = tables.kernel.hypervisorAddress(of: range) {
-        object.object("hypervisor") { hyp in
-          hyp.hex("kernelAddress", place.kernelAddress)
-          hyp.string("part", place.part.rawValue)
-        }
-      }
+      object.hypervisorAddress(hypervisor?.hypervisorAddress(of: range))
       object.object("attributes") { attributes in
         let raw = range.descriptor.rawValue
         let own = Attributes(range.descriptor)
         attributes.bool("writable", raw >> 7 & 1 == 0)
-        let isSingle = tables.isSingleRange
+        let isSingle = hypervisor != nil
         attributes.bool("executableEL1", isSingle ? nil : raw >> 53 & 1 == 0)
         attributes.bool("executableEL0", isSingle ? nil : raw >> 54 & 1 == 0)
         if isSingle { attributes.bool("executableEL2", raw >> 54 & 1 == 0) }
         attributes.bool("user", !isSingle && raw >> 6 & 1 == 1)
         attributes.bool("accessed", own.isAccessed)
         attributes.bool("global", own.isGlobal)
-        attributes.string("memoryType", tables.types?.memoryType(own.attrIndex).rawValue)
+        attributes.string("memoryType", types?.memoryType(own.attrIndex).rawValue)
         attributes.number("attrIndex", own.attrIndex)
-        attributes.string("shareability", own.shareability(tables.format).map(Words.name))
+        attributes.string("shareability", own.shareability(format).map(Words.name))
         attributes.bool("contiguous", own.isContiguous)
         attributes.bool("guarded", own.isGuarded)
       }
@@ -156,7 +146,9 @@ extension Output {
   }
 
   /// One range as a line: addresses, size, where it is, level, permissions, type, region.
-  func mappedRangeText(_ range: MappedRange, _ tables: ListedTables) {
+  func mappedRangeText(
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+  ) {
     let raw = range.descriptor.rawValue
     let own = Attributes(range.descriptor)
     digits(range.first, atLeast: 16)
@@ -169,7 +161,7 @@ extension Output {
     text(Words.level(range.level))
     text(" ")
     text(raw >> 7 & 1 == 0 ? "rw" : "r-")
-    if tables.isSingleRange {
+    if hypervisor != nil {
       text(raw >> 54 & 1 == 0 ? "x" : "-")
     } else {
       text(raw >> 53 & 1 == 0 ? "x" : "-")
@@ -180,19 +172,16 @@ extension Output {
     if !own.isGlobal { text(" nG") }
     if own.isContiguous { text(" cont") }
     if own.isGuarded { text(" GP") }
-    if let type = tables.types?.memoryType(own.attrIndex) {
+    if let type = types?.memoryType(own.attrIndex) {
       text(" ")
       text(type.rawValue)
     }
-    if let sharing = own.shareability(tables.format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
+    if let sharing = own.shareability(format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
     if let region = range.region {
       text("  ")
       text(region.rawValue)
     }
-    if let place = tables.kernel.hypervisorAddress(of: range) {
-      text(", \(place.part.rawValue)")
-      if let address = place.kernelAddress { text(", the kernel's \(Words.hex(address))") }
-    }
+    if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
     newline()
   }
 }

@@ -85,12 +85,7 @@ extension Output {
         object.number("offset", resolution.symbolOffset)
         if let module = symbol.module { object.string("module", module) }
       }
-      if let hypervisor = resolution.hypervisor {
-        object.object("hypervisor") { hyp in
-          hyp.hex("kernelAddress", hypervisor.kernelAddress)
-          hyp.string("part", hypervisor.part.rawValue)
-        }
-      }
+      object.hypervisorAddress(resolution.hypervisor)
       if let page = resolution.absentPage { object.absentPage(page) }
       if let leaf = resolution.leaf, let regime = resolution.regime {
         object.object("mapping") { mapping in
@@ -164,13 +159,7 @@ extension Output {
       }
     }
     if let doubt = resolution.doubt { text("; doubtful: \(doubt)") }
-    if let hypervisor = resolution.hypervisor {
-      text("; \(hypervisor.part.rawValue) part")
-      if let address = hypervisor.kernelAddress {
-        text(", the kernel's ")
-        hex(address)
-      }
-    }
+    if let hypervisor = resolution.hypervisor { text("; \(Words.place(hypervisor))") }
     newline()
     if let check {
       text("    arithmetic ")
@@ -221,6 +210,15 @@ extension Attributes {
 }
 
 extension JSONObject {
+  /// What an address is to the hypervisor; nothing where it is none of its.
+  mutating func hypervisorAddress(_ place: Hypervisor.Address?) {
+    guard let place else { return }
+    object("hypervisor") { object in
+      object.hex("kernelAddress", place.kernelAddress)
+      object.string("part", place.part.rawValue)
+    }
+  }
+
   /// What Linux keeps in an entry that is not valid.
   mutating func absentPage(_ page: AbsentPage) {
     string("entry", page.name)
@@ -237,6 +235,11 @@ extension JSONObject {
 }
 
 extension Words {
+  /// The part of the hypervisor's addresses that one is in, and the kernel's address of the same byte.
+  static func place(_ place: Hypervisor.Address) -> String {
+    "\(place.part.rawValue) part" + (place.kernelAddress.map { ", the kernel's \(hex($0))" } ?? "")
+  }
+
   /// What a table descriptor takes away from everything below it.
   static func tableRestrictions(_ tables: TableAttributes) -> [String] {
     var words: [String] = []

@@ -72,11 +72,10 @@ struct JSONObject {
 
   init(output: Output) { self.output = output }
 
+  /// A field's name, in which nothing has to be escaped.
   private mutating func key(_ name: String) {
-    if !isFirst { output.byte(UInt8(ascii: ",")) }
+    output.text(isFirst ? "\"" : ",\"")
     isFirst = false
-    // Names are letters of ours.
-    output.byte(UInt8(ascii: "\""))
     output.text(name)
     output.text("\":")
   }
@@ -95,7 +94,7 @@ struct JSONObject {
     output.byte(UInt8(ascii: "\""))
   }
 
-  mutating func number(_ name: String, _ value: (some BinaryInteger)?) {
+  mutating func number(_ name: String, _ value: (some FixedWidthInteger)?) {
     key(name)
     guard let value else { return output.text("null") }
     if value < 0 { output.byte(UInt8(ascii: "-")) }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What is answered, through one buffer, with numbers written into it as they stand.
+/// What is answered, through one buffer, with numbers written digit by digit.
 ///
 /// Nothing here allocates but the buffer.
 @safe
