@@ -4,7 +4,7 @@ import json
 
 import kva
 import pytest
-from conftest import TOP
+from dumps import TOP
 
 SCHEMA = TOP / "man" / "schema"
 COMMON = json.loads((SCHEMA / "common.json").read_text())["$defs"]
