@@ -72,6 +72,18 @@ import Testing
       try check("report", [path, "--json"], status: 0)
       let requests = ["{}", #"{"id":"a","command":"audit"}"#, #"{"id":1.5,"command":"info","options":{"json":false}}"#]
       try check("batch", [path], input: requests.joined(separator: "\n"), status: 0)
+      let map = folder.appendingPathComponent("System.map").path
+      var hypervisor = HypervisorKernel()
+      hypervisor.nameVariables("hyp_pgtable")
+      try hypervisor.write(to: path, map: map)
+      let addresses = ["0xa5c000006123", "0x40005abc", "0x40002800", "0x40001ff8", "0x40003004", "0x400000"]
+      for command in ["resolve", "ptdump", "info"] {
+        let words = command == "info" ? [] : command == "resolve" ? ["--el2"] + addresses : ["--el2"]
+        let objects = try Kva.run([command, path, "--json", "--system-map", map] + words).objects()
+        #expect(!objects.isEmpty)
+        let schema = try JSONSchema(command: command)
+        for object in objects { #expect(try schema.problems(object) == [], "\(command) \(words)") }
+      }
       var bare = HandmadeKernel()
       bare.vmcoreinfo = []
       bare.memory = .zeros(16 << 12)

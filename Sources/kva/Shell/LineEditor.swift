@@ -17,6 +17,7 @@ struct LineEditor {
   private typealias ReadLine = @convention(c) (UnsafePointer<CChar>?) -> UnsafeMutablePointer<CChar>?
   private typealias TakesText = @convention(c) (UnsafePointer<CChar>?) -> CInt
   private typealias TakesNumber = @convention(c) (CInt) -> Void
+  private typealias ReadKey = @convention(c) (OpaquePointer?) -> CInt
   private typealias Completer =
     @convention(c) (UnsafePointer<CChar>?, CInt, CInt) -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 
@@ -41,7 +42,8 @@ struct LineEditor {
       let readHistory = unsafe dlsym(library, "read_history"),
       let writeHistory = unsafe dlsym(library, "write_history"),
       let limitHistory = unsafe dlsym(library, "stifle_history"),
-      let completer = unsafe dlsym(library, "rl_attempted_completion_function")
+      let completer = unsafe dlsym(library, "rl_attempted_completion_function"),
+      let keyReader = unsafe dlsym(library, "rl_getc_function")
     else { return nil }
     unsafe self.readLine = unsafeBitCast(readLine, to: ReadLine.self)
     unsafe self.addHistory = unsafeBitCast(addHistory, to: TakesText.self)
@@ -56,6 +58,8 @@ struct LineEditor {
       return unsafe LineEditor.matches(Completion.candidates(word, after: String(decoding: before, as: UTF8.self)))
     }
     unsafe completer.storeBytes(of: complete, as: Completer.self)
+    let readKey: ReadKey = { _ in LineEditor.readKey() }
+    unsafe keyReader.storeBytes(of: readKey, as: ReadKey.self)
     if let history { _ = unsafe self.readHistory(history) }
     self.limitHistory(Self.historyLength)
   }
@@ -78,6 +82,20 @@ struct LineEditor {
     let mask = umask(0o077)
     _ = unsafe writeHistory(history)
     umask(mask)
+  }
+
+  /// The next key, or -1 at the end of the input and after Ctrl-C. libedit's own would wait on where the signal
+  /// came between two keys, and read(2) was not interrupted.
+  private static func readKey() -> CInt {
+    while !Interrupt.isPending {
+      var waiting = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+      guard unsafe poll(&waiting, 1, 50) > 0 else { continue }
+      var key: UInt8 = 0
+      let count = unsafe read(STDIN_FILENO, &key, 1)
+      if count == 1 { return CInt(key) }
+      if count == 0 || errno != EINTR { break }
+    }
+    return -1
   }
 
   /// `candidates` as `rl_attempted_completion_function` returns them: first what they have in common, then each,
