@@ -138,28 +138,9 @@ class Problem(_Problem, total=False):
     offset: int
 
 
-# What is in effect at an address. ("global" is a word of Python's, which a class could not have as a key.)
-Attributes = TypedDict(
-    "Attributes",
-    {
-        "writable": bool,
-        "executableEL1": bool,
-        "executableEL0": bool,
-        "user": bool,
-        "accessed": bool,
-        "global": bool,
-        "memoryType": Optional[str],
-        "attrIndex": int,
-        "shareability": Optional[str],
-        "dirtyBitModifier": bool,
-        "guarded": bool,
-        "software": list[str],
-    },
-)
-
-# The bits of entries, whatever the tables above them say.
-EntryAttributes = TypedDict(
-    "EntryAttributes",
+# The bits of entries. ("global" is a word of Python's, which a class could not have as a key.)
+_Attributes = TypedDict(
+    "_Attributes",
     {
         "writable": bool,
         "executableEL1": Optional[bool],
@@ -170,10 +151,37 @@ EntryAttributes = TypedDict(
         "memoryType": Optional[str],
         "attrIndex": int,
         "shareability": Optional[str],
-        "contiguous": bool,
         "guarded": bool,
     },
 )
+
+
+class _EffectiveAttributes(_Attributes):
+    dirtyBitModifier: bool
+    software: list[str]
+
+
+class Attributes(_EffectiveAttributes, total=False):
+    """What is in effect at an address, the tables above the entry included."""
+
+    executableEL2: bool
+
+
+class _EntryAttributes(_Attributes):
+    contiguous: bool
+
+
+class EntryAttributes(_EntryAttributes, total=False):
+    """The entries' own bits, whatever the tables above say."""
+
+    executableEL2: bool
+
+
+class HypervisorPart(TypedDict):
+    """Which part of the hypervisor's addresses one is in, and the kernel's address of the same memory."""
+
+    kernelAddress: Optional[int]
+    part: str
 
 
 class Mapping(TypedDict):
@@ -234,6 +242,11 @@ class Resolution(_Resolution, total=False):
     section: str
     frame: int
     slot: int
+    hypervisor: HypervisorPart
+    entry: str
+    pagePhysical: int
+    swapType: int
+    swapOffset: int
     arithmetic: Arithmetic
     symbol: str
     offset: int
@@ -331,6 +344,7 @@ class Identity(_Identity, total=False):
     perCPU: PerCPU
     frame: Frame
     page: Frame
+    hypervisor: HypervisorPart
     notes: list[str]
     message: str
 
@@ -356,9 +370,7 @@ class Region(Range):
     source: str
 
 
-class MappedRange(Range):
-    """Neighbouring mappings that are alike."""
-
+class _MappedRange(Range):
     physical: int
     consecutive: bool
     size: int
@@ -366,6 +378,12 @@ class MappedRange(Range):
     kind: str
     region: Optional[str]
     attributes: EntryAttributes
+
+
+class MappedRange(_MappedRange, total=False):
+    """Neighbouring mappings that are alike."""
+
+    hypervisor: HypervisorPart
 
 
 class Proof(Step):
@@ -1023,9 +1041,9 @@ def _error(problem: Problem) -> KvaError:
 #: The keys of kva-json(5) whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset pc
-    physOffset physical physvirtOffset sp spEL2 stack start structPage table tag tagValue task tcrEL2 through
-    tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
+    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset
+    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag tagValue
+    task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
 _is_hex = re.compile("0x[0-9a-f]+").fullmatch
