@@ -22,7 +22,6 @@ import fcntl
 import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -894,7 +893,7 @@ class Dump:
             line = self._stdout.readline()
             if not line.endswith(b"\n"):
                 raise BrokenPipeError
-            answer = json.loads(line, object_hook=_numbers_for_hex)
+            answer = _decode(line)
             if answer["id"] != self._unanswered[0].number:
                 raise Ended(f"an answer to another request: {line[:80]!r}")
             done = Answer(answer["results"], answer["errors"], answer["status"])
@@ -957,7 +956,7 @@ def report(
         raise ProgramNotFound(f"{command[0]}: {error.strerror}") from None
     if not done.stdout.endswith(b"\n"):
         raise _ending(done.returncode, done.stderr, os.fspath(path))
-    return cast(Report, json.loads(done.stdout, object_hook=_numbers_for_hex))
+    return cast(Report, _decode(done.stdout))
 
 
 def _program(given: Optional[Union[str, os.PathLike[str]]]) -> str:
@@ -1046,13 +1045,21 @@ _HEX_KEYS = frozenset(
     task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
-_is_hex = re.compile("0x[0-9a-f]+").fullmatch
 
 
 def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:
-    for key in members.keys() & _HEX_KEYS:
+    for key in _HEX_KEYS.intersection(members):
         value = members[key]
         # Under these keys "sources" has words, which stay.
-        if type(value) is str and _is_hex(value):
+        if type(value) is str and value.startswith("0x"):
             members[key] = int(value, 16)
     return members
+
+
+#: Kept, as `json.loads` would make one for each answer.
+_decoder = json.JSONDecoder(object_hook=_numbers_for_hex)
+
+
+def _decode(line: bytes) -> Any:
+    """What a line of JSON says, its hex strings as numbers."""
+    return _decoder.decode(line.decode())
