@@ -8,11 +8,14 @@ let package = Package(
     .executableTarget(
       name: "kva-bench",
       dependencies: [
-        "CBaseline", .product(name: "KernelVA", package: "kva"), .product(name: "TestSupport", package: "kva"),
+        "CBaseline", "cold-baseline", "launch", .product(name: "KernelVA", package: "kva"),
+        .product(name: "TestSupport", package: "kva"),
       ],
       swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)],
-      // valgrind reads what this linker makes.
+      // What this linker makes valgrind can read.
       linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+    .executableTarget(name: "cold-baseline", dependencies: ["CBaseline"]),
+    .executableTarget(name: "launch"),
     .target(
       name: "CBaseline", cSettings: [.unsafeFlags(["-O2", "-gdwarf-4"])],
       linkerSettings: ["z", "zstd", "lzo2", "snappy"].map { .linkedLibrary($0) }),

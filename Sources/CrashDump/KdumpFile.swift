@@ -166,12 +166,22 @@ final class KdumpFile: KdumpPart {
       let here = address &+ UInt64(done)
       let offset = Int(truncatingIfNeeded: here.rawValue & (header.blockSize - 1))
       let part = min(count - done, Int(header.blockSize) - offset)
-      let found = withFrame(here.rawValue >> blockShift) { page in
+      let number = here.rawValue >> blockShift
+      func copy(_ page: RawSpan) {
         unsafe page.withUnsafeBytes { bytes in
           unsafe (target + done).copyMemory(from: bytes.baseAddress.unsafelyUnwrapped + offset, byteCount: part)
         }
       }
-      if case .failure(let fault) = found { throw MemoryFault(fault.absence, at: here) }
+      if part == Int(header.blockSize), !cache.isReadAgain(number) {
+        if cache.withKeptPage(number, copy) == nil {
+          var page = unsafe MutableRawSpan(_unsafeStart: target + done, byteCount: part)
+          if let absence = contexts.withContext({ load(number, into: &page, $0) }) {
+            throw MemoryFault(absence, at: here)
+          }
+        }
+      } else if case .failure(let fault) = withFrame(number, copy) {
+        throw MemoryFault(fault.absence, at: here)
+      }
       done += part
     }
   }
@@ -303,11 +313,12 @@ final class KdumpFile: KdumpPart {
   }
 
   /// Whether the first page lies elsewhere than behind as many descriptors as the bitmap says, and behind the page
-  /// of zeros where there is one: then what belongs to which frame is not known.
+  /// of zeros where there is one: then what belongs to which frame is not known. The parts of a split dump leave room
+  /// for the descriptors of all.
   private var isMisnumbered: Bool {
     let count = descriptorCount
     let end = header.descriptorsOffset + count * PageDescriptor.size
-    guard count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else { return false }
+    guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else { return false }
     return first != end && first != end + header.blockSize
   }
 

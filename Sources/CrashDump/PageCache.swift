@@ -7,16 +7,35 @@ import VMSA
 /// and who wants a page that another is decompressing waits for it.
 ///
 /// Memory is taken as pages come: an unused cache costs its tags only.
-final class PageCache: Sendable {
+@safe
+final class PageCache: @unchecked Sendable {
   /// Bytes of a page.
   let pageSize: Int
   private let sets: [PageSet]
+  /// Pages that were read whole lately, each where the low bits of its number say.
+  private let wholes: UnsafeMutablePointer<Atomic<UInt64>>
+
+  /// How many of those are remembered.
+  private static var wholesCount: Int { 1024 }
 
   /// Makes a cache of at most `capacity` bytes of pages of `pageSize`; one set at least.
   init(pageSize: Int, capacity: Int) {
     self.pageSize = pageSize
     let count = min(max(1, capacity / (pageSize * Slots.ways)), 1 << 24)
     sets = (0..<count).map { _ in PageSet() }
+    unsafe wholes = .allocate(capacity: Self.wholesCount)
+    for place in 0..<Self.wholesCount { unsafe (wholes + place).initialize(to: Atomic(.max)) }
+  }
+
+  deinit {
+    unsafe wholes.deinitialize(count: Self.wholesCount).deallocate()
+  }
+
+  /// Whether a page that is read whole has been so lately: one that is read once goes straight to who wants it,
+  /// and displaces nothing.
+  func isReadAgain(_ number: UInt64) -> Bool {
+    let place = Int(truncatingIfNeeded: number & UInt64(Self.wholesCount - 1))
+    return unsafe wholes[place].exchange(number, ordering: .relaxed) == number
   }
 
   /// Shows `body` the bytes of page `number` if they are kept.
@@ -35,7 +54,7 @@ final class PageCache: Sendable {
   private func set(_ number: UInt64) -> PageSet {
     // Neighbouring pages go to different sets, and so do those a power of two apart.
     let hash = (number &* 0x9e37_79b9_7f4a_7c15) >> 32
-    return sets[Int(truncatingIfNeeded: hash &* UInt64(sets.count) >> 32)]
+    return sets[Int(truncatingIfNeeded: (hash &* UInt64(sets.count)) >> 32)]
   }
 
   /// Pages that are kept now.

@@ -67,11 +67,12 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   public var origin: String { "kallsyms in the dump" }
   /// How many symbols there are.
   public var count: Int { tables.count }
-
-  /// The address behind the last of the tables.
+  /// An address that none of the tables passes but for the sequence numbers: what is read-only in the kernel and
+  /// is no data of a file's own stands behind it, the export tables and BTF among it.
+  /// (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
   public var end: UInt64 {
-    let width: UInt64 = if case .absolute = tables.addresses { 8 } else { 4 }
-    return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) * width)
+    let size: UInt64 = if case .absolute = tables.addresses { 8 } else { 4 }
+    return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) &* size)
   }
 
   private let tables: KallsymsTables
@@ -213,12 +214,15 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return symbol(number, offsets, stored)
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName, next: Int? = nil) -> Symbol {
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName) -> Symbol {
+    symbol(number, offsets, stored, next: next(after: number, offsets))
+  }
+
+  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName, next: Int) -> Symbol {
     let (type, name) = tokens.expand(stored)
     let here = address(number, offsets)
-    let next = next ?? self.next(after: number, offsets)
-    let size = next < tables.count ? address(next, offsets) &- here : 0
-    return Symbol(name: name, address: here, size: size, type: type)
+    return Symbol(
+      name: name, address: here, size: next < tables.count ? address(next, offsets) &- here : 0, type: type)
   }
 
   /// The first symbol behind `number` that has another address.
@@ -313,22 +317,26 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return result
   }
 
-  /// The addresses of those of `names` that there are.
+  /// The addresses of those of `names` that there are; where names are not in order, in one pass that goes by
+  /// those of another length.
   public func addresses(of names: [String]) -> [Int: UInt64] {
     guard let offsets = allOffsets() else { return [:] }
-    let wanted = names.map { Array($0.utf8) }
+    var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
     var result: [Int: UInt64] = [:]
     if namesInOrder() != nil {
-      for (place, name) in wanted.enumerated() {
-        result[place] = number(named: name).map { address($0, offsets.bytes) }
-      }
+      for (place, name) in wanted { result[place] = number(named: name).map { address($0, offsets.bytes) } }
       return result
     }
+    // A name stands behind its type letter.
+    var lengths = Set(wanted.map { $0.name.count + 1 })
     forEachName { number, stored in
-      for (place, name) in wanted.enumerated() where result[place] == nil && tokens.compare(stored, name) == 0 {
-        result[place] = address(number, offsets.bytes)
-      }
-      return result.count < wanted.count
+      guard lengths.contains(tokens.length(stored)),
+        let match = wanted.firstIndex(where: { tokens.compare(stored, $0.name) == 0 })
+      else { return true }
+      result[wanted[match].place] = address(number, offsets.bytes)
+      wanted.remove(at: match)
+      lengths = Set(wanted.map { $0.name.count + 1 })
+      return !wanted.isEmpty
     }
     return result
   }

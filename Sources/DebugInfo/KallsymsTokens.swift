@@ -76,6 +76,16 @@ struct KallsymsTokens: Sendable {
     }
   }
 
+  /// How many letters `name` spells, its type letter among them.
+  func length(_ name: KallsymsName) -> Int {
+    var result = 0
+    unsafe forEachString(of: name) { _, length in
+      result &+= length
+      return true
+    }
+    return result
+  }
+
   /// The type letter of `name` and what follows it; a name that is longer than any is cut.
   func expand(_ name: KallsymsName) -> (type: UInt8, name: String) {
     // What fits on the stack: `KSYM_NAME_LEN` is 512 since 6.1.

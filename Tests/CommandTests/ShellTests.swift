@@ -65,7 +65,8 @@ import Testing
       for bad in cases {
         let result = try Kva.run(["shell", path], input: "\(bad.line)\nvtop ffff800008005000\n\n# end\n")
         #expect(result.status == bad.status, "\(bad.line)")
-        #expect(result.text.hasPrefix("ffff800008005000 = 0xffff800008005000 -> 0x40005000"), "\(bad.line): \(result.text)")
+        #expect(
+          result.text.hasPrefix("ffff800008005000 = 0xffff800008005000 -> 0x40005000"), "\(bad.line): \(result.text)")
         #expect(result.errorLines.count == 1, "\(bad.line): \(result.standardError)")
         #expect(result.standardError.hasPrefix("kva: "))
         #expect(result.standardError.contains(bad.word), "\(bad.line): \(result.standardError)")

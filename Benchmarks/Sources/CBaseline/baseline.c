@@ -197,36 +197,40 @@ uint64_t baseline_translate(
 }
 
 static uint64_t sweep(
-    struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t table, int level, uint64_t entries,
-    uint64_t *tables_read)
+    struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t table, uint64_t address, int level,
+    uint64_t entries, uint64_t *sum)
 {
+  int bits = tables->page_shift - 3;
+  int shift = bits * (4 - level) + 3;
   uint64_t leaves = 0;
   const uint8_t *bytes = bytes_at(dump, table);
-  if (!bytes)
+  /* A table that lies in several blocks is left out. */
+  if (!bytes || (dump->frames && dump->block_size < entries * 8))
     return 0;
-  ++*tables_read;
-  for (uint64_t i = 0; i < entries; i++) {
+  for (uint64_t i = 0; i < entries; i++, address += 1ull << shift) {
     uint64_t descriptor;
     memcpy(&descriptor, bytes + i * 8, 8);
     if (!(descriptor & 1))
       continue;
-    if (level == 3 || !(descriptor & 2))
+    if (level == 3 || !(descriptor & 2)) {
       leaves++;
-    else
+      *sum += address ^ output(tables, descriptor, shift);
+    } else {
       leaves += sweep(
-          dump, tables, output(tables, descriptor, tables->page_shift), level + 1, 1ull << (tables->page_shift - 3),
-          tables_read);
+          dump, tables, output(tables, descriptor, tables->page_shift), address, level + 1, 1ull << bits, sum);
+    }
   }
   return leaves;
 }
 
-uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *tables_read)
+uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *sum)
 {
   int bits = tables->page_shift - 3;
   int level = 4 - (tables->table_bits - 4) / bits;
-  *tables_read = 0;
+  *sum = 0;
   return sweep(
-      dump, tables, tables->root, level, 1ull << (tables->table_bits - (bits * (4 - level) + 3)), tables_read);
+      dump, tables, tables->root, -(1ull << tables->table_bits), level,
+      1ull << (tables->table_bits - (bits * (4 - level) + 3)), sum);
 }
 
 size_t baseline_read(

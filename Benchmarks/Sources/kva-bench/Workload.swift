@@ -11,17 +11,27 @@ enum Side: String, CaseIterable {
 
 /// What is measured inside one process, on one dump.
 enum Workload: String, CaseIterable {
-  case random, sequential, sweep, readRandom, readSequential, readTwoThreads, kallsymsLoad, names, addresses
+  /// Translations of pages at random, and one after another.
+  case random, sequential
+  /// One pass over all tables.
+  case sweep
+  /// Pages at random by virtual address.
+  case readVirtual
+  /// Pages by physical address, no page twice: in any order, in order, in order by two threads.
+  case readRandom, readSequential, readTwoThreads
+  /// All of them by one call.
+  case readAtOnce
+  /// The kernel found and the first name looked up; names of addresses and addresses of names after that.
+  case kallsymsLoad, names, addresses
 
   /// What one count of it is.
   var unit: String {
     switch self {
-    case .random, .sequential: "translation"
-    case .sweep: "leaf"
-    case .readRandom, .readSequential, .readTwoThreads: "page"
-    case .kallsymsLoad: "load"
-    case .names: "name of an address"
-    case .addresses: "address of a name"
+    case .random, .sequential: "ns/translation"
+    case .sweep: "ns/leaf"
+    case .readVirtual, .readRandom, .readSequential, .readTwoThreads, .readAtOnce: "ns/page"
+    case .kallsymsLoad: "ns"
+    case .names, .addresses: "ns/name"
     }
   }
 
@@ -56,13 +66,15 @@ struct Subject {
     kernel = try Kernel(in: dump, debugInfo: DebugInfoSearch(isEnabled: false))
   }
 
+  /// The same file opened anew: nothing of it is cached but by the system.
+  func reopened() throws -> Subject { try Subject(path) }
+
   /// The kernel's tables in the C program's terms.
   var tables: baseline_tables {
     let regime = kernel.regime
     return baseline_tables(
       root: regime.root.rawValue, page_shift: Int32(regime.granule.pageShift), table_bits: Int32(regime.tableBits),
-      low_mask: regime.format.lowMask, high_mask: regime.format.highMask, high_shift: Int32(regime.format.highShift),
-      first_block_level: Int32(regime.format.firstBlockLevel))
+      low_mask: regime.format.lowMask, high_mask: regime.format.highMask, high_shift: Int32(regime.format.highShift))
   }
 
   /// Every mapped page of the kernel that lies in the dump: its virtual and physical address.
@@ -94,11 +106,15 @@ private struct PageCollector: SweepObserver {
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
 }
 
-/// Counts leaves.
+/// Counts leaves, and adds up where each leads from and to.
 private struct LeafCounter: SweepObserver {
   var leaves = 0
+  var sum: UInt64 = 0
   @inline(__always)
-  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) { leaves &+= 1 }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    leaves &+= 1
+    sum &+= entry.virtual.rawValue ^ physical.rawValue
+  }
 }
 
 extension Workload {
@@ -108,7 +124,7 @@ extension Workload {
     let work = try prepared(side, on: subject, count: count)
     for _ in 0..<rounds {
       let start = ContinuousClock.now
-      let (done, check) = work()
+      let (done, check) = try work()
       let time = ContinuousClock.now - start
       let seconds = Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
       if best.map({ seconds < $0.seconds }) ?? true { best = Measurement(count: done, seconds: seconds, check: check) }
@@ -117,16 +133,23 @@ extension Workload {
     return best
   }
 
-  /// The addresses that are asked: half of them pages at random, as many in a row where they are sequential.
-  private func pages(of subject: Subject, count: Int, inOrder: Bool) -> [(virtual: UInt64, physical: UInt64)] {
+  /// `count` mapped pages: at random, or one after another.
+  static func pages(of subject: Subject, count: Int, inOrder: Bool) -> [(virtual: UInt64, physical: UInt64)] {
     let all = subject.mappedPages
     guard !all.isEmpty else { return [] }
     var generator = SeededGenerator(seed: 17)
     return (0..<count).map { inOrder ? all[$0 % all.count] : all[Int(generator.next() % UInt64(all.count))] }
   }
 
+  /// `count` physical pages at most, none twice.
+  private static func frames(of subject: Subject, count: Int, inOrder: Bool) -> [UInt64] {
+    let all = Set(subject.mappedPages.map(\.physical)).sorted()
+    var generator = SeededGenerator(seed: 29)
+    return Array((inOrder ? all : all.shuffled(using: &generator)).prefix(count))
+  }
+
   /// Work that is ready to be timed.
-  private func prepared(_ side: Side, on subject: Subject, count: Int) throws -> () -> (Int, UInt64) {
+  private func prepared(_ side: Side, on subject: Subject, count: Int) throws -> () throws -> (Int, UInt64) {
     let kernel = subject.kernel
     let memory = subject.dump.memory
     let pageSize = Int(kernel.regime.granule.size)
@@ -136,9 +159,11 @@ extension Workload {
       guard c != nil else { throw BenchError("the C program does not read this format") }
     }
     var tables = subject.tables
+    // A block of a file may have 64 KiB.
+    let page = UnsafeMutablePointer<UInt8>.allocate(capacity: 1 << 16)
     switch self {
     case .random, .sequential:
-      let addresses = pages(of: subject, count: count, inOrder: self == .sequential).map(\.virtual)
+      let addresses = Self.pages(of: subject, count: count, inOrder: self == .sequential).map(\.virtual)
       if let c { return { (count, baseline_translate(c, &tables, addresses, addresses.count)) } }
       return {
         let translator = kernel.translator()
@@ -151,68 +176,108 @@ extension Workload {
     case .sweep:
       if let c {
         return {
-          var read: UInt64 = 0
-          let leaves = baseline_sweep(c, &tables, &read)
-          return (Int(leaves), leaves)
+          var sum: UInt64 = 0
+          return (Int(baseline_sweep(c, &tables, &sum)), sum)
         }
       }
       return {
         var counter = LeafCounter()
         _ = kernel.regime.sweep(in: memory, tableLimit: 1 << 24, observer: &counter)
-        return (counter.leaves, UInt64(counter.leaves))
+        return (counter.leaves, counter.sum)
       }
-    case .readRandom, .readSequential, .readTwoThreads:
-      let order = pages(of: subject, count: count, inOrder: self != .readRandom).map(\.physical)
+    case .readVirtual:
+      let pages = Self.pages(of: subject, count: count, inOrder: false)
       if let c {
-        // A block of a file may have 64 KiB.
-        let page = UnsafeMutablePointer<UInt8>.allocate(capacity: 1 << 16)
+        let order = pages.map(\.physical)
         return { (count, UInt64(baseline_read(c, order, order.count, pageSize, page))) }
       }
-      if self == .readTwoThreads {
-        return {
-          let found = Found()
-          DispatchQueue.concurrentPerform(iterations: 2) { half in
-            let part = half == 0 ? order[..<(order.count / 2)] : order[(order.count / 2)...]
-            found.add(Self.read(part, memory, pageSize))
-          }
-          return (count, UInt64(found.count))
-        }
-      }
-      return { (count, UInt64(Self.read(order[...], memory, pageSize))) }
-    case .kallsymsLoad:
       return {
-        let fresh = try? Kernel(in: subject.dump, debugInfo: DebugInfoSearch(isEnabled: false))
-        return (1, fresh?.symbols.symbol(named: "_stext")?.address ?? 0)
+        let fresh = try subject.reopened().kernel
+        var found: UInt64 = 0
+        for address in pages {
+          var span = MutableRawSpan(_unsafeStart: page, byteCount: pageSize)
+          if (try? fresh.read(VirtualAddress(address.virtual), into: &span)) != nil { found += 1 }
+        }
+        return (count, found)
       }
+    case .readRandom, .readSequential, .readTwoThreads:
+      let order = Self.frames(of: subject, count: count, inOrder: self != .readRandom)
+      if let c { return { (order.count, UInt64(baseline_read(c, order, order.count, pageSize, page))) } }
+      let isShared = self == .readTwoThreads
+      return {
+        let fresh = try subject.reopened().dump.memory
+        guard isShared else { return (order.count, UInt64(Self.read(order[...], fresh, pageSize))) }
+        let found = Found()
+        DispatchQueue.concurrentPerform(iterations: 2) { half in
+          let part = half == 0 ? order[..<(order.count / 2)] : order[(order.count / 2)...]
+          found.add(Self.read(part, fresh, pageSize))
+        }
+        return (order.count, UInt64(found.count))
+      }
+    case .readAtOnce:
+      let order = Self.run(in: Self.frames(of: subject, count: .max, inOrder: true), count, UInt64(pageSize))
+      guard let start = order.first else { throw BenchError("the dump has no pages") }
+      if let c { return { (order.count, UInt64(baseline_read(c, order, order.count, pageSize, page))) } }
+      let buffer = UnsafeMutableRawPointer.allocate(byteCount: order.count * pageSize, alignment: 64)
+      buffer.initializeMemory(as: UInt8.self, repeating: 1, count: order.count * pageSize)
+      return {
+        let fresh = try subject.reopened().dump.memory
+        var span = MutableRawSpan(_unsafeStart: buffer, byteCount: order.count * pageSize)
+        try fresh.read(PhysicalAddress(start), into: &span)
+        return (order.count, UInt64(order.count))
+      }
+    case .kallsymsLoad:
+      let symbols = Self.symbols(subject)
+      let name = symbols.isEmpty ? "_stext" : symbols[symbols.count / 2].name
+      return { (1, try subject.reopened().kernel.symbols.symbol(named: name)?.address ?? 0) }
     case .names:
-      var generator = SeededGenerator(seed: 19)
-      var symbols: [UInt64] = []
-      kernel.symbols.forEachSymbol {
-        symbols.append($0.address)
-        return true
-      }
-      guard !symbols.isEmpty else { throw BenchError("the dump has no kallsyms") }
-      let addresses = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))] + 2 }
+      let addresses = Self.named(subject, count: count)
       return {
         var sum: UInt64 = 0
         for address in addresses { sum &+= kernel.symbol(containing: address)?.address ?? 0 }
         return (count, sum)
       }
     case .addresses:
+      let symbols = Self.symbols(subject)
       var generator = SeededGenerator(seed: 23)
-      var symbols: [String] = []
-      kernel.symbols.forEachSymbol {
-        symbols.append($0.name)
-        return true
-      }
-      guard !symbols.isEmpty else { throw BenchError("the dump has no kallsyms") }
-      let names = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))] }
+      let names = (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))].name }
       return {
         var sum: UInt64 = 0
         for name in names { sum &+= kernel.symbols.symbol(named: name)?.address ?? 0 }
         return (count, sum)
       }
     }
+  }
+
+  /// The kernel's symbols, those of modules left out.
+  private static func symbols(_ subject: Subject) -> [Symbol] {
+    var symbols: [Symbol] = []
+    subject.kernel.symbols.forEachSymbol {
+      symbols.append($0)
+      return true
+    }
+    return symbols
+  }
+
+  /// `count` addresses of named things at random.
+  static func named(_ subject: Subject, count: Int) -> [UInt64] {
+    let symbols = symbols(subject)
+    guard !symbols.isEmpty else { return [] }
+    var generator = SeededGenerator(seed: 19)
+    return (0..<count).map { _ in symbols[Int(generator.next() % UInt64(symbols.count))].address + 2 }
+  }
+
+  /// The first `count` of `frames` that lie one behind the other, or the most that do.
+  private static func run(in frames: [UInt64], _ count: Int, _ size: UInt64) -> [UInt64] {
+    var best: [UInt64] = []
+    var current: [UInt64] = []
+    for frame in frames {
+      if let last = current.last, frame != last + size { current = [] }
+      current.append(frame)
+      if current.count > best.count { best = current }
+      if best.count >= count { break }
+    }
+    return best
   }
 
   /// Reads each page; how many were there.

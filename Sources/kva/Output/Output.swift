@@ -107,7 +107,8 @@ final class Output {
   private func copy(_ bytes: UnsafeRawBufferPointer) {
     if unsafe bytes.count > buffer.count - used { flush() }
     guard unsafe bytes.count <= buffer.count else { return unsafe writeOut(bytes) }
-    unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[used...]).copyMemory(from: bytes)
+    guard let from = bytes.baseAddress, let to = unsafe buffer.baseAddress else { return }
+    unsafe (to + used).copyMemory(from: from, byteCount: bytes.count)
     used &+= bytes.count
   }
 

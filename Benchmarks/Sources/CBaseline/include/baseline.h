@@ -17,7 +17,6 @@ struct baseline_tables {
   /* The bits of a descriptor that hold the address, and those that hold its highest bits, and how far up they go. */
   uint64_t low_mask, high_mask;
   int high_shift;
-  int first_block_level;
 };
 
 /* NULL where the file cannot be mapped or is of another format. */
@@ -28,10 +27,10 @@ void baseline_close(struct baseline_dump *dump);
 uint64_t baseline_translate(
     struct baseline_dump *dump, const struct baseline_tables *tables, const uint64_t *addresses, size_t count);
 
-/* How many leaves all tables have; `tables_read` counts the tables. */
-uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *tables_read);
+/* How many leaves all tables have; `sum` adds up where each leads from and to, one XOR the other. */
+uint64_t baseline_sweep(struct baseline_dump *dump, const struct baseline_tables *tables, uint64_t *sum);
 
-/* Reads the page at each of `count` physical addresses into `page`, decompressing it each time where it is packed.
-   How many were there. */
+/* Reads the page at each of `count` physical addresses into `page`, which has room for 64 KiB, decompressing it each
+   time where it is packed. How many were there. */
 size_t baseline_read(
     struct baseline_dump *dump, const uint64_t *addresses, size_t count, size_t page_size, uint8_t *page);
