@@ -22,7 +22,6 @@ import fcntl
 import itertools
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -138,28 +137,9 @@ class Problem(_Problem, total=False):
     offset: int
 
 
-# What is in effect at an address. ("global" is a word of Python's, which a class could not have as a key.)
-Attributes = TypedDict(
-    "Attributes",
-    {
-        "writable": bool,
-        "executableEL1": bool,
-        "executableEL0": bool,
-        "user": bool,
-        "accessed": bool,
-        "global": bool,
-        "memoryType": Optional[str],
-        "attrIndex": int,
-        "shareability": Optional[str],
-        "dirtyBitModifier": bool,
-        "guarded": bool,
-        "software": list[str],
-    },
-)
-
-# The bits of entries, whatever the tables above them say.
-EntryAttributes = TypedDict(
-    "EntryAttributes",
+# The bits of entries. ("global" is a word of Python's, which a class could not have as a key.)
+_Attributes = TypedDict(
+    "_Attributes",
     {
         "writable": bool,
         "executableEL1": Optional[bool],
@@ -170,10 +150,37 @@ EntryAttributes = TypedDict(
         "memoryType": Optional[str],
         "attrIndex": int,
         "shareability": Optional[str],
-        "contiguous": bool,
         "guarded": bool,
     },
 )
+
+
+class _EffectiveAttributes(_Attributes):
+    dirtyBitModifier: bool
+    software: list[str]
+
+
+class Attributes(_EffectiveAttributes, total=False):
+    """What is in effect at an address, the tables above the entry included."""
+
+    executableEL2: bool
+
+
+class _EntryAttributes(_Attributes):
+    contiguous: bool
+
+
+class EntryAttributes(_EntryAttributes, total=False):
+    """The entries' own bits, whatever the tables above say."""
+
+    executableEL2: bool
+
+
+class HypervisorPart(TypedDict):
+    """Which part of the hypervisor's addresses one is in, and the kernel's address of the same memory."""
+
+    kernelAddress: Optional[int]
+    part: str
 
 
 class Mapping(TypedDict):
@@ -234,6 +241,11 @@ class Resolution(_Resolution, total=False):
     section: str
     frame: int
     slot: int
+    hypervisor: HypervisorPart
+    entry: str
+    pagePhysical: int
+    swapType: int
+    swapOffset: int
     arithmetic: Arithmetic
     symbol: str
     offset: int
@@ -331,6 +343,7 @@ class Identity(_Identity, total=False):
     perCPU: PerCPU
     frame: Frame
     page: Frame
+    hypervisor: HypervisorPart
     notes: list[str]
     message: str
 
@@ -356,9 +369,7 @@ class Region(Range):
     source: str
 
 
-class MappedRange(Range):
-    """Neighbouring mappings that are alike."""
-
+class _MappedRange(Range):
     physical: int
     consecutive: bool
     size: int
@@ -366,6 +377,12 @@ class MappedRange(Range):
     kind: str
     region: Optional[str]
     attributes: EntryAttributes
+
+
+class MappedRange(_MappedRange, total=False):
+    """Neighbouring mappings that are alike."""
+
+    hypervisor: HypervisorPart
 
 
 class Proof(Step):
@@ -876,7 +893,7 @@ class Dump:
             line = self._stdout.readline()
             if not line.endswith(b"\n"):
                 raise BrokenPipeError
-            answer = json.loads(line, object_hook=_numbers_for_hex)
+            answer = _decode(line)
             if answer["id"] != self._unanswered[0].number:
                 raise Ended(f"an answer to another request: {line[:80]!r}")
             done = Answer(answer["results"], answer["errors"], answer["status"])
@@ -939,7 +956,7 @@ def report(
         raise ProgramNotFound(f"{command[0]}: {error.strerror}") from None
     if not done.stdout.endswith(b"\n"):
         raise _ending(done.returncode, done.stderr, os.fspath(path))
-    return cast(Report, json.loads(done.stdout, object_hook=_numbers_for_hex))
+    return cast(Report, _decode(done.stdout))
 
 
 def _program(given: Optional[Union[str, os.PathLike[str]]]) -> str:
@@ -1023,18 +1040,26 @@ def _error(problem: Problem) -> KvaError:
 #: The keys of kva-json(5) whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset pc
-    physOffset physical physvirtOffset sp spEL2 stack start structPage table tag tagValue task tcrEL2 through
-    tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
+    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset
+    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag tagValue
+    task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
-_is_hex = re.compile("0x[0-9a-f]+").fullmatch
 
 
 def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:
-    for key in members.keys() & _HEX_KEYS:
+    for key in _HEX_KEYS.intersection(members):
         value = members[key]
         # Under these keys "sources" has words, which stay.
-        if type(value) is str and _is_hex(value):
+        if type(value) is str and value.startswith("0x"):
             members[key] = int(value, 16)
     return members
+
+
+#: Kept, as `json.loads` would make one for each answer.
+_decoder = json.JSONDecoder(object_hook=_numbers_for_hex)
+
+
+def _decode(line: bytes) -> Any:
+    """What a line of JSON says, its hex strings as numbers."""
+    return _decoder.decode(line.decode())

@@ -1,4 +1,4 @@
-"""Reports on the dumps of a directory by Ray, one dump a task: ray_reports.py DIRECTORY > reports.ndjson
+"""Reports on the dumps of a directory by Ray, one dump a task: ray_reports.py DIRECTORY REPORTS.ndjson
 
 ray.init() starts Ray on this machine; with RAY_ADDRESS the tasks go to that cluster, whose nodes have to see the
 dumps under the same paths and have kva and jq in PATH.
@@ -25,15 +25,17 @@ def report(dump):
 
 
 ray.init(log_to_driver=False, runtime_env={"working_dir": str(HERE)})
-dumps = sorted(str(path.resolve()) for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_file())
+dumps = sorted(str(path.absolute()) for path in pathlib.Path(sys.argv[1]).iterdir() if path.is_file())
 waiting = {report.remote(dump): dump for dump in dumps}
-while waiting:
-    [done], _ = ray.wait(list(waiting))
-    dump = waiting.pop(done)
-    try:
-        line = ray.get(done)
-    except ray.exceptions.RayError as error:
-        kind, message = "no-report", f"gave up after {RETRIES + 1} attempts: {type(error).__name__}"
-        line = json.dumps({"schema": 1, "dump": dump, "error": {"kind": kind, "message": message}}) + "\n"
-    sys.stdout.write(line)
-    sys.stdout.flush()
+# Not standard output: Ray itself writes there, when a task dies.
+with open(sys.argv[2], "w") as reports:
+    while waiting:
+        [done], _ = ray.wait(list(waiting))
+        dump = waiting.pop(done)
+        try:
+            line = ray.get(done)
+        except ray.exceptions.RayError as error:
+            kind, message = "no-report", f"gave up after {RETRIES + 1} attempts: {type(error).__name__}"
+            line = json.dumps({"schema": 1, "dump": dump, "error": {"kind": kind, "message": message}}) + "\n"
+        reports.write(line)
+        reports.flush()

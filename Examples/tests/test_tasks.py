@@ -76,12 +76,19 @@ class Core:
 
     def __init__(self, path):
         self.bytes = bytearray(path.read_bytes())
-        offset, count = struct.unpack_from("<Q", self.bytes, 32)[0], struct.unpack_from("<H", self.bytes, 56)[0]
+        offset, count = (
+            struct.unpack_from("<Q", self.bytes, 32)[0],
+            struct.unpack_from("<H", self.bytes, 56)[0],
+        )
         headers = [struct.unpack_from("<IIQQQQ", self.bytes, offset + 56 * number) for number in range(count)]
         self.segments = [(paddr, size, place) for kind, _, place, _, paddr, size in headers if kind == 1]
 
     def place(self, physical):
-        return next(place + physical - start for start, size, place in self.segments if start <= physical < start + size)
+        return next(
+            place + physical - start
+            for start, size, place in self.segments
+            if start <= physical < start + size
+        )
 
     def last_entry(self, table, address):
         """Where in the file the entry of the last level is."""
@@ -94,7 +101,10 @@ class Core:
 @pytest.fixture(scope="module")
 def damaged(machine, tmp_path_factory):
     """The machine's dump with one page of the module fuse's text made writable, and the page's address."""
-    page = next(int(line.split()[5], 16) for line in machine.lines("modules.txt") if line.startswith("fuse ")) + 0x1000
+    page = (
+        next(int(line.split()[5], 16) for line in machine.lines("modules.txt") if line.startswith("fuse "))
+        + 0x1000
+    )
     registers = json.loads("".join(machine.lines("gva2gpa.json")))["sets"][0]
     core = Core(machine.path("vmcore.elf"))
     entry = core.last_entry(int(registers["TTBR1_EL1"], 16) & 0xFFFFFFFFF000, page)
