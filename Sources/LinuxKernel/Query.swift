@@ -35,7 +35,7 @@ public struct Query: Hashable, Sendable {
     self.text = text
     var rest = text[...]
     var offset: UInt64 = 0
-    if let sign = rest.lastIndex(where: { $0 == "+" }), sign != rest.startIndex {
+    if let sign = rest.utf8.lastIndex(of: UInt8(ascii: "+")), sign != rest.startIndex {
       let digits = rest[rest.index(after: sign)...]
       guard let value = Self.number(digits) else {
         throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
@@ -48,20 +48,42 @@ public struct Query: Hashable, Sendable {
     guard !rest.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) else {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
-    if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
-      let digits = rest.dropFirst(2)
-      // UInt64 would take a sign as well.
-      guard digits.first?.isHexDigit == true, let value = UInt64(digits, radix: 16) else {
+    if let digits = Self.hexDigits(rest) {
+      guard let value = Self.hex(digits) else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
-    } else if (8...16).contains(rest.utf8.count), rest.allSatisfy(\.isHexDigit),
-      let value = UInt64(rest, radix: 16)
-    {
+    } else if (8...16).contains(rest.utf8.count), let value = Self.hex(rest) {
       base = .address(value)
     } else {
       base = try Self.symbol(rest)
     }
+  }
+
+  /// What stands behind 0x; nil where the text does not begin so.
+  private static func hexDigits(_ text: Substring) -> Substring? {
+    var bytes = text.utf8.makeIterator()
+    guard bytes.next() == UInt8(ascii: "0"), let letter = bytes.next(), letter | 0x20 == UInt8(ascii: "x") else {
+      return nil
+    }
+    return text[text.utf8.index(text.startIndex, offsetBy: 2)...]
+  }
+
+  /// The value of hex digits; nil of anything else, and of more than 64 bits. `UInt64` would take a sign as well.
+  private static func hex(_ text: Substring) -> UInt64? {
+    var value: UInt64?
+    for byte in text.utf8 {
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: return nil
+      }
+      guard value ?? 0 < 1 << 60 else { return nil }
+      value = (value ?? 0) << 4 | UInt64(digit)
+    }
+    return value
   }
 
   private static func symbol(_ text: Substring) throws(Malformed) -> Base {

@@ -49,7 +49,8 @@ struct Bench {
 
   /// What a child does: `run WORKLOAD SIDE DUMP COUNT ROUNDS`, and prints a `Measurement`.
   private static func runOne(_ arguments: [String]) throws {
-    guard arguments.count == 5, let workload = Workload(rawValue: arguments[0]), let side = Side(rawValue: arguments[1]),
+    guard arguments.count == 5, let workload = Workload(rawValue: arguments[0]),
+      let side = Side(rawValue: arguments[1]),
       let count = Int(arguments[3]), let rounds = Int(arguments[4])
     else { throw BenchError(usage) }
     let result = try workload.run(side, on: Subject(arguments[2]), count: count, rounds: rounds)

@@ -12,10 +12,13 @@ struct Child {
   var peakKiB: Int
 
   /// Where the programs are that were built beside this one.
-  static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent().path
+  static let products = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+    .path
 
   /// Runs `path` and waits. Standard error goes nowhere; standard output goes to `file`, where one is named.
-  static func run(_ path: String, _ arguments: [String], input: String? = nil, output file: String? = nil) throws -> Child {
+  static func run(_ path: String, _ arguments: [String], input: String? = nil, output file: String? = nil) throws
+    -> Child
+  {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -32,11 +35,14 @@ struct Child {
     var argv = ([launch, figures, path] + arguments).map { strdup($0) } + [nil]
     defer { for argument in argv { free(argument) } }
     var pid: pid_t = 0
-    guard posix_spawn(&pid, launch, &actions, nil, &argv, environ) == 0 else { throw BenchError("cannot run \(launch)") }
+    guard posix_spawn(&pid, launch, &actions, nil, &argv, environ) == 0 else {
+      throw BenchError("cannot run \(launch)")
+    }
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0, errno == EINTR {}
     let fields = (try? String(contentsOfFile: figures, encoding: .utf8))?.split(whereSeparator: \.isWhitespace) ?? []
-    guard fields.count == 3, let seconds = Double(fields[0]), let peak = Int(fields[1]), let code = Int32(fields[2]) else {
+    guard fields.count == 3, let seconds = Double(fields[0]), let peak = Int(fields[1]), let code = Int32(fields[2])
+    else {
       throw BenchError("cannot run \(path)")
     }
     return Child(

@@ -79,7 +79,8 @@ struct MadeDump {
     let kallsyms = KallsymsWriter(list, .v61, at: text &+ place)
     var lines = [
       "OSRELEASE=6.1.0-made", "PAGESIZE=\(page)", "KERNELOFFSET=0",
-      "SYMBOL(swapper_pg_dir)=" + String(text &+ Self.imageSize, radix: 16), "SYMBOL(_stext)=" + String(text, radix: 16),
+      "SYMBOL(swapper_pg_dir)=" + String(text &+ Self.imageSize, radix: 16),
+      "SYMBOL(_stext)=" + String(text, radix: 16),
       "NUMBER(VA_BITS)=\(shape.vaBits)", "NUMBER(TCR_EL1_T1SZ)=0x" + String(64 - shape.vaBits, radix: 16),
       "NUMBER(kimage_voffset)=0x" + String(text &- Self.base, radix: 16), "NUMBER(PHYS_OFFSET)=0x40000000",
     ]

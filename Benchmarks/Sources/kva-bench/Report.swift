@@ -33,7 +33,9 @@ struct Row: Codable {
     func number(_ value: Double?) -> String {
       value.map { String(format: $0 >= 100 ? "%.0f" : $0 >= 10 ? "%.1f" : "%.2f", $0) } ?? "-"
     }
-    func memory(_ figure: Figure?) -> String { figure?.peakKiB.map { String(format: "%.1f", Double($0) / 1024) } ?? "-" }
+    func memory(_ figure: Figure?) -> String {
+      figure?.peakKiB.map { String(format: "%.1f", Double($0) / 1024) } ?? "-"
+    }
     return [
       work, dump, unit, number(kva?.value), number(c?.value), number(ratio(to: c)), number(drgn?.value),
       number(ratio(to: drgn)), memory(kva), memory(c), memory(drgn), note ?? "",
