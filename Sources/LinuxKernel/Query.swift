@@ -35,8 +35,9 @@ public struct Query: Hashable, Sendable {
     self.text = text
     var rest = text[...]
     var offset: UInt64 = 0
-    if let sign = rest.lastIndex(where: { $0 == "+" }), sign != rest.startIndex {
-      let digits = rest[rest.index(after: sign)...]
+    // All that means something is ASCII: bytes are looked at, which are found faster than letters.
+    if let sign = rest.utf8.lastIndex(of: UInt8(ascii: "+")), sign != rest.startIndex {
+      let digits = rest[rest.utf8.index(after: sign)...]
       guard let value = Self.number(digits) else {
         throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
       }
@@ -48,19 +49,32 @@ public struct Query: Hashable, Sendable {
     guard !rest.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) else {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
-    if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
-      let digits = rest.dropFirst(2)
+    if Self.isHex(rest) {
+      let digits = rest[rest.utf8.index(rest.startIndex, offsetBy: 2)...]
       // UInt64 would take a sign as well.
-      guard digits.first?.isHexDigit == true, let value = UInt64(digits, radix: 16) else {
+      guard let first = digits.utf8.first, Self.isHexDigit(first), let value = UInt64(digits, radix: 16) else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
-    } else if (8...16).contains(rest.utf8.count), rest.allSatisfy(\.isHexDigit),
+    } else if (8...16).contains(rest.utf8.count), rest.utf8.allSatisfy(Self.isHexDigit),
       let value = UInt64(rest, radix: 16)
     {
       base = .address(value)
     } else {
       base = try Self.symbol(rest)
+    }
+  }
+
+  private static func isHex(_ text: Substring) -> Bool {
+    text.utf8.starts(with: "0x".utf8) || text.utf8.starts(with: "0X".utf8)
+  }
+
+  private static func isHexDigit(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+      UInt8(ascii: "A")...UInt8(ascii: "F"):
+      true
+    default: false
     }
   }
 
