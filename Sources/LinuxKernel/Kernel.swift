@@ -42,6 +42,8 @@ public final class Kernel: Sendable {
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
   let image: Range<UInt64>?
+  /// `_stext` by VMCOREINFO: kept, as each answer needs it.
+  private let text: UInt64?
 
   /// Finds the kernel in `dump`.
   ///
@@ -81,6 +83,7 @@ public final class Kernel: Sendable {
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
     self.dump = dump
     self.vmcoreinfo = vmcoreinfo
+    text = vmcoreinfo?.symbol("_stext")
     self.facts = facts
     self.regime = regime
     self.layout = layout
@@ -322,13 +325,13 @@ public final class Kernel: Sendable {
     guard address.isUpperHalf else { return .user }
     if let image, image.contains(address.rawValue) { return .kernelImage }
     if image == nil, let physical, let offset = facts.kimageVoffset?.value,
-      address.rawValue &- offset == physical.rawValue, let text = vmcoreinfo?.symbol("_stext"),
+      address.rawValue &- offset == physical.rawValue, let text,
       address.rawValue &- text &+ (1 << 21) < 256 << 20
     {
       return .kernelImage
     }
     // Freed init code is not mapped any more, but its addresses are the image's still.
-    if image == nil, physical == nil, let text = vmcoreinfo?.symbol("_stext"),
+    if image == nil, physical == nil, let text,
       address.rawValue &- text &+ (1 << 21) < 256 << 20, contents.isInImage(address.rawValue)
     {
       return .kernelImage

@@ -35,8 +35,9 @@ public struct Query: Hashable, Sendable {
     self.text = text
     var rest = text[...]
     var offset: UInt64 = 0
-    if let sign = rest.lastIndex(where: { $0 == "+" }), sign != rest.startIndex {
-      let digits = rest[rest.index(after: sign)...]
+    // Bytes, not characters: to find where those end would take most of the time that an answer takes.
+    if let sign = rest.utf8.lastIndex(of: UInt8(ascii: "+")), sign != rest.startIndex {
+      let digits = rest[rest.utf8.index(after: sign)...]
       guard let value = Self.number(digits) else {
         throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
       }
@@ -48,16 +49,12 @@ public struct Query: Hashable, Sendable {
     guard !rest.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) else {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
-    if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
-      let digits = rest.dropFirst(2)
-      // UInt64 would take a sign as well.
-      guard digits.first?.isHexDigit == true, let value = UInt64(digits, radix: 16) else {
+    if let digits = Self.behindPrefix(rest) {
+      guard let value = Self.hex(digits) else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
-    } else if (8...16).contains(rest.utf8.count), rest.allSatisfy(\.isHexDigit),
-      let value = UInt64(rest, radix: 16)
-    {
+    } else if (8...16).contains(rest.utf8.count), let value = Self.hex(rest) {
       base = .address(value)
     } else {
       base = try Self.symbol(rest)
@@ -89,11 +86,35 @@ public struct Query: Hashable, Sendable {
 
   /// A number as kva takes lengths and offsets: decimal, or hex with 0x.
   public static func number(_ text: some StringProtocol) -> UInt64? {
-    guard text.first?.isHexDigit == true else { return nil }
-    if text.hasPrefix("0x") || text.hasPrefix("0X") {
-      let digits = text.dropFirst(2)
-      return digits.first?.isHexDigit == true ? UInt64(digits, radix: 16) : nil
+    let text = Substring(text)
+    if let digits = behindPrefix(text) { return hex(digits) }
+    // UInt64 would take a sign as well.
+    return text.utf8.first.map { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 } == true ? UInt64(text) : nil
+  }
+
+  /// What stands behind `0x`; nil where `text` does not begin with that.
+  private static func behindPrefix(_ text: Substring) -> Substring? {
+    var bytes = text.utf8
+    guard bytes.popFirst() == UInt8(ascii: "0"), let second = bytes.popFirst(), second | 0x20 == UInt8(ascii: "x")
+    else { return nil }
+    return Substring(bytes)
+  }
+
+  /// A number of hex digits and nothing else; nil where it has more than 64 bits, leading zeros aside.
+  private static func hex(_ digits: Substring) -> UInt64? {
+    guard !digits.isEmpty else { return nil }
+    var value: UInt64 = 0
+    for byte in digits.utf8 {
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: return nil
+      }
+      guard value >> 60 == 0 else { return nil }
+      value = value << 4 | UInt64(digit)
     }
-    return UInt64(text)
+    return value
   }
 }
