@@ -318,7 +318,9 @@ final class KdumpFile: KdumpPart {
   private var isMisnumbered: Bool {
     let count = descriptorCount
     let end = header.descriptorsOffset + count * PageDescriptor.size
-    guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else { return false }
+    guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else {
+      return false
+    }
     return first != end && first != end + header.blockSize
   }
 

@@ -8,7 +8,7 @@ import TestSupport
 ///     40000000      half + 8000000       the image, 16 MiB: _stext, 12 MiB on kallsyms
 ///     41000000                           the tables
 ///     all of it     the lowest address   the linear map, page by page
-///     pages of it   half + 20000000      vmalloc space, in no order
+///     pages of it   half + 400000000     vmalloc space, in no order, too far from the image for modules
 struct MadeDump {
   /// Page size and width of addresses, and where descriptors keep them.
   struct Shape {
@@ -66,7 +66,7 @@ struct MadeDump {
       let elsewhere = generator.next() % (UInt64(size) / page) * page
       // Every other page may not be written, so that no two neighbours are alike.
       tables.map(
-        half &+ 0x2000_0000 &+ offset, to: Self.base + elsewhere, attributes: attributes | (offset / page & 1) << 7)
+        half &+ 0x4_0000_0000 &+ offset, to: Self.base + elsewhere, attributes: attributes | (offset / page & 1) << 7)
     }
 
     var list: [(type: Character, name: String, address: UInt64)] = [("T", "_stext", text)]
