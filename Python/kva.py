@@ -254,6 +254,7 @@ class Resolution(_Resolution, total=False):
     attributes: Attributes
     root: Root
     walk: list[Step]
+    doubt: str
     message: str
 
 
@@ -345,6 +346,7 @@ class Identity(_Identity, total=False):
     page: Frame
     hypervisor: HypervisorPart
     notes: list[str]
+    doubt: str
     message: str
 
 
@@ -357,6 +359,7 @@ class _Piece(TypedDict):
 class Piece(_Piece, total=False):
     """Memory of one page, or part of one; `bytes` is None where it cannot be read, and `message` says why."""
 
+    doubt: str
     message: str
 
 

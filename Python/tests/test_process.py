@@ -195,12 +195,14 @@ def test_a_process_that_is_killed(dump):
 
 
 def test_a_fork_leaves_the_process_alone(dump):
+    answers = dump.resolve_many(itertools.repeat("init_task", 5000))
+    next(answers)
     child = os.fork()
     if child == 0:
         dump.close()
         os._exit(0)
     os.waitpid(child, 0)
-    assert dump.resolve("init_task")["status"] == "mapped"
+    assert sum(answer["symbol"] == "init_task" for answer in answers) == 4999
 
 
 def test_an_interrupt_closes(dump):
