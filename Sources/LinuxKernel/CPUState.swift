@@ -163,6 +163,7 @@ private struct TaskMemory {
 /// | with SW_TTBR0_PAN       | swapper_pg_dir                | reserved_pg_dir, or as saved       |
 /// | at EL0                  | swapper_pg_dir, ASID          | the mm's pgd                       |
 /// | at EL0 with KPTI        | tramp_pg_dir, ASID + 1        | the mm's pgd                       |
+/// | in the trampoline       | tramp_pg_dir, ASID + 1, but for a few instructions at its end or its beginning |
 ///
 /// ASIDs come in pairs with KPTI: the even one is the kernel's, the odd one the process's.
 /// (arch/arm64/kernel/entry.S, `tramp_unmap_kernel`; asm/uaccess.h, `__uaccess_ttbr0_disable`; mm/context.c)
@@ -200,7 +201,9 @@ private struct TTBRReader {
     return CPUState(
       cpu: cpu, registers: registers, task: task,
       ttbr0: ttbr0(task, memory, saved: saved, isAtEL0: isAtEL0 ?? false),
-      ttbr1: ttbr1(hasPAN ? TaskMemory(root: nil, asid: nil, source: "") : memory, isAtEL0: isAtEL0 ?? false),
+      ttbr1: ttbr1(
+        hasPAN ? TaskMemory(root: nil, asid: nil, source: "") : memory, isAtEL0: isAtEL0 ?? false,
+        isInTrampoline: notesAreCurrent && isInTrampoline(registers)),
       userTables: saved.map { TTBR.root($0, isWide: isWide) } ?? memory?.root, isAtEL0: isAtEL0)
   }
 
@@ -219,12 +222,23 @@ private struct TTBRReader {
       memory.isReserved ? "computed: \(memory.source)" : "computed: the pgd of \(memory.source)")
   }
 
-  private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool) -> Sourced<UInt64> {
-    let isUser = isAtEL0 && hasKPTI
+  /// Whether the CPU was on its way into the kernel or out of it: at EL1, in code that the trampoline's own
+  /// tables map.
+  private func isInTrampoline(_ registers: CPURegisters?) -> Bool {
+    guard let registers, registers.pstate & 0xf != 0, let trampoline else { return false }
+    let own = kernel.regime
+    let regime = TranslationRegime(
+      register: .ttbr1EL1, granule: own.granule, tableBits: own.tableBits, addressBits: own.addressBits,
+      format: own.format, physicalBits: own.physicalBits, root: trampoline.physical)
+    return kernel.dump.memory.walk(regime, VirtualAddress(registers.pc)).leaf?.attributes.isExecutableEL1 ?? false
+  }
+
+  private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool, isInTrampoline: Bool) -> Sourced<UInt64> {
+    let isUser = isAtEL0 && hasKPTI || isInTrampoline
     let root = (isUser ? trampoline?.physical : nil) ?? kernel.regime.root
     let asid = memory?.asid.map { $0 | (isUser ? 1 : 0) }
-    var words =
-      "computed: \(isUser && trampoline != nil ? "tramp_pg_dir, since it is at EL0 with KPTI" : "swapper_pg_dir")"
+    let place = isInTrampoline ? "in the trampoline, at one end of which it is swapper_pg_dir" : "at EL0 with KPTI"
+    var words = "computed: \(isUser && trampoline != nil ? "tramp_pg_dir, since it is \(place)" : "swapper_pg_dir")"
     if isUser, trampoline == nil { words += " (at EL0 with KPTI it holds tramp_pg_dir, which was not found)" }
     if shift > 0 { words += ", plus 0x1e00" }
     if asid != nil, let memory { words += ", the ASID of \(memory.source)" }
