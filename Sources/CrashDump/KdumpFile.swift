@@ -313,11 +313,14 @@ final class KdumpFile: KdumpPart {
   }
 
   /// Whether the first page lies elsewhere than behind as many descriptors as the bitmap says, and behind the page
-  /// of zeros where there is one: then what belongs to which frame is not known.
+  /// of zeros where there is one: then what belongs to which frame is not known. The parts of a split dump leave room
+  /// for the descriptors of all.
   private var isMisnumbered: Bool {
     let count = descriptorCount
     let end = header.descriptorsOffset + count * PageDescriptor.size
-    guard count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else { return false }
+    guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else {
+      return false
+    }
     return first != end && first != end + header.blockSize
   }
 

@@ -106,8 +106,7 @@ public final class ELFSymbolTable: SymbolSource {
   public func symbol(named name: String) -> Symbol? {
     let wanted = Array(name.utf8) + [0]
     // Nearly every name differs in its first eight bytes, which are compared at once.
-    let isLong = wanted.count > 8
-    let mask: UInt64 = isLong ? .max : 1 << UInt64(wanted.count * 8) - 1
+    let mask: UInt64 = wanted.count < 8 ? 1 << UInt64(wanted.count * 8) - 1 : .max
     let head = wanted.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let file = image.file
     let bytes = file.bytes

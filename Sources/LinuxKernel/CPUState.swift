@@ -34,11 +34,15 @@ extension Kernel {
       .failure(QueryFailure(status: .badQuery, message: message))
     }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {
-      guard let root = Query.number(text) else { return fail("'\(text)' is no physical address") }
+      guard let root = Query.number(text) else {
+        return fail("'\(text)' is no physical address: give 0x and up to 16 hex digits")
+      }
       return .success(userRegime(root: PhysicalAddress(root)))
     }
     if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
-      guard let state = cpus.first(where: { $0.cpu == number }) else { return fail("there is no CPU \(number)") }
+      guard let state = cpus.first(where: { $0.cpu == number }) else {
+        return fail("there is no CPU \(number); kva info shows those there are")
+      }
       guard let root = state.userTables else {
         return fail(
           "the user tables of CPU \(number) cannot be found: \(tasks.notes.first ?? "its task is not known"); "
@@ -48,7 +52,7 @@ extension Kernel {
     }
     guard let pid = Int(text), pid >= 0 else { return fail("'\(text)' is neither a PID, cpuN nor 0x and an address") }
     guard let task = tasks.elements.first(where: { $0.pid == pid }) else {
-      return fail("there is no task with PID \(pid)\(tasks.notes.first.map { ": \($0)" } ?? "")")
+      return fail("there is no task with PID \(pid): \(tasks.notes.first ?? "kva tasks lists those there are")")
     }
     guard task.mm != nil else {
       return fail(

@@ -58,10 +58,26 @@ extension Kernel {
 public struct SweepProblems: Hashable, Sendable {
   /// Bytes of addresses whose tables could not be read.
   public internal(set) var unreadable: UInt64 = 0
+  /// Tables that could not be read, in whole or in part.
+  public internal(set) var tables = 0
+  /// Those among them that were filtered out when the dump was written.
+  public internal(set) var filtered = 0
+  /// The last of them, whose parts are told one after another.
+  private var last: PhysicalAddress?
   /// The first of those tables.
   public internal(set) var fault: MemoryFault?
   /// Entries that cannot be.
   public internal(set) var corrupt = 0
+
+  /// Counts `count` entries of `table` that cannot be read.
+  mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {
+    unreadable &+= UInt64(truncatingIfNeeded: count) &<< UInt64(truncatingIfNeeded: table.shift)
+    if self.fault == nil { self.fault = fault }
+    guard last != table.address else { return }
+    last = table.address
+    tables += 1
+    if fault.absence == .filtered { filtered += 1 }
+  }
 }
 
 /// Merges the entries of a sweep into ranges.
@@ -106,12 +122,5 @@ private struct RangeMerger: SweepObserver {
   mutating func flush() {
     if let current { body(current) }
     current = nil
-  }
-}
-
-extension SweepProblems {
-  mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {
-    unreadable &+= UInt64(truncatingIfNeeded: count) &<< UInt64(truncatingIfNeeded: table.shift)
-    if self.fault == nil { self.fault = fault }
   }
 }

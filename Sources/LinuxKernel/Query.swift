@@ -36,7 +36,7 @@ public struct Query: Hashable, Sendable {
     var rest = text[...]
     var offset: UInt64 = 0
     if let sign = rest.utf8.lastIndex(of: UInt8(ascii: "+")), sign != rest.startIndex {
-      let digits = rest[rest.index(after: sign)...]
+      let digits = rest[rest.utf8.index(after: sign)...]
       guard let value = Self.number(digits) else {
         throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
       }

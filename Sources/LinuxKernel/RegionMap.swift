@@ -67,9 +67,16 @@ extension Kernel {
     return RegionMap(layout.layout, image: imageSpan(), modules: modules, first: regime.firstAddress)
   }
 
-  /// Shows `observer` all entries of the kernel's tables for `range`.
+  /// Shows `observer` all entries of the kernel's tables for `range`, in the order of addresses: each table is
+  /// read once, so that the cost grows with the tables and not with the address space.
+  ///
+  /// - Parameters:
+  ///   - range: the first and last address, both included; all that the tables translate if nil.
+  ///   - tables: tables of user space or of the hypervisor to go through instead of the kernel's.
+  /// - Returns: how many tables were read, and whether there were more of them than a dump of this size can hold
+  ///   and the rest was left out.
   @discardableResult
-  func sweep<Observer: SweepObserver>(
+  public func sweep<Observer: SweepObserver>(
     _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
   ) -> SweepResult {
     (tables ?? regime).sweep(range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)

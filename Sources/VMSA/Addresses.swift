@@ -44,3 +44,13 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable {
     return rest == 0 || rest == -1
   }
 }
+
+extension PhysicalAddress: CustomStringConvertible {
+  /// Hex digits after `0x`, as kva prints addresses.
+  public var description: String { "0x" + String(rawValue, radix: 16) }
+}
+
+extension VirtualAddress: CustomStringConvertible {
+  /// Hex digits after `0x`, as kva prints addresses.
+  public var description: String { "0x" + String(rawValue, radix: 16) }
+}

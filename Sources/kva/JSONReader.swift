@@ -29,6 +29,8 @@ struct JSONReader {
     var message: String
   }
 
+  private static let fewMembers = 8
+
   private let bytes: ArraySlice<UInt8>
   private var at: Int
 
@@ -107,13 +109,18 @@ struct JSONReader {
   private mutating func members(depth: Int) throws(Malformed) -> [JSONValue.Member] {
     try open(depth: depth)
     var members: [JSONValue.Member] = []
+    // A few names are compared one by one; many, which no sound request has, would take long so.
     var names: Set<String> = []
     if pass("}") { return members }
     while true {
       let start = at
       guard byte == UInt8(ascii: "\"") else { throw malformed("a name in quotes is expected") }
       let name = try string()
-      guard names.insert(name).inserted else { throw malformed("a name that was there already", at: start) }
+      if members.count == Self.fewMembers { names = Set(members.map(\.name)) }
+      let isNew =
+        members.count < Self.fewMembers
+        ? !members.contains { $0.name == name } : names.insert(name).inserted
+      guard isNew else { throw malformed("a name that was there already", at: start) }
       skipBlanks()
       guard pass(":") else { throw malformed("':' is expected") }
       skipBlanks()

@@ -77,6 +77,17 @@ import Testing
     (#"{"command":"info","arguments":{}}"#, "bad-request", "'arguments'"),
     (#"{"command":"info","arguments":[true]}"#, "bad-request", "argument"),
     (#"{"command":"info","options":[]}"#, "bad-request", "'options'"),
+    (#"{"command":"info","options":{"walk":true,"walk":true}}"#, "bad-request", "already"),
+    (
+      #"{"command":"info","options":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"i":1}}"#,
+      "bad-request",
+      "already"
+    ),
+    (
+      #"{"command":"info","options":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"b":1}}"#,
+      "bad-request",
+      "already"
+    ),
     (#"{"command":"nosuch"}"#, "usage", "resolve"), (#"{"command":"batch"}"#, "usage", "'batch'"),
     (#"{"command":"info","arguments":["x"]}"#, "usage", "'x'"), (#"{"command":"read"}"#, "usage", "<address>"),
     (#"{"command":"read","arguments":["0x0","many"]}"#, "usage", "'many'"),

@@ -138,6 +138,15 @@ import Testing
         let answer = try Kva.run(["resolve", path, "--json", hex(Self.query)]).object()
         #expect(answer["status"] as? String == status)
         #expect(words.isEmpty || (answer["message"] as? String)?.contains(words) == true)
+        for command in [["ptdump", path], ["regions", path], ["rmap", path, "0x40005000"]] {
+          let result = try Kva.run(command)
+          let line = result.errorLines.first { $0.contains("of addresses cannot be read") }
+          #expect((line == nil) == words.isEmpty, "\(command) \(result.standardError)")
+          if let line {
+            #expect(result.status == 1 && line.contains(": 1 table"), "\(line)")
+            #expect(line.contains("1 of them filtered out") == (words == "filtered out"), "\(line)")
+          }
+        }
       }
     }
   }

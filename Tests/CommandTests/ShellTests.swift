@@ -85,18 +85,18 @@ import Testing
     try Scratch.withFolder { folder in
       let history = folder.appendingPathComponent("history").path
       let terminal = try KvaTerminal(["shell", dump], environment: ["KVA_HISTORY": history])
-      _ = try terminal.wait(for: "kva> ")
+      try terminal.wait(forPrompt: "kva> ")
       try terminal.type("swapper\u{3}")
-      _ = try terminal.wait(for: "kva> ")
+      try terminal.wait(forPrompt: "kva> ")
       // A command, a symbol and an option are completed.
       try terminal.type("ident\tswapper_pg_d\t--js\t\n")
       let answer = try terminal.wait(for: "\"kind\":\"kernel rodata\"")
       #expect(answer.contains(#""query":"swapper_pg_dir""#))
-      _ = try terminal.wait(for: "kva> ")
+      try terminal.wait(forPrompt: "kva> ")
       // The line before, and its last letters taken off.
       try terminal.type("\u{1b}[A\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\n")
       _ = try terminal.wait(for: "physical    0x40832000")
-      _ = try terminal.wait(for: "kva> ")
+      try terminal.wait(forPrompt: "kva> ")
       try terminal.type("\u{4}")
       #expect(try terminal.finish() == 0)
       let kept = try String(contentsOfFile: history, encoding: .utf8)
@@ -109,12 +109,12 @@ import Testing
   func interrupt() throws {
     let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
     let terminal = try KvaTerminal(["shell", dump])
-    _ = try terminal.wait(for: "kva> ")
+    try terminal.wait(forPrompt: "kva> ")
     // The program waits for a line that never comes.
     try terminal.type("log | (read a; echo waits; sleep 1000)\n")
     _ = try terminal.wait(for: "waits\r\n")
     try terminal.type("\u{3}")
-    _ = try terminal.wait(for: "kva> ")
+    try terminal.wait(forPrompt: "kva> ")
     try terminal.type("vtop swapper_pg_dir\n")
     _ = try terminal.wait(for: "-> 0x40832000")
     try terminal.type("exit\n")

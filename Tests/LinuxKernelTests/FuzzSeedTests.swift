@@ -83,6 +83,10 @@ import Testing
     "query/address": { Array("0xffff800008005010".utf8) },
     "query/bare": { Array("ffff800008010008".utf8) },
     "query/tables": { Array("cpu0".utf8) },
+    "batch/resolve": {
+      Array(#"{"id": 7, "command": "resolve", "arguments": ["init_task+8", 4096], "options": {"walk": true}}"#.utf8)
+    },
+    "batch/escapes": { Array(#"{"id":"\u00e9\ud83d\ude00\n","command":"read","arguments":[-1.5e+3,null,[[]]]}"#.utf8) },
     "vmlinux/map": { Array("ffff800008000000 T _text\nffff800008010000 T _stext\nffff800008020000 b data\n".utf8) },
   ]
 

@@ -85,6 +85,18 @@ public final class KvaTerminal {
     }
   }
 
+  /// Waits for `prompt`, and until keys are taken one by one: libedit shows a prompt before it asks for that, and
+  /// the terminal would edit the line itself.
+  public func wait(forPrompt prompt: String, limit: Double = 60) throws {
+    _ = try wait(for: prompt, limit: limit)
+    let end = Date(timeIntervalSinceNow: limit)
+    var settings = termios()
+    while tcgetattr(master, &settings) != 0 || settings.c_lflag & tcflag_t(ICANON) != 0 {
+      guard Date() < end else { throw TestSupportError("no line is edited") }
+      usleep(1000)
+    }
+  }
+
   /// Reads all that comes until it ends, and returns its exit status, 128 and the signal's number where one
   /// ended it.
   public func finish(limit: Double = 60) throws -> Int32 {

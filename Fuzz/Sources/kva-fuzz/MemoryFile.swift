@@ -10,7 +10,7 @@ enum MemoryFile {
     precondition(descriptor >= 0 && ftruncate(descriptor, 0) == 0)
     var done = 0
     while done < bytes.count {
-      let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, done) }
+      let count = bytes[done...].withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, done) }
       precondition(count > 0)
       done += count
     }

@@ -59,7 +59,7 @@ struct PtdumpCommand: DumpCommand {
     if let region {
       spans = kernel.addresses(of: region.region)
       if spans.isEmpty {
-        session.report("this kernel has no region '\(region.region.rawValue)'")
+        session.report("this kernel has no region '\(region.region.rawValue)'; kva regions lists those it has")
         throw ExitCode.notFound
       }
     }

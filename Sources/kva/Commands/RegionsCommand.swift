@@ -91,8 +91,10 @@ extension Session {
   /// Says what a pass over tables could not show; true when there was nothing.
   func report(_ result: SweepResult, _ problems: SweepProblems, _ dump: DumpFile) -> Bool {
     if let fault = problems.fault {
+      let filtered = problems.filtered > 0 ? ", \(problems.filtered) of them filtered out," : ""
       report(
-        "tables for \(Words.size(problems.unreadable)) of addresses cannot be read: \(dump.describe(fault))")
+        "\(problems.tables) \(problems.tables == 1 ? "table" : "tables")\(filtered) for "
+          + "\(Words.size(problems.unreadable)) of addresses cannot be read, the first: \(dump.describe(fault))")
     }
     if problems.corrupt > 0 {
       report("\(problems.corrupt) entries cannot be; kva audit shows them")

@@ -52,7 +52,8 @@ struct RmapCommand: DumpCommand {
       if count == 0 {
         allFound = false
         let tables = all ? "no table" : "nothing in the kernel's tables"
-        session.report("\(tables) maps \(Words.hex(address.rawValue))")
+        let advice = all ? "" : "; --all looks through those of the tasks"
+        session.report("\(tables) maps \(Words.hex(address.rawValue))\(advice)")
       }
     }
     if all {

@@ -76,7 +76,7 @@ final class Output {
       let written = unsafe Glibc.write(file, bytes.baseAddress?.advanced(by: start), count - start)
       if written > 0 {
         start += written
-      } else if written < 0, errno != EINTR {
+      } else if written < 0, errno != EINTR || Interrupt.isPending {
         return errno
       }
     }

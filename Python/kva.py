@@ -1,0 +1,1068 @@
+"""Ask `kva` about an arm64 Linux crash dump.
+
+    import kva
+
+    with kva.Dump("vmcore") as dump:
+        print(hex(dump.resolve("init_task+8")["physical"]))
+        for symbol in dump.symbols("vmalloc_*"):
+            print(symbol["name"], hex(symbol["address"]))
+
+A `Dump` is one `kva batch` process, which keeps what it has read for the next question. The results are the
+objects that kva-json(5) describes, as dictionaries with the same keys, but for two things: what is a hex string
+there is an `int` here, and the bytes of memory are `bytes`. A key that may be absent there may be absent here.
+
+The program is the one given as `kva=`, else that of the environment variable KVA, else `kva` in PATH.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import fcntl
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import (
+    IO,
+    Any,
+    NamedTuple,
+    NoReturn,
+    Optional,
+    TypedDict,
+    Union,
+    cast,
+)
+
+__all__ = [
+    "Answer",
+    "BadRequest",
+    "Dump",
+    "DumpError",
+    "Ended",
+    "Incomplete",
+    "KvaError",
+    "NotFound",
+    "ProgramNotFound",
+    "Request",
+    "report",
+]
+
+#: An address as a number, or what `kva` takes for one: "0xffff800008000000", "init_task+8", "fuse:fuse_init".
+Query = Union[int, str]
+#: The tables of user space: the PID of a process, or "cpu0", or the physical address of a root as "0x4169c000".
+Tables = Union[int, str]
+
+
+# What goes wrong
+
+
+class KvaError(Exception):
+    """Whatever goes wrong here is one of these."""
+
+    #: What `kva` says it is about, where that is one file, and where in it.
+    file: Optional[str] = None
+    offset: Optional[int] = None
+    #: The word of kva-batch(1) for it, where there is one.
+    kind: Optional[str] = None
+
+
+class ProgramNotFound(KvaError):
+    """There is no `kva` to run."""
+
+
+class DumpError(KvaError):
+    """The dump, or another file, cannot be used: it is damaged, cut short, of another kind, or has no kernel."""
+
+
+class NotFound(KvaError):
+    """What was asked for is not there, or cannot be read."""
+
+
+class BadRequest(KvaError):
+    """There is no such command, option or argument."""
+
+
+class Ended(KvaError):
+    """The `Dump` is closed, or its process ended before it answered."""
+
+
+class Incomplete(UserWarning):
+    """A list lacks something, and this says what."""
+
+
+# What is asked and answered
+
+
+class Request(NamedTuple):
+    """A question: the arguments behind the dump, the long options without their dashes."""
+
+    command: str
+    arguments: tuple[Query, ...] = ()
+    options: dict[str, Any] = {}
+
+
+class Answer(NamedTuple):
+    """The answer as it came: results and problems side by side, nothing raised."""
+
+    results: list[Any]
+    errors: list[Problem]
+    #: The exit status that the command would have had.
+    status: int
+
+    def checked(self) -> list[Any]:
+        """The results. Raises what is wrong if there are none or a file failed; else warns of it."""
+        if self.errors and (self.status >= 2 or not self.results):
+            raise _error(self.errors[0])
+        for problem in self.errors:
+            warnings.warn(str(_error(problem)), Incomplete, stacklevel=4)
+        return self.results
+
+
+class _Problem(TypedDict):
+    kind: str
+    message: str
+
+
+class Problem(_Problem, total=False):
+    """What `kva` says is wrong."""
+
+    file: str
+    offset: int
+
+
+# The bits of entries. ("global" is a word of Python's, which a class could not have as a key.)
+_Attributes = TypedDict(
+    "_Attributes",
+    {
+        "writable": bool,
+        "executableEL1": Optional[bool],
+        "executableEL0": Optional[bool],
+        "user": bool,
+        "accessed": bool,
+        "global": bool,
+        "memoryType": Optional[str],
+        "attrIndex": int,
+        "shareability": Optional[str],
+        "guarded": bool,
+    },
+)
+
+
+class _EffectiveAttributes(_Attributes):
+    dirtyBitModifier: bool
+    software: list[str]
+
+
+class Attributes(_EffectiveAttributes, total=False):
+    """What is in effect at an address, the tables above the entry included."""
+
+    executableEL2: bool
+
+
+class _EntryAttributes(_Attributes):
+    contiguous: bool
+
+
+class EntryAttributes(_EntryAttributes, total=False):
+    """The entries' own bits, whatever the tables above say."""
+
+    executableEL2: bool
+
+
+class HypervisorPart(TypedDict):
+    """Which part of the hypervisor's addresses one is in, and the kernel's address of the same memory."""
+
+    kernelAddress: Optional[int]
+    part: str
+
+
+class Mapping(TypedDict):
+    """The entry that maps an address."""
+
+    level: int
+    kind: str
+    size: int
+    contiguous: bool
+
+
+class Step(TypedDict):
+    """An entry on the way of a walk."""
+
+    level: int
+    index: int
+    address: int
+    descriptor: int
+    kind: str
+
+
+class Root(TypedDict):
+    """The tables that were walked."""
+
+    register: str
+    table: int
+
+
+class Range(TypedDict):
+    """Addresses from `start` up to, and not including, `end`; 0 as `end` is the end of the address space."""
+
+    start: int
+    end: int
+
+
+class Arithmetic(TypedDict):
+    """Where the kernel's own arithmetic puts an address."""
+
+    physical: int
+    agrees: bool
+    rule: str
+
+
+class _Resolution(TypedDict):
+    query: str
+    status: str
+    region: Optional[str]
+
+
+class Resolution(_Resolution, total=False):
+    """What an address translates to: `status` is "mapped", or says why it does not."""
+
+    virtual: int
+    tag: int
+    tbi: Optional[bool]
+    physical: int
+    inDump: bool
+    section: str
+    frame: int
+    slot: int
+    hypervisor: HypervisorPart
+    entry: str
+    pagePhysical: int
+    swapType: int
+    swapOffset: int
+    arithmetic: Arithmetic
+    symbol: str
+    offset: int
+    module: str
+    mapping: Mapping
+    attributes: Attributes
+    root: Root
+    walk: list[Step]
+    doubt: str
+    message: str
+
+
+class SourceLine(TypedDict):
+    """A line of source."""
+
+    file: str
+    line: int
+
+
+class ModulePart(TypedDict):
+    """A module, and the kind of its memory."""
+
+    name: str
+    section: str
+
+
+class AreaPart(TypedDict):
+    """The vmalloc area that an address is in."""
+
+    start: int
+    end: int
+    caller: Optional[str]
+    flags: list[str]
+
+
+class Task(TypedDict):
+    """A task."""
+
+    pid: int
+    tgid: int
+    comm: str
+    cpu: Optional[int]
+    state: str
+    task: int
+    stack: int
+    mm: Optional[int]
+    ttbr0: Optional[int]
+    asid: Optional[int]
+
+
+class TaskPart(Task):
+    """A task, and the place in its structure or its stack."""
+
+    part: str
+    offset: int
+
+
+class PerCPU(TypedDict):
+    """A CPU's copy of a per-CPU variable."""
+
+    name: str
+    cpu: int
+    offset: int
+
+
+class Frame(TypedDict):
+    """A page frame."""
+
+    number: int
+    structPage: int
+    use: Optional[str]
+    zone: Optional[str]
+
+
+class _Identity(TypedDict):
+    query: str
+    status: str
+    virtual: Optional[int]
+    physical: Optional[int]
+    region: Optional[str]
+    kind: str
+
+
+class Identity(_Identity, total=False):
+    """Everything known of an address; `kind` says in few words what it is."""
+
+    tag: int
+    withoutPAC: int
+    poison: str
+    symbol: str
+    offset: int
+    source: SourceLine
+    module: ModulePart
+    vmalloc: AreaPart
+    task: TaskPart
+    perCPU: PerCPU
+    frame: Frame
+    page: Frame
+    hypervisor: HypervisorPart
+    notes: list[str]
+    doubt: str
+    message: str
+
+
+class _Piece(TypedDict):
+    address: int
+    physical: Optional[int]
+    bytes: Optional[bytes]
+
+
+class Piece(_Piece, total=False):
+    """Memory of one page, or part of one; `bytes` is None where it cannot be read, and `message` says why."""
+
+    doubt: str
+    message: str
+
+
+class Region(Range):
+    """A part of the kernel's address space; `mapped` bytes of it are."""
+
+    name: str
+    size: int
+    mapped: Optional[int]
+    source: str
+
+
+class _MappedRange(Range):
+    physical: int
+    consecutive: bool
+    size: int
+    level: int
+    kind: str
+    region: Optional[str]
+    attributes: EntryAttributes
+
+
+class MappedRange(_MappedRange, total=False):
+    """Neighbouring mappings that are alike."""
+
+    hypervisor: HypervisorPart
+
+
+class Proof(Step):
+    """An entry that proves a finding, and the address whose walk it is of."""
+
+    virtual: int
+
+
+class Finding(Range):
+    """What no healthy kernel has in its tables."""
+
+    code: str
+    severity: str
+    size: int
+    region: Optional[str]
+    message: str
+    descriptors: list[Proof]
+
+
+class _ReverseMapping(TypedDict):
+    physical: int
+    virtual: int
+    region: Optional[str]
+    mapping: Mapping
+    attributes: Attributes
+    address: int
+    descriptor: int
+
+
+class ReverseMapping(_ReverseMapping, total=False):
+    """A virtual address that maps a physical one."""
+
+    through: int
+    pid: int
+    comm: str
+    symbol: str
+    offset: int
+    module: str
+
+
+class Symbol(TypedDict):
+    """A symbol; `module` is None for the kernel's own."""
+
+    name: str
+    address: int
+    type: Optional[str]
+    module: Optional[str]
+
+
+class ModuleRange(Range):
+    """A piece of a module's memory: `kind` is "text", "rodata", "data" and the like."""
+
+    kind: str
+
+
+class Module(TypedDict):
+    """A loaded module."""
+
+    name: str
+    address: int
+    size: int
+    regions: list[ModuleRange]
+    refcount: Optional[int]
+
+
+class _VmallocArea(Range):
+    size: int
+    caller: Optional[str]
+    flags: list[str]
+    pages: Optional[int]
+    physical: Optional[int]
+
+
+class VmallocArea(_VmallocArea, total=False):
+    """An area of vmalloc space, its guard page included."""
+
+    module: str
+
+
+class LogRecord(TypedDict):
+    """A message of the kernel's log; `timestamp` is in nanoseconds since boot."""
+
+    sequence: int
+    timestamp: int
+    level: int
+    facility: int
+    caller: Optional[str]
+    text: str
+
+
+class CPU(TypedDict):
+    """What a CPU was doing."""
+
+    cpu: int
+    pc: Optional[int]
+    sp: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    task: Optional[int]
+    ttbr0: Optional[int]
+    ttbr1: int
+    cnp: Optional[bool]
+    atEL0: Optional[bool]
+    userTables: Optional[int]
+    sources: dict[str, Optional[str]]
+
+
+class TracedCPU(CPU):
+    """What a CPU was doing, and how it came there, the innermost call first."""
+
+    at: Optional[str]
+    trace: list[str]
+
+
+class SwapperPgDir(TypedDict):
+    """The root table of the kernel."""
+
+    virtual: Optional[int]
+    physical: int
+
+
+class _Info(TypedDict):
+    schema: int
+    format: str
+    pageSize: Optional[int]
+    vaBits: Optional[int]
+    vaBitsMin: Optional[int]
+    vaBitsActual: Optional[int]
+    paBits: Optional[int]
+    kaslrOffset: Optional[int]
+    kimageVoffset: Optional[int]
+    physOffset: Optional[int]
+    layout: Optional[str]
+    cpus: list[CPU]
+    release: Optional[str]
+    buildID: Optional[str]
+    crashTime: Optional[int]
+    memory: list[Range]
+    pagesPresent: Optional[int]
+    pagesTotal: Optional[int]
+    pagesFiltered: Optional[int]
+    pagesLost: Optional[int]
+    pagesCutOff: Optional[int]
+    pagesZero: Optional[int]
+    compression: Optional[str]
+    dumpLevel: Optional[int]
+    leftOut: list[str]
+    blockSize: Optional[int]
+    sources: dict[str, Optional[str]]
+    warnings: list[str]
+
+
+class Info(_Info, total=False):
+    """The dump's format and the facts about its kernel, each with its source."""
+
+    swapperPgDir: SwapperPgDir
+    ttbr1: Optional[int]
+    rootTables: list[dict[str, Any]]
+    kpti: Optional[bool]
+    tcr: dict[str, Any]
+    mair: int
+    hypervisor: dict[str, Any]
+    verification: list[dict[str, str]]
+    rootCandidates: list[dict[str, Any]]
+
+
+class Crash(TypedDict):
+    """How the kernel died."""
+
+    kind: str
+    text: str
+    panic: Optional[str]
+    timestamp: int
+    cpu: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    at: Optional[str]
+    trace: list[str]
+    traceSource: Optional[str]
+
+
+class Taint(TypedDict):
+    """tainted_mask, and its flags as the kernel writes them."""
+
+    mask: int
+    letters: str
+
+
+class Counts(TypedDict):
+    """How much there is."""
+
+    modules: Optional[int]
+    tasks: Optional[int]
+    taskStates: Optional[dict[str, int]]
+    vmallocAreas: Optional[int]
+    vmallocBytes: Optional[int]
+    pagesPresent: Optional[int]
+    pagesTotal: Optional[int]
+    pagesFiltered: Optional[int]
+
+
+class Audit(TypedDict):
+    """What the audit finds: how many of each code, and the first of them."""
+
+    findings: int
+    codes: dict[str, int]
+    first: list[Finding]
+    unchecked: list[str]
+
+
+class Report(TypedDict):
+    """What sorting many dumps needs to know of one; `error` is not None where the dump cannot be used."""
+
+    schema: int
+    dump: str
+    error: Optional[Problem]
+    signature: Optional[str]
+    crash: Optional[Crash]
+    format: Optional[str]
+    release: Optional[str]
+    buildID: Optional[str]
+    crashTime: Optional[int]
+    pageSize: Optional[int]
+    vaBits: Optional[int]
+    taint: Optional[Taint]
+    cpus: Optional[list[TracedCPU]]
+    counts: Counts
+    audit: Optional[Audit]
+    log: Optional[list[LogRecord]]
+    warnings: list[str]
+    notes: list[str]
+
+
+# The dump
+
+
+class Dump:
+    """A crash dump, and the process that answers about it.
+
+    Use it in a `with` statement, or `close()` it. Any thread may ask; they are answered one after another.
+    An exception in the middle of a question, such as KeyboardInterrupt, closes it.
+    """
+
+    def __init__(
+        self,
+        path: Union[str, os.PathLike[str]],
+        *,
+        kva: Optional[Union[str, os.PathLike[str]]] = None,
+        **options: Any,
+    ) -> None:
+        """Opens `path`: a file, or what else kva(1) takes for a dump.
+
+        `options` are those of kva(1) that say how to open it, such as vmlinux="vmlinux" or no_debuginfo=True.
+
+        Raises `DumpError` where it cannot be opened, `BadRequest` for an option that there is not,
+        `ProgramNotFound` without a `kva`.
+        """
+        self.path = os.fspath(path)
+        self._lock = threading.RLock()
+        self._unanswered: collections.deque[_Pending] = collections.deque()
+        self._bytes_unanswered = 0
+        self._numbers = itertools.count(1)
+        command = [_program(kva), "batch", *_words(options), "--", self.path]
+        # What is said there before the process ends is the reason. A file never fills up, as a pipe would.
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=1 << 16
+            )
+        except OSError as error:
+            self._stderr.close()
+            raise ProgramNotFound(f"{command[0]}: {error.strerror}") from None
+        assert self._process.stdin and self._process.stdout
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        self._finalizer = weakref.finalize(
+            self, _end, self._process, self._unanswered, self._stderr, os.getpid()
+        )
+        self._window = _capacity(self._stdin)
+        # Nothing, read from nowhere: whether it is answered tells whether the dump could be opened.
+        self.ask("read", 0, 0, physical=True).checked()
+
+    def __enter__(self) -> Dump:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path!r})"
+
+    def close(self) -> None:
+        """Ends the process. What was not answered yet is lost. Closing again does nothing."""
+        self._finalizer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return not self._finalizer.alive
+
+    # Questions
+
+    def info(self) -> Info:
+        """The dump's format and the facts about its kernel."""
+        return cast(Info, self._one("info"))
+
+    def resolve(
+        self,
+        query: Query,
+        *,
+        walk: bool = False,
+        verify: bool = False,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> Resolution:
+        """The physical address, region and permissions of an address or a symbol.
+
+        What is not mapped is an answer too: look at `status`. With `walk` every table entry on the way is in it.
+        """
+        return cast(Resolution, self._one("resolve", query, walk=walk, verify=verify, ttbr0=ttbr0, el2=el2))
+
+    def resolve_many(
+        self,
+        queries: Iterable[Query],
+        *,
+        walk: bool = False,
+        verify: bool = False,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> Iterator[Resolution]:
+        """`resolve` for each of `queries`, in order, as fast as it goes.
+
+        It reads ahead of what it has answered, but not without bound: `queries` may be endless.
+        """
+        return self._each("resolve", queries, walk=walk, verify=verify, ttbr0=ttbr0, el2=el2)
+
+    def identify(self, query: Query) -> Identity:
+        """Everything known of an address: symbol, module, vmalloc area, task stack, per-CPU data, page."""
+        return cast(Identity, self._one("identify", query))
+
+    def identify_many(self, queries: Iterable[Query]) -> Iterator[Identity]:
+        """`identify` for each of `queries`, in order, as `resolve_many` does."""
+        return self._each("identify", queries)
+
+    def read(
+        self,
+        address: Query,
+        length: int = 256,
+        *,
+        physical: bool = False,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> bytes:
+        """The bytes at a virtual address or a symbol, or at a physical address.
+
+        Raises `NotFound` unless all of them are there: absent memory is never zero.
+        """
+        pieces = []
+        for piece in self.read_pieces(address, length, physical=physical, ttbr0=ttbr0, el2=el2):
+            content = piece["bytes"]
+            if content is None:
+                raise NotFound(f"{piece['address']:#x}: {piece.get('message', 'cannot be read')}")
+            pieces.append(content)
+        return b"".join(pieces)
+
+    def read_pieces(
+        self,
+        address: Query,
+        length: int = 256,
+        *,
+        physical: bool = False,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> list[Piece]:
+        """The same memory page by page, with what is wrong where a page cannot be read."""
+        pieces = self._list("read", address, length, physical=physical, ttbr0=ttbr0, el2=el2)
+        for piece in pieces:
+            if piece["bytes"] is not None:
+                piece["bytes"] = bytes.fromhex(piece["bytes"])
+        return pieces
+
+    def regions(self) -> list[Region]:
+        """How the kernel divides its addresses, and how much is mapped where."""
+        return self._list("regions")
+
+    def ptdump(
+        self,
+        start: Optional[int] = None,
+        end: Optional[int] = None,
+        *,
+        region: Optional[str] = None,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> list[MappedRange]:
+        """Every mapping, those that are alike merged: all, from `start` up to `end`, or of one region."""
+        bounds = None
+        if start is not None or end is not None:
+            bounds = f"{start or 0:#x}-{end or 0:#x}"
+        return self._list("ptdump", range=bounds, region=region, ttbr0=ttbr0, el2=el2)
+
+    def audit(self, **options: Any) -> list[Finding]:
+        """What no healthy kernel has in its tables; empty where all is well."""
+        return self._list("audit", **options)
+
+    def rmap(self, *physical: Query, all: bool = False) -> list[ReverseMapping]:
+        """The virtual addresses that map physical ones; with `all` those of every process as well."""
+        return self._list("rmap", *physical, all=all)
+
+    def symbols(self, pattern: Optional[str] = None) -> list[Symbol]:
+        """The symbols of the kernel and its modules; `*` and `?` in `pattern` are as in a shell."""
+        return self._list("symbols", *([] if pattern is None else [pattern]))
+
+    def modules(self) -> list[Module]:
+        """The loaded modules."""
+        return self._list("modules")
+
+    def vmalloc(self) -> list[VmallocArea]:
+        """The areas of vmalloc space."""
+        return self._list("vmalloc")
+
+    def tasks(self) -> list[Task]:
+        """The tasks."""
+        return self._list("tasks")
+
+    def dmesg(self) -> list[LogRecord]:
+        """The messages of the kernel's log."""
+        return self._list("dmesg")
+
+    def report(self) -> Report:
+        """What sorting many dumps needs to know of this one. See also the function `report`."""
+        answer = self.ask("report")
+        # Where there is no kernel the report says so itself.
+        return cast(Report, (answer.results or answer.checked())[0])
+
+    def ask(self, command: str, *arguments: Query, **options: Any) -> Answer:
+        """Any question, answered as it is: nothing is raised for what `kva` says is wrong.
+
+        An option has the name of the long one, with `_` for `-`; True is a flag, and None and False are no option.
+        """
+        with self._lock:
+            return self._await(self._send(Request(command, arguments, options)))
+
+    def ask_many(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """`ask` for each of `requests`, in order, without waiting for an answer before the next is sent."""
+        sent: collections.deque[_Pending] = collections.deque()
+        for request in requests:
+            with self._lock:
+                sent.append(self._send(request))
+            while sent and (answer := sent[0].answer) is not None:
+                sent.popleft()
+                yield answer
+        for pending in sent:
+            with self._lock:
+                last = self._await(pending)
+            yield last
+
+    def _list(self, command: str, *arguments: Query, **options: Any) -> list[Any]:
+        return self.ask(command, *arguments, **options).checked()
+
+    def _one(self, command: str, *arguments: Query, **options: Any) -> Any:
+        return self._list(command, *arguments, **options)[0]
+
+    def _each(self, command: str, queries: Iterable[Query], **options: Any) -> Iterator[Any]:
+        # A request for many queries costs little more than one for one.
+        source = iter(queries)
+        chunks = iter(lambda: tuple(itertools.islice(source, _CHUNK)), ())
+        for answer in self.ask_many(Request(command, chunk, options) for chunk in chunks):
+            yield from answer.checked()
+
+    # The two pipes. Requests that have no answer yet never have more bytes than the pipe to the process is sure
+    # to hold, so that writing them cannot block, even while the process waits for its answers to be read. A
+    # longer one goes out only when nothing is unanswered.
+
+    def _send(self, request: Request) -> _Pending:
+        options = {name.replace("_", "-"): value for name, value in request.options.items()}
+        arguments = [
+            hex(argument) if isinstance(argument, int) else argument for argument in request.arguments
+        ]
+        number = next(self._numbers)
+        members = {"id": number, "command": request.command, "arguments": arguments, "options": options}
+        try:
+            line = json.dumps(members, allow_nan=False).encode() + b"\n"
+        except (TypeError, ValueError) as error:
+            raise BadRequest(f"a request that cannot be written as JSON: {error}") from None
+        pending = _Pending(number, len(line))
+        if self._bytes_unanswered + pending.size > self._window:
+            # Half of the window at a time: then many requests go out in one write.
+            while self._unanswered and self._bytes_unanswered + pending.size > self._window // 2:
+                self._receive()
+        self._check_open()
+        try:
+            self._stdin.write(line)
+        except BaseException as error:
+            self._fail(error)
+        self._unanswered.append(pending)
+        self._bytes_unanswered += pending.size
+        return pending
+
+    def _await(self, pending: _Pending) -> Answer:
+        while pending.answer is None:
+            self._receive()
+        return pending.answer
+
+    def _receive(self) -> None:
+        """Reads the answer to the oldest request that has none."""
+        self._check_open()
+        try:
+            self._stdin.flush()
+            line = self._stdout.readline()
+            if not line.endswith(b"\n"):
+                raise BrokenPipeError
+            answer = _decode(line)
+            if answer["id"] != self._unanswered[0].number:
+                raise Ended(f"an answer to another request: {line[:80]!r}")
+            done = Answer(answer["results"], answer["errors"], answer["status"])
+        except BaseException as error:
+            self._fail(error)
+        pending = self._unanswered.popleft()
+        self._bytes_unanswered -= pending.size
+        pending.answer = done
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise Ended(f"{self.path}: closed")
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        """Nobody knows any more which answer comes next: ends the process, and says why."""
+        reason: BaseException = error
+        if isinstance(error, BrokenPipeError):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(5)
+            reason = _ending(self._process.returncode, _content(self._stderr), self.path)
+        self.close()
+        raise reason from None
+
+
+class _Pending:
+    """A request that was sent."""
+
+    __slots__ = ("answer", "number", "size")
+
+    def __init__(self, number: int, size: int) -> None:
+        self.number = number
+        self.size = size
+        self.answer: Optional[Answer] = None
+
+
+#: Queries that go out as one request.
+_CHUNK = 64
+
+
+def report(
+    path: Union[str, os.PathLike[str]],
+    *,
+    kva: Optional[Union[str, os.PathLike[str]]] = None,
+    timeout: Optional[float] = None,
+    **options: Any,
+) -> Report:
+    """What sorting many dumps needs to know of one, by a process of its own.
+
+    Unlike `Dump.report` it tells of a dump that cannot be opened as well, by `error`. Raises `Ended` where the
+    process does not end within `timeout` seconds, or ends without a report.
+    """
+    command = [_program(kva), "report", "--json", *_words(options), "--", os.fspath(path)]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Ended(f"{os.fspath(path)}: no report within {timeout} s") from None
+    except OSError as error:
+        raise ProgramNotFound(f"{command[0]}: {error.strerror}") from None
+    if not done.stdout.endswith(b"\n"):
+        raise _ending(done.returncode, done.stderr, os.fspath(path))
+    return cast(Report, _decode(done.stdout))
+
+
+def _program(given: Optional[Union[str, os.PathLike[str]]]) -> str:
+    """The program to run."""
+    program = os.fspath(given) if given is not None else os.environ.get("KVA") or shutil.which("kva")
+    if not program:
+        raise ProgramNotFound("no kva in PATH: say where it is with kva= or the environment variable KVA")
+    return program
+
+
+def _words(options: dict[str, Any]) -> list[str]:
+    """Options as words of a command line."""
+    words = []
+    for name, value in options.items():
+        word = "--" + name.replace("_", "-")
+        if value is True:
+            words.append(word)
+        elif value is not None and value is not False:
+            words.append(f"{word}={os.fspath(value) if isinstance(value, os.PathLike) else value}")
+    return words
+
+
+def _capacity(pipe: IO[bytes]) -> int:
+    """Bytes that a pipe holds whatever the sizes of the writes: a page may be left half empty."""
+    try:
+        return fcntl.fcntl(pipe, getattr(fcntl, "F_GETPIPE_SZ", 1032)) // 2
+    except OSError:
+        return 2048
+
+
+def _end(
+    process: subprocess.Popen[bytes], unanswered: collections.deque[_Pending], stderr: IO[bytes], owner: int
+) -> None:
+    """Ends the process, at once where it is busy. A fork of this program leaves it alone."""
+    if os.getpid() != owner:
+        return
+    if unanswered:
+        process.terminate()
+    for pipe in (process.stdin, process.stdout):
+        with contextlib.suppress(OSError):
+            assert pipe
+            pipe.close()
+    for stop in (process.terminate, process.kill):
+        try:
+            process.wait(2)
+            break
+        except subprocess.TimeoutExpired:
+            stop()
+    process.wait()
+    stderr.close()
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
+
+
+def _ending(status: Optional[int], stderr: bytes, path: str) -> KvaError:
+    """Why a process ended that should have answered."""
+    lines = [line[5:] for line in stderr.decode(errors="replace").splitlines() if line.startswith("kva: ")]
+    if status == 2 and lines:
+        return DumpError(lines[-1])
+    if status == 64:
+        said = lines or stderr.decode(errors="replace").splitlines() or ["wrong usage"]
+        return BadRequest(said[0].removeprefix("Error: "))
+    how = f"by signal {-status}" if status is not None and status < 0 else f"with status {status}"
+    return Ended("; ".join([f"{path}: kva ended {how}", *lines[-1:]]))
+
+
+def _error(problem: Problem) -> KvaError:
+    """The exception for what `kva` says is wrong."""
+    kinds = {"not-found": NotFound, "usage": BadRequest, "bad-request": BadRequest}
+    offset = problem.get("offset")
+    place = f" (at offset {offset:#x})" if offset is not None else ""
+    file = problem.get("file")
+    error = kinds.get(problem["kind"], DumpError)((f"{file}: " if file else "") + problem["message"] + place)
+    error.kind, error.file, error.offset = problem["kind"], file, offset
+    return error
+
+
+#: The keys of kva-json(5) whose values are hex strings.
+_HEX_KEYS = frozenset(
+    """
+    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset
+    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag tagValue
+    task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
+    """.split()
+)
+
+
+def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:
+    for key in _HEX_KEYS.intersection(members):
+        value = members[key]
+        # Under these keys "sources" has words, which stay.
+        if type(value) is str and value.startswith("0x"):
+            members[key] = int(value, 16)
+    return members
+
+
+#: Kept, as `json.loads` would make one for each answer.
+_decoder = json.JSONDecoder(object_hook=_numbers_for_hex)
+
+
+def _decode(line: bytes) -> Any:
+    """What a line of JSON says, its hex strings as numbers."""
+    return _decoder.decode(line.decode())

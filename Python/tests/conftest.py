@@ -1,0 +1,1 @@
+from dumps import dump, entry, limit, machine, program  # noqa: F401
