@@ -26,7 +26,7 @@ import VMSA
   func sameAnswers(_ shape: Shape) {
     var random = SplitMix(seed: 31)
     let (writer, addresses) = TableSweepTests.written(shape, &random)
-    var memory: TableMemory = TableMemory(writer)
+    var memory = TableMemory(writer)
     // One table of the lowest level cannot be read.
     if let table = writer.tables.keys.sorted().last { memory.remove(table, size: 4096, .filtered) }
     let regime = shape.regime(root: writer.root)
