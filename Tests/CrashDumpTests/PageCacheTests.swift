@@ -63,6 +63,31 @@ import Testing
     #expect(cache.withKeptPage(4) { _ in true } == nil)
   }
 
+  @Test("Words are had of kept pages only, and a page whose place is taken is not kept")
+  func words() {
+    let pages = WordPages(pageSize: 1024, capacity: 4096)
+    #expect(pages.word(1, at: 0) == nil)
+    for number: UInt64 in [1, 2, 5, 1] { keep(pages, number) }
+    for offset in stride(from: 0, to: 1024, by: 8) {
+      let bytes = Self.page(1, 1024)[offset..<(offset + 8)]
+      #expect(pages.word(1, at: offset) == bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
+    }
+    #expect(pages.word(2, at: 1016) != nil && pages.word(5, at: 0) == nil && pages.word(3, at: 0) == nil)
+    #expect(pages.word(1, at: 1017) == nil && pages.word(1, at: -8) == nil)
+  }
+
+  private func keep(_ pages: WordPages, _ number: UInt64) {
+    pages.keep(number, Self.page(number, 1024).span.bytes)
+  }
+
+  @Test("A page that is read whole again within a while is known to be")
+  func again() {
+    let cache = PageCache(pageSize: 1024, capacity: 4096)
+    #expect((0..<100).allSatisfy { !cache.isReadAgain($0) })
+    #expect((0..<100).allSatisfy { cache.isReadAgain($0) })
+    #expect(!cache.isReadAgain(1024 + 7) && !cache.isReadAgain(7))
+  }
+
   @Test("A page kept twice is kept once; one that cannot be made is not kept, and leaves what is")
   func odd() {
     let cache = PageCache(pageSize: 1024, capacity: 0)

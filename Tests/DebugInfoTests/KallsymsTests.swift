@@ -99,6 +99,35 @@ struct KallsymsTests {
     check(try #require(right), symbols)
   }
 
+  @Test("Names are found where their order is wrong, or not that of all their letters", arguments: [0, 1])
+  func order(_ kind: Int) throws {
+    // A kernel built with LTO orders `a.llvm.1` as it does `a`, which may put it before or behind `a`'s equals.
+    var symbols = Self.symbols(longName: true)
+    symbols.insert(("t", "interrupt.llvm.77", symbols[5].address), at: 6)
+    symbols.insert(("t", "interrupt", symbols[900].address), at: 901)
+    let writer = KallsymsWriter(symbols, .v61, at: Self.start)
+    var bytes = writer.bytes
+    let place = Int(try #require(writer.labels["kallsyms_seqs_of_names"]) - Self.start)
+    if kind == 0 {
+      // Numbers in the order of addresses: no order of names.
+      for number in symbols.indices {
+        bytes.replaceSubrange(
+          (place + number * 3)..<(place + number * 3 + 3),
+          with: [UInt8(number >> 16), UInt8(number >> 8 & 255), UInt8(number & 255)])
+      }
+    } else {
+      let number = { (at: Int) in Int(bytes[at]) << 16 | Int(bytes[at + 1]) << 8 | Int(bytes[at + 2]) }
+      let places = symbols.indices.map { place + $0 * 3 }
+      let plain = try #require(places.first { symbols[number($0)].name == "interrupt" })
+      let suffixed = try #require(places.first { symbols[number($0)].name == "interrupt.llvm.77" })
+      for index in 0..<3 { bytes.swapAt(plain + index, suffixed + index) }
+    }
+    let space = MemorySpace(start: Self.start, bytes: bytes)
+    let told = writer.labels.filter { $0.key != "kallsyms_markers" && $0.key != "kallsyms_seqs_of_names" }
+    let tables = KallsymsFinder.tables(in: space) { told[$0] }.compactMap { Kallsyms($0, in: space) }
+    check(try #require(tables.first), symbols)
+  }
+
   @Test("Damaged tables end, whatever they say")
   func damaged() {
     let symbols = Self.symbols(longName: true)

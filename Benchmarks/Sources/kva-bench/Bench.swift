@@ -6,12 +6,14 @@ import TestSupport
 @main
 struct Bench {
   private static let usage = """
-    usage: kva-bench [--dump FILE]... [--size MIB] [--seed N] [--rounds N] [--kva FILE] [--json FILE]
+    usage: kva-bench [--dump FILE]... [--size MIB] [--seed N] [--rounds N] [--keep DIR] [--kva FILE]
+                     [--json FILE]
 
       --dump FILE   measure on this dump; on dumps made from the seed if none is named
-      --size MIB    memory of the made dumps: 256
+      --size MIB    memory of the made dumps, 32 at least: 256
       --seed N      what they are made from: 1
       --rounds N    rounds, of which the fastest counts: 5
+      --keep DIR    make the dumps there and leave them
       --kva FILE    the command: the one that swift build -c release made
       --json FILE   write all figures there too
     """
@@ -22,6 +24,7 @@ struct Bench {
   private var rounds = 5
   private var kva = Checkout.root.appendingPathComponent(".build/release/kva").path
   private var json: String?
+  private var keep: String?
 
   static func main() {
     do {
@@ -32,9 +35,10 @@ struct Bench {
         guard let value = arguments.popFirst() else { throw BenchError(usage) }
         switch name {
         case "--dump": bench.dumps.append(value)
-        case "--size": bench.size = Int(value) ?? bench.size
+        case "--size": bench.size = max(32, Int(value) ?? bench.size)
         case "--seed": bench.seed = UInt64(value) ?? bench.seed
         case "--rounds": bench.rounds = Int(value) ?? bench.rounds
+        case "--keep": bench.keep = value
         case "--kva": bench.kva = value
         case "--json": bench.json = value
         default: throw BenchError(usage)
@@ -65,29 +69,31 @@ struct Bench {
       kva: FileManager.default.isExecutableFile(atPath: kva) ? kva : nil, workspace: workspace, rounds: rounds)
     session.report.begin()
     for dump in dumps { try session.measure(dump, named: (dump as NSString).lastPathComponent, Session.Part.allCases) }
-    if dumps.isEmpty { try measureMade(session, workspace) }
+    if dumps.isEmpty { try measureMade(session, keep ?? workspace) }
     if let json { try session.report.write(to: json) }
   }
 
-  /// The dumps that are made: one of every format, and a small one of every page size and number of levels.
-  private func measureMade(_ session: Session, _ workspace: String) throws {
-    let path = workspace + "/vmcore"
+  /// The dumps that are made in `folder`: one of every format, and a small one of every page size and number of
+  /// levels. Each is removed when it was measured, unless it is to be kept.
+  private func measureMade(_ session: Session, _ folder: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    func measure(_ name: String, _ parts: [Session.Part], _ write: (String) throws -> Void) throws {
+      let path = folder + "/" + name
+      try write(path)
+      try session.measure(path, named: name, parts)
+      if keep == nil { try FileManager.default.removeItem(atPath: path) }
+    }
     let made = MadeDump(.usual, size: size << 20, symbols: 45_000, seed: seed)
-    try made.writeELF(to: path)
-    try session.measure(path, named: "made, ELF", Session.Part.allCases)
+    try measure("made-elf", Session.Part.allCases, made.writeELF)
     for (codec, name) in [
-      (KdumpCodec.zlib, "made, zlib"), (.lzo, "made, lzo"), (.snappy, "made, snappy"), (.zstd, "made, zstd"),
-      (.raw, "made, raw"),
+      (KdumpCodec.zlib, "zlib"), (.lzo, "lzo"), (.snappy, "snappy"), (.zstd, "zstd"), (.raw, "raw"),
     ] {
-      try made.writeKdump(codec, to: path)
-      try session.measure(path, named: name, [.start, .translations, .pages])
+      try measure("made-" + name, [.start, .translations, .pages]) { try made.writeKdump(codec, to: $0) }
     }
     for shape in MadeDump.Shape.all {
       let small = MadeDump(shape, size: min(size, 64) << 20, symbols: 1000, seed: seed)
-      try small.writeELF(to: path)
-      try session.measure(path, named: shape.name, [.translations])
-      try small.writeKdump(.zlib, to: path)
-      try session.measure(path, named: shape.name + " zlib", [.translations])
+      try measure(shape.name, [.translations], small.writeELF)
+      try measure(shape.name + "-zlib", [.translations]) { try small.writeKdump(.zlib, to: $0) }
     }
   }
 }

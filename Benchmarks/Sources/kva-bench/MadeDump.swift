@@ -55,8 +55,8 @@ struct MadeDump {
     var tables = TableWriter(
       shape.granule, shape.encoding, vaBits: shape.vaBits, root: Self.base + Self.imageSize,
       firstTable: Self.base + Self.imageSize + 0x1_0000)
-    // Valid, AF, inner shareable, UXN, PXN.
-    let attributes: UInt64 = 0x60_0000_0000_0700
+    // AF, UXN, PXN; inner shareable, where the format does not keep address bits there.
+    let attributes: UInt64 = 0x60_0000_0000_0400 | (shape.encoding == .lpa2 ? 0 : 0x300)
     for offset in stride(from: 0, to: Self.imageSize, by: Int(page)) {
       tables.map(text &+ offset, to: Self.base + offset, attributes: attributes)
     }
@@ -76,9 +76,9 @@ struct MadeDump {
       list.append(("t", "\(name)_\(number)", text &+ 64 + UInt64(number) * 192))
     }
     let place: UInt64 = 12 << 20
-    let kallsyms = KallsymsWriter(list, .v61, at: text &+ place)
+    let kallsyms = KallsymsWriter(list, .v64, at: text &+ place)
     var lines = [
-      "OSRELEASE=6.1.0-made", "PAGESIZE=\(page)", "KERNELOFFSET=0",
+      "OSRELEASE=6.12.0-made", "PAGESIZE=\(page)", "KERNELOFFSET=0",
       "SYMBOL(swapper_pg_dir)=" + String(text &+ Self.imageSize, radix: 16),
       "SYMBOL(_stext)=" + String(text, radix: 16),
       "NUMBER(VA_BITS)=\(shape.vaBits)", "NUMBER(TCR_EL1_T1SZ)=0x" + String(64 - shape.vaBits, radix: 16),

@@ -187,10 +187,7 @@ extension Workload {
       }
     case .readVirtual:
       let pages = Self.pages(of: subject, count: count, inOrder: false)
-      if let c {
-        let order = pages.map(\.physical)
-        return { (count, UInt64(baseline_read(c, order, order.count, pageSize, page))) }
-      }
+      if side == .c { return { (count, Self.readAnew(subject.path, pages.map(\.physical), pageSize, page)) } }
       return {
         let fresh = try subject.reopened().kernel
         var found: UInt64 = 0
@@ -202,7 +199,7 @@ extension Workload {
       }
     case .readRandom, .readSequential, .readTwoThreads:
       let order = Self.frames(of: subject, count: count, inOrder: self != .readRandom)
-      if let c { return { (order.count, UInt64(baseline_read(c, order, order.count, pageSize, page))) } }
+      if side == .c { return { (order.count, Self.readAnew(subject.path, order, pageSize, page)) } }
       let isShared = self == .readTwoThreads
       return {
         let fresh = try subject.reopened().dump.memory
@@ -217,7 +214,7 @@ extension Workload {
     case .readAtOnce:
       let order = Self.run(in: Self.frames(of: subject, count: .max, inOrder: true), count, UInt64(pageSize))
       guard let start = order.first else { throw BenchError("the dump has no pages") }
-      if let c { return { (order.count, UInt64(baseline_read(c, order, order.count, pageSize, page))) } }
+      if side == .c { return { (order.count, Self.readAnew(subject.path, order, pageSize, page)) } }
       let buffer = UnsafeMutableRawPointer.allocate(byteCount: order.count * pageSize, alignment: 64)
       buffer.initializeMemory(as: UInt8.self, repeating: 1, count: order.count * pageSize)
       return {
@@ -278,6 +275,15 @@ extension Workload {
       if best.count >= count { break }
     }
     return best
+  }
+
+  /// Opens the dump in C and reads each page; how many were there.
+  private static func readAnew(
+    _ path: String, _ order: [UInt64], _ pageSize: Int, _ page: UnsafeMutablePointer<UInt8>
+  ) -> UInt64 {
+    guard let dump = baseline_open(path) else { return 0 }
+    defer { baseline_close(dump) }
+    return UInt64(baseline_read(dump, order, order.count, pageSize, page))
   }
 
   /// Reads each page; how many were there.
