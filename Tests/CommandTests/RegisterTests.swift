@@ -65,6 +65,26 @@ import Testing
     }
   }
 
+  @Test("A CPU in the trampoline has its tables")
+  func trampoline() throws {
+    let entry = try DumpEntry.named("deb61-4k48")
+    let registers = try entry.registers()
+    let kernelPC = try #require(registers[0]["pc"])
+    // CPU 1 is at EL0, so that its registers hold the trampoline's tables and vectors.
+    let held = try #require(registers[1]["TTBR1_EL1"])
+    let vectors = try #require(registers[1]["VBAR"])
+    var core = try SilencedCore(path: entry.path("vmcore.tables.elf"))
+    try core.replaceInNotes(Data([UInt8](little: kernelPC)), Data([UInt8](little: vectors + 0x480)))
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      try core.file.write(to: URL(fileURLWithPath: path))
+      let cpus = try #require(try Kva.run(["info", path, "--json"]).object()["cpus"] as? [[String: Any]])
+      #expect(cpus[0]["atEL0"] as? Bool == false)
+      #expect(try number(cpus[0]["ttbr1"]) & 0xffff_ffff_fffe == held & 0xffff_ffff_fffe)
+      #expect(((cpus[0]["sources"] as? [String: Any])?["ttbr1"] as? String)?.contains("in the trampoline") == true)
+    }
+  }
+
   @Test("The root tables by name, where the kernel's symbols have them")
   func rootTables() throws {
     let entry = try DumpEntry.named("c612-64k52")

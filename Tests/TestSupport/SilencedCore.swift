@@ -33,15 +33,20 @@ public struct SilencedCore {
 
   /// Replaces `text` by another of its length in the notes.
   public mutating func replaceInNotes(_ text: String, _ other: String) throws {
-    guard text.utf8.count == other.utf8.count else { throw TestSupportError("'\(other)' is not as long as '\(text)'") }
+    try replaceInNotes(Data(text.utf8), Data(other.utf8))
+  }
+
+  /// Replaces the first of `bytes` by others, as many, in the notes.
+  public mutating func replaceInNotes(_ bytes: Data, _ others: Data) throws {
+    guard bytes.count == others.count else { throw TestSupportError("not as many bytes") }
     for header in headers where header.type == 4 {
-      guard let found = file.range(of: Data(text.utf8), in: header.offset..<(header.offset + header.fileSize)) else {
+      guard let found = file.range(of: bytes, in: header.offset..<(header.offset + header.fileSize)) else {
         continue
       }
-      file.replaceSubrange(found, with: Data(other.utf8))
+      file.replaceSubrange(found, with: others)
       return
     }
-    throw TestSupportError("no note has '\(text)'")
+    throw TestSupportError("no note has these bytes")
   }
 
   /// The offsets in the file of the 4 KiB pages of memory that hold VMCOREINFO or its note's image.
