@@ -222,15 +222,13 @@ private struct TTBRReader {
       memory.isReserved ? "computed: \(memory.source)" : "computed: the pgd of \(memory.source)")
   }
 
-  /// Whether the CPU was on its way into the kernel or out of it: at EL1, in code that the trampoline's own
-  /// tables map.
+  /// Whether the CPU was on its way into the kernel or out of it: at EL1, in the fixmap, where nothing else is
+  /// executable. (FIX_ENTRY_TRAMP_TEXT1, arch/arm64/include/asm/fixmap.h)
   private func isInTrampoline(_ registers: CPURegisters?) -> Bool {
-    guard let registers, registers.pstate & 0xf != 0, let trampoline else { return false }
-    let own = kernel.regime
-    let regime = TranslationRegime(
-      register: .ttbr1EL1, granule: own.granule, tableBits: own.tableBits, addressBits: own.addressBits,
-      format: own.format, physicalBits: own.physicalBits, root: trampoline.physical)
-    return kernel.dump.memory.walk(regime, VirtualAddress(registers.pc)).leaf?.attributes.isExecutableEL1 ?? false
+    guard hasKPTI, let registers, registers.pstate & 0xf != 0 else { return false }
+    let pc = VirtualAddress(registers.pc)
+    guard let leaf = kernel.translate(pc).leaf, leaf.attributes.isExecutableEL1 else { return false }
+    return kernel.region(of: pc, mappedTo: leaf.physical) == .fixmap
   }
 
   private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool, isInTrampoline: Bool) -> Sourced<UInt64> {
