@@ -34,6 +34,11 @@ final class KernelContents: Sendable {
       if let btf = BTFLocator.types(space, named, search) { sources.append(btf) }
       if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
       if let dwarf { sources.append(dwarf) }
+      // What is told by its contents serves where nobody has the types.
+      if dwarf == nil, !(sources.first is BTFTypes) {
+        let shape = TaskShape(space, KernelSymbols(sources: named, exports: ExportTable(search)))
+        if shape.isPresent { sources.append(shape) }
+      }
       return KernelTypes(sources)
     }
     let symbols = KernelSymbols(

@@ -16,7 +16,7 @@ public struct KernelTask: Sendable {
   public let cpu: Int?
   /// The letter that ps(1) shows: R, S, D, T, t, X, Z, P or I; "?" where it cannot be read.
   public let state: String
-  /// The lowest address of its stack; 0 where it has none any more.
+  /// The lowest address of its stack; 0 where it has none any more, or where it is not known.
   public let stack: UInt64
   /// Its `mm_struct`; nil for kernel threads.
   public let mm: UInt64?
@@ -77,6 +77,7 @@ struct TaskReader: Sendable {
     var result = Listing<KernelTask>()
     let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
     result.notes = links.notes
+    if signal == nil { result.note("only the first thread of each process is listed: \(KernelTypes.advice)") }
     var seen: Set<UInt64> = []
     var left = Limits.listElements
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {

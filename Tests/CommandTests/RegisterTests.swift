@@ -51,10 +51,14 @@ import Testing
       #expect(cpu["atEL0"] as? Bool == isAtEL0)
       let said = try number(cpu["ttbr1"])
       #expect(said & 0xffff_ffff_fffe == held & 0xffff_ffff_fffe, "\(cpu)")
-      // The ASID is known where the types are.
       if cpu["pid"] is Int {
-        #expect(said >> 48 == held >> 48)
-        #expect(said >> 48 & 1 == 0 || !facts.hasKPTI || isAtEL0)
+        // The kernel of c612-64k52 has no BTF: its tasks are told by their shape, which knows no ASID.
+        if dump.entry.name == "c612-64k52" {
+          #expect(said >> 48 == 0)
+        } else {
+          #expect(said >> 48 == held >> 48)
+          #expect(said >> 48 & 1 == 0 || !facts.hasKPTI || isAtEL0)
+        }
         #expect(
           try number(cpu["ttbr0"]) & 0xffff_ffff_fffe == registers["TTBR0_\(level)"].map { $0 & 0xffff_ffff_fffe })
       }

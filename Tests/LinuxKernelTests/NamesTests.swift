@@ -76,6 +76,28 @@ struct NamesTests {
     try checkProcesses(entry, path: entry.path(file))
   }
 
+  @Test("Without types tasks are told by their shape, and their tables lead where the MMU went")
+  func shape() throws {
+    let entry = try DumpEntry.named("c612-64k52")
+    let path = try entry.path("vmcore.elf")
+    try checkProcesses(entry, path: path)
+    let info = try Kva.run(["info", path, "--json"]).object()
+    #expect((info["sources"] as? [String: Any])?["types"] as? String == "VMCOREINFO, the shape of init_task")
+    let (cpu, samples) = try #require(try entry.mmu().userSamples.first)
+    let pid = try #require((info["cpus"] as? [[String: Any]])?[cpu]["pid"] as? Int)
+    let mapped = samples.filter { $0.physical != nil }
+    try #require(mapped.count > 50)
+    for tables in ["cpu\(cpu)", "\(pid)"] {
+      let answers = try Kva.run(
+        ["resolve", path, "--json", "--ttbr0", tables],
+        input: mapped.map { "0x\(String($0.virtual, radix: 16))\n" }.joined()
+      ).objects()
+      #expect(
+        answers.map { $0["physical"] as? String } == mapped.map { $0.physical.map { "0x" + String($0, radix: 16) } },
+        "\(tables)")
+    }
+  }
+
   /// Holds the tasks against `ps`, which ended before the machine was stopped.
   private func checkProcesses(_ entry: DumpEntry, path: String) throws {
     let tasks = try Kva.run(["tasks", path, "--json"]).objects()
