@@ -89,4 +89,17 @@ import Testing
     #expect(text.status == 2)
     #expect(text.text.contains(message))
   }
+
+  @Test("A dump without a kernel has the same status alone and in a batch")
+  func noKernel() throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      var core = CoreWriter()
+      core.segments.append(.init(0x4000_0000, .zeros(1 << 20)))
+      try core.write(to: path)
+      #expect(try Kva.run(["report", path, "--json"]).status == 1)
+      let answer = try Kva.run(["batch", path], input: #"{"id":1,"command":"report"}"# + "\n").object()
+      #expect(answer["status"] as? Int == 1)
+    }
+  }
 }

@@ -24,16 +24,16 @@ struct ReportCommand: DumpCommand {
         report = TriageReport(try session.kernel)
       } catch let error as LocatedError {
         failure = error
-        report = TriageReport(path: options.dump, dump, error)
+        report = TriageReport(path: session.options.dump, dump, error)
       }
     } catch let error as LocatedError {
       failure = error
-      report = TriageReport(path: options.dump, nil, error)
+      report = TriageReport(path: session.options.dump, nil, error)
     }
     if options.json { session.output.reportJSON(report) } else { session.output.reportText(report) }
     guard let failure else { return }
     // As with info: a sound file without a kernel is told of, and the others are not usable.
-    guard failure.kind == .missing, failure.file == options.dump else { throw failure }
+    guard failure.kind == .missing, failure.file == session.options.dump else { throw failure }
     session.report(failure)
     throw ExitCode.notFound
   }
