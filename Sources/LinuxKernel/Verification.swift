@@ -123,14 +123,22 @@ public struct Verification: Sendable {
     }
   }
 
-  /// Adds what needs the symbols: the banner at its address.
-  mutating func checkBanner(_ facts: KernelFacts, at address: UInt64?, _ space: KernelSpace) {
-    guard let address else { return add("banner", .unknown, "no symbol names linux_banner") }
-    guard let banner = space.string(at: address, limit: 512) else {
-      return add("banner", .unknown, "linux_banner at \(hex(address)) is not in the dump")
-    }
-    guard let release = Banner.release(banner) else {
-      return add("banner", .disagrees, "there is no banner at linux_banner, \(hex(address))")
+  /// Adds what takes longer: the banner at its address, or, where no symbol names it, wherever `search` finds it.
+  mutating func checkBanner(_ facts: KernelFacts, at address: UInt64?, _ space: KernelSpace, _ search: ImageSearch?) {
+    let release: String
+    if let address {
+      guard let banner = space.string(at: address, limit: 512) else {
+        return add("banner", .unknown, "linux_banner at \(hex(address)) is not in the dump")
+      }
+      guard let named = Banner.release(banner) else {
+        return add("banner", .disagrees, "there is no banner at linux_banner, \(hex(address))")
+      }
+      release = named
+    } else {
+      guard let found = search?.banner() else {
+        return add("banner", .unknown, "no symbol names linux_banner, and none was found in the image")
+      }
+      release = found
     }
     guard let told = facts.release?.value else {
       return add("banner", .unknown, "the banner says \(release), and nothing else tells the release")
@@ -155,7 +163,8 @@ extension Kernel {
   /// All checks, those of the opening and those that need the symbols.
   public var fullVerification: Verification {
     var result = verification
-    result.checkBanner(facts, at: symbols.symbol(named: "linux_banner")?.address, space)
+    result.checkBanner(
+      facts, at: symbols.symbol(named: "linux_banner")?.address, space, ImageSearch(space, vmcoreinfo))
     return result
   }
 }

@@ -42,7 +42,7 @@ import Testing
   @Test(
     "Wrong usage is 64, on standard error",
     arguments: [
-      ["nonsense"], ["resolve"], ["read"], ["info"], ["resolve", "DUMP", "--nonsense"],
+      ["nonsense"], ["modul", "DUMP"], ["resolve"], ["read"], ["info"], ["resolve", "DUMP", "--nonsense"],
       ["info", "DUMP", "more"],
       ["read", "DUMP"], ["read", "DUMP", "0x0", "many"], ["read", "DUMP", "0x0", "16", "--raw", "--json"],
       ["read", "DUMP", "0x0", "16", "--raw", "--words", "8"], ["read", "DUMP", "0x0", "16", "--words", "3"],
