@@ -1,4 +1,5 @@
 import Bytes
+import CrashDump
 import VMSA
 
 /// Where the kernel's own arithmetic puts an address, to hold the tables against.
@@ -43,7 +44,7 @@ public struct Arithmetic: Sendable {
       linearOffset = Sourced(0 &- word, "the variable physvirt_offset")
       return
     }
-    let found = kernel.regime.linearOffset(in: layout.linearMap, kernel.dump.memory)
+    let found = kernel.regime.linearOffset(in: layout.linearMap, of: kernel.dump)
     linearOffset = found.map { Sourced($0, "the first entry of the linear map") }
   }
 
@@ -67,12 +68,12 @@ public struct Arithmetic: Sendable {
 
 extension TranslationRegime {
   /// Virtual minus physical address of the first entry of the linear map; nil where it has none.
-  func linearOffset(in linear: AddressLayout.Span, _ memory: any PhysicalMemory) -> UInt64? {
+  func linearOffset(in linear: AddressLayout.Span, of dump: DumpFile) -> UInt64? {
     let first = max(linear.start, firstAddress)
     let last = linear.end &- 1
     guard first <= last else { return nil }
     var finder = FirstLeaf()
-    _ = sweep(first...last, in: memory, tableLimit: Limits.sweptTables, observer: &finder)
+    _ = sweep(first...last, in: dump.memory, tableLimit: dump.tableLimit(granule), observer: &finder)
     return finder.offset
   }
 }

@@ -96,7 +96,7 @@ struct KernelFinder {
   // MARK: - No VMCOREINFO at all
 
   private func byStructure(_ dump: DumpFile, _ search: MemorySearch) -> Found {
-    var candidates = RootTableScan(
+    var (candidates, isCutShort) = RootTableScan(
       dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, pages: search.rootPages
     ).candidates()
     if let wanted = overrides.swapperPgDir {
@@ -104,12 +104,14 @@ struct KernelFinder {
         $0.regime.root.rawValue == wanted || $0.regime.root.rawValue &+ $0.imageOffset == wanted
       }
     }
-    guard let best = candidates.first else { return Found(dump: dump) }
+    let doubt = "the search for root tables was given up: this memory is full of tables that lead to each other"
+    guard let best = candidates.first else { return Found(dump: dump, warnings: isCutShort ? [doubt] : []) }
     var found = Found(dump: best.dump, vmcoreinfo: DerivedDescription.of(best), roots: candidates)
     found.source = "none: what is known is from the root table at \(hex(best.regime.root.rawValue)), found by structure"
     found.warnings.append(
       "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "
         + "structure, score \(best.score) of \(best.bestScore)")
+    if isCutShort { found.warnings.append(doubt) }
     let equal = candidates.dropFirst().filter { $0.standsEqual(best) }
     if !equal.isEmpty {
       found.warnings.append(

@@ -228,7 +228,9 @@ struct KernelLocator {
     _ value: UInt64?, _ what: String, _ line: String, option: String
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
-    let reason = vmcoreinfo == nil ? "the dump has no VMCOREINFO" : "its VMCOREINFO has no line \(line)"
+    let reason =
+      vmcoreinfo == nil
+      ? "the dump has no VMCOREINFO, and no root table was found in it" : "its VMCOREINFO has no line \(line)"
     throw error(.missing, "does not tell \(what): \(reason); give \(option)")
   }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import CrashDump
 import VMSA
 
 /// The kernel's half of the address space cut into pieces that are of one region each, for passes over all of
@@ -48,13 +49,17 @@ struct RegionMap: Sendable {
   }
 }
 
-extension Kernel {
-  /// How many tables a pass may read before it is taken to be caught in tables that lead to themselves: each
-  /// true table is a page of memory of its own that the dump holds, but for KASAN's.
-  var tableLimit: Int {
-    let pages = self.dump.storedBytes >> UInt64(regime.granule.pageShift)
-    return Int(min(pages, UInt64(Limits.sweptTables))) + 4096
+extension DumpFile {
+  /// How many tables of `granule` a pass may read before it is taken to be caught in tables that lead to
+  /// themselves: each true table is a page of memory of its own that the dump holds, but for KASAN's.
+  func tableLimit(_ granule: Granule) -> Int {
+    Int(min(storedBytes >> UInt64(granule.pageShift), UInt64(Limits.sweptTables))) + 4096
   }
+}
+
+extension Kernel {
+  /// How many tables a pass may read.
+  var tableLimit: Int { self.dump.tableLimit(regime.granule) }
 
   /// The kernel's addresses by what `resolve` calls them: with KASLR modules lie in vmalloc space, near the image.
   var namedRegions: RegionMap {

@@ -27,13 +27,17 @@ public struct RootCandidate: Sendable {
 
   /// Reads all tables below `page`; nil where they are not a kernel's: a mapping for EL0 is among them, too
   /// many entries cannot be, or no address translates to the root itself.
-  init?(_ page: RootPage, in dump: DumpFile) {
+  ///
+  /// - Parameter budget: how many tables may be read yet, this one's and the others'.
+  init?(_ page: RootPage, in dump: DumpFile, budget: SweepBudget) {
     let shape = page.shape
     let bits = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && !page.reachesBeyond48 ? 48 : shape.tableBits
     let regime = KernelLocator.regime(
       granule: shape.granule, tableBits: shape.tableBits, addressBits: bits, physicalBits: nil, root: page.address)
     var survey = RootSurvey(root: page.address)
-    let swept = regime.sweep(in: dump.memory, tableLimit: Limits.sweptTables, observer: &survey)
+    let limit = dump.tableLimit(shape.granule)
+    let swept = regime.sweep(in: dump.memory, tableLimit: min(limit, budget.left), observer: &survey)
+    budget.spend(swept.tables)
     guard !survey.isAbandoned, !survey.ownAddresses.isEmpty else { return nil }
     // Of the places where the root is mapped the linear map has the most memory beside it, the image less.
     func bytes(_ offset: UInt64) -> UInt64 { survey.runs[offset] ?? 0 }
@@ -45,7 +49,7 @@ public struct RootCandidate: Sendable {
     let reach = Limits.imageBytes
     let first = max(virtual > reach ? virtual - reach : 0, regime.firstAddress)
     let last = min(virtual > .max - reach ? .max : virtual + reach, regime.lastAddress)
-    _ = regime.sweep(first...last, in: dump.memory, tableLimit: Limits.sweptTables, observer: &extent)
+    _ = regime.sweep(first...last, in: dump.memory, tableLimit: limit, observer: &extent)
 
     var evidence: [String] = []
     var score = 0

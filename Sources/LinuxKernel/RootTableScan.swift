@@ -21,14 +21,20 @@ struct RootTableScan {
     (Granule.fourKiB, [48, 39, 52]), (.sixteenKiB, [47, 48, 52, 36]), (.sixtyFourKiB, [52, 48, 42]),
   ].flatMap { granule, widths in widths.map { Shape(granule: granule, tableBits: $0) } }
 
+  /// How often all memory may be gone through as tables: a page is read as several shapes, and raw memory of
+  /// unknown address is tried at many places.
+  private static let passes = 64
+
   let dump: DumpFile
   /// The page size, where the user says it.
   let granule: Granule?
   /// The pages that may be a root, in order.
   let pages: [PhysicalAddress]
 
-  /// The roots among them, the likeliest first.
-  func candidates() -> [RootCandidate] {
+  /// The roots among them, the likeliest first, and whether the search was given up before its end: tables
+  /// that lead to each other in circles would keep it busy for ever.
+  func candidates() -> (roots: [RootCandidate], isCutShort: Bool) {
+    let budget = SweepBudget(dump.tableLimit(.fourKiB) * Self.passes)
     let shapes = Self.shapes.filter { granule == nil || $0.granule == granule }
     let found = Mutex<[RootCandidate]>([])
     DispatchQueue.concurrentPerform(iterations: pages.count) { number in
@@ -37,20 +43,20 @@ struct RootTableScan {
         let mask = shape.granule.size - 1
         let root = PhysicalAddress(pages[number].rawValue & ~mask)
         if number > 0, pages[number - 1].rawValue & ~mask == root.rawValue { continue }
-        for candidate in examine(root, shape) { found.withLock { $0.append(candidate) } }
+        for candidate in examine(root, shape, budget) { found.withLock { $0.append(candidate) } }
       }
     }
-    return found.withLock { $0 }.sorted(by: RootCandidate.isLikelier)
+    return (found.withLock { $0 }.sorted(by: RootCandidate.isLikelier), budget.left == 0)
   }
 
   // MARK: - One page as one shape
 
   /// What `root` is as a table of `shape`: nothing, or a root at each place that memory may have.
-  private func examine(_ root: PhysicalAddress, _ shape: Shape) -> [RootCandidate] {
-    guard let page = RootPage(root, shape, in: dump.memory) else { return [] }
+  private func examine(_ root: PhysicalAddress, _ shape: Shape, _ budget: SweepBudget) -> [RootCandidate] {
+    guard budget.left > 0, let page = RootPage(root, shape, in: dump.memory) else { return [] }
     guard dump.isAddressUnknown else {
       guard page.tables.allSatisfy({ dump.memory.absence(at: $0) == nil }) else { return [] }
-      return RootCandidate(page, in: dump).map { [$0] } ?? []
+      return RootCandidate(page, in: dump, budget: budget).map { [$0] } ?? []
     }
     // Entries hold absolute addresses: memory lies so that all tables that the root leads to are in it.
     let size = dump.memory.ranges.last?.upperBound.rawValue ?? 0
@@ -60,13 +66,14 @@ struct RootTableScan {
     let step = RawMemory.alignment
     var base = highest >= size ? (highest - size + step) & ~(step - 1) : 0
     var result: [RootCandidate] = []
-    while base <= lowest {
+    while base <= lowest, budget.left > 0 {
       defer { base += step }
+      budget.spend(1)
       // A look at the tables that it would lead to settles nearly every place.
       guard page.tables.allSatisfy({ leadsOn($0.rawValue - base, shape) }),
         let placed = try? dump.placed(at: PhysicalAddress(base)),
         let moved = RootPage(root &+ base, shape, in: placed.memory),
-        let candidate = RootCandidate(moved, in: placed)
+        let candidate = RootCandidate(moved, in: placed, budget: budget)
       else { continue }
       result.append(candidate)
     }
@@ -81,6 +88,18 @@ struct RootTableScan {
     }
     return unsafe bytes.span.bytes.isTable
   }
+}
+
+/// How many tables a search may read yet, on all cores together.
+final class SweepBudget: Sendable {
+  private let rest: Atomic<Int>
+
+  init(_ tables: Int) { rest = Atomic(tables) }
+
+  /// What is left; 0 when all is spent.
+  var left: Int { max(0, rest.load(ordering: .relaxed)) }
+
+  func spend(_ tables: Int) { rest.subtract(tables, ordering: .relaxed) }
 }
 
 /// Raw memory that nobody said the address of.

@@ -75,7 +75,7 @@ public struct Verification: Sendable {
   private mutating func excuseEmptyLinearMap(
     _ linear: AddressLayout.Span?, _ regime: TranslationRegime, _ dump: DumpFile
   ) {
-    guard checks.last?.outcome == .disagrees, let linear, regime.linearOffset(in: linear, dump.memory) == nil else {
+    guard checks.last?.outcome == .disagrees, let linear, regime.linearOffset(in: linear, of: dump) == nil else {
       return
     }
     checks.removeLast()

@@ -31,9 +31,8 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
     }
   }
 
-  /// Whether this is a table entry as Linux writes it: of the attributes it has at most AF (FEAT_HAFT) and the
-  /// restrictions in bits 63:59. No leaf of the kernel's looks so: each has UXN.
-  /// (PMD_TYPE_TABLE, PMD_TABLE_PXN, PMD_TABLE_UXN, arch/arm64/include/asm/pgtable-hwdef.h)
+  /// Whether this is a table entry whose ignored bits are zero: besides the address it has at most AF (FEAT_HAFT)
+  /// and the restrictions in bits 63:59. (Arm ARM D8.3.1)
   @inlinable @inline(__always)
   public var isPlainTable: Bool { rawValue & 0x07fc_0000_0000_0bff == 3 }
 

@@ -179,6 +179,23 @@ import Testing
     #expect(try chosen.object()["physical"] as? String == "0x80005000")
   }
 
+  @Test("Tables that lead to each other in circles are given up, in ELF and in raw memory")
+  func circles() throws {
+    // Every word of each page leads to a page of its own.
+    let pages = 512
+    var memory: [UInt8] = []
+    for page in 0..<pages {
+      for index in 0..<512 { memory += [UInt8](little: UInt64(0x4000_0000 + (page + index) % pages * 4096) | 3) }
+    }
+    var core = CoreWriter()
+    core.segments.append(.init(0x4000_0000, memory))
+    for file in [Data(core.bytes()), Data(memory)] {
+      let result = try run(file, "info")
+      #expect([0, 1, 2].contains(result.status))
+      #expect(result.errorLines.contains { $0.contains("the search for root tables was given up") })
+    }
+  }
+
   @Test("Memory without any kernel says what to give")
   func nothing() throws {
     var core = CoreWriter()
