@@ -54,7 +54,7 @@ extension ByteSource {
   /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most; nil where they are not all
   /// there.
   public func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
-    bytes(range, limit: Limits.readAtOnce).map { bytes in unsafe body(bytes.span.bytes) }
+    bytes(range, limit: Limits.readAtOnce).map { bytes in body(bytes.rawSpan) }
   }
 
   /// `offset..<offset + count`, or nil when that passes the end of the bytes.

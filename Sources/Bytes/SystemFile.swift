@@ -28,7 +28,6 @@ enum SystemFile {
   /// A `LocatedError` for the system call that just failed.
   static func error(_ path: String, _ what: String) -> LocatedError {
     let code = errno
-    let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-    return LocatedError(file: path, kind: .system(code), "\(what): \(reason)")
+    return LocatedError(file: path, kind: .system(code), "\(what): \(SystemCall.reason(code))")
   }
 }

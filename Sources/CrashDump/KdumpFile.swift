@@ -278,7 +278,7 @@ final class KdumpFile: KdumpPart {
           var span = page.mutableSpan
           var raw = unsafe span.mutableBytes
           if load(frame, into: &raw, context) == nil {
-            guard body(PhysicalAddress(frame << blockShift), unsafe page.span.bytes) else { return false }
+            guard body(PhysicalAddress(frame << blockShift), page.rawSpan) else { return false }
           }
           frame += 1
         }

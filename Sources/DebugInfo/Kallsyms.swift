@@ -110,8 +110,8 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       let at = block * tables.markerSize
       let marker =
         tables.markerSize == 8
-        ? unsafe raw.span.bytes.integer(UInt64.self, at: at)
-        : unsafe raw.span.bytes.integer(UInt32.self, at: at).map(UInt64.init)
+        ? raw.rawSpan.integer(UInt64.self, at: at)
+        : raw.rawSpan.integer(UInt32.self, at: at).map(UInt64.init)
       guard let marker else { return nil }
       if let last = markers.last, marker <= last || marker - last > UInt64(Self.blockSize * Limits.symbolName) {
         return nil
@@ -199,7 +199,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// The address of symbol `number` from the bytes of the table.
   @inline(__always)
   private func address(_ number: Int, _ bytes: [UInt8]) -> UInt64 {
-    let raw = unsafe bytes.span.bytes
+    let raw = bytes.rawSpan
     if case .absolute = tables.addresses { return raw.integer(UInt64.self, at: number &* 8) ?? 0 }
     let half = raw.integer(UInt32.self, at: number &* 4) ?? 0
     return switch tables.addresses {

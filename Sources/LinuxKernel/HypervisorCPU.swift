@@ -180,7 +180,7 @@ struct HypervisorCPUReader {
     for range in frames {
       for page in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
         guard let bytes = try? kernel.dump.memory.bytes(at: PhysicalAddress(page), count: 4096) else { continue }
-        let span = unsafe bytes.span.bytes
+        let span = bytes.rawSpan
         for offset in stride(from: 0, to: 4096, by: 8) {
           if let word = span.integer(UInt64.self, at: offset) { body(page &+ UInt64(offset), word) }
         }

@@ -86,7 +86,7 @@ struct RootTableScan {
     guard let bytes = try? dump.memory.bytes(at: PhysicalAddress(offset), count: Int(shape.granule.size)) else {
       return false
     }
-    return unsafe bytes.span.bytes.isTable
+    return bytes.rawSpan.isTable
   }
 }
 
@@ -128,7 +128,7 @@ struct RootPage {
     var lowest = Int.max
     var count = 0
     for index in 0..<(bytes.count / 8) {
-      guard let word = unsafe bytes.span.bytes.integer(UInt64.self, at: index * 8), word != 0 else { continue }
+      guard let word = bytes.rawSpan.integer(UInt64.self, at: index * 8), word != 0 else { continue }
       guard index < regime.rootEntries else { return nil }
       let descriptor = Descriptor(rawValue: word)
       switch descriptor.kind(level: regime.startLevel, format: regime.format) {

@@ -1,0 +1,25 @@
+/// The memory of an array of bytes, as what reads and writes raw memory takes it.
+///
+/// Safety: a byte has no padding and takes every value, so that its memory may be read and written as raw bytes; the
+/// spans cannot outlive the array, nor can it be touched but through the one that writes.
+extension [UInt8] {
+  /// The bytes.
+  @inlinable
+  public var rawSpan: RawSpan {
+    @_lifetime(borrow self)
+    @inline(__always)
+    get { unsafe _overrideLifetime(span.bytes, borrowing: self) }
+  }
+
+  /// Gives `body` the bytes to write them.
+  @inlinable
+  public mutating func withMutableRawSpan<R, E: Error>(_ body: (inout MutableRawSpan) throws(E) -> R) throws(E) -> R {
+    var span = mutableSpan
+    var raw = unsafe span.mutableBytes
+    return try body(&raw)
+  }
+
+  /// The little-endian 32-bit word at `offset`; 0 past the end.
+  @inlinable @inline(__always)
+  public func word32(_ offset: Int) -> UInt32 { rawSpan.integer(at: offset) ?? 0 }
+}
