@@ -43,7 +43,7 @@ let package = Package(
     .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
 
     .target(name: "Bytes", swiftSettings: settings),
-    .target(name: "VMSA", swiftSettings: settings),
+    .target(name: "VMSA", dependencies: ["Bytes"], swiftSettings: settings),
     .target(
       name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
       swiftSettings: settings),

@@ -36,17 +36,10 @@ extension ByteSource {
     guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
     let count = Int(range.upperBound - range.lowerBound)
     var isWhole = false
-    // The system gives memory page by page as it is written: a length that a file claims costs nothing until
-    // the bytes are there.
-    let bytes = unsafe [UInt8](unsafeUninitializedCapacity: count) { storage, written in
-      guard count > 0 else {
-        isWhole = range.lowerBound <= byteCount
-        return
-      }
-      var target = unsafe MutableRawSpan(
-        _unsafeBytes: UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: count))
+    guard count > 0 else { return range.lowerBound <= byteCount ? [] : nil }
+    let bytes = [UInt8](count: count) { target in
       isWhole = copy(range.lowerBound, count: count, into: &target, at: 0)
-      written = isWhole ? count : 0
+      return isWhole
     }
     return isWhole ? bytes : nil
   }

@@ -4,6 +4,10 @@ import Glibc
 /// pages that are looked at are read.
 ///
 /// The mapping lives as long as the object. It may be read from any number of threads.
+///
+/// Safety: the mapping is private, read-only, of `count` bytes, and ends with the object; each read is checked against
+/// `count`, and spans cannot outlive the object. Where the file shrinks afterwards, the system sends SIGBUS, which ends
+/// the process (the command says why).
 @safe
 public final class MappedFile: ByteSource, @unchecked Sendable {
   /// The path as given, for messages.
@@ -71,12 +75,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
     guard count >= 0, count <= self.count, offset <= UInt64(self.count - count), position >= 0,
       position <= buffer.byteCount, count <= buffer.byteCount - position
     else { return false }
-    unsafe buffer.withUnsafeMutableBytes { target in
-      let source = unsafe UnsafeRawBufferPointer(start: base + Int(offset), count: count)
-      unsafe UnsafeMutableRawBufferPointer(rebasing: target[position..<(position + count)]).copyMemory(
-        from: source)
-    }
-    return true
+    return buffer.copy(bytes.extracting(Int(offset)..<Int(offset) + count), at: position)
   }
 
   /// Gives the pages of `range` back to the system; they are read again when they are looked at.

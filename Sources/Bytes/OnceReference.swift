@@ -3,6 +3,9 @@ import Synchronization
 /// A reference to an object that is set once and from then on had by any thread without a lock.
 ///
 /// It is what AtomicLazyReference is, in a form that the compiler specialises: a load is a few instructions.
+///
+/// Safety: a reference that was stored is held until this goes away, and never exchanged for another; so what a load
+/// gives is alive as long as this is.
 @safe
 public struct OnceReference<Value: AnyObject & Sendable>: ~Copyable, Sendable {
   @usableFromInline let storage = unsafe Atomic<Unmanaged<Value>?>(nil)

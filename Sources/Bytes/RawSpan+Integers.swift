@@ -1,4 +1,6 @@
 /// Little-endian integers at any offset of bytes from outside: nil past the end, never a trap.
+///
+/// Safety: each offset is checked against the bytes that are there before the one load, and integers take every value.
 extension RawSpan {
   /// The integer of type `T` at `offset`, or nil when the bytes end before it does.
   @inlinable @inline(__always)
@@ -34,6 +36,11 @@ extension RawSpan {
       let end = unsafe bytes.firstIndex(of: 0) ?? bytes.endIndex
       return unsafe String(decoding: bytes[..<end], as: UTF8.self)
     }
+  }
+
+  /// The bytes as an array.
+  public func array() -> [UInt8] {
+    unsafe withUnsafeBytes { unsafe Array($0) }
   }
 
   /// All bytes as text, damaged UTF-8 repaired.

@@ -1,6 +1,8 @@
 import Glibc
 
 /// Opening files for reading, and saying why one cannot be.
+///
+/// Safety: open(2) and fstat(2) get a path that ends with NUL and a stat of their own kind, for as long as they run.
 enum SystemFile {
   /// Opens `path` and looks what it is.
   ///

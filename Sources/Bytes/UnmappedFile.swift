@@ -1,6 +1,8 @@
 import Glibc
 
 /// A file that is read piece by piece: one that cannot be mapped, such as `/proc/kcore`.
+///
+/// Safety: pread(2) is told how many bytes there are room for, and writes no more.
 public final class UnmappedFile: ByteSource {
   /// The path as given, for messages.
   public let path: String
@@ -26,8 +28,8 @@ public final class UnmappedFile: ByteSource {
   /// The little-endian 64-bit word at `offset`; nil where it cannot be read.
   public func word(at offset: UInt64) -> UInt64? {
     var value: UInt64 = 0
-    let complete = unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0, from: offset) }
-    return complete ? UInt64(littleEndian: value) : nil
+    let isWhole = unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0, from: offset) }
+    return isWhole ? UInt64(littleEndian: value) : nil
   }
 
   /// Copies `count` bytes from `offset` to `position` of `buffer`; false where they cannot all be read.

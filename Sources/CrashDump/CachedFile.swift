@@ -57,14 +57,6 @@ final class CachedFile: ByteSource {
     // What is larger than a block goes by, as what is read once.
     guard isInOneBlock(range) else { return file.copy(offset, count: count, into: &buffer, at: position) }
     guard count > 0 else { return true }
-    var part = buffer._mutatingExtracting(position..<(position + count))
-    guard let target = unsafe part.withUnsafeMutableBytes({ $0.baseAddress }) else { return false }
-    let isCopied: Void? = withBlock(range) { block in
-      unsafe block.withUnsafeBytes { bytes in
-        guard let source = bytes.baseAddress else { return }
-        unsafe target.copyMemory(from: source, byteCount: count)
-      }
-    }
-    return isCopied != nil
+    return withBlock(range) { block in buffer.copy(block, at: position) } ?? false
   }
 }

@@ -1,6 +1,9 @@
 import Glibc
 
 /// What is beside a file.
+///
+/// Safety: an entry is copied before the next is asked for, its name ends with NUL, and the directory is closed after
+/// the last.
 enum Directory {
   enum Kind { case directory, other, absent }
 

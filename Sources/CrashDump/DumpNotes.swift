@@ -52,7 +52,7 @@ public struct DumpNotes: Sendable {
     switch (name, type) {
     case ("VMCOREINFO", _):
       guard vmcoreinfo == nil, descriptor.byteCount <= Limits.vmcoreinfoBytes else { return }
-      vmcoreinfo = unsafe descriptor.withUnsafeBytes { unsafe Array($0) }
+      vmcoreinfo = descriptor.array()
     case ("CORE", UInt32(NT_PRSTATUS)):
       guard cpus.count < Limits.noteCPUs else { return }
       if let registers = CPURegisters(index: cpus.count, descriptor: descriptor) { cpus.append(registers) }

@@ -1,5 +1,8 @@
 /// Where in a mapped file physical memory is: what walks and reads of pages go by. It finds nothing where a file is
 /// not mapped, where memory is absent, and where what is wanted crosses the end of a stretch of memory.
+///
+/// Safety: each window was seen to be in the mapping, which the owner of both keeps; what is read begins and ends in
+/// one window. The windows are never changed, and freed with this.
 @safe
 final class FileWindows: @unchecked Sendable {
   /// A stretch of memory that is in the file.

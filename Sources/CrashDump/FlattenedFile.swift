@@ -185,10 +185,7 @@ final class FlattenedFile: ByteSource {
       guard pieces[index].start <= here else {
         guard !isCutShort else { return false }
         let gap = Int(min(UInt64(count - done), pieces[index].start - here))
-        _ = unsafe buffer.withUnsafeMutableBytes { target in
-          unsafe UnsafeMutableRawBufferPointer(rebasing: target[(position + done)..<(position + done + gap)])
-            .initializeMemory(as: UInt8.self, repeating: 0)
-        }
+        guard buffer.clear(at: position + done, count: gap) else { return false }
         done += gap
         continue
       }

@@ -107,12 +107,7 @@ final class KdumpFile: KdumpPart {
   private func decode(
     _ range: Range<UInt64>, _ codec: PageCodec, into page: inout MutableRawSpan, _ context: DecompressionContext
   ) -> Absence? {
-    guard let target = unsafe page.withUnsafeMutableBytes({ $0.baseAddress }) else { return .damaged }
-    let size = page.byteCount
-    let decoded = file.withBytes(range) { input in
-      var page = unsafe MutableRawSpan(_unsafeStart: target, byteCount: size)
-      return context.decompress(input, codec, into: &page)
-    }
+    let decoded = file.withBytes(range) { input in context.decompress(input, codec, into: &page) }
     // The file was seen to be long enough.
     guard let decoded else { return .unreadable }
     return decoded ? nil : .damaged
@@ -157,29 +152,23 @@ final class KdumpFile: KdumpPart {
 
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
     let count = buffer.byteCount
-    guard let target = unsafe buffer.withUnsafeMutableBytes({ $0.baseAddress }) else { return }
-    if UInt64(count) >= Self.largeRead * header.blockSize {
-      return try unsafe readLarge(address, into: target, count)
-    }
+    if UInt64(count) >= Self.largeRead * header.blockSize { return try readLarge(address, into: &buffer) }
     var done = 0
     while done < count {
       let here = address &+ UInt64(done)
       let offset = Int(truncatingIfNeeded: here.rawValue & (header.blockSize - 1))
       let part = min(count - done, Int(header.blockSize) - offset)
       let number = here.rawValue >> blockShift
-      func copy(_ page: RawSpan) {
-        unsafe page.withUnsafeBytes { bytes in
-          unsafe (target + done).copyMemory(from: bytes.baseAddress.unsafelyUnwrapped + offset, byteCount: part)
-        }
-      }
       if part == Int(header.blockSize), !cache.isReadAgain(number) {
-        if cache.withKeptPage(number, copy) == nil {
-          var page = unsafe MutableRawSpan(_unsafeStart: target + done, byteCount: part)
+        if cache.withKeptPage(number, { buffer.copy($0, at: done) }) == nil {
+          var page = buffer._mutatingExtracting(done..<(done + part))
           if let absence = contexts.withContext({ load(number, into: &page, $0) }) {
             throw MemoryFault(absence, at: here)
           }
         }
-      } else if case .failure(let fault) = withFrame(number, copy) {
+      } else if case .failure(let fault) = withFrame(
+        number, { buffer.copy($0.extracting(offset..<(offset + part)), at: done) })
+      {
         throw MemoryFault(fault.absence, at: here)
       }
       done += part
@@ -189,40 +178,31 @@ final class KdumpFile: KdumpPart {
   /// Pages from which on a read goes around the cache, on all cores.
   private static var largeRead: UInt64 { 32 }
 
-  /// Decompresses whole pages into `target` itself; each is written by one core only.
-  private func readLarge(
-    _ address: PhysicalAddress, into target: UnsafeMutableRawPointer, _ count: Int
-  ) throws(MemoryFault) {
+  /// Decompresses whole pages into `buffer` itself; each is written by one core only.
+  private func readLarge(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
     let size = header.blockSize
-    let (end, overflow) = address.rawValue.addingReportingOverflow(UInt64(count))
+    let (end, overflow) = address.rawValue.addingReportingOverflow(UInt64(buffer.byteCount))
     guard !overflow else { throw MemoryFault(.notInDump, at: address) }
     let firstMissing = Mutex<MemoryFault?>(nil)
-    let destination = unsafe SharedPointer(target)
+    let parts = BufferParts(of: &buffer)
     ParallelScan.run([(address.rawValue & ~(size - 1))..<end]) { _, piece in
       contexts.withContext { context in
-        var page: [UInt8] = []
         var here = max(piece.lowerBound, address.rawValue)
         while here < min(piece.upperBound, end) {
           let frameEnd = min((here | (size - 1)) + 1, end)
           let part = Int(frameEnd - here)
-          let to = unsafe destination.pointer + Int(here - address.rawValue)
-          let absence: Absence?
-          if part == Int(size) {
-            var raw = unsafe MutableRawSpan(_unsafeStart: to, byteCount: part)
-            absence = load(here >> blockShift, into: &raw, context)
-          } else {
-            page = [UInt8](repeating: 0, count: Int(size))
-            var span = page.mutableSpan
-            var raw = unsafe span.mutableBytes
-            absence = load(here >> blockShift, into: &raw, context)
-            if absence == nil {
-              unsafe page.withUnsafeBytes { bytes in
-                guard let from = bytes.baseAddress else { return }
-                unsafe to.copyMemory(from: from + Int(here & (size - 1)), byteCount: part)
-              }
+          let missing = parts.withPart(at: Int(here - address.rawValue), count: part) { target -> Absence? in
+            if part == Int(size) { return load(here >> blockShift, into: &target, context) }
+            var absence: Absence?
+            let page = [UInt8](count: Int(size)) { page in
+              absence = load(here >> blockShift, into: &page, context)
+              return absence == nil
             }
+            let from = Int(here & (size - 1))
+            if absence == nil { _ = target.copy(page.rawSpan.extracting(from..<(from + part))) }
+            return absence
           }
-          if let absence {
+          if let absence = missing ?? .notInDump {
             let fault = MemoryFault(absence, at: PhysicalAddress(here))
             firstMissing.withLock { first in
               if first.map({ fault.address < $0.address }) ?? true { first = fault }
@@ -275,9 +255,7 @@ final class KdumpFile: KdumpPart {
         var page = [UInt8](repeating: 0, count: Int(header.blockSize))
         var frame = piece.lowerBound >> blockShift
         while frame << blockShift < piece.upperBound {
-          var span = page.mutableSpan
-          var raw = unsafe span.mutableBytes
-          if load(frame, into: &raw, context) == nil {
+          if page.withMutableRawSpan({ load(frame, into: &$0, context) }) == nil {
             guard body(PhysicalAddress(frame << blockShift), page.rawSpan) else { return false }
           }
           frame += 1
@@ -416,13 +394,6 @@ final class KdumpFile: KdumpPart {
       return true
     } ?? false
   }
-}
-
-/// A pointer that several cores write through, each to bytes of its own.
-@unsafe
-private struct SharedPointer: @unchecked Sendable {
-  let pointer: UnsafeMutableRawPointer
-  init(_ pointer: UnsafeMutableRawPointer) { unsafe self.pointer = pointer }
 }
 
 /// Contexts for decompressing, lent to one caller at a time.

@@ -113,23 +113,20 @@ struct MemoryMap: Sendable {
   /// The interval that holds `address`: a linear search while they are few, a binary one beyond.
   @inline(__always)
   func interval(at address: UInt64) -> Interval? {
-    unsafe intervals.withUnsafeBufferPointer { all in
-      if all.count <= 8 {
-        for index in 0..<all.count {
-          let candidate = unsafe all[index]
-          if address &- candidate.start < candidate.end &- candidate.start { return candidate }
-        }
-        return nil
+    let all = intervals.span
+    if all.count <= 8 {
+      for index in all.indices where address &- all[index].start < all[index].end &- all[index].start {
+        return all[index]
       }
-      var low = 0
-      var high = all.count
-      while low < high {
-        let middle = (low &+ high) / 2
-        if unsafe all[middle].end <= address { low = middle &+ 1 } else { high = middle }
-      }
-      guard low < all.count, unsafe all[low].start <= address else { return nil }
-      return unsafe all[low]
+      return nil
     }
+    var low = 0
+    var high = all.count
+    while low < high {
+      let middle = (low &+ high) / 2
+      if all[middle].end <= address { low = middle &+ 1 } else { high = middle }
+    }
+    return low < all.count && all[low].start <= address ? all[low] : nil
   }
 
   /// Bytes of memory of the kind that `absence` says.

@@ -25,10 +25,8 @@ struct SegmentedMemory: Sendable {
   @inline(never)
   private func wordElsewhere(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
     var bytes = [UInt8](repeating: 0, count: 8)
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    try read(address, into: &raw)
-    return bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    try bytes.withMutableRawSpan { raw throws(MemoryFault) in try read(address, into: &raw) }
+    return bytes.rawSpan.integer(UInt64.self, at: 0) ?? 0
   }
 
   /// Fills `buffer` from `address` on.

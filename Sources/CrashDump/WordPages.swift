@@ -4,6 +4,9 @@ import VMSA
 /// Pages that words were read from, which are tables for the most part: kept from the first word to the end, so
 /// that any thread finds the next one without a lock. First come, first kept; a page whose place is taken is left
 /// to the cache.
+///
+/// Safety: a page is its number and `pageSize` bytes, written before it is put in its place and never changed or moved
+/// after, until all are freed with this; a number is cut to the places that there are, an offset checked.
 @safe
 final class WordPages: @unchecked Sendable {
   /// Each page by the low bits of its number: its number, then its bytes. It is written before it is put here,

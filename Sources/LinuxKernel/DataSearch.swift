@@ -41,34 +41,29 @@ struct DataSearch: Sendable {
   ///   - isElement: whether what has this link in it is what is looked for.
   func listHead(_ mayBeLink: (UInt64) -> Bool, _ isElement: (UInt64) -> Bool) -> UInt64? {
     forEachPiece(overlap: 8) { address, bytes in
-      var result: UInt64?
-      unsafe bytes.withUnsafeBytes { bytes in
-        for offset in stride(from: 0, to: bytes.count - 8, by: 8) {
-          let next = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-          // The address of an object of the kernel is canonical, aligned and, for an element, not in the image.
-          guard next >> 52 == 0xfff, next & 7 == 0, !space.image.contains(next), mayBeLink(next) else { continue }
-          let previous = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self))
-          guard previous >> 52 == 0xfff, previous & 7 == 0 else { continue }
-          let head = address &+ UInt64(offset)
-          guard space.word(at: next &+ 8) == head, space.word(at: previous) == head, isElement(next) else { continue }
-          result = head
-          return
-        }
+      let words = bytes.rawSpan
+      for offset in stride(from: 0, to: bytes.count - 8, by: 8) {
+        guard let next = words.integer(UInt64.self, at: offset) else { break }
+        // The address of an object of the kernel is canonical, aligned and, for an element, not in the image.
+        guard next >> 52 == 0xfff, next & 7 == 0, !space.image.contains(next), mayBeLink(next),
+          let previous = words.integer(UInt64.self, at: offset + 8), previous >> 52 == 0xfff, previous & 7 == 0
+        else { continue }
+        let head = address &+ UInt64(offset)
+        if space.word(at: next &+ 8) == head, space.word(at: previous) == head, isElement(next) { return head }
       }
-      return result
+      return nil
     }
   }
 
   /// The first word of the data that points at what `isRight`.
   func pointer(to isRight: (UInt64) -> Bool) -> UInt64? {
     forEachPiece(overlap: 0) { address, bytes in
-      unsafe bytes.withUnsafeBytes { bytes in
-        for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
-          let target = unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-          if target >> 52 == 0xfff, target & 7 == 0, isRight(target) { return address &+ UInt64(offset) }
-        }
-        return nil
+      let words = bytes.rawSpan
+      for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
+        guard let target = words.integer(UInt64.self, at: offset) else { break }
+        if target >> 52 == 0xfff, target & 7 == 0, isRight(target) { return address &+ UInt64(offset) }
       }
+      return nil
     }
   }
 

@@ -81,24 +81,18 @@ private struct Tables: Sendable {
   /// The word at `offset`, as a distance.
   @inline(__always)
   private func word(_ offset: Int) -> Int {
-    unsafe bytes.withUnsafeBytes { bytes in
-      guard offset >= 0, offset <= bytes.count - 4 else { return 0 }
-      return unsafe Int(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
-    }
+    Int(bytes.rawSpan.integer(Int32.self, at: offset) ?? 0)
   }
 
   /// The places of words that point at one of `targets`: the tables stand before the names.
   private func pointers(to targets: [Int]) -> [Int] {
     guard let lowest = targets.min(), let highest = targets.max() else { return [] }
     var result: [Int] = []
-    unsafe bytes.withUnsafeBytes { bytes in
-      // The value stands before the name.
-      for place in stride(from: 4, to: min(highest, bytes.count - 4), by: 4)
-      where result.count < Limits.exportPointers {
-        let word = unsafe bytes.loadUnaligned(fromByteOffset: place, as: Int32.self)
-        let target = place &+ Int(Int32(littleEndian: word))
-        if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }
-      }
+    let span = bytes.rawSpan
+    // The value stands before the name.
+    for place in stride(from: 4, to: min(highest, bytes.count - 4), by: 4) where result.count < Limits.exportPointers {
+      let target = place &+ Int(span.integer(Int32.self, at: place) ?? 0)
+      if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }
     }
     return result
   }
@@ -158,18 +152,18 @@ extension KernelSpace {
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= Limits.imageBytes else { return nil }
     var result = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
-    var span = result.mutableSpan
-    var raw = unsafe span.mutableBytes
     let step = regime.granule.size
-    var here = range.lowerBound
-    while here < range.upperBound {
-      let next = min((here | (step - 1)) &+ 1, range.upperBound)
-      // What cannot be read may be left in any state, so it is not begun.
-      if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil {
-        _ = copy(here, count: Int(next - here), into: &raw, at: Int(here - range.lowerBound))
+    result.withMutableRawSpan { raw in
+      var here = range.lowerBound
+      while here < range.upperBound {
+        let next = min((here | (step - 1)) &+ 1, range.upperBound)
+        // What cannot be read may be left in any state, so it is not begun.
+        if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil {
+          _ = copy(here, count: Int(next - here), into: &raw, at: Int(here - range.lowerBound))
+        }
+        guard next > here else { break }
+        here = next
       }
-      guard next > here else { break }
-      here = next
     }
     return result
   }

@@ -152,19 +152,16 @@ struct RootPage {
   /// Whether every word of the 4 KiB at `offset` may stand in a root, and one leads to a table.
   static func isPlausible(_ bytes: RawSpan, at offset: Int) -> Bool {
     guard let page = bytes.slice(at: offset, count: min(4096, bytes.byteCount - offset)) else { return false }
-    return unsafe page.withUnsafeBytes { page in
-      var tables = 0
-      for index in 0..<(page.count / 8) {
-        let word = unsafe UInt64(littleEndian: page.loadUnaligned(fromByteOffset: index &* 8, as: UInt64.self))
-        if word == 0 { continue }
-        if Descriptor(rawValue: word).isPlainTable {
-          tables &+= 1
-        } else if !isKernelBlock(word) {
-          return false
-        }
+    var tables = 0
+    for index in 0..<(page.byteCount / 8) {
+      guard let word = page.integer(UInt64.self, at: index &* 8), word != 0 else { continue }
+      if Descriptor(rawValue: word).isPlainTable {
+        tables &+= 1
+      } else if !isKernelBlock(word) {
+        return false
       }
-      return tables > 0
     }
+    return tables > 0
   }
 
   /// A block entry of kernel memory: AF set, no access for EL0, never executed there.

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Why bytes of physical memory cannot be had. Absent memory is never zero.
 @frozen
 public enum Absence: UInt8, Hashable, Sendable {
@@ -81,9 +83,7 @@ extension PhysicalMemory {
   /// `count` bytes from `address` on.
   public func bytes(at address: PhysicalAddress, count: Int) throws(MemoryFault) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    try read(address, into: &raw)
+    try bytes.withMutableRawSpan { raw throws(MemoryFault) in try read(address, into: &raw) }
     return bytes
   }
 }

@@ -257,15 +257,14 @@ struct TableSweep: ~Copyable {
     let format = regime.format
     let level = table.level
     let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
-    let row = unsafe buffers.row(slot)
+    let row = buffers.row(slot)
     var index = from
     while index <= through {
-      // Both bounds are below the room for a table.
-      let raw = unsafe row[index]
+      let raw = row[index]
       let virtual = VirtualAddress(table.virtual.rawValue &+ UInt64(truncatingIfNeeded: index) &<< shift)
       if raw == 0 {
         let start = index
-        repeat { index &+= 1 } while unsafe index <= through && row[index] == 0
+        repeat { index &+= 1 } while index <= through && row[index] == 0
         observer.empty(virtual, level: level, shift: table.shift, count: index &- start)
         continue
       }
@@ -351,58 +350,5 @@ struct TableSweep: ~Copyable {
     let end = (UInt64(truncatingIfNeeded: through) &+ 1) &<< UInt64(truncatingIfNeeded: table.shift)
     observer.repeated(entry, physical, through: table.virtual.rawValue &+ end &- 1)
     return true
-  }
-}
-
-/// Room for one table of each level.
-@safe @usableFromInline
-struct TableBuffers: ~Copyable {
-  @usableFromInline let words: UnsafeMutablePointer<UInt64>
-  @usableFromInline let stride: Int
-  @usableFromInline let slots: Int
-
-  @inlinable
-  init(levels: Int, bytes: Int) {
-    slots = levels
-    stride = bytes / 8
-    unsafe words = .allocate(capacity: levels &* stride)
-    unsafe words.initialize(repeating: 0, count: levels &* stride)
-  }
-
-  @inlinable
-  deinit { unsafe words.deallocate() }
-
-  /// The entry `index` of the table in `slot`; 0 outside of the buffers.
-  @inlinable @inline(__always)
-  subscript(slot: Int, index: Int) -> UInt64 {
-    guard slot < slots, slot >= 0, index >= 0, index < stride else { return 0 }
-    return unsafe words[slot &* stride &+ index]
-  }
-
-  /// The entries of the table in `slot`, which is one of the buffers.
-  @unsafe @inlinable @inline(__always)
-  func row(_ slot: Int) -> UnsafePointer<UInt64> { unsafe UnsafePointer(words + slot &* stride) }
-
-  /// Whether the entries `from` to `through` of the table in `slot` are equal.
-  @inlinable @inline(__always)
-  func isUniform(_ slot: Int, from: Int, through: Int) -> Bool {
-    let value = self[slot, from]
-    // Most tables differ in their last entry already.
-    guard value != 0, value == self[slot, through] else { return false }
-    for index in from...through where self[slot, index] != value { return false }
-    return true
-  }
-
-  /// Reads the entries `from` to `through` of the table at `table` into `slot`.
-  @inlinable
-  func load(
-    _ slot: Int, _ memory: any PhysicalMemory, _ table: PhysicalAddress, from: Int, through: Int
-  ) throws(MemoryFault) {
-    guard slot >= 0, slot < slots, from >= 0, from <= through, through < stride else {
-      throw MemoryFault(.notInDump, at: table)
-    }
-    var raw = unsafe MutableRawSpan(
-      _unsafeStart: words + (slot &* stride &+ from), byteCount: (through &- from &+ 1) &* 8)
-    try memory.read(table &+ UInt64(truncatingIfNeeded: from) &* 8, into: &raw)
   }
 }

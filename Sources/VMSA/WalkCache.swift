@@ -2,6 +2,9 @@
 /// shares with them: the walk cache that a CPU has beside its TLB. (Arm ARM, caching of translation table walks)
 ///
 /// It holds for one set of tables in one memory. It is of one caller, so that there is no lock.
+///
+/// Safety: the slots are all set when this is made, and freed with it; levels are 0 to 3 and prefixes cut to the slots
+/// of a level. An observer is made for one walk, during which the caller holds this.
 @safe
 public final class WalkCache {
   /// A table and what it is for.

@@ -1,0 +1,27 @@
+/// Writing into bytes that another owns.
+///
+/// Safety: both ends are checked against the bytes that are there before a byte is written; two spans of which one is
+/// written cannot lie over each other.
+extension MutableRawSpan {
+  /// Copies all of `source` to `position` on; false, with nothing written, where there is no room for it.
+  public mutating func copy(_ source: RawSpan, at position: Int = 0) -> Bool {
+    guard position >= 0, position <= byteCount, source.byteCount <= byteCount &- position else { return false }
+    unsafe source.withUnsafeBytes { from in
+      unsafe withUnsafeMutableBytes { target in
+        guard let from = from.baseAddress, let to = target.baseAddress else { return }
+        unsafe (to + position).copyMemory(from: from, byteCount: source.byteCount)
+      }
+    }
+    return true
+  }
+
+  /// Sets `count` bytes from `position` on to 0; false, with nothing written, where they are not all there.
+  public mutating func clear(at position: Int, count: Int) -> Bool {
+    guard position >= 0, count >= 0, position <= byteCount, count <= byteCount &- position else { return false }
+    unsafe withUnsafeMutableBytes { target in
+      guard let to = target.baseAddress else { return }
+      unsafe (to + position).initializeMemory(as: UInt8.self, repeating: 0, count: count)
+    }
+    return true
+  }
+}

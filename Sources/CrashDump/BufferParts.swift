@@ -1,0 +1,24 @@
+/// A buffer that several cores fill at once, each some parts of it.
+///
+/// Safety: a part is checked to be in the buffer. Two threads must not ask for parts that lie over each other, and none
+/// may ask after the call that was given the buffer has returned: that is for the one caller to see to, which divides
+/// the buffer into frames, gives each frame to one thread, and waits for all of them.
+@safe
+struct BufferParts: @unchecked Sendable {
+  private let start: UnsafeMutableRawPointer?
+  private let count: Int
+
+  /// Divides `buffer`.
+  init(of buffer: inout MutableRawSpan) {
+    unsafe start = buffer.withUnsafeMutableBytes { $0.baseAddress }
+    count = buffer.byteCount
+  }
+
+  /// Gives `body` the `count` bytes from `position` on; nil where they are not in the buffer.
+  func withPart<R>(at position: Int, count: Int, _ body: (inout MutableRawSpan) -> R) -> R? {
+    guard let start = unsafe start, position >= 0, count >= 0, position <= self.count, count <= self.count - position
+    else { return nil }
+    var part = unsafe MutableRawSpan(_unsafeStart: start + position, byteCount: count)
+    return body(&part)
+  }
+}
