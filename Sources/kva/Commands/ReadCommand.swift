@@ -248,10 +248,11 @@ private struct Printer {
     }
     for isWriting in chunks.count > 1 ? [false, true] : [true] {
       for chunk in chunks {
-        switch bytes(chunk.start, Int(chunk.count)) {
-        case .success(let bytes): if isWriting { output.raw(bytes) }
-        case .failure(let failure):
-          session.report(failure.message)
+        do throws(Unreadable) {
+          let bytes = try bytes(chunk.start, Int(chunk.count))
+          if isWriting { output.raw(bytes) }
+        } catch {
+          session.report(error.message)
           return false
         }
       }
@@ -259,12 +260,17 @@ private struct Printer {
     return true
   }
 
-  /// `count` bytes from `start`, those that lie together in physical memory read together.
-  private func bytes(_ start: UInt64, _ count: Int) -> Result<[UInt8], Unreadable> {
-    let page = UInt64(1) << UInt64(source.pageShift)
+  /// `count` bytes from `start`.
+  private func bytes(_ start: UInt64, _ count: Int) throws(Unreadable) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: count)
-    var span = result.mutableSpan
-    var raw = unsafe span.mutableBytes
+    try result.withMutableRawSpan { span throws(Unreadable) in try fill(&span, from: start) }
+    return result
+  }
+
+  /// Fills `target` with the bytes from `start` on, those that lie together in physical memory read together.
+  private func fill(_ target: inout MutableRawSpan, from start: UInt64) throws(Unreadable) {
+    let count = target.byteCount
+    let page = UInt64(1) << UInt64(source.pageShift)
     // The run that has been gathered so far: where its bytes go, and where they are.
     var from = 0
     var physical: PhysicalAddress?
@@ -279,20 +285,20 @@ private struct Printer {
         case .success(let place):
           next = place.physical
           report(doubt: place.doubt, of: here)
-        case .failure(let failure): return .failure(failure)
+        case .failure(let failure): throw failure
         }
       }
       if let first = physical, next != first &+ UInt64(done - from) {
-        var run = raw._mutatingExtracting(from..<done)
+        var run = target._mutatingExtracting(from..<done)
         do throws(MemoryFault) {
           try dump.memory.read(first, into: &run)
         } catch {
-          return .failure(unreadable(error))
+          throw unreadable(error)
         }
         from = done
         physical = nil
       }
-      guard done < count else { return .success(result) }
+      guard done < count else { return }
       if physical == nil { physical = next }
       done += step
     }
