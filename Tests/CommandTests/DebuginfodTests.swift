@@ -14,7 +14,7 @@ import Testing
       }
       let path = folder.path + (script == nil ? "" : ":/usr/bin:/bin")
       return try Program.run(
-        #"PATH=$1 DEBUGINFOD_URLS=http://localhost exec "$2" info "$3" --debuginfod"#,
+        #"PATH=$1 DEBUGINFOD_URLS=http://localhost exec "$2" info "$3" --debuginfod <<<queries"#,
         [path, Kva.path, DumpEntry.named("c612-64k52").path("vmcore.elf")])
     }
   }

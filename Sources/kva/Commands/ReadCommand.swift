@@ -86,10 +86,10 @@ struct ReadCommand: DumpCommand {
     }
     let printer = Printer(source: source, dump: dump, session: session)
     let found =
-      if raw { printer.raw(start, length.value) } else if options.json {
-        printer.json(start, length.value)
+      if raw { try printer.raw(start, length.value) } else if options.json {
+        try printer.json(start, length.value)
       } else {
-        printer.text(start, length.value, wordSize: words?.bytes)
+        try printer.text(start, length.value, wordSize: words?.bytes)
       }
     if !found { throw ExitCode.notFound }
   }
@@ -212,10 +212,11 @@ private struct Printer {
   }
 
   /// Calls `body` with each piece.
-  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) {
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) throws {
     let page = UInt64(1) << UInt64(source.pageShift)
     var done: UInt64 = 0
     while done < length {
+      try session.checkListener()
       let address = start &+ done
       let count = min(page - (address & (page - 1)), length - done)
       var piece = Piece(address: address, count: Int(count))
@@ -239,7 +240,7 @@ private struct Printer {
   private static var atOnce: UInt64 { 128 << 20 }
 
   /// All bytes or none: what does not fit in memory is read twice, and written the second time.
-  func raw(_ start: UInt64, _ length: UInt64) -> Bool {
+  func raw(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var chunks: [(start: UInt64, count: UInt64)] = []
     var done: UInt64 = 0
     while done < length, chunks.count < 1 << 20 {
@@ -248,6 +249,7 @@ private struct Printer {
     }
     for isWriting in chunks.count > 1 ? [false, true] : [true] {
       for chunk in chunks {
+        try session.checkListener()
         do throws(Unreadable) {
           let bytes = try bytes(chunk.start, Int(chunk.count))
           if isWriting { output.raw(bytes) }
@@ -305,9 +307,9 @@ private struct Printer {
   }
 
   /// One object for each page or part of one.
-  func json(_ start: UInt64, _ length: UInt64) -> Bool {
+  func json(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var found = true
-    forEachPiece(start, length) { piece in
+    try forEachPiece(start, length) { piece in
       output.jsonLine { object in
         object.hex("address", piece.address)
         object.hex("physical", piece.physical?.rawValue)
@@ -321,14 +323,14 @@ private struct Printer {
   }
 
   /// Sixteen bytes a line, in hex and ASCII, or as words.
-  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) -> Bool {
+  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) throws -> Bool {
     var count = Count()
     var gap: Gap?
     func endGap() {
       if let gap { session.report(gap.message) }
       gap = nil
     }
-    forEachPiece(start, length) { piece in
+    try forEachPiece(start, length) { piece in
       count.pages += 1
       if let problem = piece.problem {
         count.missing += 1

@@ -30,6 +30,11 @@ final class Output {
   /// `errno` of the write to a job's file that failed.
   private(set) var failure: Int32?
 
+  /// Whether all that is written goes nowhere any more.
+  var isDropped: Bool {
+    if case .job = destination { failure != nil || Interrupt.isPending } else { false }
+  }
+
   /// Whether words may be coloured.
   let isColoured: Bool
 
@@ -58,9 +63,7 @@ final class Output {
       Diagnostics.report("standard output: cannot write: \(SystemCall.reason(code))")
       exit(2)
     case .job(let file):
-      if failure == nil, !Interrupt.isPending {
-        failure = SystemCall.write(bytes, to: file, unless: { Interrupt.isPending })
-      }
+      if !isDropped { failure = SystemCall.write(bytes, to: file, unless: { Interrupt.isPending }) }
     case .string(let outer):
       for index in 0..<bytes.byteCount { if let byte = bytes.integer(UInt8.self, at: index) { outer.escaped(byte) } }
     }
