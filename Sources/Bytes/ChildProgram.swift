@@ -2,8 +2,7 @@ import Glibc
 
 /// A program that runs beside kva, with a pipe to what it reads or from what it prints.
 ///
-/// Signals are as any program expects them, whatever kva does with its own; no file of kva's stays open in it but the
-/// standard ones.
+/// Signals are as any program expects them, whatever kva does with its own. Whoever starts one calls `finish`.
 ///
 /// Safety: all that posix_spawn(3) gets lies in variables of `start` for as long as it runs. What its preparations
 /// hold is given back on the one way out, as are the words, which end with NUL, in an array that ends with nil. The

@@ -358,7 +358,7 @@ private struct Printer {
   private func bytes(_ line: ArraySlice<UInt8>) {
     for (index, byte) in line.enumerated() {
       output.spaces(index == 8 ? 2 : 1)
-      output.digits(UInt64(byte), atLeast: 2)
+      output.digits(ofByte: byte)
     }
     output.spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
     output.text("|")
@@ -378,7 +378,7 @@ private struct Printer {
     }
     for byte in rest {
       output.spaces(1)
-      output.digits(UInt64(byte), atLeast: 2)
+      output.digits(ofByte: byte)
     }
   }
 }

@@ -69,7 +69,7 @@ final class Output {
     }
   }
 
-  /// Writes the bytes of `value`, the lowest first.
+  /// Writes the `count` lowest bytes of `value`, the lowest first.
   @inline(__always)
   private func append(_ value: some FixedWidthInteger & BitwiseCopyable, _ count: Int) {
     if !buffer.put(value, at: used) {
@@ -107,17 +107,19 @@ final class Output {
     for _ in 0..<max(0, count) { byte(UInt8(ascii: " ")) }
   }
 
-  /// Writes `value` in hex, with at least `digits` digits and no prefix.
+  /// Writes `value` in hex, with at least `digits` digits of the 16 that there are, and no prefix.
   func digits(_ value: UInt64, atLeast digits: Int = 1) {
-    for _ in 0..<max(0, digits &- 16) { byte(UInt8(ascii: "0")) }
     let needed = (67 &- (value | 1).leadingZeroBitCount) &>> 2
     let count = max(needed, min(digits, 16))
     // The first digit into the highest bits; what stands behind the last is written over.
     let shifted = value &<< UInt64(truncatingIfNeeded: 64 &- 4 &* count)
-    let first = Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32))
-    let second = Self.eight(UInt32(truncatingIfNeeded: shifted))
-    append(UInt128(second) &<< 64 | UInt128(first), count)
+    append(Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32)), min(count, 8))
+    if count > 8 { append(Self.eight(UInt32(truncatingIfNeeded: shifted)), count &- 8) }
   }
+
+  /// Writes `value` as two hex digits.
+  @inline(__always)
+  func digits(ofByte value: UInt8) { append(UInt16(truncatingIfNeeded: Self.eight(UInt32(value) &<< 24)), 2) }
 
   /// The eight hex digits of `value` as bytes, the first one lowest: its half-words, bytes and half-bytes are
   /// moved to their places two, four and eight at a time.

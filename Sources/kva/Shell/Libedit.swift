@@ -3,11 +3,11 @@ import Glibc
 /// The functions of libedit that a prompt needs (editline/readline.h), loaded when it is: linked, it would cost every
 /// start of every command 400,000 instructions and 39 system calls.
 ///
-/// Safety: each function and variable is called and written as the header declares it, in every release since 2.11 and
-/// in GNU readline, whose interface this is. The library is never unloaded, so that they stay. Strings that it gets end
-/// with NUL and are copied by it; the line that it returns is the caller's to free, as is what it is given for
-/// completion, all of it by malloc(3), its own to free. It calls back on the thread that called it, with strings that
-/// end with NUL and last as long as the call; `rl_line_buffer` is the line as it is then.
+/// Safety: each function and variable is called and written as the header declares it, an interface that is GNU
+/// readline's and has been the same for decades. The library is never unloaded, so that they stay. Strings that it gets
+/// end with NUL and are copied by it; the line that it returns is the caller's to free, and the list that it is given
+/// for completion, all of it by malloc(3), its own. It calls back on the thread that called it, with strings that end
+/// with NUL and last as long as the call; `rl_line_buffer` is the line as it is then.
 @safe
 struct Libedit {
   private typealias ReadLine = @convention(c) (UnsafePointer<CChar>?) -> UnsafeMutablePointer<CChar>?
