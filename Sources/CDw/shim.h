@@ -13,11 +13,14 @@ static inline _Bool dw_follow_type(Dwarf_Die *die) {
   return dwarf_attr(die, DW_AT_type, &attribute) && dwarf_formref_die(&attribute, die);
 }
 
-// dwarf_diename without the search through other DIEs that it may refer to.
-static inline const char *dw_own_name(Dwarf_Die *die) {
+// The value of an attribute that is a string, NULL where it is none.
+static inline const char *dw_text(Dwarf_Die *die, unsigned name) {
   Dwarf_Attribute attribute;
-  return dwarf_attr(die, DW_AT_name, &attribute) ? dwarf_formstring(&attribute) : NULL;
+  return dwarf_attr(die, name, &attribute) ? dwarf_formstring(&attribute) : NULL;
 }
+
+// dwarf_diename without the search through other DIEs that it may refer to.
+static inline const char *dw_own_name(Dwarf_Die *die) { return dw_text(die, DW_AT_name); }
 
 // The value of an attribute that is a constant; false where it is none.
 static inline _Bool dw_constant(Dwarf_Die *die, unsigned name, Dwarf_Word *value) {

@@ -1,0 +1,111 @@
+import Bytes
+import CDw
+import Glibc
+
+/// An entry of `.debug_info` (a DIE), as libdw reads it.
+///
+/// Safety: a `Dwarf_Die` points into the memory of the session that it comes from; the compiler lets no entry outlive
+/// that, as each depends on the session or on an entry that does. libdw fills variables of its own types, which do not
+/// leave the call, and follows no attribute that leads out of its section. A string that it gives ends with NUL inside
+/// its section, which it has looked at, and is shown as bytes that live as long as the entry, or copied.
+@safe
+struct DWARFEntry: ~Escapable {
+  /// What libdw knows it by.
+  @unsafe let die: Dwarf_Die
+  /// DW_TAG_*; 0 where the entry is damaged.
+  let tag: Int
+
+  /// Holds `die`, whose session the caller names as what this depends on.
+  @unsafe
+  @_lifetime(immortal)
+  init(_ die: Dwarf_Die) {
+    var die = unsafe die
+    // This finds the entry's abbreviation, once for all that is asked later.
+    tag = unsafe Int(dwarf_tag(&die))
+    unsafe self.die = die
+  }
+
+  /// Where it is in `.debug_info`.
+  var offset: UInt64 {
+    var die = unsafe die
+    return unsafe dwarf_dieoffset(&die)
+  }
+
+  /// The entry of its type (DW_AT_type); nil where it has none, as `void`.
+  var type: DWARFEntry? {
+    @_lifetime(copy self)
+    get {
+      var die = unsafe die
+      return unsafe dw_follow_type(&die) ? other(die) : nil
+    }
+  }
+
+  /// The first of the entries inside; nil where there is none.
+  var firstChild: DWARFEntry? {
+    @_lifetime(copy self)
+    get {
+      var die = unsafe die
+      var child = unsafe Dwarf_Die()
+      return unsafe dwarf_child(&die, &child) == 0 ? other(child) : nil
+    }
+  }
+
+  /// The next entry inside the same one; nil behind the last. A damaged one may lead back.
+  var nextSibling: DWARFEntry? {
+    @_lifetime(copy self)
+    get {
+      var die = unsafe die
+      return unsafe dw_next_sibling(&die) == 0 ? other(die) : nil
+    }
+  }
+
+  @_lifetime(copy self)
+  private func other(_ die: Dwarf_Die) -> DWARFEntry {
+    unsafe _overrideLifetime(DWARFEntry(die), copying: self)
+  }
+
+  // MARK: - Attributes
+
+  /// The bytes of its own DW_AT_name; nil where it has none, or an empty one.
+  var name: RawSpan? {
+    @_lifetime(copy self)
+    get {
+      var die = unsafe die
+      guard let start = unsafe dw_own_name(&die), unsafe start.pointee != 0 else { return nil }
+      return unsafe _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: strlen(start)), copying: self)
+    }
+  }
+
+  /// Whether it has the attribute `name`, DW_AT_*.
+  func has(_ name: Int) -> Bool {
+    var die = unsafe die
+    return unsafe dwarf_hasattr(&die, UInt32(name)) != 0
+  }
+
+  /// The attribute `name` where it is a constant or an offset into a section.
+  func constant(_ name: Int) -> UInt64? {
+    var die = unsafe die
+    var value: UInt64 = 0
+    return unsafe dw_constant(&die, UInt32(name), &value) ? value : nil
+  }
+
+  /// The attribute `name` where it is a constant that may be negative.
+  func signedConstant(_ name: Int) -> Int64? {
+    var die = unsafe die
+    var value: Int64 = 0
+    return unsafe dw_signed_constant(&die, UInt32(name), &value) ? value : nil
+  }
+
+  /// The attribute `name` where it is a string.
+  func text(_ name: Int) -> String? {
+    var die = unsafe die
+    return unsafe dw_text(&die, UInt32(name)).map { unsafe String(cString: $0) }
+  }
+
+  /// DW_AT_data_member_location in bytes, where it does not depend on what a program does.
+  var memberLocation: UInt64? {
+    var die = unsafe die
+    var value: UInt64 = 0
+    return unsafe dw_member_location(&die, &value) ? value : nil
+  }
+}
