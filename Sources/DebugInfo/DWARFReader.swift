@@ -7,7 +7,6 @@ import CDw
 /// was gone through is remembered by name, so that all questions of a process together pass each unit once.
 struct DWARFReader: ~Copyable {
   let session: DWARFSession
-  private let image: ELFImage
 
   private var index = DWARFTypeIndex()
   /// How far `.debug_info` was given back to the system.
@@ -23,10 +22,11 @@ struct DWARFReader: ~Copyable {
     guard image.hasDWARF else {
       throw LocatedError(file: image.path, kind: .missing, "has no DWARF: it was built or stripped without")
     }
-    let readable = try image.sections.contains(where: \.isPacked) ? UnpackedImage.of(image) : image
-    let session = try DWARFSession(readable, named: image.path)
-    self.session = session
-    self.image = readable
+    if image.sections.contains(where: \.isPacked) {
+      session = try UnpackedImage.of(image) { copy throws(LocatedError) in try DWARFSession(copy, named: image.path) }
+    } else {
+      session = try DWARFSession(image, named: image.path)
+    }
   }
 
   // MARK: - Finding types by name
@@ -58,9 +58,9 @@ struct DWARFReader: ~Copyable {
 
   /// Gives back the memory of units that were passed: they are read again where an entry of theirs is asked for.
   private mutating func forgetPassed() {
-    guard index.nextUnit - forgotten >= 16 << 20, let offset = image.debugInfo?.offset else { return }
+    guard index.nextUnit - forgotten >= 16 << 20, let offset = session.image.debugInfo?.offset else { return }
     let (start, overflow) = offset.addingReportingOverflow(UInt64(forgotten))
-    if !overflow { image.file.forget(start..<(start &+ UInt64(index.nextUnit - forgotten))) }
+    if !overflow { session.image.file.forget(start..<(start &+ UInt64(index.nextUnit - forgotten))) }
     forgotten = index.nextUnit
   }
 

@@ -12,6 +12,8 @@ import Glibc
 /// threads: this is not Sendable, and who shares it does so under a lock.
 @safe
 struct DWARFSession: ~Copyable {
+  /// The file.
+  let image: ELFImage
   private let elf: ELFFile
   /// The owner of `dwarf` where the file is relocatable.
   private let relocated: OpaquePointer?
@@ -52,6 +54,7 @@ struct DWARFSession: ~Copyable {
       let reason = unsafe dwarf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown"
       throw LocatedError(file: name, kind: .malformed, "its DWARF cannot be read: \(reason)")
     }
+    self.image = image
     self.elf = elf
     unsafe self.relocated = relocated
     unsafe self.dwarf = dwarf

@@ -22,15 +22,16 @@ struct UnpackedImage: ~Copyable {
   /// Bytes that are copied at once.
   private static let pieceBytes: UInt64 = 16 << 20
 
-  /// The copy of `original`.
+  /// Gives `body` the copy of `original`, whose path is good until it returns; the copy itself is for as long as it is held.
   ///
   /// - Throws: `LocatedError` when a section is damaged, is packed in a way that is not known, or claims to be larger
-  ///   than debug information is, and when there is no room for the copy.
-  static func of(_ original: ELFImage) throws(LocatedError) -> ELFImage {
+  ///   than debug information is, and when there is no room for the copy; and what `body` throws.
+  static func of<R: ~Copyable>(
+    _ original: ELFImage, _ body: (ELFImage) throws(LocatedError) -> R
+  ) throws(LocatedError) -> R {
     var copy = UnpackedImage(original, try TemporaryFile())
     try copy.fill()
-    // The mapping keeps the file.
-    return try ELFImage(path: copy.file.path)
+    return try body(try ELFImage(path: copy.file.path))
   }
 
   private init(_ original: ELFImage, _ file: consuming TemporaryFile) {
