@@ -100,6 +100,10 @@ public enum Limits {
   public static let typeNames = 1 << 21
   /// Abbreviations of a compilation unit: a few hundred, some thousands where all was compiled in one.
   public static let abbreviations = 1 << 16
+  /// Abbreviations that libdw may keep, some 60 bytes each: one for each unit and all of the few that types are in.
+  public static let abbreviationsKept = 1 << 21
+  /// Bytes of `.debug_aranges`, of which libdw makes four to five times as many: a distribution's kernel has 2 MiB.
+  public static let addressRangeBytes = 32 << 20
   /// DWARF entries that are looked at to find one member: `task_struct` with all that it holds has some 1,000.
   public static let entriesPerMember = 1 << 18
   /// Types that are gone through from a name to a size, and structures inside structures: the kernel's longest

@@ -12,14 +12,16 @@ import Glibc
 struct DWARFEntry: ~Escapable {
   /// What libdw knows it by.
   @unsafe let die: Dwarf_Die
+  private let sections: DWARFSections
   /// DW_TAG_*; 0 where the entry is damaged.
   let tag: Int
 
   /// Holds `die`, whose session the caller names as what this depends on.
   @unsafe
   @_lifetime(immortal)
-  init(_ die: Dwarf_Die) {
+  init(_ die: Dwarf_Die, _ sections: DWARFSections) {
     var die = unsafe die
+    self.sections = sections
     // This finds the entry's abbreviation, once for all that is asked later.
     tag = unsafe Int(dwarf_tag(&die))
     unsafe self.die = die
@@ -31,13 +33,30 @@ struct DWARFEntry: ~Escapable {
     return unsafe dwarf_dieoffset(&die)
   }
 
-  /// The entry of its type (DW_AT_type); nil where it has none, as `void`.
+  /// The entry of its type (DW_AT_type); nil where it has none, as `void`, or in another unit that takes too much.
   var type: DWARFEntry? {
     @_lifetime(copy self)
     get {
       var die = unsafe die
-      return unsafe dw_follow_type(&die) ? other(die) : nil
+      var reference = unsafe Dwarf_Attribute()
+      guard unsafe dwarf_attr(&die, UInt32(DW_AT_type), &reference) != nil,
+        unsafe Int(reference.form) != DW_FORM_ref_addr || isAdmitted(reference),
+        unsafe dw_follow_reference(&reference, &die)
+      else { return nil }
+      return unsafe other(die)
     }
+  }
+
+  /// Whether libdw may follow a reference to another unit.
+  private func isAdmitted(_ reference: Dwarf_Attribute) -> Bool {
+    var version: Dwarf_Half = 0
+    var addressSize: UInt8 = 0
+    var offsetSize: UInt8 = 0
+    guard unsafe dwarf_cu_info(reference.cu, &version, nil, nil, nil, nil, &addressSize, &offsetSize) == 0,
+      var place = unsafe reference.valp.flatMap({ unsafe sections.offset(of: $0) }),
+      let target = sections[.info].number(of: Int(version == 2 ? addressSize : offsetSize), at: &place)
+    else { return false }
+    return sections.admits(target, whole: true)
   }
 
   /// The first of the entries inside; nil where there is none.
@@ -61,7 +80,7 @@ struct DWARFEntry: ~Escapable {
 
   @_lifetime(copy self)
   private func other(_ die: Dwarf_Die) -> DWARFEntry {
-    unsafe _overrideLifetime(DWARFEntry(die), copying: self)
+    unsafe _overrideLifetime(DWARFEntry(die, sections), copying: self)
   }
 
   // MARK: - Attributes

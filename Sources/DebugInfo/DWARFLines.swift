@@ -26,7 +26,7 @@ extension DWARFReader {
   private mutating func findUnit(of address: UInt64) -> (unit: UInt64, address: UInt64)? {
     let places = [address, address &+ Self.entryPadding]
     for place in places {
-      if let unit = session.unit(at: place) { return (unit.offset, place) }
+      if let unit = session.unit(at: place) { return (unit, place) }
     }
     // clang writes no .debug_aranges, and an assembler beside it does: what they lack, the units tell.
     let ranges = codeRanges ?? makeCodeRanges()

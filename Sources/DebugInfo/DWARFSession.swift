@@ -8,7 +8,7 @@ import Glibc
 /// Safety: the handles are made by `init`, private, and ended once by `deinit`, as this type cannot be copied: libdw's
 /// before that of libelf, which it reads through. What libdw shows lies in the mapped file or in memory of the
 /// session's own; both stay until `deinit`, and spans and entries depend on the session, so that the compiler lets none
-/// outlive it. The sections' bytes are those that libelf has found to lie in the file. libdw is not made for several
+/// outlive it. libdw is not made for several
 /// threads: this is not Sendable, and who shares it does so under a lock.
 @safe
 struct DWARFSession: ~Copyable {
@@ -18,22 +18,7 @@ struct DWARFSession: ~Copyable {
   /// The owner of `dwarf` where the file is relocatable.
   private let relocated: OpaquePointer?
   private let dwarf: OpaquePointer
-  private let sections: [UnsafeRawBufferPointer]
-
-  /// A section that is read beside libdw.
-  enum Section: Int, CaseIterable {
-    case info, abbreviations, strings, stringOffsets, lines
-
-    var name: String {
-      switch self {
-      case .info: ".debug_info"
-      case .abbreviations: ".debug_abbrev"
-      case .strings: ".debug_str"
-      case .stringOffsets: ".debug_str_offsets"
-      case .lines: ".debug_line"
-      }
-    }
-  }
+  private let sections: DWARFSections
 
   /// Opens the DWARF of `image`, of which no section is packed; only its headers are read, unless it has relocations.
   ///
@@ -58,54 +43,35 @@ struct DWARFSession: ~Copyable {
     self.elf = elf
     unsafe self.relocated = relocated
     unsafe self.dwarf = dwarf
-    unsafe sections = Section.allCases.map { unsafe Self.bytes(of: $0.name, in: dwarf) }
+    unsafe sections = DWARFSections(of: dwarf)
   }
 
   deinit {
     if let relocated = unsafe relocated { unsafe dwfl_end(relocated) } else { unsafe dwarf_end(dwarf) }
   }
 
-  private static func bytes(of name: String, in dwarf: OpaquePointer) -> UnsafeRawBufferPointer {
-    let none = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-    var names = 0
-    guard let elf = unsafe dwarf_getelf(dwarf), unsafe elf_getshdrstrndx(elf, &names) == 0 else { return unsafe none }
-    var next = unsafe elf_nextscn(elf, nil)
-    while let section = unsafe next {
-      var header = GElf_Shdr()
-      if unsafe gelf_getshdr(section, &header) != nil, header.sh_type != UInt32(SHT_NOBITS),
-        header.sh_flags & UInt64(SHF_COMPRESSED) == 0,
-        let found = unsafe elf_strptr(elf, names, Int(header.sh_name)), unsafe strcmp(found, name) == 0,
-        let data = unsafe elf_rawdata(section, nil), let bytes = unsafe data.pointee.d_buf
-      {
-        return unsafe UnsafeRawBufferPointer(start: bytes, count: data.pointee.d_size)
-      }
-      unsafe next = elf_nextscn(elf, section)
-    }
-    return unsafe none
-  }
-
   /// The bytes of a section; none where it is not there.
-  subscript(section: Section) -> RawSpan {
+  subscript(section: DWARFSections.Section) -> RawSpan {
     @_lifetime(borrow self)
-    get { unsafe _overrideLifetime(sections[section.rawValue].bytes, borrowing: self) }
+    get { unsafe _overrideLifetime(sections[section], borrowing: self) }
   }
 
   // MARK: - Entries
 
-  /// The entry that begins at `offset` of `.debug_info`; nil where no unit is.
+  /// The entry that begins at `offset` of `.debug_info`; nil where no unit is, or where finding it takes too much.
   @_lifetime(borrow self)
   func entry(at offset: UInt64) -> DWARFEntry? {
     var die = unsafe Dwarf_Die()
-    guard unsafe dwarf_offdie(dwarf, offset, &die) != nil else { return nil }
-    return unsafe _overrideLifetime(DWARFEntry(die), borrowing: self)
+    guard sections.admits(offset), unsafe dwarf_offdie(dwarf, offset, &die) != nil else { return nil }
+    return unsafe _overrideLifetime(DWARFEntry(die, sections), borrowing: self)
   }
 
-  /// The entry of the unit that `.debug_aranges` says the code at `address` is of.
-  @_lifetime(borrow self)
-  func unit(at address: UInt64) -> DWARFEntry? {
-    var die = unsafe Dwarf_Die()
-    guard unsafe dwarf_addrdie(dwarf, address, &die) != nil else { return nil }
-    return unsafe _overrideLifetime(DWARFEntry(die), borrowing: self)
+  /// Where the entry of the unit is that `.debug_aranges` says the code at `address` is of.
+  func unit(at address: UInt64) -> UInt64? {
+    var offset: UInt64 = 0
+    guard self[.addressRanges].byteCount <= Limits.addressRangeBytes, unsafe dw_unit_at(dwarf, address, &offset)
+    else { return nil }
+    return offset
   }
 
   /// Shows `body` the entry of each unit that was compiled, as many as any kernel has.
@@ -114,10 +80,10 @@ struct DWARFSession: ~Copyable {
     var version: Dwarf_Half = 0
     var kind: UInt8 = 0
     var die = unsafe Dwarf_Die()
-    var unitsLeft = Limits.compilationUnits
-    while unitsLeft > 0, unsafe dwarf_get_units(dwarf, unit, &unit, &version, &kind, &die, nil) == 0 {
-      unitsLeft -= 1
-      if kind == UInt8(DW_UT_compile) { unsafe body(DWARFEntry(die)) }
+    var number = 0
+    while sections.admits(unit: number), unsafe dwarf_get_units(dwarf, unit, &unit, &version, &kind, &die, nil) == 0 {
+      number += 1
+      if kind == UInt8(DW_UT_compile) { unsafe body(DWARFEntry(die, sections)) }
     }
   }
 }
