@@ -76,8 +76,8 @@ struct KallsymsTokens: Sendable {
 
   /// The type letter of `name` and what follows it; a name that is longer than any is cut.
   func expand(_ name: KallsymsName) -> (type: UInt8, name: String) {
-    // On the stack: `KSYM_NAME_LEN` is 512 since 6.1.
-    var letters = InlineArray<1024, UInt8>(repeating: 0)
+    // On the stack: a type letter and 511 others at most (`KSYM_NAME_LEN`, 512 since 6.1).
+    var letters = InlineArray<512, UInt8>(repeating: 0)
     var count = 0
     forEachString(of: name) { string in
       guard count &+ string.count <= letters.count else { return false }
