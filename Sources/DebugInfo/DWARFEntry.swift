@@ -115,12 +115,6 @@ struct DWARFEntry: ~Escapable {
     return unsafe dw_signed_constant(&die, UInt32(name), &value) ? value : nil
   }
 
-  /// The attribute `name` where it is a string.
-  func text(_ name: Int) -> String? {
-    var die = unsafe die
-    return unsafe dw_text(&die, UInt32(name)).map { unsafe String(cString: $0) }
-  }
-
   /// DW_AT_data_member_location in bytes, where it does not depend on what a program does.
   var memberLocation: UInt64? {
     var die = unsafe die

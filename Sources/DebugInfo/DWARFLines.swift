@@ -19,7 +19,7 @@ extension DWARFReader {
     guard let place = findUnit(of: address), let unit = session.entry(at: place.unit), hasBoundedLines(unit),
       let line = unit.line(at: place.address)
     else { return nil }
-    return SourceLine(file: Self.shortened(line.file, folder: unit.text(DW_AT_comp_dir)), line: line.number)
+    return SourceLine(file: Self.shortened(line.file, folder: unit.folder), line: line.number)
   }
 
   /// The compilation unit that `address`, or what it is the padding of, lies in, and which address to ask it for.
@@ -45,12 +45,13 @@ extension DWARFReader {
 
   private func makeCodeRanges() -> [CodeRange] {
     var result: [CodeRange] = []
+    var left = Limits.codeRanges
     session.forEachUnit { unit in
       let offset = unit.offset
-      unit.forEachCodeRange { code in
-        guard result.count < Limits.codeRanges else { return false }
-        result.append(CodeRange(code: code, unit: offset))
-        return true
+      unit.forEachCodeRange { start, end in
+        if start < end { result.append(CodeRange(code: start..<end, unit: offset)) }
+        left -= 1
+        return left > 0
       }
     }
     return result.sorted { $0.code.lowerBound < $1.code.lowerBound }

@@ -8,8 +8,7 @@ import Glibc
 /// Safety: the handles are made by `init`, private, and ended once by `deinit`, as this type cannot be copied: libdw's
 /// before that of libelf, which it reads through. What libdw shows lies in the mapped file or in memory of the
 /// session's own; both stay until `deinit`, and spans and entries depend on the session, so that the compiler lets none
-/// outlive it. libdw is not made for several
-/// threads: this is not Sendable, and who shares it does so under a lock.
+/// outlive it. libdw is not made for several threads: this is not Sendable, and who shares it does so under a lock.
 @safe
 struct DWARFSession: ~Copyable {
   /// The file.

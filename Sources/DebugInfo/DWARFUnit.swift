@@ -6,8 +6,15 @@ import CDw
 /// Safety: as of the entry itself. A `Dwarf_Line` and the file's name that it leads to lie in tables that libdw makes for
 /// the unit and keeps until the session ends; both are looked at before the call returns, and the name is copied.
 extension DWARFEntry {
-  /// Shows `body` the ranges of addresses of the code, as many as there are in the units of any kernel, until it returns false.
-  func forEachCodeRange(_ body: (Range<UInt64>) -> Bool) {
+  /// The folder in which it was compiled (DW_AT_comp_dir); nil where it does not say.
+  var folder: String? {
+    var die = unsafe die
+    return unsafe dw_text(&die, UInt32(DW_AT_comp_dir)).map { unsafe String(cString: $0) }
+  }
+
+  /// Shows `body` where each range of its code begins and ends, in a damaged file perhaps not in this order, until it
+  /// returns false.
+  func forEachCodeRange(_ body: (_ start: UInt64, _ end: UInt64) -> Bool) {
     var die = unsafe die
     var position = 0
     var base: UInt64 = 0
@@ -15,8 +22,7 @@ extension DWARFEntry {
     var end: UInt64 = 0
     while true {
       unsafe position = dwarf_ranges(&die, position, &base, &start, &end)
-      guard position > 0 else { return }
-      if start < end, !body(start..<end) { return }
+      guard position > 0, body(start, end) else { return }
     }
   }
 

@@ -22,7 +22,8 @@ struct PackedSection {
     let type = section.isCompressed ? file.integer(UInt32.self, at: section.offset) : Unpacking.zlib.rawValue
     let (start, startOverflow) = section.offset.addingReportingOverflow(headerSize)
     let (end, endOverflow) = section.offset.addingReportingOverflow(section.size)
-    guard section.size >= headerSize, !startOverflow, !endOverflow, end <= file.byteCount, let type,
+    let isMarked = section.isCompressed || file.integer(UInt32.self, at: section.offset) == 0x4249_4c5a  // "ZLIB"
+    guard section.size >= headerSize, isMarked, !startOverflow, !endOverflow, end <= file.byteCount, let type,
       let size = file.integer(UInt64.self, at: start - (section.isCompressed ? 16 : 8))
     else {
       throw LocatedError(

@@ -63,6 +63,7 @@ struct UnpackedImage: ~Copyable {
     }
     if sections.indices.contains(names) { try add(sections[names], names, and: moreNames) }
 
+    end = (end + 15) & ~15
     header.store(UInt64(0), at: 32)  // e_phoff
     header.store(end, at: 40)  // e_shoff
     header.store(UInt16(0), at: 56)  // e_phnum
