@@ -11,6 +11,11 @@ public struct FileIdentity: Hashable, Sendable {
   public init?(path: String) {
     var status = stat()
     guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    self.init(status)
+  }
+
+  /// The file that `status` is of.
+  init(_ status: stat) {
     device = status.st_dev
     number = status.st_ino
   }
