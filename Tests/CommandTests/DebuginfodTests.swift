@@ -7,15 +7,16 @@ import Testing
   /// `kva info` on a dump whose vmlinux no folder has, with `script` as what fetches; none where it is nil.
   private func info(_ script: String?) throws -> ProcessResult {
     try Scratch.withFolder { folder in
-      if let script {
-        let program = folder.appendingPathComponent("debuginfod-find")
-        try "#!/bin/sh\n\(script)\n".write(to: program, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
-      }
+      // The shell writes it: a file that this process has open for writing would be busy in each child that a test
+      // beside this one starts.
+      let program = script == nil ? "" : folder.appendingPathComponent("debuginfod-find").path
       let path = folder.path + (script == nil ? "" : ":/usr/bin:/bin")
       return try Program.run(
-        #"PATH=$1 DEBUGINFOD_URLS=http://localhost exec "$2" info "$3" --debuginfod <<<queries"#,
-        [path, Kva.path, DumpEntry.named("c612-64k52").path("vmcore.elf")])
+        #"""
+        if [ -n "$4" ]; then printf '#!/bin/sh\n%s\n' "$5" >"$4"; chmod 755 "$4"; fi
+        PATH=$1 DEBUGINFOD_URLS=http://localhost exec "$2" info "$3" --debuginfod <<<queries
+        """#,
+        [path, Kva.path, DumpEntry.named("c612-64k52").path("vmcore.elf"), program, script ?? ""])
     }
   }
 
