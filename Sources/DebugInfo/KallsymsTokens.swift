@@ -44,18 +44,20 @@ struct KallsymsTokens: Sendable {
   /// Where each begins, and the last ends.
   private var starts: [Int32] = []
 
-  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one does not lead
-  /// into the other.
+  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one is not the other's:
+  /// each string begins right behind the one before.
   init?(table: [UInt8], index: [UInt8]) {
     guard index.count >= 512 else { return nil }
     starts.reserveCapacity(257)
+    var next = 0
     for number in 0..<256 {
       let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < table.count, let end = table[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
-        return nil
-      }
+      guard start == next, start < table.count, let end = table[start...].firstIndex(of: 0),
+        end - start <= Limits.symbolName
+      else { return nil }
       starts.append(Int32(text.count))
       text += table[start..<end]
+      next = end + 1
     }
     starts.append(Int32(text.count))
   }
