@@ -104,7 +104,8 @@ public final class Kernel: Sendable {
     verification = Verification(facts, regime, layout, vmcoreinfo, dump)
     // Of the text the locator tells more: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.name != "text" }
-    warnings = locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
+    let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
+    warnings = damage + locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
     if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {
@@ -274,6 +275,11 @@ public final class Kernel: Sendable {
       resolution.region = address.isUpperHalf ? region(of: address, mappedTo: resolution.physical) : .user
     }
     return resolution
+  }
+
+  /// Why what the kernel's tables say of `address` may be wrong; nil where nothing says so.
+  public func doubt(of address: VirtualAddress) -> String? {
+    walk(regime, address.untagged, query: "", trace: false).doubt
   }
 
   func walk(
