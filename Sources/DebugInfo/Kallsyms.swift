@@ -143,14 +143,17 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private func isEnd(_ end: Int?, ofBlock block: Int) -> Bool {
     guard let end else { return false }
     if block + 1 < markers.count { return end == Int(markers[block + 1] - markers[block]) }
-    // The last block is padded to the next table.
-    return end <= tailSize && (tables.markers < tables.names || tailSize - end < 256)
+    // The last block is padded to the next table, which labels of eight bytes' tables have aligned to 256.
+    let alignment = tables.markerSize == 8 ? 256 : 8
+    return end <= tailSize && (tables.markers < tables.names || tailSize - end < alignment)
   }
 
   /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
   /// its block by itself, or all names once many were asked for.
   private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
-    if let names = names.load() ?? (reads.load(ordering: .relaxed) < Self.readsBeforeAll ? nil : allNames()) {
+    // What was overwritten may begin in the last name of a block, which only the next one tells.
+    let isAlone = reads.load(ordering: .relaxed) < Self.readsBeforeAll && number % Self.blockSize != Self.blockSize - 1
+    if let names = names.load() ?? (isAlone ? nil : allNames()) {
       guard let start = names.mark(number) else { return nil }
       return (names.bytes, start, number % KallsymsNames.spacing)
     }
@@ -158,7 +161,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     let block = number / Self.blockSize
     let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
     guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size),
-      isEnd(KallsymsName.skip(names(inBlock: block), from: 0, in: bytes), ofBlock: block)
+      isEnd(tokens.end(ofNames: names(inBlock: block), from: 0, in: bytes), ofBlock: block)
     else { return nil }
     return (bytes, 0, number % Self.blockSize)
   }
@@ -178,7 +181,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
     let blocks = markers.indices.map { (start: Int(markers[$0]), count: names(inBlock: $0)) }
     return names.storeIfNil(
-      KallsymsNames(bytes, blocks) { block, place in isEnd(place - blocks[block].start, ofBlock: block) })
+      KallsymsNames(bytes, tokens, blocks) { block, place in isEnd(place - blocks[block].start, ofBlock: block) })
   }
 
   /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
@@ -189,6 +192,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       let first = block * Self.blockSize
       guard var position = names.mark(first) else { continue }
       for number in first..<(first + self.names(inBlock: block)) {
+        if number % KallsymsNames.spacing == 0, names.mark(number) == nil { break }
         guard let (length, start) = KallsymsName.header(bytes.span, position), start + length <= bytes.count,
           body(number, KallsymsName(bytes: bytes, tokens: start..<(start + length)))
         else { return }
@@ -216,21 +220,33 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     return offsets.storeIfNil(KallsymsOffsets(bytes, lost: lost(bytes)))
   }
 
-  /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, by whole pages, for
-  /// what was overwritten may ascend by chance.
+  /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, or all entries of a page
+  /// are the same; by whole pages, for what was overwritten may ascend by chance.
   private func lost(_ bytes: [UInt8]) -> Range<Int> {
     let count = tables.count
-    var lower = 1
-    while lower < count, address(lower, bytes) >= address(lower - 1, bytes) { lower += 1 }
-    guard lower < count else { return 0..<0 }
-    var upper = count - 1
-    while upper > 0, address(upper, bytes) >= address(upper - 1, bytes) { upper -= 1 }
     let perPage = 4096 / addressSize
     let head = Int(tables.addresses.table & 4095) / addressSize
     func pageStart(_ number: Int) -> Int { max(0, (number + head) / perPage * perPage - head) }
     func pageEnd(_ number: Int) -> Int { min(count, pageStart(number + perPage)) }
-    lower = pageStart(lower)
-    upper = max(pageEnd(upper - 1), lower)
+    func isConstant(_ first: Int) -> Bool {
+      let last = pageEnd(first) - 1
+      // System calls that there are not have some hundred names for one address.
+      guard last - first >= 512 else { return false }
+      let size = addressSize
+      let entry = bytes[(first * size)..<(first * size + size)]
+      return [first + 1, (first + last) / 2, last].allSatisfy { bytes[($0 * size)..<($0 * size + size)] == entry }
+    }
+    var lower = 1
+    while lower < count, address(lower, bytes) >= address(lower - 1, bytes) { lower += 1 }
+    var upper = lower < count ? count - 1 : 0
+    while upper > 0, address(upper, bytes) >= address(upper - 1, bytes) { upper -= 1 }
+    lower = lower < count ? pageStart(lower) : count
+    upper = upper > 0 ? max(pageEnd(upper - 1), lower) : 0
+    for first in [0] + stride(from: perPage - head, to: count, by: perPage) where isConstant(first) {
+      lower = min(lower, first)
+      upper = max(upper, pageEnd(first))
+    }
+    guard lower < upper else { return 0..<0 }
     while lower > 0, upper < count, address(lower - 1, bytes) > address(upper, bytes) {
       // One side is wrong; which, the other neighbours do not tell.
       lower = pageStart(lower - 1)
@@ -438,7 +454,10 @@ private final class KallsymsNames: Sendable {
   /// - Parameters:
   ///   - blocks: where the names of each block begin, and how many it has.
   ///   - isEnd: whether the names of a block may end at a place.
-  init(_ bytes: [UInt8], _ blocks: [(start: Int, count: Int)], isEnd: (_ block: Int, _ place: Int) -> Bool) {
+  init(
+    _ bytes: [UInt8], _ tokens: KallsymsTokens, _ blocks: [(start: Int, count: Int)],
+    isEnd: (_ block: Int, _ place: Int) -> Bool
+  ) {
     var marks: [UInt32] = []
     var lost = 0
     for (number, block) in blocks.enumerated() {
@@ -446,11 +465,18 @@ private final class KallsymsNames: Sendable {
       var position: Int? = block.start
       for first in stride(from: 0, to: block.count, by: Self.spacing) {
         marks.append(position.flatMap { UInt32(exactly: $0) } ?? Self.none)
-        position = position.flatMap { KallsymsName.skip(min(Self.spacing, block.count - first), from: $0, in: bytes) }
+        position = position.flatMap {
+          tokens.end(ofNames: min(Self.spacing, block.count - first), from: $0, in: bytes)
+        }
       }
       if let position, isEnd(number, position) { continue }
       lost += block.count
       for index in before..<marks.count { marks[index] = Self.none }
+      // What was overwritten may begin in the last name of the block before.
+      if before > 0, marks[before - 1] != Self.none {
+        lost += Self.spacing
+        marks[before - 1] = Self.none
+      }
     }
     self.bytes = bytes
     self.lost = lost

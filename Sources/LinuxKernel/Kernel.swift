@@ -236,7 +236,8 @@ public final class Kernel: Sendable {
       near.isEmpty
       ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
       : "did you mean \(near.joined(separator: ", "))?"
-    let message = ["no symbol '\(name)'", advice] + symbols.notes.filter { !known.isEmpty && $0.contains("is damaged") }
+    let message =
+      ["no symbol '\(name)'", advice] + symbols.notes.filter { !known.isEmpty && $0.contains("is damaged") }
     return QueryFailure(status: .unknownSymbol, message: message.joined(separator: "; "))
   }
 

@@ -185,7 +185,8 @@ extension Kernel {
   /// What is missing from the symbols: one sentence each. Where nothing of the modules can be read, it is not said.
   public var symbolNotes: [String] {
     guard ModuleReader(space, types).canRead else { return symbols.notes }
-    return symbols.notes + modules.notes + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
+    return symbols.notes + modules.notes
+      + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
   }
 
   /// The symbol that `address` lies in, of the kernel or of a module.
