@@ -18,11 +18,16 @@ public protocol ByteSource: Sendable {
   func range(at offset: UInt64, count: UInt64) -> Range<UInt64>?
   /// Says that `range` will not be needed soon, so that its memory may go.
   func forget(_ range: Range<UInt64>)
+  /// The parts of `range` that were written, in order: the others are zeros that take no room in the file.
+  func written(_ range: Range<UInt64>) -> [Range<UInt64>]
 }
 
 extension ByteSource {
   /// Does nothing.
   public func forget(_ range: Range<UInt64>) {}
+
+  /// All of `range`.
+  public func written(_ range: Range<UInt64>) -> [Range<UInt64>] { [range] }
 
   /// The little-endian integer at `offset`, or nil past the end.
   public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {

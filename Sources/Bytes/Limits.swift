@@ -15,6 +15,9 @@ public enum Limits {
   public static let flattenedRecords = 1 << 22
   /// Bytes of a flattened file that no record wrote, all together. Writers leave none but what aligns blocks.
   public static let flattenedGaps: UInt64 = 1 << 30
+  /// Holes of a file that are gone around when it is looked through: a copy without zeros has one for each run of
+  /// pages of zeros, and what lies behind so many is looked through with its zeros.
+  public static let fileHoles = 1 << 18
   /// Parts of a split dump: makedumpfile writes one for each process, at most a few hundred.
   public static let splitParts = 1024
   /// Ranges of a LiME file, and of the frames that a kdump file says exist: one for each range of System RAM.

@@ -15,6 +15,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   /// The size in bytes when the file was opened; never zero.
   public let count: Int
   @usableFromInline let base: UnsafeRawPointer
+  private let holes: FileHoles?
 
   /// Maps `path`.
   ///
@@ -32,6 +33,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
     else { throw SystemFile.error(path, "cannot map") }
     self.path = path
     count = size
+    holes = FileHoles(path, status)
     unsafe base = UnsafeRawPointer(mapping)
   }
 
@@ -77,6 +79,9 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
     else { return false }
     return buffer.copy(bytes.extracting(Int(offset)..<Int(offset) + count), at: position)
   }
+
+  /// The parts of `range` that are no holes of the file.
+  public func written(_ range: Range<UInt64>) -> [Range<UInt64>] { holes?.written(range) ?? [range] }
 
   /// Gives the pages of `range` back to the system; they are read again when they are looked at.
   public func forget(_ range: Range<UInt64>) {

@@ -50,6 +50,8 @@ enum DumpBytes: ByteSource {
 
   func forget(_ range: Range<UInt64>) { source.forget(range) }
 
+  func written(_ range: Range<UInt64>) -> [Range<UInt64>] { source.written(range) }
+
   @inline(__always)
   func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
     if case .mapped(let file) = self { return file.integer(type, at: offset) }

@@ -206,6 +206,21 @@ final class FlattenedFile: ByteSource {
     return withCopy(of: range, body)
   }
 
+  func written(_ range: Range<UInt64>) -> [Range<UInt64>] {
+    var result: [Range<UInt64>] = []
+    for piece in pieces[index(at: range.lowerBound)...] {
+      guard piece.start < range.upperBound else { break }
+      let start = max(piece.start, range.lowerBound)
+      let end = min(piece.end, range.upperBound)
+      if let last = result.last, last.upperBound == start {
+        result[result.count - 1] = last.lowerBound..<end
+      } else {
+        result.append(start..<end)
+      }
+    }
+    return result
+  }
+
   func forget(_ range: Range<UInt64>) {
     for index in index(at: range.lowerBound)..<pieces.count {
       let piece = pieces[index]

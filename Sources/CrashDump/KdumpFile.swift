@@ -237,13 +237,20 @@ final class KdumpFile: KdumpPart {
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
     var runs: [Range<UInt64>] = []
     var goesOn = true
+    // A bitmap may claim far more pages than the file has descriptors for.
+    var left = (file.byteCount - min(header.descriptorsOffset, file.byteCount)) / PageDescriptor.size
     dumped.forEachRun { frames, isSet in
-      if isSet { runs.append((frames.lowerBound << blockShift)..<(frames.upperBound << blockShift)) }
+      let ours = header.part.map { frames.clamped(to: $0) } ?? frames
+      if isSet, !ours.isEmpty {
+        let end = ours.lowerBound + min(left, ours.upperBound - ours.lowerBound)
+        left -= end - ours.lowerBound
+        runs.append((ours.lowerBound << blockShift)..<(end << blockShift))
+      }
       if runs.count == Limits.runsAtOnce {
         goesOn = scan(runs, body)
         runs.removeAll(keepingCapacity: true)
       }
-      return goesOn
+      return goesOn && left > 0
     }
     if goesOn { _ = scan(runs, body) }
   }
@@ -253,10 +260,16 @@ final class KdumpFile: KdumpPart {
     ParallelScan.run(runs) { _, piece in
       contexts.withContext { context in
         var page = [UInt8](repeating: 0, count: Int(header.blockSize))
+        // Pages that are stored at one place, as those of zeros are, are decompressed once.
+        var shown: Range<UInt64>?
         var frame = piece.lowerBound >> blockShift
         while frame << blockShift < piece.upperBound {
-          if page.withMutableRawSpan({ load(frame, into: &$0, context) }) == nil {
-            guard body(PhysicalAddress(frame << blockShift), page.rawSpan) else { return false }
+          if case .success(let (range, codec)) = stored(frame) {
+            if range != shown {
+              let absence = page.withMutableRawSpan { decode(range, codec, into: &$0, context) }
+              shown = absence == nil ? range : nil
+            }
+            if shown != nil, !body(PhysicalAddress(frame << blockShift), page.rawSpan) { return false }
           }
           frame += 1
         }

@@ -53,9 +53,40 @@ struct SegmentedMemory: Sendable {
     return interval.absence
   }
 
+  /// The stretches of memory to look through: those that hold bytes which were written, and no byte of the file
+  /// twice, whatever its headers say. Looking takes as long as the file is large.
+  private func writtenIntervals() -> [MemoryMap.Interval] {
+    var result: [MemoryMap.Interval] = []
+    var seen: UInt64 = 0
+    for interval in map.intervals.filter({ $0.absence == nil }).sorted(by: { $0.offset < $1.offset }) {
+      let end = interval.offset + (interval.end - interval.start)
+      guard seen < end else { continue }
+      for part in source.written(max(seen, interval.offset)..<end) {
+        // Whoever looks goes by whole pages.
+        let page = UInt64(64 << 10)
+        let from = interval.start + (part.lowerBound - interval.offset)
+        let to = interval.start + (part.upperBound - interval.offset)
+        let start = max(from & ~(page - 1), interval.start)
+        let rest = to & (page - 1)
+        let stop = rest == 0 ? to : to + min(interval.end - to, page - rest)
+        if let last = result.last, last.start <= start, start <= last.end,
+          last.offset &- last.start == interval.offset &- interval.start
+        {
+          result[result.count - 1].end = max(last.end, stop)
+        } else {
+          result.append(
+            MemoryMap.Interval(
+              start: start, end: stop, offset: interval.offset + (start - interval.start), absence: nil))
+        }
+      }
+      seen = end
+    }
+    return result
+  }
+
   /// Shows `body` all memory in the file, a mebibyte at a time.
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
-    let present = map.intervals.filter { $0.absence == nil }
+    let present = writtenIntervals()
     let source = source
     ParallelScan.run(present.map { $0.start..<$0.end }) { index, piece in
       let interval = present[index]

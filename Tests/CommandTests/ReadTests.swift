@@ -168,4 +168,28 @@ import Testing
       #expect(nothing.output.isEmpty)
     }
   }
+
+  @Test("Pages that are not to be had for one reason are told in one line, and all are counted")
+  func gaps() throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      let text = [UInt8](repeating: 0x41, count: 4096)
+      let pages: [UInt64: KdumpWriter.Page] = [
+        0: .kept(text, .raw), 1: .filtered, 2: .filtered, 3: .filtered, 4: .lost, 5: .kept(text, .raw), 6: .filtered,
+        7: .filtered,
+      ]
+      try KdumpWriter(frameCount: 8, pages).write(to: path)
+      let result = try Kva.run(["read", path, "--physical", "0x0", "0x8000"])
+      #expect(result.status == 1)
+      #expect(result.lines.count == 2 * 4096 / 16)
+      let why = "was filtered out of this dump (dump level 31)"
+      #expect(
+        result.errorLines == [
+          "kva: \(path): page 0x1000 \(why); the same holds for the 2 pages after it, up to 0x3fff",
+          "kva: \(path): page 0x4000 was lost when the dump was written: the dump is incomplete",
+          "kva: \(path): page 0x6000 \(why); the same holds for the page after it, up to 0x7fff",
+          "kva: \(path): 6 of 8 pages cannot be shown; 5 of them were filtered out of this dump",
+        ])
+    }
+  }
 }

@@ -4,6 +4,7 @@ import Foundation
 public struct SilencedCore {
   /// The file.
   public private(set) var file: Data
+  private let start: Int
   private let headers: [(type: UInt64, offset: Int, physical: UInt64, fileSize: Int)]
 
   /// Reads the core at `path`.
@@ -17,6 +18,32 @@ public struct SilencedCore {
       (integer(at, 4), Int(integer(at + 8, 8)), integer(at + 24, 8), Int(integer(at + 32, 8)))
     }
     self.file = file
+    self.start = start
+  }
+
+  /// Writes the core to `path` with its zeros left out as holes, and its last segment grown by a hole of `growth`
+  /// bytes.
+  public func writeSparse(to path: String, growth: Int) throws {
+    guard
+      let last = headers.indices.filter({ headers[$0].type == 1 }).max(by: { headers[$0].offset < headers[$1].offset })
+    else { throw TestSupportError("no segments") }
+    var file = file[..<(headers[last].offset + headers[last].fileSize)]
+    let size = UInt64(headers[last].fileSize + growth)
+    // p_filesz and p_memsz; the headers stand behind the ELF header.
+    for field in [32, 40] {
+      let at = start + last * 56 + field
+      withUnsafeBytes(of: size.littleEndian) { file.replaceSubrange(at..<(at + 8), with: $0) }
+    }
+    try Data().write(to: URL(fileURLWithPath: path))
+    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+    for start in stride(from: 0, to: file.count, by: 64 << 10) {
+      let block = file[start..<min(start + (64 << 10), file.count)]
+      guard block.contains(where: { $0 != 0 }) else { continue }
+      try handle.seek(toOffset: UInt64(start))
+      try handle.write(contentsOf: block)
+    }
+    try handle.truncate(atOffset: UInt64(file.count + growth))
+    try handle.close()
   }
 
   private static let noteName = Data("VMCOREINFO\0".utf8)

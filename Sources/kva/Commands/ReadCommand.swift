@@ -125,8 +125,15 @@ struct Place {
   var doubt: String?
 }
 
-/// Why an address cannot be read, in one line.
+/// Why an address cannot be read.
 struct Unreadable: Error {
+  /// What neighbours may have in common.
+  enum Kind: Equatable {
+    case unmapped(Resolution.Status, String?)
+    case absent(Absence)
+  }
+  var kind: Kind
+  /// It in one line.
   var message: String
 }
 
@@ -145,6 +152,7 @@ private struct VirtualSource: ReadSource {
     if let physical = resolution.physical { return .success(Place(physical: physical, doubt: resolution.doubt)) }
     return .failure(
       Unreadable(
+        kind: .unmapped(resolution.status, resolution.message),
         message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
   }
 }
@@ -162,13 +170,45 @@ private struct Printer {
     var count: Int
     var physical: PhysicalAddress?
     var bytes: [UInt8] = []
-    var problem: String?
+    var problem: Unreadable?
     var doubt: String?
+  }
+
+  /// Pages one after another that cannot be shown for one reason.
+  private struct Gap {
+    var first: Unreadable
+    var pages: Int
+    var last: UInt64
+
+    /// It in one line.
+    var message: String {
+      if pages == 1 { return first.message }
+      let after = pages == 2 ? "the page after it" : "the \(pages - 1) pages after it"
+      return "\(first.message); the same holds for \(after), up to \(Words.hex(last))"
+    }
+  }
+
+  /// How many pages were asked for, and how many of them are not to be had.
+  private struct Count {
+    var pages = 0
+    var missing = 0
+    var filtered = 0
+
+    /// It in one line; nil where a page or more is not missing.
+    var message: String? {
+      guard missing > 1 else { return nil }
+      let why = filtered > 0 ? "; \(filtered) of them were filtered out of this dump" : ""
+      return "\(missing) of \(pages) pages cannot be shown\(why)"
+    }
   }
 
   /// Says that what is at `address` may be something else.
   private func report(doubt: String?, of address: UInt64) {
     if let doubt { session.report("\(Words.hex(address)) is doubtful: \(doubt)") }
+  }
+
+  private func unreadable(_ fault: MemoryFault) -> Unreadable {
+    Unreadable(kind: .absent(fault.absence), message: dump.describe(fault))
   }
 
   /// Calls `body` with each piece.
@@ -180,14 +220,14 @@ private struct Printer {
       let count = min(page - (address & (page - 1)), length - done)
       var piece = Piece(address: address, count: Int(count))
       switch source.locate(address) {
-      case .failure(let failure): piece.problem = failure.message
+      case .failure(let failure): piece.problem = failure
       case .success(let place):
         piece.physical = place.physical
         piece.doubt = place.doubt
         do throws(MemoryFault) {
           piece.bytes = try dump.memory.bytes(at: place.physical, count: Int(count))
         } catch {
-          piece.problem = dump.describe(error)
+          piece.problem = unreadable(error)
         }
       }
       body(piece)
@@ -247,7 +287,7 @@ private struct Printer {
         do throws(MemoryFault) {
           try dump.memory.read(first, into: &run)
         } catch {
-          return .failure(Unreadable(message: dump.describe(error)))
+          return .failure(unreadable(error))
         }
         from = done
         physical = nil
@@ -267,7 +307,7 @@ private struct Printer {
         object.hex("physical", piece.physical?.rawValue)
         object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
         if let doubt = piece.doubt { object.string("doubt", doubt) }
-        if let problem = piece.problem { object.string("message", problem) }
+        if let problem = piece.problem { object.string("message", problem.message) }
       }
       if piece.problem != nil { found = false }
     }
@@ -276,13 +316,23 @@ private struct Printer {
 
   /// Sixteen bytes a line, in hex and ASCII, or as words.
   func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) -> Bool {
-    var found = true
+    var count = Count()
+    var gap: Gap?
+    func endGap() {
+      if let gap { session.report(gap.message) }
+      gap = nil
+    }
     forEachPiece(start, length) { piece in
+      count.pages += 1
       if let problem = piece.problem {
-        session.report(problem)
-        found = false
+        count.missing += 1
+        if problem.kind == .absent(.filtered) { count.filtered += 1 }
+        if gap?.first.kind != problem.kind { endGap() }
+        gap = Gap(
+          first: gap?.first ?? problem, pages: (gap?.pages ?? 0) + 1, last: piece.address &+ UInt64(piece.count - 1))
         return
       }
+      endGap()
       report(doubt: piece.doubt, of: piece.address)
       for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
         let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
@@ -292,7 +342,9 @@ private struct Printer {
         output.newline()
       }
     }
-    return found
+    endGap()
+    if let message = count.message { session.report(message) }
+    return count.missing == 0
   }
 
   private func bytes(_ line: ArraySlice<UInt8>) {
