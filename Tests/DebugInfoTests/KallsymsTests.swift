@@ -207,9 +207,9 @@ struct KallsymsTests {
   @Test func manySymbolsAtOneAddressAreListedInOnePass() throws {
     let address: UInt64 = 0xffff_8000_0801_0000
     var symbols: [(type: Character, name: String, address: UInt64)] = (0..<200_000).map {
-      ("t", "a\($0 % 7)", address + UInt64($0 / 1000) * 16)
+      ("t", "a\($0 % 7)", address + UInt64($0 / 400) * 16)
     }
-    symbols.append(("T", "last", address + 200 * 16))
+    symbols.append(("T", "last", address + 500 * 16))
     let writer = KallsymsWriter(symbols, .v64, at: Self.start)
     let space = MemorySpace(start: Self.start, bytes: writer.bytes)
     let found = KallsymsFinder.tables(in: space) { name in writer.labels[name] }
