@@ -278,6 +278,9 @@ public final class Kernel: Sendable {
     return resolution
   }
 
+  /// Tells what no kernel writes.
+  var plausible: Plausibility { plausibility.value { Plausibility(self) } }
+
   /// Why what the kernel's tables say of `address` may be wrong; nil where nothing says so.
   public func doubt(of address: VirtualAddress) -> String? {
     walk(regime, address.untagged, query: "", trace: false).doubt
@@ -319,8 +322,7 @@ public final class Kernel: Sendable {
     if trace || resolution.status != .mapped { resolution.walk = steps.steps }
     if regime.register != .ttbr0EL2 {
       resolution.region = region(of: address, mappedTo: resolution.physical)
-      resolution.doubt = plausibility.value { Plausibility(self) }
-        .doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
+      resolution.doubt = plausible.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }
     return resolution
   }

@@ -25,7 +25,7 @@ struct Plausibility: Sendable {
   /// (8eb7e28d4c64 "arm64/mm: move runtime pgds to rodata").
   private let image: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
-  private let linearMap: AddressLayout.Span?
+  let linearMap: AddressLayout.Span?
   private let text: UInt64?
   /// The frame whose `struct page` an address of vmemmap is part of.
   private let describedFrame: @Sendable (VirtualAddress) -> UInt64?
@@ -135,7 +135,7 @@ struct Plausibility: Sendable {
       return "by arithmetic RAM is here, at \(hex(physical.rawValue)): memory that is kept from the kernel, or an "
         + "overwritten table"
     case .vmemmap?:
-      guard let linearMap, let frame = describedFrame(address), let offset = arithmetic.value.linearOffset?.value
+      guard let linearMap, let frame = describedFrame(address), let offset = linearOffset
       else { return nil }
       let page = (frame << UInt64(regime.granule.pageShift)) &+ offset
       guard page >= linearMap.start, page &- linearMap.start < linearMap.size,
@@ -145,6 +145,9 @@ struct Plausibility: Sendable {
     default: return nil
     }
   }
+
+  /// Virtual minus physical address in the linear map; nil where nothing tells it.
+  var linearOffset: UInt64? { arithmetic.value.linearOffset?.value }
 
   private func oddEntry(_ step: WalkStep) -> String {
     "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes"
@@ -164,7 +167,7 @@ struct Plausibility: Sendable {
   }
 
   /// Whether the kernel's half may have this leaf.
-  private func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
+  func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
 
   /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
   /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
@@ -207,7 +210,7 @@ struct Plausibility: Sendable {
       let place = start &+ UInt64(number * 8)
       guard isPlausible(entry, step.level) else { return oddNeighbour(step, raw, place) }
       guard region == .linearMap, entry.kind(level: step.level, format: regime.format) != .table,
-        raw & 1 == 1, let offset = arithmetic.value.linearOffset?.value
+        raw & 1 == 1, let offset = linearOffset
       else { continue }
       let here = first &+ UInt64(number) &<< shift
       let physical = regime.format.outputAddress(raw, shift: Int(shift))
@@ -215,9 +218,19 @@ struct Plausibility: Sendable {
         return "its table has an entry of another place than the linear map, \(hex(raw)) at \(hex(place.rawValue))"
       }
     }
-    // The kernel makes tables of these regions where it fills them, and frees those that become empty.
-    guard isEmpty, regime.granule == .fourKiB, region == .linearMap || region == .vmemmap else { return nil }
-    return "its table of level \(step.level), at \(hex(start.rawValue)), is empty, as none is here"
+    guard isEmpty else { return nil }
+    // The kernel makes a table where it fills it. It frees one that becomes empty where it frees tables at all; of
+    // vmalloc's those of the last level may be left.
+    let isFilled = region == .linearMap || region == .vmemmap
+    if regime.granule == .fourKiB {
+      guard isFilled || step.level < 3 else { return nil }
+      return "its table of level \(step.level), at \(hex(start.rawValue)), is empty, as none is here"
+    }
+    guard region == .linearMap, endOfRAM == nil,
+      [first &- 1, first &+ 512 &<< shift].allSatisfy({ memory.walk(regime, VirtualAddress($0)).leaf != nil })
+    else { return nil }
+    return "4 KiB of its table, at \(hex(start.rawValue)), are empty between entries that map RAM: a hole in RAM, or "
+      + "an overwritten table"
   }
 
   private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> String {

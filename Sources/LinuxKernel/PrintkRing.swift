@@ -29,7 +29,10 @@ struct PrintkRing {
       let begin = offset("prb_data_blk_lpos.begin"), let next = offset("prb_data_blk_lpos.next"),
       let infoSize = size("printk_info"), let sequence = offset("printk_info.seq"),
       let time = offset("printk_info.ts_nsec"), let textLength = offset("printk_info.text_len"),
-      let caller = offset("printk_info.caller_id"), descriptorSize > 0, infoSize > 0
+      let caller = offset("printk_info.caller_id"), descriptorSize > 0, infoSize > 0,
+      (descriptorSize | infoSize) & 7 == 0,
+      (sequence | time) & 7 == 0, sequence != time, textLength & 1 == 0, caller & 3 == 0,
+      max(sequence, time) &+ 8 <= UInt64(infoSize), max(textLength, caller) &+ 4 <= UInt64(infoSize)
     else { return nil }
     self.countBits = descRing &+ countBits
     self.descriptors = descRing &+ descriptors
