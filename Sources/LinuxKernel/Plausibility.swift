@@ -24,6 +24,8 @@ struct Plausibility: Sendable {
   /// What the image must map: from `_stext` to its root table, which stands behind the read-only data since 4.20
   /// (8eb7e28d4c64 "arm64/mm: move runtime pgds to rodata").
   private let image: Range<UInt64>
+  /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
+  private let data: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
   let linearMap: AddressLayout.Span?
   private let text: UInt64?
@@ -57,8 +59,15 @@ struct Plausibility: Sendable {
       kernel.layout.era.map({ $0.since >= KernelVersion(5, 0) }) ?? false
     {
       image = text..<root
+      // Two are there by value.
+      let values = Set(["mem_section", "vmemmap"].compactMap { kernel.vmcoreinfo?.symbol($0) })
+      let symbols = (kernel.vmcoreinfo?.symbols ?? []).map(\.value).filter {
+        $0 >= root + kernel.regime.granule.size && $0 - root < Limits.imageBytes && !values.contains($0)
+      }
+      data = (symbols.min() ?? 0)..<(symbols.max() ?? 0)
     } else {
       image = 0..<0
+      data = 0..<0
     }
     // A dump that leaves out the kernel's own text describes no RAM.
     if let text, let offset, kernel.dump.memory.absence(at: PhysicalAddress(text &- offset)) != .notInDump {
@@ -119,7 +128,9 @@ struct Plausibility: Sendable {
 
   /// Why something has to be mapped at `address`, which the entry `last` leaves out.
   private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> String? {
-    if image.contains(address.rawValue) { return "the kernel image is mapped here on every machine" }
+    if image.contains(address.rawValue) || data.contains(address.rawValue) {
+      return "the kernel image is mapped here on every machine"
+    }
     switch region {
     case .kernelImage?:
       // What boots the kernel is freed, and then not mapped; what stands before the text never is.
@@ -155,7 +166,7 @@ struct Plausibility: Sendable {
 
   /// Where arithmetic puts `address`; nil where there is no rule for it.
   private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
-    if image.contains(address.rawValue) || region == .kernelImage {
+    if image.contains(address.rawValue) || data.contains(address.rawValue) || region == .kernelImage {
       return imageOffset.map { PhysicalAddress(address.rawValue &- $0) }
     }
     return region == .linearMap ? arithmetic.value.answer(address, in: region)?.physical : nil
@@ -196,7 +207,14 @@ struct Plausibility: Sendable {
   /// What the entries around an empty one say of its table: 4 KiB of them, the least that is overwritten or left
   /// out of a dump as a whole.
   private func surroundings(_ address: VirtualAddress, _ step: WalkStep, _ region: Region?) -> String? {
-    guard step.level > regime.startLevel else { return neighbours(step) }
+    guard step.level > regime.startLevel else {
+      if region == .linearMap, let offset = linearOffset,
+        memory.walk(regime, VirtualAddress(regime.root.rawValue &+ offset)).leaf?.physical != regime.root
+      {
+        return "the root table itself is not in the linear map that it leads to"
+      }
+      return neighbours(step)
+    }
     let start = PhysicalAddress(step.address.rawValue & ~4095)
     guard let bytes = try? memory.bytes(at: start, count: 4096) else { return nil }
     let shift = UInt64(regime.granule.shift(level: step.level))
