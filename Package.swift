@@ -42,12 +42,13 @@ let package = Package(
     .systemLibrary(name: "CLzo2", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
     .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
 
-    .target(name: "Bytes", swiftSettings: settings),
+    .target(name: "Bytes", dependencies: ["CElf"], swiftSettings: settings),
     .target(name: "VMSA", dependencies: ["Bytes"], swiftSettings: settings),
     .target(
       name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
       swiftSettings: settings),
-    .target(name: "DebugInfo", dependencies: ["Bytes", "CElf", "CDw"], swiftSettings: settings),
+    .target(
+      name: "DebugInfo", dependencies: ["Bytes", "CElf", "CDw", "CZlib", "CZstd"], swiftSettings: settings),
     .target(
       name: "LinuxKernel", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo"],
       swiftSettings: settings),

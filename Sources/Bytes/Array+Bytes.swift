@@ -36,3 +36,13 @@ extension [UInt8] {
   @inlinable @inline(__always)
   public func word32(_ offset: Int) -> UInt32 { rawSpan.integer(at: offset) ?? 0 }
 }
+
+extension Span<UInt8> {
+  /// The bytes.
+  @inlinable
+  public var rawSpan: RawSpan {
+    @_lifetime(copy self)
+    @inline(__always)
+    get { unsafe bytes }
+  }
+}

@@ -8,16 +8,14 @@ struct FileHoles: Sendable {
   private static let seekHole: Int32 = 4
 
   private let path: String
-  private let device: dev_t
-  private let number: ino_t
+  private let identity: FileIdentity
 
   /// Remembers which file `path` is; nil where it has no holes.
   init?(_ path: String, _ status: stat) {
     // st_blocks counts blocks of 512 bytes, whatever the file system. (stat(2))
     guard status.st_size > 0, Int(status.st_blocks) < (Int(status.st_size) - 1) / 512 else { return nil }
     self.path = path
-    device = status.st_dev
-    number = status.st_ino
+    identity = FileIdentity(status)
   }
 
   /// The parts of `range` that are no holes, in order; all of it where the file system does not tell, and all that is
@@ -27,7 +25,7 @@ struct FileHoles: Sendable {
       return [range]
     }
     defer { close(descriptor) }
-    guard status.st_dev == device, status.st_ino == number else { return [range] }
+    guard FileIdentity(status) == identity else { return [range] }
     var result: [Range<UInt64>] = []
     var here = Int(range.lowerBound)
     while here < end {

@@ -48,6 +48,8 @@ public enum Limits {
   public static let rootCandidates = 1 << 18
   /// Section headers of a vmlinux: one built with a section a function has some 100,000.
   public static let sections = 1 << 20
+  /// Bytes of a section's name that are kept: those that are looked for by name have 20.
+  public static let sectionName = 64
   /// Symbols of a vmlinux or of kallsyms: a debug build of an allyesconfig kernel has about a million.
   public static let symbols = 1 << 22
   /// Bytes of the names that a module has: the largest drivers have a few hundred KiB.
@@ -85,8 +87,10 @@ public enum Limits {
   /// Bytes of a structure of the kernel by VMCOREINFO, and of an offset in one: a little more than any has, so
   /// that sums of a few do not overflow.
   public static let structureBytes = 1 << 32
-  /// Bytes of debug sections after decompression: those of a distribution's kernel are 0.2 to 1 GiB.
+  /// Bytes of debug sections that are unpacked, into a file: those of a distribution's kernel are 0.2 to 1 GiB.
   public static let debugBytes: UInt64 = 4 << 30
+  /// The same as a multiple of the file that they come from: compilers' output packs to a half or a fifth.
+  public static let debugRatio: UInt64 = 16
   /// Compilation units of a vmlinux: a distribution's kernel has 2,000 to 5,000, an allyesconfig some 30,000.
   public static let compilationUnits = 1 << 18
   /// DWARF entries that are passed in a process to find types: a distribution's kernel has four to six million
@@ -96,6 +100,10 @@ public enum Limits {
   public static let typeNames = 1 << 21
   /// Abbreviations of a compilation unit: a few hundred, some thousands where all was compiled in one.
   public static let abbreviations = 1 << 16
+  /// Abbreviations that libdw may keep, some 60 bytes each: one for each unit and all of the few that types are in.
+  public static let abbreviationsKept = 1 << 21
+  /// Bytes of `.debug_aranges`, of which libdw makes four to five times as many: a distribution's kernel has 2 MiB.
+  public static let addressRangeBytes = 32 << 20
   /// DWARF entries that are looked at to find one member: `task_struct` with all that it holds has some 1,000.
   public static let entriesPerMember = 1 << 18
   /// Types that are gone through from a name to a size, and structures inside structures: the kernel's longest

@@ -7,17 +7,37 @@
 // Swift's rule of exclusive access forbids one variable to be both arguments.
 static inline int dw_next_sibling(Dwarf_Die *die) { return dwarf_siblingof(die, die); }
 
-// The type that a DIE has (DW_AT_type), in the same place; false where it has none.
-static inline _Bool dw_follow_type(Dwarf_Die *die) {
+// The DIE that an attribute refers to in its own file; those in others, and by signature, lead to units unseen.
+static inline _Bool dw_follow_reference(Dwarf_Attribute *attribute, Dwarf_Die *die) {
+  switch (attribute->form) {
+    case DW_FORM_ref1:
+    case DW_FORM_ref2:
+    case DW_FORM_ref4:
+    case DW_FORM_ref8:
+    case DW_FORM_ref_udata:
+    case DW_FORM_ref_addr:
+      return dwarf_formref_die(attribute, die) != NULL;
+    default:
+      return 0;
+  }
+}
+
+// dwarf_addrdie but for the last step: the DIE is not yet looked at.
+static inline _Bool dw_unit_at(Dwarf *dwarf, Dwarf_Addr address, Dwarf_Off *offset) {
+  Dwarf_Aranges *ranges;
+  size_t count;
+  if (dwarf_getaranges(dwarf, &ranges, &count) != 0) return 0;
+  return dwarf_getarangeinfo(dwarf_getarange_addr(ranges, address), NULL, NULL, offset) == 0;
+}
+
+// The value of an attribute that is a string, NULL where it is none.
+static inline const char *dw_text(Dwarf_Die *die, unsigned name) {
   Dwarf_Attribute attribute;
-  return dwarf_attr(die, DW_AT_type, &attribute) && dwarf_formref_die(&attribute, die);
+  return dwarf_attr(die, name, &attribute) ? dwarf_formstring(&attribute) : NULL;
 }
 
 // dwarf_diename without the search through other DIEs that it may refer to.
-static inline const char *dw_own_name(Dwarf_Die *die) {
-  Dwarf_Attribute attribute;
-  return dwarf_attr(die, DW_AT_name, &attribute) ? dwarf_formstring(&attribute) : NULL;
-}
+static inline const char *dw_own_name(Dwarf_Die *die) { return dw_text(die, DW_AT_name); }
 
 // The value of an attribute that is a constant; false where it is none.
 static inline _Bool dw_constant(Dwarf_Die *die, unsigned name, Dwarf_Word *value) {

@@ -17,15 +17,26 @@ struct ELFHeaders {
   ///   too many.
   init(_ file: MappedFile) throws(LocatedError) {
     try Self.checkIdentity(file.path, file.bytes)
-    let result: Result<ELFHeaders, LocatedError> = unsafe file.withUnsafeAddress { address in
-      unsafe Self.read(address, file)
+    func failure(_ what: String) -> LocatedError {
+      LocatedError(
+        file: file.path, kind: .malformed, "\(what): \(ELFFile.failureReason); the dump's headers are damaged")
     }
-    self = try result.get()
-  }
-
-  private init(flags: UInt32, programHeaders: [GElf_Phdr]) {
-    self.flags = flags
-    self.programHeaders = programHeaders
+    guard let elf = ELFFile(file), let header = elf.header else { throw failure("cannot read the ELF header") }
+    guard let count = elf.programHeaderCount else { throw failure("cannot count the program headers") }
+    guard header.e_phoff != 0, count > 0 else {
+      throw LocatedError(
+        file: file.path, offset: 32, kind: .malformed, "has no program headers: nothing says where the memory is")
+    }
+    guard count <= Limits.programHeaders else { throw Self.tooMany(UInt64(count), file.path) }
+    flags = header.e_flags
+    var headers: [GElf_Phdr] = []
+    for number in 0..<count {
+      guard let programHeader = elf.programHeader(number) else {
+        throw failure("cannot read program header \(number) of \(count)")
+      }
+      headers.append(programHeader)
+    }
+    programHeaders = headers
   }
 
   /// Reads the headers of an ELF file that libelf cannot be given: one inside another file, or not mapped.
@@ -66,46 +77,14 @@ struct ELFHeaders {
     guard let headers else {
       throw LocatedError(file: file.path, offset: start, kind: .truncated, "its program headers cannot be read")
     }
-    self.init(flags: file.integer(UInt32.self, at: 48) ?? 0, programHeaders: headers)
+    flags = file.integer(UInt32.self, at: 48) ?? 0
+    programHeaders = headers
   }
 
   private static func tooMany(_ count: UInt64, _ path: String) -> LocatedError {
     LocatedError(
       file: path, offset: 56, kind: .malformed,
       "claims \(count) program headers, more than the \(Limits.programHeaders) kva reads")
-  }
-
-  private static func read(_ address: UnsafeRawPointer, _ file: MappedFile) -> Result<Self, LocatedError> {
-    _ = elf_version(UInt32(EV_CURRENT))
-    func failure(_ what: String) -> Result<Self, LocatedError> {
-      let reason = unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown"
-      return .failure(
-        LocatedError(file: file.path, kind: .malformed, "\(what): \(reason); the dump's headers are damaged"))
-    }
-    // elf_memory only reads what it is given; its parameter is not const.
-    let bytes = unsafe UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: CChar.self)
-    guard let elf = unsafe elf_memory(bytes, file.count) else { return failure("cannot read the ELF header") }
-    defer { unsafe elf_end(elf) }
-    var header = GElf_Ehdr()
-    guard unsafe gelf_getehdr(elf, &header) != nil else { return failure("cannot read the ELF header") }
-    var count = 0
-    guard unsafe elf_getphdrnum(elf, &count) == 0 else { return failure("cannot count the program headers") }
-    guard header.e_phoff != 0, count > 0 else {
-      return .failure(
-        LocatedError(
-          file: file.path, offset: 32, kind: .malformed,
-          "has no program headers: nothing says where the memory is"))
-    }
-    guard count <= Limits.programHeaders else { return .failure(tooMany(UInt64(count), file.path)) }
-    var headers: [GElf_Phdr] = []
-    for index in 0..<count {
-      var programHeader = GElf_Phdr()
-      guard unsafe gelf_getphdr(elf, Int32(index), &programHeader) != nil else {
-        return failure("cannot read program header \(index) of \(count)")
-      }
-      headers.append(programHeader)
-    }
-    return .success(Self(flags: header.e_flags, programHeaders: headers))
   }
 
   /// Says in one line what is wrong with a file that begins as ELF, but is no arm64 core.

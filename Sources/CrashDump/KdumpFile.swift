@@ -408,20 +408,3 @@ final class KdumpFile: KdumpPart {
     } ?? false
   }
 }
-
-/// Contexts for decompressing, lent to one caller at a time.
-private final class ContextPool: Sendable {
-  /// A context is used by whoever took it out of the pool, and by nobody else.
-  private struct Idle: @unchecked Sendable {
-    var contexts: [DecompressionContext] = []
-  }
-
-  private let idle = Mutex(Idle())
-
-  /// Lends a context.
-  func withContext<R>(_ body: (DecompressionContext) -> R) -> R {
-    let context = idle.withLock { idle in idle.contexts.popLast() } ?? DecompressionContext()
-    defer { idle.withLock { idle in idle.contexts.append(context) } }
-    return body(context)
-  }
-}

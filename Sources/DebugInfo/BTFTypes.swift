@@ -83,15 +83,13 @@ public final class BTFTypes: TypeLayout {
     var starts: [Int32] = []
     starts.reserveCapacity(range.count / 20)
     var start = range.lowerBound
-    unsafe bytes.withUnsafeBytes { bytes in
-      while start + 12 <= range.upperBound {
-        let info = unsafe UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: start + 4, as: UInt32.self))
-        guard let length = length(kind: Int(info >> 24 & 0x1f), count: Int(info & 0xffff)),
-          start + length <= range.upperBound
-        else { break }
-        starts.append(Int32(start))
-        start += length
-      }
+    while start + 12 <= range.upperBound {
+      let info = bytes.word32(start + 4)
+      guard let length = length(kind: Int(info >> 24 & 0x1f), count: Int(info & 0xffff)),
+        start + length <= range.upperBound
+      else { break }
+      starts.append(Int32(start))
+      start += length
     }
     return (starts, start == range.upperBound)
   }

@@ -5,8 +5,7 @@ import CDw
 extension DWARFReader {
   /// The code of one compilation unit, or a part of it.
   struct CodeRange {
-    var start: UInt64
-    var end: UInt64
+    var code: Range<UInt64>
     /// Where the unit's entry is in `.debug_info`.
     var unit: UInt64
   }
@@ -17,28 +16,18 @@ extension DWARFReader {
 
   /// The line that the code at link address `address` was made of.
   mutating func sourceLine(at address: UInt64) -> SourceLine? {
-    var unit = unsafe Dwarf_Die()
-    guard let place = unsafe findUnit(of: address, &unit), unsafe hasBoundedLines(&unit),
-      let line = unsafe dwarf_getsrc_die(&unit, place)
+    guard let place = findUnit(of: address), let unit = session.entry(at: place.unit), hasBoundedLines(unit),
+      let line = unit.line(at: place.address)
     else { return nil }
-    var number: Int32 = 0
-    guard unsafe dwarf_lineno(line, &number) == 0, let file = unsafe dwarf_linesrc(line, nil, nil) else { return nil }
-    var folder: String?
-    var attribute = unsafe Dwarf_Attribute()
-    if unsafe dwarf_attr(&unit, UInt32(DW_AT_comp_dir), &attribute) != nil,
-      let text = unsafe dwarf_formstring(&attribute)
-    {
-      folder = unsafe String(cString: text)
-    }
-    return SourceLine(file: unsafe Self.shortened(String(cString: file), folder: folder), line: Int(number))
+    return SourceLine(file: Self.shortened(line.file, folder: unit.folder), line: line.number)
   }
 
-  /// Makes `unit` the compilation unit that `address`, or what it is the padding of, lies in.
-  ///
-  /// - Returns: the address to ask it for.
-  private mutating func findUnit(of address: UInt64, _ unit: inout Dwarf_Die) -> UInt64? {
+  /// The compilation unit that `address`, or what it is the padding of, lies in, and which address to ask it for.
+  private mutating func findUnit(of address: UInt64) -> (unit: UInt64, address: UInt64)? {
     let places = [address, address &+ Self.entryPadding]
-    for place in places where unsafe dwarf_addrdie(dwarf, place, &unit) != nil { return place }
+    for place in places {
+      if let unit = session.unit(at: place) { return (unit, place) }
+    }
     // clang writes no .debug_aranges, and an assembler beside it does: what they lack, the units tell.
     let ranges = codeRanges ?? makeCodeRanges()
     codeRanges = ranges
@@ -47,51 +36,34 @@ extension DWARFReader {
       var high = ranges.count
       while low < high {
         let middle = (low + high) / 2
-        if ranges[middle].start <= place { low = middle + 1 } else { high = middle }
+        if ranges[middle].code.lowerBound <= place { low = middle + 1 } else { high = middle }
       }
-      if low > 0, place < ranges[low - 1].end, unsafe dwarf_offdie(dwarf, ranges[low - 1].unit, &unit) != nil {
-        return place
-      }
+      if low > 0, ranges[low - 1].code.contains(place) { return (ranges[low - 1].unit, place) }
     }
     return nil
   }
 
   private func makeCodeRanges() -> [CodeRange] {
     var result: [CodeRange] = []
-    var unit: OpaquePointer?
-    var version: Dwarf_Half = 0
-    var kind: UInt8 = 0
-    var top = unsafe Dwarf_Die()
-    var unitsLeft = Limits.compilationUnits
-    while unitsLeft > 0, unsafe dwarf_get_units(dwarf, unit, &unit, &version, &kind, &top, nil) == 0 {
-      unitsLeft -= 1
-      guard kind == UInt8(DW_UT_compile) else { continue }
-      let offset = unsafe dwarf_dieoffset(&top)
-      var position = 0
-      var base: UInt64 = 0
-      var start: UInt64 = 0
-      var end: UInt64 = 0
-      while result.count < Limits.codeRanges {
-        unsafe position = dwarf_ranges(&top, position, &base, &start, &end)
-        guard position > 0 else { break }
-        if start < end { result.append(CodeRange(start: start, end: end, unit: offset)) }
+    var left = Limits.codeRanges
+    session.forEachUnit { unit in
+      let offset = unit.offset
+      unit.forEachCodeRange { start, end in
+        if start < end { result.append(CodeRange(code: start..<end, unit: offset)) }
+        left -= 1
+        return left > 0
       }
     }
-    return result.sorted { $0.start < $1.start }
+    return result.sorted { $0.code.lowerBound < $1.code.lowerBound }
   }
 
   /// Whether the line table of `unit` is of a size that libdw may unpack.
-  private func hasBoundedLines(_ unit: inout Dwarf_Die) -> Bool {
-    var attribute = unsafe Dwarf_Attribute()
-    var offset: UInt64 = 0
-    guard unsafe dwarf_attr(&unit, UInt32(DW_AT_stmt_list), &attribute) != nil,
-      unsafe dwarf_formudata(&attribute, &offset) == 0
+  private func hasBoundedLines(_ unit: DWARFEntry) -> Bool {
+    guard let offset = unit.constant(DW_AT_stmt_list).flatMap({ Int(exactly: $0) }),
+      // unit_length; the 64-bit form begins with 0xffffffff, which no limit lets through.
+      let length = session[.lines].integer(UInt32.self, at: offset)
     else { return false }
-    let lines = unsafe Self.section(".debug_line", of: dwarf)
-    guard lines.count >= 4, offset <= UInt64(lines.count - 4) else { return false }
-    // unit_length; the 64-bit form begins with 0xffffffff, which no limit lets through.
-    let length = unsafe lines.loadUnaligned(fromByteOffset: Int(offset), as: UInt32.self)
-    return UInt64(UInt32(littleEndian: length)) <= Limits.lineTableBytes
+    return UInt64(length) <= Limits.lineTableBytes
   }
 
   /// `path` without the folder that it was compiled in, and without `.` and `..` on the way.

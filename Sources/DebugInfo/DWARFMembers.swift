@@ -5,171 +5,154 @@ import CDw
 extension DWARFReader {
   /// `sizeof` of the type `name`.
   mutating func size(of name: String) -> Int? {
-    guard var type = unsafe entry(named: name) else { return nil }
+    guard let offset = definition(of: name), let type = session.entry(at: offset) else { return nil }
     var work = Limits.entriesPerMember
-    return unsafe byteSize(&type, &work)
+    return type.byteSize(&work)
   }
 
   /// The member at `path` of the type `name`.
   mutating func member(_ path: String, of name: String) -> TypeMember? {
-    guard var type = unsafe entry(named: name) else { return nil }
+    guard let offset = definition(of: name), var type = session.entry(at: offset) else { return nil }
     var work = Limits.entriesPerMember
     var firstBit: UInt64 = 0
     var bitCount: UInt64?
     for part in path.split(separator: ".", omittingEmptySubsequences: false) {
-      guard !part.isEmpty, unsafe peel(&type),
-        let step = unsafe member(Array(part.utf8) + [0], in: type, depth: 0, &work)
+      guard !part.isEmpty, let aggregate = type.peeled,
+        let member = aggregate.member(Array(part.utf8), depth: 0, &work)
       else { return nil }
-      firstBit += step.firstBit
-      bitCount = step.bitCount
-      unsafe type = step.type
+      firstBit += member.firstBit
+      bitCount = member.bitCount
+      type = member.type
     }
-    guard let size = unsafe byteSize(&type, &work) else { return nil }
+    guard let size = type.byteSize(&work) else { return nil }
     return TypeMember(firstBit: Int(firstBit), bitCount: bitCount.map { Int($0) }, unit: size)
   }
+}
 
-  /// A member, and where it lies in what was searched.
-  @safe
-  private struct Step {
-    var type: Dwarf_Die
-    var firstBit: UInt64
-    var bitCount: UInt64?
+/// A member, and where it lies in what was searched.
+private struct Member: ~Escapable {
+  var type: DWARFEntry
+  var firstBit: UInt64
+  var bitCount: UInt64?
+
+  @_lifetime(copy type)
+  init(_ type: DWARFEntry, firstBit: UInt64, bitCount: UInt64? = nil) {
+    self.type = type
+    self.firstBit = firstBit
+    self.bitCount = bitCount
+  }
+}
+
+extension DWARFEntry {
+  private var isAggregate: Bool {
+    tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type
+  }
+
+  /// The type that names and qualifiers stand for; nil where there is none (`void`), or they lead in a circle.
+  fileprivate var peeled: DWARFEntry? {
+    @_lifetime(copy self)
+    get {
+      var type = self
+      for _ in 0..<Limits.typeDepth {
+        switch type.tag {
+        case DW_TAG_typedef, DW_TAG_const_type, DW_TAG_volatile_type, DW_TAG_restrict_type, DW_TAG_atomic_type:
+          guard let next = type.type else { return nil }
+          type = next
+        default: return type
+        }
+      }
+      return nil
+    }
   }
 
   /// The member `name` of a structure or union, or of the anonymous ones in it.
-  private func member(
-    _ name: [UInt8], in aggregate: Dwarf_Die, depth: Int, _ work: inout Int
-  ) -> Step? {
-    var aggregate = unsafe aggregate
-    guard depth < Limits.typeDepth, unsafe isAggregate(&aggregate) else { return nil }
-    var entry = unsafe Dwarf_Die()
-    guard unsafe dwarf_child(&aggregate, &entry) == 0 else { return nil }
-    var last: UInt64 = 0
-    repeat {
-      work -= 1
-      let offset = unsafe dwarf_dieoffset(&entry)
-      guard offset > last, work > 0 else { return nil }
-      last = offset
-      guard unsafe Int(dwarf_tag(&entry)) == DW_TAG_member else { continue }
-      if let own = unsafe dw_own_name(&entry), unsafe own.pointee != 0 {
-        if unsafe Self.isSame(own, name) { return unsafe step(entry, &work) }
-      } else {
-        var inner = unsafe entry
-        guard unsafe dw_follow_type(&inner), unsafe peel(&inner),
-          let found = unsafe member(name, in: inner, depth: depth + 1, &work),
-          let outer = unsafe step(entry, &work)
-        else { continue }
-        return unsafe Step(
-          type: found.type, firstBit: outer.firstBit + found.firstBit, bitCount: found.bitCount)
+  @_lifetime(copy self)
+  fileprivate func member(_ name: [UInt8], depth: Int, _ work: inout Int) -> Member? {
+    guard depth < Limits.typeDepth, isAggregate else { return nil }
+    var children = DWARFChildren(of: self)
+    while let entry = children.next(&work) {
+      guard entry.tag == DW_TAG_member else { continue }
+      if let own = entry.name {
+        if own.isEqual(name) { return entry.member(&work) }
+      } else if let inner = entry.type?.peeled, let found = inner.member(name, depth: depth + 1, &work),
+        let outer = entry.member(&work)
+      {
+        return Member(found.type, firstBit: outer.firstBit + found.firstBit, bitCount: found.bitCount)
       }
-    } while unsafe dw_next_sibling(&entry) == 0
+    }
     return nil
   }
 
-  /// Where the member `entry` lies in its structure.
-  private func step(_ entry: Dwarf_Die, _ work: inout Int) -> Step? {
-    var entry = unsafe entry
-    var type = unsafe entry
-    guard unsafe dw_follow_type(&type) else { return nil }
+  /// What this entry says as a member, and where it lies in its structure.
+  @_lifetime(copy self)
+  private func member(_ work: inout Int) -> Member? {
+    guard let type else { return nil }
     var bytes: UInt64 = 0
     // Members of a union have no location: they begin where it does.
-    if unsafe dwarf_hasattr(&entry, UInt32(DW_AT_data_member_location)) != 0 {
-      guard unsafe dw_member_location(&entry, &bytes), bytes <= Limits.typeBytes else { return nil }
+    if has(DW_AT_data_member_location) {
+      guard let location = memberLocation, location <= Limits.typeBytes else { return nil }
+      bytes = location
     }
-    var count: UInt64 = 0
-    guard unsafe dw_constant(&entry, UInt32(DW_AT_bit_size), &count) else {
-      return unsafe Step(type: type, firstBit: bytes * 8)
-    }
-    var first: UInt64 = 0
-    var fromTop: Int64 = 0
+    guard let count = constant(DW_AT_bit_size) else { return Member(type, firstBit: bytes * 8) }
     guard count <= 128 else { return nil }
-    if unsafe dw_constant(&entry, UInt32(DW_AT_data_bit_offset), &first) {
+    if let first = constant(DW_AT_data_bit_offset) {
       guard first <= Limits.typeBytes * 8 else { return nil }
-      first += bytes * 8
-    } else if unsafe dw_signed_constant(&entry, UInt32(DW_AT_bit_offset), &fromTop) {
-      // DWARF 2 and 3 count from the most significant bit of the storage unit, on every machine.
-      var unit: UInt64 = 0
-      if unsafe !dw_constant(&entry, UInt32(DW_AT_byte_size), &unit) {
-        var same = unsafe type
-        guard let size = unsafe byteSize(&same, &work) else { return nil }
-        unit = UInt64(size)
-      }
-      guard unit <= Limits.typeBytes, (-128...128).contains(fromTop) else { return nil }
-      let start = Int64(bytes * 8 + unit * 8) - fromTop - Int64(count)
-      guard start >= 0 else { return nil }
-      first = UInt64(start)
-    } else {
-      first = bytes * 8
+      return Member(type, firstBit: bytes * 8 + first, bitCount: count)
     }
-    return unsafe Step(type: type, firstBit: first, bitCount: count)
-  }
-
-  private func isAggregate(_ entry: inout Dwarf_Die) -> Bool {
-    let tag = unsafe Int(dwarf_tag(&entry))
-    return tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type
-  }
-
-  /// Goes from names and qualifiers to the type that they stand for; false where there is none (`void`), or
-  /// they lead in a circle.
-  private func peel(_ type: inout Dwarf_Die) -> Bool {
-    for _ in 0..<Limits.typeDepth {
-      switch unsafe Int(dwarf_tag(&type)) {
-      case DW_TAG_typedef, DW_TAG_const_type, DW_TAG_volatile_type, DW_TAG_restrict_type, DW_TAG_atomic_type:
-        guard unsafe dw_follow_type(&type) else { return false }
-      default: return true
-      }
+    guard let fromTop = signedConstant(DW_AT_bit_offset) else {
+      return Member(type, firstBit: bytes * 8, bitCount: count)
     }
-    return false
+    // DWARF 2 and 3 count from the most significant bit of the storage unit, on every machine.
+    guard let unit = constant(DW_AT_byte_size) ?? type.byteSize(&work).map({ UInt64($0) }), unit <= Limits.typeBytes,
+      (-128...128).contains(fromTop)
+    else { return nil }
+    let first = Int64(bytes * 8 + unit * 8) - fromTop - Int64(count)
+    return first >= 0 ? Member(type, firstBit: UInt64(first), bitCount: count) : nil
   }
 
   /// `sizeof` of a type; 0 of an array without a length.
-  private func byteSize(_ type: inout Dwarf_Die, _ work: inout Int) -> Int? {
+  fileprivate func byteSize(_ work: inout Int) -> Int? {
+    var type = self
     var elements: UInt64 = 1
     for _ in 0..<Limits.typeDepth {
-      guard unsafe peel(&type) else { return nil }
-      var size: UInt64 = 0
-      let tag = unsafe Int(dwarf_tag(&type))
-      if unsafe !dw_constant(&type, UInt32(DW_AT_byte_size), &size) {
-        switch tag {
-        case DW_TAG_array_type:
-          guard let length = unsafe length(&type, &work) else { return nil }
-          let (product, overflow) = elements.multipliedReportingOverflow(by: length)
-          guard !overflow, product <= Limits.typeBytes, unsafe dw_follow_type(&type) else { return nil }
-          elements = product
-          continue
-        case DW_TAG_pointer_type: size = 8
-        default: return nil
-        }
-      }
-      let (product, overflow) = elements.multipliedReportingOverflow(by: size)
-      return overflow || product > Limits.typeBytes ? nil : Int(product)
+      guard let plain = type.peeled else { return nil }
+      var size = plain.constant(DW_AT_byte_size)
+      if size == nil, plain.tag == DW_TAG_pointer_type { size = 8 }
+      let isArray = size == nil && plain.tag == DW_TAG_array_type
+      guard let factor = isArray ? plain.elementCount(&work) : size else { return nil }
+      let (product, overflow) = elements.multipliedReportingOverflow(by: factor)
+      guard !overflow, product <= Limits.typeBytes else { return nil }
+      if !isArray { return Int(product) }
+      guard let element = plain.type else { return nil }
+      type = element
+      elements = product
     }
     return nil
   }
 
-  /// The number of elements of an array, over all its dimensions.
-  private func length(_ array: inout Dwarf_Die, _ work: inout Int) -> UInt64? {
-    var entry = unsafe Dwarf_Die()
-    guard unsafe dwarf_child(&array, &entry) == 0 else { return 0 }
+  /// The number of elements of an array, over all its dimensions; 0 where it does not say.
+  private func elementCount(_ work: inout Int) -> UInt64? {
     var result: UInt64 = 1
-    var last: UInt64 = 0
-    repeat {
-      work -= 1
-      let offset = unsafe dwarf_dieoffset(&entry)
-      guard offset > last, work > 0 else { return nil }
-      last = offset
-      guard unsafe Int(dwarf_tag(&entry)) == DW_TAG_subrange_type else { continue }
-      var count: UInt64 = 0
-      if unsafe !dw_constant(&entry, UInt32(DW_AT_count), &count),
-        unsafe dw_constant(&entry, UInt32(DW_AT_upper_bound), &count)
-      {
-        // The last index: -1 for an array of no elements.
-        count &+= 1
-      }
+    var isEmpty = true
+    var children = DWARFChildren(of: self)
+    while let entry = children.next(&work) {
+      isEmpty = false
+      guard entry.tag == DW_TAG_subrange_type else { continue }
+      // The last index is -1 for an array of no elements.
+      let count = entry.constant(DW_AT_count) ?? entry.constant(DW_AT_upper_bound).map { $0 &+ 1 } ?? 0
       let (product, overflow) = result.multipliedReportingOverflow(by: count)
       guard !overflow, product <= Limits.typeBytes else { return nil }
       result = product
-    } while unsafe dw_next_sibling(&entry) == 0
-    return result
+    }
+    return children.isCut ? nil : isEmpty ? 0 : result
+  }
+}
+
+extension RawSpan {
+  /// Whether the bytes are exactly `text`.
+  func isEqual(_ text: [UInt8]) -> Bool {
+    guard byteCount == text.count else { return false }
+    for index in text.indices where integer(UInt8.self, at: index) != text[index] { return false }
+    return true
   }
 }

@@ -53,46 +53,14 @@ struct DWARFTypeIndex {
   }
 
   /// Remembers what the next unit defines; false when there is none.
-  ///
-  ///     length u32, or 0xffffffff and u64 | version u16 | then until version 4: abbreviations | address size u8
-  ///     from version 5 on: type u8 | address size u8 | abbreviations | what the type has besides
   mutating func passUnit(_ sections: borrowing Sections) -> Bool {
-    let info = sections.info
     let start = nextUnit
-    guard unitsLeft > 0, workLeft > 0, let short = info.integer(UInt32.self, at: start) else { return false }
+    guard unitsLeft > 0, workLeft > 0, let header = DWARFUnitHeader(sections.info, at: start) else { return false }
     unitsLeft -= 1
-    var length = UInt64(short)
-    var position = start + 4
-    var offsetSize = 4
-    if short == 0xffff_ffff {
-      length = info.integer(UInt64.self, at: position) ?? .max
-      position += 8
-      offsetSize = 8
-    }
-    guard length <= UInt64(info.byteCount - min(position, info.byteCount)), length > 0 else { return false }
-    let end = position + Int(length)
-    nextUnit = end
-    guard let version = info.integer(UInt16.self, at: position), (2...5).contains(version) else { return true }
-    position += 2
-    var kind: UInt8 = 1
-    var addressSize: UInt8?
-    if version == 5 {
-      kind = info.integer(UInt8.self, at: position) ?? 0
-      addressSize = info.integer(UInt8.self, at: position + 1)
-      position += 2
-    }
-    guard let offset = info.number(of: offsetSize, at: &position) else { return true }
-    if version < 5 {
-      addressSize = info.integer(UInt8.self, at: position)
-      position += 1
-    }
-    switch kind {
-    case 1, 3: break  // DW_UT_compile, DW_UT_partial
-    case 2, 6: position += 8 + offsetSize  // DW_UT_type, DW_UT_split_type
-    case 4, 5: position += 8  // DW_UT_skeleton, DW_UT_split_compile
-    default: return true
-    }
-    let sizes = DWARFAbbreviations.Sizes(version: version, offset: offsetSize, address: Int(addressSize ?? 8))
+    nextUnit = header.end
+    guard let content = header.content else { return true }
+    let offset = content.abbreviations
+    let sizes = content.sizes
     let known = abbreviations.flatMap { $0.offset == offset && $0.sizes == sizes ? $0 : nil }
     guard let layouts = known ?? DWARFAbbreviations(sections.abbreviations, at: offset, sizes: sizes) else {
       // Reading as far as the damage was work, too.
@@ -101,7 +69,7 @@ struct DWARFTypeIndex {
     }
     if known == nil { workLeft -= layouts.attributeCount }
     abbreviations = layouts
-    pass(sections, unit: start, entries: position..<max(position, end), layouts)
+    pass(sections, unit: start, entries: content.entries..<max(content.entries, header.end), layouts)
     return true
   }
 

@@ -7,6 +7,7 @@ import Synchronization
 /// asked from any number of threads; they wait for each other.
 public final class DWARFTypes: TypeLayout {
   private let open: @Sendable () -> ELFImage?
+  private let report: (@Sendable (LocatedError) -> Void)?
   private let state = Mutex(State())
 
   private struct State: ~Copyable {
@@ -18,7 +19,7 @@ public final class DWARFTypes: TypeLayout {
     var members: [Question: TypeMember?] = [:]
 
     /// Opens the file, at the first call.
-    mutating func open(_ open: () -> ELFImage?) {
+    mutating func open(_ open: () -> ELFImage?, _ report: ((LocatedError) -> Void)?) {
       guard !isOpened else { return }
       isOpened = true
       guard let image = open() else { return }
@@ -27,6 +28,7 @@ public final class DWARFTypes: TypeLayout {
         reader = try DWARFReader(image)
       } catch {
         failure = error
+        report?(error)
       }
     }
   }
@@ -37,7 +39,12 @@ public final class DWARFTypes: TypeLayout {
   }
 
   /// Uses the file that `open` gives when the first question comes; nil where there is none.
-  public init(_ open: @escaping @Sendable () -> ELFImage?) { self.open = open }
+  ///
+  /// - Parameter report: called, once at most, with why its DWARF cannot be used.
+  public init(report: (@Sendable (LocatedError) -> Void)? = nil, _ open: @escaping @Sendable () -> ELFImage?) {
+    self.open = open
+    self.report = report
+  }
 
   /// Uses the DWARF of `image`.
   public convenience init(_ image: ELFImage) { self.init { image } }
@@ -45,7 +52,7 @@ public final class DWARFTypes: TypeLayout {
   /// The file's name; opens it.
   public var origin: String {
     state.withLock { state in
-      state.open(open)
+      state.open(open, report)
       guard let path = state.path else { return "no DWARF" }
       return state.failure == nil ? "DWARF of \(path)" : "no DWARF, as \(path) cannot be used"
     }
@@ -58,7 +65,7 @@ public final class DWARFTypes: TypeLayout {
   public func size(of type: String) -> Int? {
     state.withLock { state in
       if let known = state.sizes[type] { return known }
-      state.open(open)
+      state.open(open, report)
       let size = state.reader?.size(of: type) ?? nil
       state.sizes[type] = .some(size)
       return size
@@ -70,7 +77,7 @@ public final class DWARFTypes: TypeLayout {
     let question = Question(type: type, path: path)
     return state.withLock { state in
       if let known = state.members[question] { return known }
-      state.open(open)
+      state.open(open, report)
       let member = state.reader?.member(path, of: type) ?? nil
       state.members[question] = .some(member)
       return member
@@ -82,7 +89,7 @@ public final class DWARFTypes: TypeLayout {
   /// - Parameter address: the link address: what KASLR added is taken off.
   public func sourceLine(at address: UInt64) -> SourceLine? {
     state.withLock { state in
-      state.open(open)
+      state.open(open, report)
       return state.reader?.sourceLine(at: address) ?? nil
     }
   }

@@ -1,5 +1,4 @@
 import Bytes
-import Glibc
 
 /// Finds the vmlinux or debuginfo file of a kernel where distributions install it.
 ///
@@ -55,16 +54,7 @@ public struct DebugFileFinder: Sendable {
   /// The places where there is a file; none is opened. One that several places lead to is named once.
   public var candidates: [String] {
     var seen: Set<FileIdentity> = []
-    return places.filter { place in
-      var status = stat()
-      guard unsafe stat(place, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return false }
-      return seen.insert(FileIdentity(device: status.st_dev, number: status.st_ino)).inserted
-    }
-  }
-
-  private struct FileIdentity: Hashable {
-    var device: dev_t
-    var number: ino_t
+    return places.filter { place in FileIdentity(path: place).map { seen.insert($0).inserted } ?? false }
   }
 
   /// Opens the file at `path`, if it is of the kernel.

@@ -1,6 +1,5 @@
 import Bytes
 import CElf
-import Glibc
 
 /// A vmlinux or debuginfo file: its sections, build-ID and symbols, through libelf.
 ///
@@ -24,6 +23,8 @@ public final class ELFImage: Sendable {
     public let link: Int
     /// SHF_COMPRESSED: its bytes are a header and the packed content.
     var isCompressed: Bool { flags & UInt64(SHF_COMPRESSED) != 0 }
+    /// Whether its bytes are packed, in this or an older way.
+    var isPacked: Bool { type != UInt32(SHT_NOBITS) && (isCompressed || name.hasPrefix(".zdebug")) }
   }
 
   /// The path as given.
@@ -48,55 +49,48 @@ public final class ELFImage: Sendable {
       throw LocatedError(
         file: path, offset: 4, kind: .unsupported, "is not a little-endian 64-bit ELF file of arm64")
     }
-    let sections: Result<[Section], LocatedError> = unsafe file.withUnsafeAddress { address in
-      unsafe Self.sections(address, file)
-    }
     self.file = file
-    self.sections = try sections.get()
+    sections = try Self.sections(of: file)
   }
 
-  private static func sections(_ address: UnsafeRawPointer, _ file: MappedFile) -> Result<[Section], LocatedError> {
-    _ = elf_version(UInt32(EV_CURRENT))
-    func failure(_ what: String) -> Result<[Section], LocatedError> {
-      let reason = unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown"
-      return .failure(LocatedError(file: file.path, kind: .malformed, "\(what): \(reason)"))
+  private static func sections(of file: MappedFile) throws(LocatedError) -> [Section] {
+    func failure(_ what: String) -> LocatedError {
+      LocatedError(file: file.path, kind: .malformed, "\(what): \(ELFFile.failureReason)")
     }
-    let bytes = unsafe UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: CChar.self)
-    guard let elf = unsafe elf_memory(bytes, file.count) else { return failure("cannot read the ELF header") }
-    defer { unsafe elf_end(elf) }
-    var count = 0
-    var names = 0
-    guard unsafe elf_getshdrnum(elf, &count) == 0, unsafe elf_getshdrstrndx(elf, &names) == 0 else {
-      return failure("cannot count the sections")
-    }
+    guard let elf = ELFFile(file) else { throw failure("cannot read the ELF header") }
+    guard let count = elf.sectionCount, let names = elf.nameSection else { throw failure("cannot count the sections") }
     guard count <= Limits.sections else {
-      return .failure(
-        LocatedError(file: file.path, offset: 60, kind: .malformed, "claims \(count) sections; it is damaged"))
+      throw LocatedError(file: file.path, offset: 60, kind: .malformed, "claims \(count) sections; it is damaged")
     }
     var result: [Section] = []
-    for index in 0..<count {
-      var header = GElf_Shdr()
-      guard let section = unsafe elf_getscn(elf, index), unsafe gelf_getshdr(section, &header) != nil else {
-        return failure("cannot read section header \(index)")
-      }
-      let name = unsafe elf_strptr(elf, names, Int(header.sh_name)).map { unsafe Self.text($0) } ?? ""
+    for number in 0..<count {
+      guard let header = elf.section(number) else { throw failure("cannot read section header \(number)") }
       result.append(
         Section(
-          name: name, type: header.sh_type, flags: header.sh_flags, address: header.sh_addr, offset: header.sh_offset,
-          size: header.sh_size, link: Int(header.sh_link)))
+          name: elf.name(at: Int(header.sh_name), in: names) ?? "", type: header.sh_type, flags: header.sh_flags,
+          address: header.sh_addr, offset: header.sh_offset, size: header.sh_size, link: Int(header.sh_link)))
     }
-    return .success(result)
-  }
-
-  /// A string of C, as much of it as any name has.
-  private static func text(_ start: UnsafePointer<CChar>) -> String {
-    unsafe String(
-      decoding: UnsafeRawBufferPointer(start: start, count: strnlen(start, Limits.symbolName)), as: UTF8.self)
+    return result
   }
 
   /// Whether it holds DWARF: a stripped vmlinux does not.
-  public var hasDWARF: Bool {
-    sections.contains { $0.type != UInt32(SHT_NOBITS) && [".debug_info", ".zdebug_info"].contains($0.name) }
+  public var hasDWARF: Bool { debugInfo != nil }
+
+  /// The section with the entries of DWARF.
+  var debugInfo: Section? {
+    sections.first { $0.type != UInt32(SHT_NOBITS) && [".debug_info", ".zdebug_info"].contains($0.name) }
+  }
+
+  /// Where in the file the content of `section` is.
+  ///
+  /// - Throws: `LocatedError` when it is not all there.
+  func range(of section: Section) throws(LocatedError) -> Range<UInt64> {
+    guard let range = file.range(at: section.offset, count: section.size) else {
+      throw LocatedError(
+        file: path, offset: section.offset, kind: .truncated,
+        "section \(section.name) lies beyond the end of the file; copy it again")
+    }
+    return range
   }
 
   /// Whether it holds a symbol table.

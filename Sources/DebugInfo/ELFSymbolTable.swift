@@ -36,8 +36,8 @@ public final class ELFSymbolTable: SymbolSource {
     let text = image.sections[table.link]
     self.image = image
     self.slide = slide
-    symbols = try Self.range(table, of: image)
-    strings = try Self.range(text, of: image)
+    symbols = try image.range(of: table)
+    strings = try image.range(of: text)
     guard (symbols.upperBound - symbols.lowerBound) / Self.entrySize <= UInt64(Limits.symbols) else {
       throw LocatedError(
         file: image.path, offset: symbols.lowerBound, kind: .malformed, "has more symbols than any kernel")
@@ -47,16 +47,6 @@ public final class ELFSymbolTable: SymbolSource {
   /// The same table for another slide.
   public convenience init(_ other: ELFSymbolTable, slide: UInt64) throws(LocatedError) {
     try self.init(other.image, slide: slide)
-  }
-
-  private static func range(_ section: ELFImage.Section, of image: ELFImage) throws(LocatedError) -> Range<UInt64> {
-    let (end, overflow) = section.offset.addingReportingOverflow(section.size)
-    guard !overflow, end <= UInt64(image.file.count) else {
-      throw LocatedError(
-        file: image.path, offset: section.offset, kind: .truncated,
-        "section \(section.name) lies beyond the end of the file; copy it again")
-    }
-    return section.offset..<end
   }
 
   /// An entry that names something in the image.

@@ -19,21 +19,13 @@ struct KallsymsName {
 
   /// Where the name begins that comes `count` names after that at `start`; nil where the bytes end before it.
   static func skip(_ count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
-    unsafe bytes.withUnsafeBufferPointer { bytes in
-      var position = start
-      for _ in 0..<count {
-        guard position < bytes.count else { return nil }
-        let first = unsafe bytes[position]
-        position &+= 1
-        if first & 0x80 == 0 {
-          position &+= Int(first)
-        } else {
-          guard position < bytes.count else { return nil }
-          position &+= unsafe (Int(first & 0x7f) | Int(bytes[position]) << 7) &+ 1
-        }
-      }
-      return position
+    let bytes = bytes.span
+    var position = start
+    for _ in 0..<count {
+      guard let (length, tokens) = header(bytes, position) else { return nil }
+      position = tokens &+ length
     }
+    return position
   }
 }
 
@@ -68,17 +60,13 @@ struct KallsymsTokens: Sendable {
 
   /// Shows `body` each string of `name` in turn, until it returns false.
   @inline(__always)
-  private func forEachString(of name: KallsymsName, _ body: (UnsafePointer<UInt8>, Int) -> Bool) {
-    unsafe text.withUnsafeBufferPointer { text in
-      unsafe starts.withUnsafeBufferPointer { starts in
-        guard let base = text.baseAddress else { return }
-        for index in name.tokens {
-          let token = Int(name.bytes[index])
-          // 257 starts, none beyond the text.
-          let start = unsafe Int(starts[token])
-          guard unsafe body(base + start, Int(starts[token &+ 1]) &- start) else { return }
-        }
-      }
+  private func forEachString(of name: KallsymsName, _ body: (Span<UInt8>) -> Bool) {
+    let text = text.span
+    let starts = starts.span
+    let bytes = name.bytes.span
+    for index in name.tokens {
+      let token = Int(bytes[index])
+      guard body(text.extracting(Int(starts[token])..<Int(starts[token &+ 1]))) else { return }
     }
   }
 
@@ -98,8 +86,8 @@ struct KallsymsTokens: Sendable {
   /// How many letters `name` spells, its type letter among them.
   func length(_ name: KallsymsName) -> Int {
     var result = 0
-    unsafe forEachString(of: name) { _, length in
-      result &+= length
+    forEachString(of: name) { string in
+      result &+= string.count
       return true
     }
     return result
@@ -107,34 +95,33 @@ struct KallsymsTokens: Sendable {
 
   /// The type letter of `name` and what follows it; a name that is longer than any is cut.
   func expand(_ name: KallsymsName) -> (type: UInt8, name: String) {
-    // What fits on the stack: `KSYM_NAME_LEN` is 512 since 6.1.
-    let room = 1024
-    return unsafe withUnsafeTemporaryAllocation(of: UInt8.self, capacity: room) { buffer in
-      var count = 0
-      unsafe forEachString(of: name) { string, length in
-        guard count + length <= room else { return false }
-        for index in 0..<length {
-          unsafe buffer[count] = string[index]
-          count &+= 1
-        }
-        return true
+    // On the stack: a type letter and 511 others at most (`KSYM_NAME_LEN`, 512 since 6.1).
+    var letters = InlineArray<512, UInt8>(repeating: 0)
+    var count = 0
+    forEachString(of: name) { string in
+      guard count &+ string.count <= letters.count else { return false }
+      for index in string.indices {
+        letters[count] = string[index]
+        count &+= 1
       }
-      guard count > 0 else { return (0, "") }
-      return unsafe (buffer[0], String(decoding: UnsafeBufferPointer(rebasing: buffer[1..<count]), as: UTF8.self))
+      return true
     }
+    guard count > 0 else { return (0, "") }
+    return (letters[0], letters.span.rawSpan.extracting(1..<count).string())
   }
 
   /// How what `name` spells behind its type letter stands to `other`, as strcmp has it: below 0 where it comes
   /// first, 0 where it is the same.
   @inline(__always)
   func compare(_ name: KallsymsName, _ other: [UInt8]) -> Int {
+    let other = other.span
     // -1 stands for the type letter, which may be any.
     var position = -1
     var difference = 0
-    unsafe forEachString(of: name) { string, length in
-      for index in 0..<length {
+    forEachString(of: name) { string in
+      for index in string.indices {
         if position >= 0 {
-          difference = unsafe position < other.count ? Int(string[index]) &- Int(other[position]) : 1
+          difference = position < other.count ? Int(string[index]) &- Int(other[position]) : 1
           if difference != 0 { return false }
         }
         position &+= 1

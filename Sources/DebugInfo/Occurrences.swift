@@ -1,17 +1,26 @@
+import Bytes
 import CElf
+
+/// Where some bytes stand among others.
+///
+/// Safety: memmem reads the bytes of both, whose lengths it is given, and returns a place among the first or nil. The
+/// pointers do not leave the closures that have them.
+extension RawSpan {
+  /// Where `pattern`, which is not empty, first stands; nil where it does not.
+  public func firstOccurrence(of pattern: [UInt8]) -> Int? {
+    unsafe withUnsafeBytes { bytes in
+      unsafe pattern.withUnsafeBytes { pattern in
+        guard let base = bytes.baseAddress, let wanted = pattern.baseAddress else { return nil }
+        return unsafe memmem(base, bytes.count, wanted, pattern.count).map { unsafe base.distance(to: $0) }
+      }
+    }
+  }
+}
 
 extension [UInt8] {
   /// Where `pattern` first stands in `range`, which lies within the bytes; nil where it does not.
   public func firstOccurrence(of pattern: [UInt8], in range: Range<Int>) -> Int? {
-    unsafe withUnsafeBufferPointer { bytes in
-      unsafe pattern.withUnsafeBufferPointer { pattern in
-        guard let base = bytes.baseAddress, let wanted = pattern.baseAddress, range.upperBound <= bytes.count else {
-          return nil
-        }
-        guard let hit = unsafe memmem(base + range.lowerBound, range.count, wanted, pattern.count) else { return nil }
-        return unsafe base.distance(to: hit.assumingMemoryBound(to: UInt8.self))
-      }
-    }
+    rawSpan.slice(at: range.lowerBound, count: range.count)?.firstOccurrence(of: pattern).map { range.lowerBound + $0 }
   }
 
   /// Where `pattern` stands: the offsets, in order, overlapping ones too.

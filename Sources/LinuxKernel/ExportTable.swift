@@ -148,22 +148,34 @@ private struct Tables: Sendable {
 }
 
 extension KernelSpace {
-  /// The bytes of `range` with zeros where they cannot be read; nil where it is too long.
+  /// The bytes of `range` with zeros where they cannot be read; nil where it is too long, or most of it cannot be
+  /// read: so much memory is what somebody claims.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
-    guard range.upperBound - range.lowerBound <= Limits.imageBytes else { return nil }
-    var result = [UInt8](repeating: 0, count: Int(range.upperBound - range.lowerBound))
-    let step = regime.granule.size
+    let size = range.upperBound - range.lowerBound
+    guard size <= Limits.imageBytes else { return nil }
+    let pages = readablePages(in: range)
+    guard size - pages.reduce(0, { $0 + ($1.upperBound - $1.lowerBound) }) <= size / 2 else { return nil }
+    var result = [UInt8](repeating: 0, count: Int(size))
     result.withMutableRawSpan { raw in
-      var here = range.lowerBound
-      while here < range.upperBound {
-        let next = min((here | (step - 1)) &+ 1, range.upperBound)
-        // What cannot be read may be left in any state, so it is not begun.
-        if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil {
-          _ = copy(here, count: Int(next - here), into: &raw, at: Int(here - range.lowerBound))
-        }
-        guard next > here else { break }
-        here = next
+      for page in pages {
+        _ = copy(
+          page.lowerBound, count: Int(page.upperBound - page.lowerBound), into: &raw,
+          at: Int(page.lowerBound - range.lowerBound))
       }
+    }
+    return result
+  }
+
+  /// The pages of `range` that are mapped and in the dump.
+  private func readablePages(in range: Range<UInt64>) -> [Range<UInt64>] {
+    let step = regime.granule.size
+    var result: [Range<UInt64>] = []
+    var here = range.lowerBound
+    while here < range.upperBound {
+      let next = min((here | (step - 1)) &+ 1, range.upperBound)
+      if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil { result.append(here..<next) }
+      guard next > here else { break }
+      here = next
     }
     return result
   }

@@ -91,7 +91,7 @@ public final class Kernel: Sendable {
     self.debugFiles = debugFiles
     // A vmlinux that was given is the first source already.
     if vmlinux == nil, !debugFiles.isEmpty { sources.append(DebugFileSymbols(debugFiles, vmcoreinfo)) }
-    let dwarf = debugFiles.isEmpty ? nil : DWARFTypes { debugFiles.withDWARF }
+    let dwarf = debugFiles.isEmpty ? nil : DWARFTypes(report: debugInfo.report) { debugFiles.withDWARF }
     sourceLines = dwarf.map { SourceLines(debugFiles, $0, vmcoreinfo) }
     contents = KernelContents(
       space: KernelSpace(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,

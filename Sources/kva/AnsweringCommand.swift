@@ -48,10 +48,10 @@ extension DumpCommand {
   /// Answers as a process of its own does.
   func run() throws {
     guard options.pager, isatty(STDOUT_FILENO) == 1 else { return try answer(to: Output()) }
-    let pager = try PipedProgram(Pager.command)
+    let pager = try ChildProgram.reading(Pager.command)
     // Ctrl-C is for the pager; when that ends, the next write ends this process.
     Interrupt.leaveToOthers()
-    let result = Result { try answer(to: Output(.file(pager.input))) }
+    let result = Result { try answer(to: Output(.file(pager.pipe))) }
     pager.finish()
     try result.get()
   }

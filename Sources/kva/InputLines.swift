@@ -56,17 +56,7 @@ struct InputLines: ~Copyable {
   }
 
   private mutating func fill() {
-    let chunk = 64 << 10
-    let old = buffer.count
-    buffer.append(contentsOf: repeatElement(0, count: chunk))
-    var count = 0
-    repeat {
-      count = unsafe buffer.withUnsafeMutableBytes { bytes in
-        unsafe read(STDIN_FILENO, bytes.baseAddress?.advanced(by: old), chunk)
-      }
-    } while count < 0 && errno == EINTR
-    if count <= 0 { isAtEnd = true }
-    buffer.removeLast(chunk - max(0, count))
+    if SystemCall.read(64 << 10, from: STDIN_FILENO, to: &buffer) == 0 { isAtEnd = true }
   }
 
   /// A line with blanks around it and a carriage return taken off.

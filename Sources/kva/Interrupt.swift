@@ -13,10 +13,7 @@ enum Interrupt {
   static func arm() {
     // Written before a handler can read it.
     pending.store(false, ordering: .sequentiallyConsistent)
-    var action = sigaction()
-    unsafe action.__sigaction_handler.sa_handler = { _ in Interrupt.pending.store(true, ordering: .relaxed) }
-    action.sa_flags = CInt(bitPattern: SA_RESETHAND)
-    unsafe sigaction(SIGINT, &action, nil)
+    SignalHandler.call({ _ in Interrupt.pending.store(true, ordering: .relaxed) }, on: SIGINT, once: true)
   }
 
   /// From now on they are for the program that kva writes to.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import KernelVA
 
 /// A dump that is asked questions: opened, and searched for its kernel, when the first of them needs it.
@@ -84,6 +85,13 @@ final class Session {
       return Diagnostics.report(problem.description)
     }
     if count < Limits.keptProblems { problems?.append(problem) }
+  }
+
+  /// Ends a command that nobody listens to any more: asked between the parts of an answer that may be long.
+  ///
+  /// - Throws: `ExitCode`, which is not 0 after an interrupt; a program that does not read to the end is no failure.
+  func checkListener() throws {
+    if output.isDropped { throw Interrupt.isPending ? ExitCode(128 + SIGINT) : ExitCode.success }
   }
 
   /// What was told since this was asked last.

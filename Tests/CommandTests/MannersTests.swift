@@ -87,11 +87,27 @@ import Testing
   @Test("Ctrl-C ends a long scan by the signal")
   func interrupt() throws {
     try Scratch.withFolder { folder in
-      // 64 GiB without a kernel in them.
+      // 8 GiB without a kernel in them: two pages by turns, each to be unpacked again.
       let path = folder.appendingPathComponent("memory").path
-      #expect(FileManager.default.createFile(atPath: path, contents: nil))
-      #expect(truncate(path, 64 << 30) == 0)
-      let terminal = try KvaTerminal(["info", "\(path)@40000000"])
+      let count: UInt64 = 1 << 17
+      var generator = SeededGenerator(seed: 1)
+      var writer = KdumpWriter(frameCount: count)
+      writer.blockSize = 64 << 10
+      let stored = (0..<2).map { _ in
+        KdumpCodec.zlib.pack((0..<writer.blockSize).map { _ in UInt8.random(in: 0..<16, using: &generator) })
+      }
+      let start = writer.descriptorsOffset + 24 * count + writer.blockSize
+      for frame in 0..<count {
+        let page = Int(frame % 2)
+        writer.pages[frame] =
+          frame < 2
+          ? .stored(stored[page], flags: KdumpCodec.zlib.flag)
+          : .described(
+            offset: start + UInt64(page * stored[0].count), size: UInt32(stored[page].count),
+            flags: KdumpCodec.zlib.flag)
+      }
+      try writer.write(to: path)
+      let terminal = try KvaTerminal(["info", path])
       // It tells how far it is.
       _ = try terminal.wait(for: "%")
       try terminal.type("\u{3}")

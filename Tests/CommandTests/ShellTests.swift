@@ -121,6 +121,28 @@ import Testing
     #expect(try terminal.finish() == 0)
   }
 
+  @Test("A command whose output nobody takes any more ends, whatever it still had to do")
+  func endsAtOnce() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    // Behind the image there are billions of pages to look for, which takes hours.
+    let endless = "rd _stext 0x500000000000"
+    let terminal = try KvaTerminal(["shell", dump])
+    try terminal.wait(forPrompt: "kva> ")
+    try terminal.type("\(endless)\n")
+    _ = try terminal.wait(for: "ffff800008010100 ")
+    try terminal.type("\u{3}")
+    try terminal.wait(forPrompt: "kva> ")
+    try terminal.type("exit\n")
+    #expect(try terminal.finish() == 0)
+    let early = try Kva.run(["shell", dump], input: "\(endless) | head -n 1\n\(endless) --json | true\nvtop _stext")
+    #expect(early.status == 0)
+    #expect(early.lines.count == 2)
+    #expect(early.standardError == "")
+    let full = try Kva.run(["shell", dump], input: "\(endless) > /dev/full")
+    #expect(full.status == 2)
+    #expect(full.errorLines.count == 1 && full.standardError.contains("No space left"), "\(full.standardError)")
+  }
+
   private func withKernel(_ body: (String, URL) throws -> Void) throws {
     try Scratch.withFolder { folder in
       let path = folder.appendingPathComponent("vmcore").path

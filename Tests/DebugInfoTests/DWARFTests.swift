@@ -49,6 +49,52 @@ struct DWARFTests {
     #expect(types.size(of: "") == nil)
   }
 
+  @Test("A type in another unit is found, as LTO writes it")
+  func otherUnit() throws {
+    // struct outer { ...; struct inner_type inner; } in one unit, struct inner_type { ...; base last; } in the next.
+    let text = """
+      .section .debug_abbrev,\\"\\",%progbits
+      .byte 1, 0x11, 1, 0, 0
+      .byte 2, 0x13, 1, 0x03, 0x08, 0x0b, 0x0b, 0, 0
+      .byte 3, 0x0d, 0, 0x03, 0x08, 0x49, 0x10, 0x38, 0x0b, 0, 0
+      .byte 4, 0x24, 0, 0x0b, 0x0b, 0, 0
+      .byte 0
+      .section .debug_info,\\"\\",%progbits
+      .4byte 1f - 0f
+      0: .2byte 4
+      .4byte 0
+      .byte 8, 1
+      .byte 2
+      .asciz \\"outer\\"
+      .byte 32, 3
+      .asciz \\"inner\\"
+      .4byte inner_type - .debug_info
+      .byte 8, 0, 0
+      1: .4byte 3f - 2f
+      2: .2byte 4
+      .4byte 0
+      .byte 8, 1
+      inner_type: .byte 2
+      .asciz \\"inner_type\\"
+      .byte 24, 3
+      .asciz \\"last\\"
+      .4byte base - .debug_info
+      .byte 16, 0
+      base: .byte 4, 8
+      .byte 0
+      3:
+      """
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("kva-dwarf-\(UUID().uuidString).o").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let lines = text.split(separator: "\n").map { "\"\($0)\\n\"" }.joined(separator: "\n")
+    try CrossCompiler.compile("asm(\(lines));", [], to: path)
+    let types = DWARFTypes(try ELFImage(path: path))
+    #expect(types.size(of: "outer") == 32)
+    #expect(types.member("inner", of: "outer")?.size == 24)
+    #expect(types.member("inner.last", of: "outer")?.offset == 24)
+    #expect(types.member("inner.last", of: "outer")?.size == 8)
+  }
+
   @Test("An object without DWARF knows nothing, and damaged DWARF ends")
   func damaged() throws {
     #expect(try types([]).size(of: "item") == nil)

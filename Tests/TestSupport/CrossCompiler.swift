@@ -25,7 +25,8 @@ public enum CrossCompiler {
   public static func link(_ objects: [String], _ flags: [String] = [], text: UInt64 = 0x1_0000, to path: String) throws
   {
     let address = "0x" + String(text, radix: 16)
-    try run("ld.lld", ["-m", "aarch64linux", "-e", "0", "-Ttext=\(address)", "-o", path] + objects + flags)
+    try run(
+      "ld.lld", ["-m", "aarch64linux", "-e", "0", "--image-base=0", "-Ttext=\(address)", "-o", path] + objects + flags)
   }
 
   private static func run(_ name: String, _ arguments: [String]) throws {

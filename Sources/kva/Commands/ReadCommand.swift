@@ -86,10 +86,10 @@ struct ReadCommand: DumpCommand {
     }
     let printer = Printer(source: source, dump: dump, session: session)
     let found =
-      if raw { printer.raw(start, length.value) } else if options.json {
-        printer.json(start, length.value)
+      if raw { try printer.raw(start, length.value) } else if options.json {
+        try printer.json(start, length.value)
       } else {
-        printer.text(start, length.value, wordSize: words?.bytes)
+        try printer.text(start, length.value, wordSize: words?.bytes)
       }
     if !found { throw ExitCode.notFound }
   }
@@ -212,10 +212,11 @@ private struct Printer {
   }
 
   /// Calls `body` with each piece.
-  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) {
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) throws {
     let page = UInt64(1) << UInt64(source.pageShift)
     var done: UInt64 = 0
     while done < length {
+      try session.checkListener()
       let address = start &+ done
       let count = min(page - (address & (page - 1)), length - done)
       var piece = Piece(address: address, count: Int(count))
@@ -239,7 +240,7 @@ private struct Printer {
   private static var atOnce: UInt64 { 128 << 20 }
 
   /// All bytes or none: what does not fit in memory is read twice, and written the second time.
-  func raw(_ start: UInt64, _ length: UInt64) -> Bool {
+  func raw(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var chunks: [(start: UInt64, count: UInt64)] = []
     var done: UInt64 = 0
     while done < length, chunks.count < 1 << 20 {
@@ -248,10 +249,12 @@ private struct Printer {
     }
     for isWriting in chunks.count > 1 ? [false, true] : [true] {
       for chunk in chunks {
-        switch bytes(chunk.start, Int(chunk.count)) {
-        case .success(let bytes): if isWriting { output.raw(bytes) }
-        case .failure(let failure):
-          session.report(failure.message)
+        try session.checkListener()
+        do throws(Unreadable) {
+          let bytes = try bytes(chunk.start, Int(chunk.count))
+          if isWriting { output.raw(bytes) }
+        } catch {
+          session.report(error.message)
           return false
         }
       }
@@ -259,12 +262,17 @@ private struct Printer {
     return true
   }
 
-  /// `count` bytes from `start`, those that lie together in physical memory read together.
-  private func bytes(_ start: UInt64, _ count: Int) -> Result<[UInt8], Unreadable> {
-    let page = UInt64(1) << UInt64(source.pageShift)
+  /// `count` bytes from `start`.
+  private func bytes(_ start: UInt64, _ count: Int) throws(Unreadable) -> [UInt8] {
     var result = [UInt8](repeating: 0, count: count)
-    var span = result.mutableSpan
-    var raw = unsafe span.mutableBytes
+    try result.withMutableRawSpan { span throws(Unreadable) in try fill(&span, from: start) }
+    return result
+  }
+
+  /// Fills `target` with the bytes from `start` on, those that lie together in physical memory read together.
+  private func fill(_ target: inout MutableRawSpan, from start: UInt64) throws(Unreadable) {
+    let count = target.byteCount
+    let page = UInt64(1) << UInt64(source.pageShift)
     // The run that has been gathered so far: where its bytes go, and where they are.
     var from = 0
     var physical: PhysicalAddress?
@@ -279,29 +287,29 @@ private struct Printer {
         case .success(let place):
           next = place.physical
           report(doubt: place.doubt, of: here)
-        case .failure(let failure): return .failure(failure)
+        case .failure(let failure): throw failure
         }
       }
       if let first = physical, next != first &+ UInt64(done - from) {
-        var run = raw._mutatingExtracting(from..<done)
+        var run = target._mutatingExtracting(from..<done)
         do throws(MemoryFault) {
           try dump.memory.read(first, into: &run)
         } catch {
-          return .failure(unreadable(error))
+          throw unreadable(error)
         }
         from = done
         physical = nil
       }
-      guard done < count else { return .success(result) }
+      guard done < count else { return }
       if physical == nil { physical = next }
       done += step
     }
   }
 
   /// One object for each page or part of one.
-  func json(_ start: UInt64, _ length: UInt64) -> Bool {
+  func json(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var found = true
-    forEachPiece(start, length) { piece in
+    try forEachPiece(start, length) { piece in
       output.jsonLine { object in
         object.hex("address", piece.address)
         object.hex("physical", piece.physical?.rawValue)
@@ -315,14 +323,14 @@ private struct Printer {
   }
 
   /// Sixteen bytes a line, in hex and ASCII, or as words.
-  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) -> Bool {
+  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) throws -> Bool {
     var count = Count()
     var gap: Gap?
     func endGap() {
       if let gap { session.report(gap.message) }
       gap = nil
     }
-    forEachPiece(start, length) { piece in
+    try forEachPiece(start, length) { piece in
       count.pages += 1
       if let problem = piece.problem {
         count.missing += 1
@@ -350,7 +358,7 @@ private struct Printer {
   private func bytes(_ line: ArraySlice<UInt8>) {
     for (index, byte) in line.enumerated() {
       output.spaces(index == 8 ? 2 : 1)
-      output.digits(UInt64(byte), atLeast: 2)
+      output.digits(ofByte: byte)
     }
     output.spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
     output.text("|")
@@ -370,7 +378,7 @@ private struct Printer {
     }
     for byte in rest {
       output.spaces(1)
-      output.digits(UInt64(byte), atLeast: 2)
+      output.digits(ofByte: byte)
     }
   }
 }

@@ -39,6 +39,7 @@ struct RmapCommand: DumpCommand {
       let address = argument.address
       var count = 0
       for task in [nil] + (all ? kernel.addressSpaces.map(Optional.some) : []) {
+        try session.checkListener()
         let (result, problems) = kernel.reverseMap(address, task: task) { mapping in
           count += 1
           if options.json {

@@ -71,10 +71,7 @@ struct ShellCommand: ParsableCommand {
   /// The file that entered lines are kept in: what KVA_HISTORY names, none where that is empty, else one in the
   /// home directory.
   private static var historyPath: String? {
-    if let named = unsafe getenv("KVA_HISTORY") {
-      let path = unsafe String(cString: named)
-      return path.isEmpty ? nil : path
-    }
-    return unsafe getenv("HOME").map { unsafe String(cString: $0) + "/.kva_history" }
+    if let named = SystemCall.environment("KVA_HISTORY") { return named.isEmpty ? nil : named }
+    return SystemCall.environment("HOME").map { $0 + "/.kva_history" }
   }
 }

@@ -1,17 +1,21 @@
 import Glibc
+import KernelVA
 
 /// What goes to standard error: one line each, `kva: FILE: what is wrong`.
 enum Diagnostics {
   /// Writes one line. Control characters, which may come from a file's name or a note, become `?`.
   static func report(_ message: String) {
-    let line = Array("kva: \(printable(message))\n".utf8)
-    unsafe line.withUnsafeBytes { bytes in
-      _ = unsafe write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-    }
+    write("kva: \(printable(message))\n")
   }
 
   /// `text` with `?` for each control character.
   static func printable(_ text: String) -> String {
     String(decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
+  }
+
+  /// Writes `text` as it is.
+  static func write(_ text: String) {
+    // Where standard error cannot be written, there is nobody to tell.
+    _ = SystemCall.write(text.utf8.span.rawSpan, to: STDERR_FILENO)
   }
 }

@@ -141,7 +141,7 @@ struct JSONObject {
     key(name)
     guard let value else { return output.text("null") }
     output.byte(UInt8(ascii: "\""))
-    for byte in value { output.digits(UInt64(byte), atLeast: 2) }
+    for byte in value { output.digits(ofByte: byte) }
     output.byte(UInt8(ascii: "\""))
   }
 }

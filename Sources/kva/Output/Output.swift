@@ -1,9 +1,9 @@
 import Glibc
+import KernelVA
 
 /// What is answered, through one buffer, with numbers written digit by digit.
 ///
 /// Nothing here allocates but the buffer.
-@safe
 final class Output {
   /// Where it goes.
   enum Destination {
@@ -30,11 +30,16 @@ final class Output {
   /// `errno` of the write to a job's file that failed.
   private(set) var failure: Int32?
 
+  /// Whether all that is written goes nowhere any more.
+  var isDropped: Bool {
+    if case .job = destination { failure != nil || Interrupt.isPending } else { false }
+  }
+
   /// Whether words may be coloured.
   let isColoured: Bool
 
   private let destination: Destination
-  private let buffer: UnsafeMutableRawBufferPointer
+  private let buffer = OutputBuffer()
   private var used = 0
 
   init(_ destination: Destination = .file(STDOUT_FILENO)) {
@@ -43,79 +48,55 @@ final class Output {
     case .file(let file), .job(let file): isColoured = Style.isWanted(on: file)
     case .string: isColoured = false
     }
-    unsafe buffer = .allocate(byteCount: 64 << 10, alignment: 16)
-  }
-
-  deinit {
-    unsafe buffer.deallocate()
   }
 
   /// Hands on what is buffered.
   func flush() {
-    unsafe writeOut(UnsafeRawBufferPointer(rebasing: buffer[..<used]))
+    buffer.withBytes(used, writeOut)
     used = 0
   }
 
-  private func writeOut(_ bytes: UnsafeRawBufferPointer) {
+  private func writeOut(_ bytes: RawSpan) {
     switch destination {
     case .file(let file):
-      guard let code = unsafe write(bytes, to: file) else { return }
-      let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-      Diagnostics.report("standard output: cannot write: \(reason)")
+      guard let code = SystemCall.write(bytes, to: file) else { return }
+      Diagnostics.report("standard output: cannot write: \(SystemCall.reason(code))")
       exit(2)
-    case .job(let file): if failure == nil, !Interrupt.isPending { failure = unsafe write(bytes, to: file) }
-    case .string(let outer): for index in bytes.indices { outer.escaped(unsafe bytes[index]) }
+    case .job(let file):
+      if !isDropped { failure = SystemCall.write(bytes, to: file, unless: { Interrupt.isPending }) }
+    case .string(let outer):
+      for index in 0..<bytes.byteCount { if let byte = bytes.integer(UInt8.self, at: index) { outer.escaped(byte) } }
     }
   }
 
-  /// Writes all of `bytes`, or returns `errno`.
-  private func write(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Int32? {
-    let count = bytes.count
-    var start = 0
-    while start < count {
-      let written = unsafe Glibc.write(file, bytes.baseAddress?.advanced(by: start), count - start)
-      if written > 0 {
-        start += written
-      } else if written < 0, errno != EINTR || Interrupt.isPending {
-        return errno
-      }
-    }
-    return nil
-  }
-
-  /// Makes room for `count` bytes, no more than the buffer has, behind what is buffered.
+  /// Writes the `count` lowest bytes of `value`, the lowest first.
   @inline(__always)
-  private func reserve(_ count: Int) {
-    if unsafe buffer.count &- used < count { flush() }
+  private func append(_ value: some FixedWidthInteger & BitwiseCopyable, _ count: Int) {
+    if !buffer.put(value, at: used) {
+      flush()
+      _ = buffer.put(value, at: 0)
+    }
+    used &+= count
   }
 
   /// Writes one byte.
   @inline(__always)
-  func byte(_ value: UInt8) {
-    reserve(1)
-    unsafe buffer[used] = value
-    used &+= 1
-  }
+  func byte(_ value: UInt8) { append(value, 1) }
 
   /// Writes text as it is.
   func text(_ string: String) {
-    var string = string
-    string.withUTF8 { unsafe copy(UnsafeRawBufferPointer($0)) }
-  }
-
-  /// Writes bytes through the buffer.
-  private func copy(_ bytes: UnsafeRawBufferPointer) {
-    if unsafe bytes.count > buffer.count - used { flush() }
-    guard unsafe bytes.count <= buffer.count else { return unsafe writeOut(bytes) }
-    guard let from = bytes.baseAddress, let to = unsafe buffer.baseAddress else { return }
-    unsafe (to + used).copyMemory(from: from, byteCount: bytes.count)
-    used &+= bytes.count
+    let bytes = string.utf8.span.rawSpan
+    if !buffer.put(bytes, at: used) {
+      flush()
+      guard buffer.put(bytes, at: 0) else { return writeOut(bytes) }
+    }
+    used &+= bytes.byteCount
   }
 
   /// Writes bytes as they are, past the buffer.
   func raw(_ bytes: [UInt8]) {
     flush()
-    unsafe bytes.withUnsafeBytes { unsafe writeOut($0) }
+    writeOut(bytes.rawSpan)
   }
 
   /// Writes the end of a line.
@@ -126,20 +107,19 @@ final class Output {
     for _ in 0..<max(0, count) { byte(UInt8(ascii: " ")) }
   }
 
-  /// Writes `value` in hex, with at least `digits` digits and no prefix.
+  /// Writes `value` in hex, with at least `digits` digits of the 16 that there are, and no prefix.
   func digits(_ value: UInt64, atLeast digits: Int = 1) {
-    for _ in 0..<max(0, digits &- 16) { byte(UInt8(ascii: "0")) }
     let needed = (67 &- (value | 1).leadingZeroBitCount) &>> 2
     let count = max(needed, min(digits, 16))
     // The first digit into the highest bits; what stands behind the last is written over.
     let shifted = value &<< UInt64(truncatingIfNeeded: 64 &- 4 &* count)
-    reserve(16)
-    unsafe buffer.storeBytes(
-      of: Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32)), toByteOffset: used, as: UInt64.self)
-    unsafe buffer.storeBytes(
-      of: Self.eight(UInt32(truncatingIfNeeded: shifted)), toByteOffset: used &+ 8, as: UInt64.self)
-    used &+= count
+    append(Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32)), min(count, 8))
+    if count > 8 { append(Self.eight(UInt32(truncatingIfNeeded: shifted)), count &- 8) }
   }
+
+  /// Writes `value` as two hex digits.
+  @inline(__always)
+  func digits(ofByte value: UInt8) { append(UInt16(truncatingIfNeeded: Self.eight(UInt32(value) &<< 24)), 2) }
 
   /// The eight hex digits of `value` as bytes, the first one lowest: its half-words, bytes and half-bytes are
   /// moved to their places two, four and eight at a time.
@@ -151,7 +131,7 @@ final class Output {
     digits = (digits & 0x00f0_00f0_00f0_00f0) &>> 4 | (digits & 0x000f_000f_000f_000f) &<< 8
     // 1 in each byte whose digit is a letter: `a` comes 39 after what would follow `9`.
     let letters = ((digits &+ 0x0606_0606_0606_0606) &>> 4) & 0x0101_0101_0101_0101
-    return (digits &+ 0x3030_3030_3030_3030 &+ letters &* 39).littleEndian
+    return digits &+ 0x3030_3030_3030_3030 &+ letters &* 39
   }
 
   /// Writes `value` in hex with 0x.
@@ -163,20 +143,17 @@ final class Output {
 
   /// Writes `value` in decimal, with spaces before it where it has fewer than `width` digits.
   func decimal(_ value: UInt64, width: Int = 1) {
-    var count = 1
+    // The last eight digits, the first of them lowest.
+    var last: UInt64 = 0
+    var count = 0
     var rest = value
-    while rest >= 10 {
+    repeat {
+      last = last &<< 8 | (UInt64(UInt8(ascii: "0")) &+ rest % 10)
       rest /= 10
       count &+= 1
-    }
-    spaces(width &- count)
-    reserve(20)
-    rest = value
-    for place in (0..<count).reversed() {
-      unsafe buffer[used &+ place] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-    }
-    used &+= count
+    } while rest > 0 && count < 8
+    if rest > 0 { decimal(rest, width: width &- count) } else { spaces(width &- count) }
+    append(last, count)
   }
 
   /// Writes a size as `Words.size` puts it, with spaces before it up to `width`.

@@ -24,18 +24,11 @@ final class Progress: Sendable {
     guard percent > before,
       shown.compareExchange(expected: before, desired: percent, ordering: .relaxed).exchanged
     else { return }
-    write("\rkva: \(what): \(percent) %")
+    Diagnostics.write("\rkva: \(what): \(percent) %")
   }
 
   /// Takes the line away.
   func end() {
-    if shown.load(ordering: .relaxed) > 0 { write("\r\u{1b}[K") }
-  }
-
-  private func write(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
-      _ = unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-    }
+    if shown.load(ordering: .relaxed) > 0 { Diagnostics.write("\r\u{1b}[K") }
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import KernelVA
 
 /// What a word looks like on a terminal.
 enum Style: String {
@@ -9,9 +10,8 @@ enum Style: String {
   /// Whether what is written to `file` is coloured: on a terminal that can, unless NO_COLOR says otherwise.
   /// (no-color.org)
   static func isWanted(on file: Int32) -> Bool {
-    func isSet(_ name: String) -> Bool { unsafe getenv(name).map { unsafe $0[0] != 0 } ?? false }
-    guard isatty(file) == 1, !isSet("NO_COLOR") else { return false }
-    return unsafe getenv("TERM").map { unsafe String(cString: $0) != "dumb" } ?? false
+    guard isatty(file) == 1, SystemCall.environment("NO_COLOR") ?? "" == "" else { return false }
+    return SystemCall.environment("TERM").map { $0 != "dumb" } ?? false
   }
 }
 

@@ -21,6 +21,16 @@ enum Completion {
     return takesSymbols(type) ? symbols(word) : []
   }
 
+  /// What all of `candidates` begin with.
+  static func common(_ candidates: [String]) -> String {
+    guard var common = candidates.first.map({ Array($0.utf8) }) else { return "" }
+    for candidate in candidates {
+      let length = zip(common, candidate.utf8).prefix { $0 == $1 }.count
+      common.removeLast(common.count - length)
+    }
+    return String(decoding: common, as: UTF8.self)
+  }
+
   private static func begin(_ names: [String], with word: String) -> [String] {
     names.filter { $0.hasPrefix(word) }.sorted()
   }

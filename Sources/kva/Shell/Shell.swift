@@ -97,27 +97,20 @@ struct Shell {
       defer { session.output.flush() }
       try body()
     case .program(let command):
-      let program = try PipedProgram(command)
-      session.output = Output(.job(program.input))
+      let program = try ChildProgram.reading(command)
+      session.output = Output(.job(program.pipe))
       let result = Result { try body() }
       session.output.flush()
       program.finish()
       try result.get()
     case .file(let path, let appends):
-      let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (appends ? O_APPEND : O_TRUNC), 0o666)
-      guard file >= 0 else {
-        let reason = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)"
-        throw LocatedError(file: path, kind: .system(errno), "cannot be written: \(reason)")
-      }
+      let file = try SystemCall.create(path, appends: appends)
       defer { close(file) }
       let output = Output(.job(file))
       session.output = output
       let result = Result { try body() }
       output.flush()
-      if let code = output.failure {
-        let reason = unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
-        throw LocatedError(file: path, kind: .system(code), "cannot be written: \(reason)")
-      }
+      if let code = output.failure { throw SystemCall.unwritable(path, code) }
       try result.get()
     }
   }

@@ -1,0 +1,61 @@
+import Glibc
+
+/// Reading and writing files that are open.
+///
+/// Safety: read(2), write(2), poll(2) and open(2) get the memory of an array, a span or a variable, with the length that it has
+/// there, for as long as they run, and keep nothing of it.
+extension SystemCall {
+  /// Writes all of `bytes`, however many calls that takes.
+  ///
+  /// - Parameter isGivenUp: asked whether to leave the rest when a signal came.
+  /// - Returns: `errno` where they could not all be written; nil where they were.
+  public static func write(_ bytes: RawSpan, to file: Int32, unless isGivenUp: () -> Bool = { false }) -> Int32? {
+    var start = 0
+    while start < bytes.byteCount {
+      let rest = bytes.extracting(start...)
+      let written = unsafe rest.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+      if written > 0 {
+        start += written
+      } else if written < 0, errno != EINTR || isGivenUp() {
+        return errno
+      }
+    }
+    return nil
+  }
+
+  /// Reads once, at most `count` bytes, to the end of `bytes`.
+  ///
+  /// - Returns: how many were read: none at the end of the file, and where it cannot be read.
+  public static func read(_ count: Int, from file: Int32, to bytes: inout [UInt8]) -> Int {
+    let old = bytes.count
+    bytes.append(contentsOf: repeatElement(0, count: count))
+    var got = 0
+    repeat {
+      got = bytes.withMutableRawSpan { span in
+        unsafe span.withUnsafeMutableBytes { unsafe Glibc.read(file, $0.baseAddress?.advanced(by: old), count) }
+      }
+    } while got < 0 && errno == EINTR
+    bytes.removeLast(count - max(0, got))
+    return max(0, got)
+  }
+
+  /// Whether `read` would return at once; waits for that, `milliseconds` at most, and no longer than to a signal.
+  public static func isReadable(_ file: Int32, within milliseconds: Int32) -> Bool {
+    var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
+    return unsafe poll(&waiting, 1, milliseconds) > 0
+  }
+
+  /// Opens `path` to be written anew or at its end; it is made where there is none.
+  ///
+  /// - Throws: `LocatedError` when it cannot be written.
+  public static func create(_ path: String, appends: Bool) throws(LocatedError) -> Int32 {
+    let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (appends ? O_APPEND : O_TRUNC), 0o666)
+    guard file >= 0 else { throw unwritable(path, errno) }
+    return file
+  }
+
+  /// What to say of the file at `path` that cannot be written, for `code` of `errno`.
+  public static func unwritable(_ path: String, _ code: Int32) -> LocatedError {
+    LocatedError(file: path, kind: .system(code), "cannot be written: \(reason(code))")
+  }
+}

@@ -1,0 +1,79 @@
+import Bytes
+
+/// Which units libdw may be asked about.
+///
+/// To find the unit of an entry, libdw goes through all those before it, and reads and keeps of each the abbreviations up
+/// to that of the unit's own entry: the first, as compilers write it. Where many units name an abbreviation that is the
+/// last of many, or is not there, a small file would take gigabytes. So this goes first, and counts.
+struct DWARFAdmission {
+  /// Where each unit begins that was gone through, in order.
+  private var starts: [Int] = []
+  private var next = 0
+  /// Where those begin of which all abbreviations were counted, and are not too many.
+  private var whole: Set<Int> = []
+  /// How many abbreviations libdw may still read.
+  private var left = Limits.abbreviationsKept
+
+  /// Whether unit `number` is there and may be read.
+  mutating func admits(unit number: Int, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
+    while number >= starts.count { guard pass(info, abbreviations) else { return false } }
+    return true
+  }
+
+  /// Whether the unit around `offset` may be read, with all the abbreviations that it has where `whole` is true.
+  mutating func admits(offset: UInt64, whole: Bool, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
+    guard let offset = Int(exactly: offset) else { return false }
+    while offset >= next { guard pass(info, abbreviations) else { return false } }
+    return whole ? admitsWhole(around: offset, info, abbreviations) : true
+  }
+
+  private mutating func admitsWhole(around offset: Int, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
+    var low = 0
+    var high = starts.count
+    while low < high {
+      let middle = (low + high) / 2
+      if starts[middle] <= offset { low = middle + 1 } else { high = middle }
+    }
+    guard low > 0 else { return false }
+    let start = starts[low - 1]
+    if whole.contains(start) { return true }
+    guard let unit = DWARFUnitHeader(info, at: start)?.content,
+      take(abbreviations, unit.abbreviations, until: 0) <= Limits.abbreviations, left > 0
+    else { return false }
+    whole.insert(start)
+    return true
+  }
+
+  private mutating func pass(_ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
+    guard left > 0, starts.count < Limits.compilationUnits, let header = DWARFUnitHeader(info, at: next) else {
+      return false
+    }
+    if let content = header.content {
+      var position = content.entries
+      _ = take(abbreviations, content.abbreviations, until: info.unsignedLEB(at: &position) ?? 0)
+    }
+    guard left > 0 else { return false }
+    starts.append(next)
+    next = header.end
+    return true
+  }
+
+  /// Counts the abbreviations from `offset` to that of the number `wanted`, or to the end.
+  private mutating func take(_ bytes: RawSpan, _ offset: UInt64, until wanted: UInt64) -> Int {
+    guard var position = Int(exactly: offset) else { return 0 }
+    var count = 0
+    while left > 0, let code = bytes.unsignedLEB(at: &position), code != 0 {
+      left -= 1
+      count += 1
+      guard code != wanted, bytes.unsignedLEB(at: &position) != nil else { break }
+      position += 1
+      while let attribute = bytes.unsignedLEB(at: &position), let form = bytes.unsignedLEB(at: &position),
+        attribute != 0 || form != 0
+      {
+        // DW_FORM_implicit_const has its value here.
+        if form == 0x21 { _ = bytes.unsignedLEB(at: &position) }
+      }
+    }
+    return count
+  }
+}
