@@ -386,6 +386,7 @@ class MappedRange(_MappedRange, total=False):
     """Neighbouring mappings that are alike."""
 
     hypervisor: HypervisorPart
+    doubt: str
 
 
 class Proof(Step):
@@ -424,6 +425,7 @@ class ReverseMapping(_ReverseMapping, total=False):
     symbol: str
     offset: int
     module: str
+    doubt: str
 
 
 class Symbol(TypedDict):

@@ -6,13 +6,15 @@ final class FileSet: ByteSource {
   let byteCount: UInt64
   private let parts: [(start: UInt64, file: DumpBytes)]
 
-  /// Joins `files` in their order.
+  /// Joins `files` in their order; what lies beyond 2^64 bytes is left out.
   init(path: String, _ files: [DumpBytes]) {
     var start: UInt64 = 0
     var parts: [(UInt64, DumpBytes)] = []
     for file in files {
+      let (end, overflow) = start.addingReportingOverflow(file.byteCount)
+      guard !overflow else { break }
       parts.append((start, file))
-      start += file.byteCount
+      start = end
     }
     self.path = path
     self.parts = parts

@@ -20,7 +20,6 @@ final class RawImage: DumpContainer {
   ///
   /// - Throws: `LocatedError` where one passes the end of physical addresses.
   init(path: String, _ pieces: [Piece], isAddressUnknown: Bool = false, isGuess: Bool = false) throws(LocatedError) {
-    let files = FileSet(path: path, pieces.map(\.file))
     var offset: UInt64 = 0
     var segments: [MemoryMap.Segment] = []
     for piece in pieces {
@@ -33,8 +32,9 @@ final class RawImage: DumpContainer {
       }
       segments.append(
         MemoryMap.Segment(physical: piece.address, offset: offset, fileSize: size, memorySize: size))
-      offset += size
+      offset &+= size
     }
+    let files = FileSet(path: path, pieces.map(\.file))
     let map = MemoryMap(segments: segments, fileCount: files.byteCount)
     let source = pieces.count == 1 ? pieces[0].file : DumpBytes.files(files)
     memory = SegmentedMemory(source: source, map: map)

@@ -61,6 +61,9 @@ public struct KallsymsTables: Hashable, Sendable {
 ///
 /// An address is found by bisection and one block of names. So is a name, where the kernel keeps their order
 /// and it holds; else by one pass that compares tokens and mostly fails at the first.
+///
+/// Where memory was overwritten, names would be those of other symbols. So a block of names counts only where it
+/// ends at the next marker, and addresses only where they ascend.
 /// (kernel/kallsyms.c, scripts/kallsyms.c)
 public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// What it is, for `info`.
@@ -80,7 +83,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let tokens: KallsymsTokens
   private let markers: [UInt64]
   private let names = OnceReference<KallsymsNames>()
-  private let offsets = OnceReference<KallsymsBytes>()
+  private let offsets = OnceReference<KallsymsOffsets>()
   private let order = OnceReference<KallsymsBytes>()
   /// Blocks of names that were read by themselves.
   private let reads = Atomic<Int>(0)
@@ -123,33 +126,47 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     self.space = space
     self.tokens = tokens
     self.markers = markers
-    // The first block must end where the second is said to begin.
-    if blocks > 1 {
-      guard let block = space.bytes(from: tables.names, count: Int(markers[1])), Self.fits(block) else { return nil }
+  }
+
+  /// What of the tables is damaged, in words; nil where nothing is.
+  public var damage: String? {
+    guard let names = allNames(), let offsets = allOffsets() else {
+      return "kallsyms is damaged: the names or the addresses of all symbols are not in the dump"
     }
+    let lost = names.lost + offsets.lost.count
+    return lost == 0 ? nil : "kallsyms is damaged: the names or addresses of \(lost) symbols were overwritten"
   }
 
   // MARK: - Names
 
-  /// Whether `block` is exactly the names of a block.
-  private static func fits(_ block: [UInt8]) -> Bool {
-    KallsymsName.skip(blockSize, from: 0, in: block) == block.count
+  /// Whether `end` is where the names of `block` end, in bytes behind where they begin.
+  private func isEnd(_ end: Int?, ofBlock block: Int) -> Bool {
+    guard let end else { return false }
+    if block + 1 < markers.count { return end == Int(markers[block + 1] - markers[block]) }
+    // The last block is padded to the next table, which labels of eight bytes' tables have aligned to 256.
+    let alignment = tables.markerSize == 8 ? 256 : 8
+    return end <= tailSize && (tables.markers < tables.names || tailSize - end < alignment)
   }
 
   /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
   /// its block by itself, or all names once many were asked for.
   private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
-    if let names = names.load() ?? (reads.load(ordering: .relaxed) < Self.readsBeforeAll ? nil : allNames()) {
-      let mark = number / KallsymsNames.spacing
-      guard mark < names.marks.count else { return nil }
-      return (names.bytes, Int(names.marks[mark]), number % KallsymsNames.spacing)
+    // What was overwritten may begin in the last name of a block, which only the next one tells.
+    let isAlone = reads.load(ordering: .relaxed) < Self.readsBeforeAll && number % Self.blockSize != Self.blockSize - 1
+    if let names = names.load() ?? (isAlone ? nil : allNames()) {
+      guard let start = names.mark(number) else { return nil }
+      return (names.bytes, start, number % KallsymsNames.spacing)
     }
     reads.wrappingAdd(1, ordering: .relaxed)
     let block = number / Self.blockSize
     let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
-    guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size) else { return nil }
+    guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size),
+      isEnd(tokens.end(ofNames: names(inBlock: block), from: 0, in: bytes), ofBlock: block)
+    else { return nil }
     return (bytes, 0, number % Self.blockSize)
   }
+
+  private func names(inBlock block: Int) -> Int { min(Self.blockSize, tables.count - block * Self.blockSize) }
 
   /// The names of the last block end before the next table.
   private var tailSize: Int {
@@ -162,19 +179,25 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     if let names = names.load() { return names }
     let count = Int(markers[markers.count - 1]) + tailSize
     guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
-    return names.storeIfNil(KallsymsNames(bytes, count: tables.count))
+    let blocks = markers.indices.map { (start: Int(markers[$0]), count: names(inBlock: $0)) }
+    return names.storeIfNil(
+      KallsymsNames(bytes, tokens, blocks) { block, place in isEnd(place - blocks[block].start, ofBlock: block) })
   }
 
   /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
   private func forEachName(_ body: (Int, KallsymsName) -> Bool) {
     guard let names = allNames() else { return }
     let bytes = names.bytes
-    var position = 0
-    for number in 0..<tables.count {
-      guard let (length, start) = KallsymsName.header(bytes.span, position), start + length <= bytes.count,
-        body(number, KallsymsName(bytes: bytes, tokens: start..<(start + length)))
-      else { return }
-      position = start + length
+    for block in markers.indices {
+      let first = block * Self.blockSize
+      guard var position = names.mark(first) else { continue }
+      for number in first..<(first + self.names(inBlock: block)) {
+        if number % KallsymsNames.spacing == 0, names.mark(number) == nil { break }
+        guard let (length, start) = KallsymsName.header(bytes.span, position), start + length <= bytes.count,
+          body(number, KallsymsName(bytes: bytes, tokens: start..<(start + length)))
+        else { return }
+        position = start + length
+      }
     }
   }
 
@@ -188,12 +211,48 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   // MARK: - Addresses
 
-  private func allOffsets() -> KallsymsBytes? {
+  /// Bytes of one address.
+  private var addressSize: Int { if case .absolute = tables.addresses { 8 } else { 4 } }
+
+  private func allOffsets() -> KallsymsOffsets? {
     if let offsets = offsets.load() { return offsets }
-    var size = 4
-    if case .absolute = tables.addresses { size = 8 }
-    guard let bytes = space.bytes(from: tables.addresses.table, count: tables.count * size) else { return nil }
-    return offsets.storeIfNil(KallsymsBytes(bytes))
+    guard let bytes = space.bytes(from: tables.addresses.table, count: tables.count * addressSize) else { return nil }
+    return offsets.storeIfNil(KallsymsOffsets(bytes, lost: lost(bytes)))
+  }
+
+  /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, or all entries of a page
+  /// are the same; by whole pages, for what was overwritten may ascend by chance.
+  private func lost(_ bytes: [UInt8]) -> Range<Int> {
+    let count = tables.count
+    let perPage = 4096 / addressSize
+    let head = Int(tables.addresses.table & 4095) / addressSize
+    func pageStart(_ number: Int) -> Int { max(0, (number + head) / perPage * perPage - head) }
+    func pageEnd(_ number: Int) -> Int { min(count, pageStart(number + perPage)) }
+    func isConstant(_ first: Int) -> Bool {
+      let last = pageEnd(first) - 1
+      // System calls that there are not have some hundred names for one address.
+      guard last - first >= 512 else { return false }
+      let size = addressSize
+      let entry = bytes[(first * size)..<(first * size + size)]
+      return [first + 1, (first + last) / 2, last].allSatisfy { bytes[($0 * size)..<($0 * size + size)] == entry }
+    }
+    var lower = 1
+    while lower < count, address(lower, bytes) >= address(lower - 1, bytes) { lower += 1 }
+    var upper = lower < count ? count - 1 : 0
+    while upper > 0, address(upper, bytes) >= address(upper - 1, bytes) { upper -= 1 }
+    lower = lower < count ? pageStart(lower) : count
+    upper = upper > 0 ? max(pageEnd(upper - 1), lower) : 0
+    for first in [0] + stride(from: perPage - head, to: count, by: perPage) where isConstant(first) {
+      lower = min(lower, first)
+      upper = max(upper, pageEnd(first))
+    }
+    guard lower < upper else { return 0..<0 }
+    while lower > 0, upper < count, address(lower - 1, bytes) > address(upper, bytes) {
+      // One side is wrong; which, the other neighbours do not tell.
+      lower = pageStart(lower - 1)
+      upper = pageEnd(upper)
+    }
+    return lower..<upper
   }
 
   /// The address of symbol `number` from the bytes of the table.
@@ -209,42 +268,42 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     }
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8]) -> Symbol? {
-    guard let stored = name(number) else { return nil }
-    return symbol(number, offsets, stored)
+  private func symbol(_ number: Int, _ offsets: KallsymsOffsets) -> Symbol? {
+    guard !offsets.lost.contains(number), let stored = name(number) else { return nil }
+    return symbol(number, offsets, stored, next: next(after: number, offsets))
   }
 
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName) -> Symbol {
-    symbol(number, offsets, stored, next: next(after: number, offsets))
-  }
-
-  private func symbol(_ number: Int, _ offsets: [UInt8], _ stored: KallsymsName, next: Int) -> Symbol {
+  private func symbol(_ number: Int, _ offsets: KallsymsOffsets, _ stored: KallsymsName, next: Int) -> Symbol {
     let (type, name) = tokens.expand(stored)
-    let here = address(number, offsets)
-    return Symbol(
-      name: name, address: here, size: next < tables.count ? address(next, offsets) &- here : 0, type: type)
+    let here = address(number, offsets.bytes)
+    let isKnown = next < tables.count && !offsets.lost.contains(next)
+    return Symbol(name: name, address: here, size: isKnown ? address(next, offsets.bytes) &- here : 0, type: type)
   }
 
   /// The first symbol behind `number` that has another address.
-  private func next(after number: Int, _ offsets: [UInt8]) -> Int {
-    let here = address(number, offsets)
+  private func next(after number: Int, _ offsets: KallsymsOffsets) -> Int {
+    let here = address(number, offsets.bytes)
     var next = number + 1
-    while next < tables.count, address(next, offsets) == here { next += 1 }
+    while next < tables.count, address(next, offsets.bytes) == here { next += 1 }
     return next
   }
 
-  /// The first of the symbols that stand at or next below `address`; nil where there is none.
-  private func first(atOrBelow address: UInt64, _ offsets: [UInt8]) -> Int? {
-    var low = 0
-    var high = tables.count
+  /// The first of the symbols that stand at or next below `address`; nil where there is none, or those that may are
+  /// lost.
+  private func first(atOrBelow address: UInt64, _ offsets: KallsymsOffsets) -> Int? {
+    let (bytes, lost) = (offsets.bytes, offsets.lost)
+    let isBelow = lost.isEmpty || lost.upperBound == tables.count || address < self.address(lost.upperBound, bytes)
+    let first = isBelow ? 0 : lost.upperBound
+    var low = first
+    var high = isBelow && !lost.isEmpty ? lost.lowerBound : tables.count
     while low < high {
       let middle = (low + high) / 2
-      if self.address(middle, offsets) <= address { low = middle + 1 } else { high = middle }
+      if self.address(middle, bytes) <= address { low = middle + 1 } else { high = middle }
     }
-    guard low > 0 else { return nil }
+    guard low > first, lost.isEmpty || low != lost.lowerBound else { return nil }
     var number = low - 1
-    let start = self.address(number, offsets)
-    while number > 0, self.address(number - 1, offsets) == start { number -= 1 }
+    let start = self.address(number, bytes)
+    while number > first, self.address(number - 1, bytes) == start { number -= 1 }
     return number
   }
 
@@ -304,7 +363,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// The first symbol of this name.
   public func symbol(named name: String) -> Symbol? {
     guard let number = number(named: Array(name.utf8)), let offsets = allOffsets() else { return nil }
-    return symbol(number, offsets.bytes)
+    return symbol(number, offsets)
   }
 
   private func number(named name: [UInt8]) -> Int? {
@@ -324,7 +383,10 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
     var result: [Int: UInt64] = [:]
     if namesInOrder() != nil {
-      for (place, name) in wanted { result[place] = number(named: name).map { address($0, offsets.bytes) } }
+      for (place, name) in wanted {
+        guard let number = number(named: name), !offsets.lost.contains(number) else { continue }
+        result[place] = address(number, offsets.bytes)
+      }
       return result
     }
     // A name stands behind its type letter.
@@ -333,7 +395,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       guard lengths.contains(tokens.length(stored)),
         let match = wanted.firstIndex(where: { tokens.compare(stored, $0.name) == 0 })
       else { return true }
-      result[wanted[match].place] = address(number, offsets.bytes)
+      if !offsets.lost.contains(number) { result[wanted[match].place] = address(number, offsets.bytes) }
       wanted.remove(at: match)
       lengths = Set(wanted.map { $0.name.count + 1 })
       return !wanted.isEmpty
@@ -343,7 +405,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   /// Whether one of the symbols at `address` is of this name.
   public func has(_ name: String, at address: UInt64) -> Bool {
-    guard let offsets = allOffsets(), var number = first(atOrBelow: address, offsets.bytes) else { return false }
+    guard let offsets = allOffsets(), var number = first(atOrBelow: address, offsets) else { return false }
     let wanted = Array(name.utf8)
     while number < tables.count, self.address(number, offsets.bytes) == address {
       guard let stored = self.name(number) else { return false }
@@ -355,8 +417,8 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
   public func symbol(containing address: UInt64) -> Symbol? {
-    guard let offsets = allOffsets(), let number = first(atOrBelow: address, offsets.bytes),
-      let symbol = symbol(number, offsets.bytes)
+    guard let offsets = allOffsets(), let number = first(atOrBelow: address, offsets),
+      let symbol = symbol(number, offsets)
     else { return nil }
     let isText = symbol.type.map { "tTwW".utf8.contains($0) } ?? false
     let limit = symbol.size == 0 || isText ? Self.longestFunction : symbol.size
@@ -369,8 +431,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     // Those at one address have the next one in common.
     var next = 0
     forEachName { number, stored in
-      if next <= number { next = self.next(after: number, offsets.bytes) }
-      return body(symbol(number, offsets.bytes, stored, next: next))
+      guard !offsets.lost.contains(number) else { return true }
+      if next <= number { next = self.next(after: number, offsets) }
+      return body(symbol(number, offsets, stored, next: next))
     }
   }
 }
@@ -379,18 +442,62 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 private final class KallsymsNames: Sendable {
   static var spacing: Int { 16 }
   let bytes: [UInt8]
-  /// Fewer than there should be, where the names end before their number does.
-  let marks: [UInt32]
+  /// Symbols whose names are lost.
+  let lost: Int
+  private let marks: [UInt32]
 
-  init(_ bytes: [UInt8], count: Int) {
-    self.bytes = bytes
+  /// Stands for a place that is lost.
+  private static var none: UInt32 { .max }
+
+  /// Finds the names in `bytes`.
+  ///
+  /// - Parameters:
+  ///   - blocks: where the names of each block begin, and how many it has.
+  ///   - isEnd: whether the names of a block may end at a place.
+  init(
+    _ bytes: [UInt8], _ tokens: KallsymsTokens, _ blocks: [(start: Int, count: Int)],
+    isEnd: (_ block: Int, _ place: Int) -> Bool
+  ) {
     var marks: [UInt32] = []
-    var position: Int? = 0
-    while marks.count * Self.spacing < count, let here = position, let mark = UInt32(exactly: here) {
-      marks.append(mark)
-      position = KallsymsName.skip(Self.spacing, from: here, in: bytes)
+    var lost = 0
+    for (number, block) in blocks.enumerated() {
+      let before = marks.count
+      var position: Int? = block.start
+      for first in stride(from: 0, to: block.count, by: Self.spacing) {
+        marks.append(position.flatMap { UInt32(exactly: $0) } ?? Self.none)
+        position = position.flatMap {
+          tokens.end(ofNames: min(Self.spacing, block.count - first), from: $0, in: bytes)
+        }
+      }
+      if let position, isEnd(number, position) { continue }
+      lost += block.count
+      for index in before..<marks.count { marks[index] = Self.none }
+      // What was overwritten may begin in the last name of the block before.
+      if before > 0, marks[before - 1] != Self.none {
+        lost += Self.spacing
+        marks[before - 1] = Self.none
+      }
     }
+    self.bytes = bytes
+    self.lost = lost
     self.marks = marks
+  }
+
+  /// Where the nearest name begins that has a mark, at or before that of symbol `number`; nil where it is lost.
+  func mark(_ number: Int) -> Int? {
+    let place = number / Self.spacing
+    return place < marks.count && marks[place] != Self.none ? Int(marks[place]) : nil
+  }
+}
+
+/// The table of addresses.
+private final class KallsymsOffsets: Sendable {
+  let bytes: [UInt8]
+  /// The symbols whose addresses cannot be believed.
+  let lost: Range<Int>
+  init(_ bytes: [UInt8], lost: Range<Int>) {
+    self.bytes = bytes
+    self.lost = lost
   }
 }
 

@@ -36,18 +36,24 @@ struct KallsymsTokens: Sendable {
   /// Where each begins, and the last ends.
   private var starts: [Int32] = []
 
-  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one does not lead
-  /// into the other.
+  /// Whether each begins as a name does, with the letter of a type.
+  private var isFirst: [Bool] = []
+
+  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one is not the other's:
+  /// each string begins right behind the one before.
   init?(table: [UInt8], index: [UInt8]) {
     guard index.count >= 512 else { return nil }
     starts.reserveCapacity(257)
+    var next = 0
     for number in 0..<256 {
       let start = Int(index[number * 2]) | Int(index[number * 2 + 1]) << 8
-      guard start < table.count, let end = table[start...].firstIndex(of: 0), end - start <= Limits.symbolName else {
-        return nil
-      }
+      guard start == next, start < table.count, let end = table[start...].firstIndex(of: 0),
+        end - start <= Limits.symbolName
+      else { return nil }
       starts.append(Int32(text.count))
+      isFirst.append((0x61...0x7a).contains(table[start] | 0x20))
       text += table[start..<end]
+      next = end + 1
     }
     starts.append(Int32(text.count))
   }
@@ -62,6 +68,19 @@ struct KallsymsTokens: Sendable {
       let token = Int(bytes[index])
       guard body(text.extracting(Int(starts[token])..<Int(starts[token &+ 1]))) else { return }
     }
+  }
+
+  /// Where the last of `count` names ends, the first of which begins at `start`; nil where these are no names.
+  func end(ofNames count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
+    let span = bytes.span
+    var position = start
+    for _ in 0..<count {
+      guard let (length, first) = KallsymsName.header(span, position), length > 0, first < span.count,
+        isFirst[Int(span[first])]
+      else { return nil }
+      position = first &+ length
+    }
+    return position
   }
 
   /// How many letters `name` spells, its type letter among them.

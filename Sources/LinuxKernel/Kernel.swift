@@ -104,7 +104,8 @@ public final class Kernel: Sendable {
     verification = Verification(facts, regime, layout, vmcoreinfo, dump)
     // Of the text the locator tells more: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.name != "text" }
-    warnings = locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
+    let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
+    warnings = damage + locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
     if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {
@@ -235,7 +236,9 @@ public final class Kernel: Sendable {
       near.isEmpty
       ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
       : "did you mean \(near.joined(separator: ", "))?"
-    return QueryFailure(status: .unknownSymbol, message: "no symbol '\(name)'; \(advice)")
+    let message =
+      ["no symbol '\(name)'", advice] + symbols.notes.filter { !known.isEmpty && $0.contains("is damaged") }
+    return QueryFailure(status: .unknownSymbol, message: message.joined(separator: "; "))
   }
 
   private func resolve(
@@ -275,6 +278,14 @@ public final class Kernel: Sendable {
     return resolution
   }
 
+  /// Tells what no kernel writes.
+  var plausible: Plausibility { plausibility.value { Plausibility(self) } }
+
+  /// Why what the kernel's tables say of `address` may be wrong; nil where nothing says so.
+  public func doubt(of address: VirtualAddress) -> String? {
+    walk(regime, address.untagged, query: "", trace: false).doubt
+  }
+
   func walk(
     _ regime: TranslationRegime, _ address: VirtualAddress, query: String, trace: Bool
   ) -> Resolution {
@@ -311,8 +322,7 @@ public final class Kernel: Sendable {
     if trace || resolution.status != .mapped { resolution.walk = steps.steps }
     if regime.register != .ttbr0EL2 {
       resolution.region = region(of: address, mappedTo: resolution.physical)
-      resolution.doubt = plausibility.value { Plausibility(self) }
-        .doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
+      resolution.doubt = plausible.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }
     return resolution
   }

@@ -182,10 +182,11 @@ extension Kernel {
     if goesOn { contents.moduleSymbols.forEachSymbol(body) }
   }
 
-  /// What is missing from the modules' symbols, where they can be read at all: one sentence each.
-  public var moduleSymbolNotes: [String] {
-    guard ModuleReader(space, types).canRead else { return [] }
-    return modules.notes + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
+  /// What is missing from the symbols: one sentence each. Where nothing of the modules can be read, it is not said.
+  public var symbolNotes: [String] {
+    guard ModuleReader(space, types).canRead else { return symbols.notes }
+    return symbols.notes + modules.notes
+      + contents.moduleSymbols.unreadable.map { "the symbols of the module \($0) cannot be read" }
   }
 
   /// The symbol that `address` lies in, of the kernel or of a module.

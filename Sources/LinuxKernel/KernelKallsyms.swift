@@ -12,6 +12,8 @@ struct KernelKallsyms: SymbolSource {
   /// Whether there is one.
   var isPresent: Bool { table.value != nil }
   var origin: String { "kallsyms in the dump" }
+  /// What of it is damaged, in words; nil where nothing is, or there is none.
+  var damage: String? { table.value?.damage }
   /// Where its tables end; nil where there is none.
   var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }

@@ -229,8 +229,11 @@ struct KernelLocator {
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
     let reason =
-      vmcoreinfo == nil
-      ? "the dump has no VMCOREINFO, and no root table was found in it" : "its VMCOREINFO has no line \(line)"
+      if let vmcoreinfo {
+        "its VMCOREINFO has " + (vmcoreinfo.damage.first { $0.hasPrefix("\(line)=") } ?? "no line \(line)")
+      } else {
+        "the dump has no VMCOREINFO, and no root table was found in it"
+      }
     throw error(.missing, "does not tell \(what): \(reason); give \(option)")
   }
 }

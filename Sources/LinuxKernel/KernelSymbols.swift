@@ -72,6 +72,15 @@ public struct KernelSymbols: Sendable {
     sources.first?.forEachSymbol(body)
   }
 
+  /// What of the kernel's own names is missing, one sentence each.
+  public var notes: [String] {
+    for case let kallsyms as KernelKallsyms in sources where kallsyms.isPresent {
+      return kallsyms.damage.map { [$0] } ?? []
+    }
+    guard sources.allSatisfy({ $0 is KernelKallsyms || $0 is VMCoreInfoSymbols }) else { return [] }
+    return ["no kallsyms was found in the dump: it is not there, or damaged; give --vmlinux or --system-map"]
+  }
+
   /// The symbol that `address` lies in.
   public func symbol(containing address: UInt64) -> Symbol? {
     for source in sources {

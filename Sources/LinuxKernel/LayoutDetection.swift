@@ -19,9 +19,7 @@ public struct DetectedLayout: Sendable {
   init(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, isMapped: (UInt64) -> Bool) {
     var configuration = LayoutConfiguration(
       granule: facts.granule.value, vaBits: facts.vaBits.value, vaBitsActual: facts.vaBitsActual.value)
-    if let size = vmcoreinfo?.size("page"), (32...256).contains(size) {
-      configuration.structPageSize = UInt64(size)
-    }
+    if let size = vmcoreinfo?.size("page") { configuration.structPageSize = UInt64(size) }
     func number(_ name: String) -> UInt64? { vmcoreinfo?.number(name) }
     let image = (vmcoreinfo?.symbol("_stext")).map { $0 &- (facts.kaslrOffset?.value ?? 0) }
     let version = facts.release.flatMap { KernelVersion(release: $0.value) }

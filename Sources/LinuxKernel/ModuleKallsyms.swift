@@ -53,6 +53,12 @@ struct ModuleKallsyms: Sendable {
     return entries.word32(number * Self.entrySize + 4) >> 16 != 0 && name < strings.count && strings[name] != 0
   }
 
+  /// Whether the name of entry `number` has letters only that can be seen, as what was written over it seldom has.
+  private func isReadable(_ number: Int) -> Bool {
+    strings[Int(entries.word32(number * Self.entrySize))...].prefix(Limits.symbolName).prefix { $0 != 0 }
+      .allSatisfy { (0x21...0x7e).contains($0) }
+  }
+
   private func isName(_ number: Int, _ wanted: [UInt8]) -> Bool {
     let name = Int(entries.word32(number * Self.entrySize))
     guard name + wanted.count < strings.count, strings[name + wanted.count] == 0 else { return false }
@@ -92,12 +98,14 @@ struct ModuleKallsyms: Sendable {
         best = (number, start)
       }
     }
-    return best.map { symbol($0.number, size: next - $0.start) }
+    return best.flatMap { isReadable($0.number) ? symbol($0.number, size: next - $0.start) : nil }
   }
 
   /// Calls `body` with each symbol until it returns false; whether it never did.
   func forEachSymbol(_ body: (Symbol) -> Bool) -> Bool {
-    for number in 1..<max(1, count) where isSymbol(number) && !body(symbol(number)) { return false }
+    for number in 1..<max(1, count) where isSymbol(number) && isReadable(number) && !body(symbol(number)) {
+      return false
+    }
     return true
   }
 }

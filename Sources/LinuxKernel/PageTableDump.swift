@@ -68,6 +68,8 @@ public struct SweepProblems: Hashable, Sendable {
   public internal(set) var fault: MemoryFault?
   /// Entries that cannot be.
   public internal(set) var corrupt = 0
+  /// Entries that no kernel writes, where they were looked for.
+  public internal(set) var odd = 0
 
   /// Counts `count` entries of `table` that cannot be read.
   mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {

@@ -7,12 +7,15 @@ import VMSA
 /// What was written over a table is, to the MMU, a table all the same: half of all random words are an invalid entry,
 /// a quarter a page. But Linux fills an entry in few ways, and where the linear map and the image lead is known by
 /// arithmetic. So each answer is held against the entries that gave it, two of their neighbours, and arithmetic. It
-/// costs a few comparisons, and two words of a table that was just read.
+/// costs a few comparisons, and two words of a table that was just read. Where nothing is mapped, all of the table
+/// near the entry is looked at, and whether something has to be mapped there: in the linear map RAM, in vmemmap what
+/// describes RAM, and the image.
 ///
-/// A table that was overwritten with another of its level is seen only where arithmetic knows better.
+/// A table that was overwritten with another of its level is seen only where one of these knows better.
 /// (arch/arm64/include/asm/pgtable-prot.h and pgtable-hwdef.h, 4.19 to 7.0)
 struct Plausibility: Sendable {
   private let regime: TranslationRegime
+  private let dump: DumpFile
   private let memory: any PhysicalMemory
   private let types: MemoryAttributeIndirection?
   /// RAM ends here; nil where the dump does not describe RAM, as one of tables alone.
@@ -21,7 +24,15 @@ struct Plausibility: Sendable {
   /// What the image must map: from `_stext` to its root table, which stands behind the read-only data since 4.20
   /// (8eb7e28d4c64 "arm64/mm: move runtime pgds to rodata").
   private let image: Range<UInt64>
+  /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
+  private let data: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
+  let linearMap: AddressLayout.Span?
+  private let text: UInt64?
+  /// The frame whose `struct page` an address of vmemmap is part of.
+  private let describedFrame: @Sendable (VirtualAddress) -> UInt64?
+  /// The part of the image that an address lies in.
+  private let imageSection: @Sendable (VirtualAddress) -> String?
 
   /// What no table entry of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in bits 63:59.
   private let tableReserved: UInt64
@@ -32,6 +43,7 @@ struct Plausibility: Sendable {
 
   init(_ kernel: Kernel) {
     regime = kernel.regime
+    dump = kernel.dump
     memory = kernel.dump.memory
     types = kernel.memoryTypes?.value
     let offset = kernel.facts.kimageVoffset?.value
@@ -41,13 +53,21 @@ struct Plausibility: Sendable {
     leafSet = 1 << 54 | 1 << 10 | (format.hasShareability ? 3 << 8 : 0)
     leafClear = 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
     let text = kernel.vmcoreinfo?.symbol("_stext")
+    self.text = text
     let root = kernel.facts.swapperVirtual?.value.rawValue
     if let text, let root, text < root, root - text < Limits.imageBytes, offset != nil,
       kernel.layout.era.map({ $0.since >= KernelVersion(5, 0) }) ?? false
     {
       image = text..<root
+      // Two are there by value.
+      let values = Set(["mem_section", "vmemmap"].compactMap { kernel.vmcoreinfo?.symbol($0) })
+      let symbols = (kernel.vmcoreinfo?.symbols ?? []).map(\.value).filter {
+        $0 >= root + kernel.regime.granule.size && $0 - root < Limits.imageBytes && !values.contains($0)
+      }
+      data = (symbols.min() ?? 0)..<(symbols.max() ?? 0)
     } else {
       image = 0..<0
+      data = 0..<0
     }
     // A dump that leaves out the kernel's own text describes no RAM.
     if let text, let offset, kernel.dump.memory.absence(at: PhysicalAddress(text &- offset)) != .notInDump {
@@ -56,6 +76,9 @@ struct Plausibility: Sendable {
       endOfRAM = nil
     }
     arithmetic = Lazy { [unowned kernel] in Arithmetic(kernel) }
+    linearMap = kernel.layout.layout?.linearMap
+    describedFrame = { [unowned kernel] in kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) }
+    imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
   }
 
   /// Why an answer may rest on damaged tables; nil where nothing says so.
@@ -70,6 +93,9 @@ struct Plausibility: Sendable {
       return "the table entry at level \(step.level), \(hex(step.descriptor.rawValue)), has bits that no kernel sets"
     }
     guard let last = steps.last, address.isUpperHalf else { return nil }
+    if let table = repeatedTable(steps) {
+      return "the table at \(hex(table.rawValue)) was passed twice: the tables lead to themselves"
+    }
     switch result {
     case .mapped(let leaf):
       if let expected = expected(address, region), expected != leaf.physical {
@@ -79,13 +105,60 @@ struct Plausibility: Sendable {
       if absence == .notInDump, let endOfRAM, leaf.physical.rawValue >= endOfRAM, isCached(leaf.attributes) {
         return "it is mapped as memory, but RAM ends at \(hex(endOfRAM))"
       }
+      if region == .guardRegion || region == .hole { return "no kernel maps anything here" }
+      return neighbours(last)
     case .unmapped:
-      if image.contains(address.rawValue) { return "the kernel image is mapped here on every machine" }
       guard isPlausible(last.descriptor, last.level) else { return oddEntry(last) }
+      return mustBeMapped(address, last, region) ?? surroundings(address, last, region)
     default: return nil
     }
-    return neighbours(last)
   }
+
+  /// A table that was passed at two levels.
+  private func repeatedTable(_ steps: [WalkStep]) -> PhysicalAddress? {
+    func table(_ step: WalkStep) -> PhysicalAddress {
+      PhysicalAddress(step.address.rawValue &- UInt64(truncatingIfNeeded: step.index) &* 8)
+    }
+    for (number, step) in steps.enumerated().dropFirst() {
+      let here = table(step)
+      if steps[..<number].contains(where: { table($0) == here }) { return here }
+    }
+    return nil
+  }
+
+  /// Why something has to be mapped at `address`, which the entry `last` leaves out.
+  private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> String? {
+    if image.contains(address.rawValue) || data.contains(address.rawValue) {
+      return "the kernel image is mapped here on every machine"
+    }
+    switch region {
+    case .kernelImage?:
+      // What boots the kernel is freed, and then not mapped; what stands before the text never is.
+      guard let text, address.rawValue >= text, let section = imageSection(address), section != "init" else {
+        return nil
+      }
+      return "the kernel's \(section) is mapped here on every machine"
+    case .linearMap?:
+      // An entry that is taken out for a while keeps its bits.
+      guard endOfRAM != nil, last.descriptor.rawValue == 0, let physical = expected(address, region),
+        memory.absence(at: physical) != .notInDump
+      else { return nil }
+      return "by arithmetic RAM is here, at \(hex(physical.rawValue)): memory that is kept from the kernel, or an "
+        + "overwritten table"
+    case .vmemmap?:
+      guard let linearMap, let frame = describedFrame(address), let offset = linearOffset
+      else { return nil }
+      let page = (frame << UInt64(regime.granule.pageShift)) &+ offset
+      guard page >= linearMap.start, page &- linearMap.start < linearMap.size,
+        dump.memory.walk(regime, VirtualAddress(page)).leaf != nil
+      else { return nil }
+      return "the linear map has page frame \(frame), which is described here"
+    default: return nil
+    }
+  }
+
+  /// Virtual minus physical address in the linear map; nil where nothing tells it.
+  var linearOffset: UInt64? { arithmetic.value.linearOffset?.value }
 
   private func oddEntry(_ step: WalkStep) -> String {
     "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes"
@@ -93,7 +166,7 @@ struct Plausibility: Sendable {
 
   /// Where arithmetic puts `address`; nil where there is no rule for it.
   private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
-    if image.contains(address.rawValue) || region == .kernelImage {
+    if image.contains(address.rawValue) || data.contains(address.rawValue) || region == .kernelImage {
       return imageOffset.map { PhysicalAddress(address.rawValue &- $0) }
     }
     return region == .linearMap ? arithmetic.value.answer(address, in: region)?.physical : nil
@@ -105,7 +178,7 @@ struct Plausibility: Sendable {
   }
 
   /// Whether the kernel's half may have this leaf.
-  private func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
+  func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
 
   /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
   /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
@@ -126,9 +199,60 @@ struct Plausibility: Sendable {
       guard step.level > regime.startLevel || index < regime.rootEntries else { continue }
       let place = step.address &+ UInt64(bitPattern: Int64(index - step.index) * 8)
       guard let raw = try? memory.word(at: place), !isPlausible(Descriptor(rawValue: raw), step.level) else { continue }
-      return "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
-        + hex(place.rawValue)
+      return oddNeighbour(step, raw, place)
     }
     return nil
+  }
+
+  /// What the entries around an empty one say of its table: 4 KiB of them, the least that is overwritten or left
+  /// out of a dump as a whole.
+  private func surroundings(_ address: VirtualAddress, _ step: WalkStep, _ region: Region?) -> String? {
+    guard step.level > regime.startLevel else {
+      if region == .linearMap, let offset = linearOffset,
+        memory.walk(regime, VirtualAddress(regime.root.rawValue &+ offset)).leaf?.physical != regime.root
+      {
+        return "the root table itself is not in the linear map that it leads to"
+      }
+      return neighbours(step)
+    }
+    let start = PhysicalAddress(step.address.rawValue & ~4095)
+    guard let bytes = try? memory.bytes(at: start, count: 4096) else { return nil }
+    let shift = UInt64(regime.granule.shift(level: step.level))
+    // What the first of them stands for.
+    let first = (address.rawValue &>> shift &- (step.address.rawValue & 4095) / 8) &<< shift
+    var isEmpty = true
+    for number in 0..<512 {
+      guard let raw = bytes.rawSpan.integer(UInt64.self, at: number * 8), raw != 0 else { continue }
+      isEmpty = false
+      let entry = Descriptor(rawValue: raw)
+      let place = start &+ UInt64(number * 8)
+      guard isPlausible(entry, step.level) else { return oddNeighbour(step, raw, place) }
+      guard region == .linearMap, entry.kind(level: step.level, format: regime.format) != .table,
+        raw & 1 == 1, let offset = linearOffset
+      else { continue }
+      let here = first &+ UInt64(number) &<< shift
+      let physical = regime.format.outputAddress(raw, shift: Int(shift))
+      if here &- offset != physical.rawValue {
+        return "its table has an entry of another place than the linear map, \(hex(raw)) at \(hex(place.rawValue))"
+      }
+    }
+    guard isEmpty else { return nil }
+    // The kernel makes a table where it fills it. It frees one that becomes empty where it frees tables at all; of
+    // vmalloc's those of the last level may be left.
+    let isFilled = region == .linearMap || region == .vmemmap
+    if regime.granule == .fourKiB {
+      guard isFilled || step.level < 3 else { return nil }
+      return "its table of level \(step.level), at \(hex(start.rawValue)), is empty, as none is here"
+    }
+    guard region == .linearMap, endOfRAM == nil,
+      [first &- 1, first &+ 512 &<< shift].allSatisfy({ memory.walk(regime, VirtualAddress($0)).leaf != nil })
+    else { return nil }
+    return "4 KiB of its table, at \(hex(start.rawValue)), are empty between entries that map RAM: a hole in RAM, or "
+      + "an overwritten table"
+  }
+
+  private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> String {
+    "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
+      + hex(place.rawValue)
   }
 }

@@ -29,7 +29,10 @@ struct PrintkRing {
       let begin = offset("prb_data_blk_lpos.begin"), let next = offset("prb_data_blk_lpos.next"),
       let infoSize = size("printk_info"), let sequence = offset("printk_info.seq"),
       let time = offset("printk_info.ts_nsec"), let textLength = offset("printk_info.text_len"),
-      let caller = offset("printk_info.caller_id"), descriptorSize > 0, infoSize > 0
+      let caller = offset("printk_info.caller_id"), descriptorSize > 0, infoSize > 0,
+      (descriptorSize | infoSize) & 7 == 0,
+      (sequence | time) & 7 == 0, sequence != time, textLength & 1 == 0, caller & 3 == 0,
+      max(sequence, time) &+ 8 <= UInt64(infoSize), max(textLength, caller) &+ 4 <= UInt64(infoSize)
     else { return nil }
     self.countBits = descRing &+ countBits
     self.descriptors = descRing &+ descriptors
@@ -119,6 +122,9 @@ struct PrintkRing {
       }
       result.elements.append(record)
     }
+    if result.elements.isEmpty, unreadable == 0 {
+      result.notes.append("the log at \(hex(address)) has no message, as no kernel's has: it is damaged")
+    }
     if unreadable > 0 { result.notes.append("\(unreadable) messages cannot be read: not in the dump, or damaged") }
     return result
   }
@@ -131,7 +137,9 @@ struct PrintkRing {
       // facility u8, then flags:5 and level:3, stand between text_len and caller_id.
       let facility = space.integer(UInt8.self, at: info &+ textLength &+ 2),
       let level = space.integer(UInt8.self, at: info &+ textLength &+ 3),
-      let caller = space.integer(UInt32.self, at: info &+ caller)
+      let caller = space.integer(UInt32.self, at: info &+ caller),
+      // A record keeps its place in the ring, so that its number has the index of its id (`prb_reserve`).
+      sequence & ring.indexMask == id & ring.indexMask, LogRecord.isCaller(caller)
     else { return nil }
     var message = ""
     // Both lowest bits say that there is no text.
@@ -156,6 +164,11 @@ struct PrintkRing {
 extension LogRecord {
   /// A caller_id: a CPU where the top bit is set, else a task, 0 being the idle task that boots.
   static func caller(_ id: UInt32) -> String { id >> 31 == 1 ? "C\(id & 0x7fff_ffff)" : "T\(id)" }
+
+  /// Whether there is such a caller: a CPU, or a PID (`PID_MAX_LIMIT`, include/linux/threads.h).
+  static func isCaller(_ id: UInt32) -> Bool {
+    id >> 31 == 1 ? id & 0x7fff_ffff < UInt32(Limits.cpus) : id <= 4 << 20
+  }
 }
 
 extension KernelTypes {

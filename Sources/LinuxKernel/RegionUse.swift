@@ -17,7 +17,7 @@ extension Kernel {
     guard let bounds = layout.layout else { return nil }
     let image = imageSpan()
     let map = RegionMap(bounds, image: image, first: regime.firstAddress)
-    var counter = RegionCounter(map: map)
+    var counter = RegionCounter(map: map, plausibility: plausible)
     let result = sweep(nil, &counter)
     counter.finishPiece()
     var rows = bounds.rows(userBits: facts.vaBitsActual.value)
@@ -58,8 +58,28 @@ private struct RegionCounter: SweepObserver {
   /// The piece that the last entry lay in, and its sum so far.
   var piece = RegionMap.Piece(first: 0, last: 0)
   var sum: UInt64 = 0
+  private let plausibility: Plausibility
+  private let linear: AddressLayout.Span?
+  private let linearOffset: UInt64?
 
-  init(map: RegionMap) { self.map = map }
+  init(map: RegionMap, plausibility: Plausibility) {
+    self.map = map
+    self.plausibility = plausibility
+    linear = plausibility.linearMap
+    linearOffset = plausibility.linearOffset
+  }
+
+  /// Counts an entry that no kernel writes, or not there.
+  @inline(__always)
+  private mutating func judge(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    if !plausibility.isLeaf(entry.descriptor.rawValue) {
+      problems.odd += 1
+    } else if let linear, let linearOffset, linear.contains(entry.virtual.rawValue),
+      entry.virtual.rawValue &- linearOffset != physical.rawValue
+    {
+      problems.odd += 1
+    }
+  }
 
   @inline(__always)
   private mutating func add(_ address: UInt64, _ bytes: UInt64) {
@@ -75,11 +95,19 @@ private struct RegionCounter: SweepObserver {
     sum = 0
   }
 
-  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) { add(entry.virtual.rawValue, entry.size) }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    judge(entry, physical)
+    add(entry.virtual.rawValue, entry.size)
+  }
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    judge(entry, physical)
     add(entry.virtual.rawValue, last &- entry.virtual.rawValue &+ 1)
   }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
     problems.note(table, count: count, fault)
   }
+  mutating func invalid(_ entry: SweptEntry) {
+    if !plausibility.isLeaf(entry.descriptor.rawValue) { problems.odd += 1 }
+  }
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { problems.corrupt += 1 }
 }

@@ -65,4 +65,6 @@ private struct FrameSeeker: SweepObserver {
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
     problems.note(table, count: count, fault)
   }
+
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { problems.corrupt += 1 }
 }

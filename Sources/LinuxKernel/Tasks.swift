@@ -112,13 +112,17 @@ struct TaskReader: Sendable {
       (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
     else { return nil }
     let memory = object.number(mm).flatMap { $0 == 0 ? nil : $0 }
+    // Both are addresses of the kernel: a stack's begins a page, and a task that has ended has none.
+    let stack = object.number(stack) ?? 0
+    guard stack == 0 || stack >> 55 & 1 == 1 && stack & 4095 == 0,
+      memory.map({ $0 >> 55 & 1 == 1 && $0 & 7 == 0 }) ?? true
+    else { return nil }
     let details = memory.map { KernelObject(space: space, address: $0) }
     let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
     return KernelTask(
       structure: address, pid: Int(number), tgid: Int(group), comm: name,
       cpu: object.number(cpu).flatMap { $0 < UInt64(Limits.cpus) ? Int($0) : nil }, state: letter(object),
-      stack: object.number(stack) ?? 0,
-      mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
+      stack: stack, mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
   }
 
   /// `task_state_to_char` (include/linux/sched.h): the lowest bit that counts, an idle sleep by its own.

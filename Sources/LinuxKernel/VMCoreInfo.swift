@@ -16,6 +16,8 @@ public struct VMCoreInfo: Sendable {
   /// Who says so: "VMCOREINFO", or what stands in for it.
   public let origin: String
   private let lines: [Line]
+  /// Lines that are left out, since no kernel writes them: one sentence each.
+  let damage: [String]
   /// How lines that the kernel did not write were learnt, by key.
   private let derivations: [String: String]
 
@@ -25,12 +27,15 @@ public struct VMCoreInfo: Sendable {
   }
 
   /// Splits `text` into lines. Lines without `=` are skipped; the text ends at its first NUL.
+  ///
+  /// A line whose value no kernel writes counts as not there, and `damage` tells it: an address of the kernel that is
+  /// none, or the bound of a region that is at no page.
   public init(_ text: [UInt8]) {
-    self.init(text, origin: "VMCOREINFO", derivations: [:])
+    self.init(text, origin: "VMCOREINFO", derivations: [:], isChecked: true)
   }
 
   /// The same for a text that was put together from what is known otherwise: `derivations` says of each key how.
-  init(_ text: [UInt8], origin: String, derivations: [String: String]) {
+  init(_ text: [UInt8], origin: String, derivations: [String: String], isChecked: Bool = false) {
     self.text = text
     self.origin = origin
     self.derivations = derivations
@@ -44,7 +49,38 @@ public struct VMCoreInfo: Sendable {
       }
       start = end + 1
     }
+    var damage: [String] = []
+    if isChecked {
+      lines.removeAll { line in
+        guard !Self.canBe(text[line.key], text[line.value]) else { return false }
+        let words = [line.key, line.value].map { String(decoding: text[$0.prefix(64)], as: UTF8.self) }
+        if damage.count < Limits.listNotes { damage.append("\(words[0])=\(words[1]), which no kernel writes") }
+        return true
+      }
+    }
     self.lines = lines
+    self.damage = damage
+  }
+
+  /// Whether a kernel may have written the line: what is at an address of the kernel's is aligned, the text and the
+  /// tables to pages, and so are the bounds of regions and what KASLR adds. A `struct page` is a few words.
+  private static func canBe(_ key: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
+    func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
+    func isAddress(_ address: UInt64?, aligned: UInt64) -> Bool {
+      address.map { $0 & (aligned - 1) == 0 && $0 >> 55 & 1 == 1 } ?? false
+    }
+    if key.starts(with: "SYMBOL(".utf8) {
+      let isPage = key.elementsEqual("SYMBOL(_stext)".utf8) || key.elementsEqual("SYMBOL(swapper_pg_dir)".utf8)
+      return isAddress(parseHex(text(value)), aligned: isPage ? 4096 : 4)
+    }
+    switch text(key) {
+    case "NUMBER(MODULES_VADDR)", "NUMBER(MODULES_END)", "NUMBER(VMALLOC_START)", "NUMBER(VMALLOC_END)",
+      "NUMBER(VMEMMAP_START)", "NUMBER(VMEMMAP_END)":
+      return isAddress(parseNumber(text(value)), aligned: 4096)
+    case "KERNELOFFSET": return parseHex(text(value)).map { $0 & 4095 == 0 } ?? false
+    case "SIZE(page)": return parseSize(text(value)).map { (32...256).contains($0) && $0 % 8 == 0 } ?? false
+    default: return true
+    }
   }
 
   /// The value of the line whose key is exactly `key`; the last one where there are several, since what is

@@ -146,6 +146,20 @@ import Testing
     }
   }
 
+  @Test("Files of no size as the pieces of raw memory")
+  func emptyPieces() throws {
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("empty").path
+      try Data().write(to: URL(fileURLWithPath: path))
+      let pieces = [path + "@0", path + "@0x10", path + "@0x20"].joined(separator: ",")
+      for options in [[], ["--no-mmap"]] {
+        let result = try Kva.run(["info", pieces] + options)
+        #expect(result.status == 2)
+        #expect(result.errorLines.count == 1)
+      }
+    }
+  }
+
   @Test("Segments whose fields lie do not keep sound ones from being read")
   func lyingSegments() throws {
     try Scratch.withFolder { folder in

@@ -124,6 +124,11 @@ struct DamagedListsTests {
       let area = try run("vmalloc", core, notes: ["what the area at \(wanted[3]) is cannot be read"])[3]
       #expect(area["start"] as? String == wanted[3])
       #expect(area["caller"] is NSNull && (area["flags"] as? [String]) == [])
+      // One whose vm_struct (addr at 8, size at 16) has no end, or none behind its beginning, is none.
+      for size in [UInt64.max, 0] {
+        try core.set(size, at: core.word(links[4] + 16) + 16)
+        #expect(try starts(["ends before it begins"]) == wanted.enumerated().filter { $0.offset != 4 }.map(\.element))
+      }
     }
   }
 

@@ -95,39 +95,60 @@ import Testing
     }
   }
 
-  @Test("Each field of the headers 0, 1, its largest and one more", arguments: Array(dumps.enumerated()))
-  func headers(_ number: Int, _ dump: Dump) throws {
+  @Test("Each field of the headers 0, 1, its largest and one more", arguments: dumps)
+  func headers(_ dump: Dump) throws {
     try withCopy(dump) { subject, file in
-      for (place, field) in try Self.fields(file).enumerated() {
+      for field in try Self.fields(file) {
         let value = try file.number(field.offset, field.size)
         let largest = UInt64.max >> UInt64(64 - 8 * field.size)
-        // Each dump takes one value of each field, so that all together take all.
-        let other = [0, 1, largest, value &+ 1][(place + number) % 4]
-        let bytes = Array([UInt8](little: other).prefix(field.size))
-        try file.with(bytes, at: field.offset) {
-          try subject.check(file.path, "\(hex(other)) at \(field.offset)")
+        for other in Set([0, 1, largest, (value &+ 1) & largest]).subtracting([value]).sorted() {
+          let bytes = Array([UInt8](little: other).prefix(field.size))
+          try file.with(bytes, at: field.offset) {
+            try subject.check(file.path, "\(hex(other)) at \(field.offset)")
+          }
         }
       }
     }
   }
 
-  /// Offset and size of each field of the headers of an ELF or kdump file.
+  /// Offset and size of each field of the headers of an ELF or kdump file, of its notes' headers, and of some of the
+  /// words and descriptors that say of each page where it is.
   private static func fields(_ file: DamagedFile) throws -> [(offset: Int, size: Int)] {
     if try file.bytes(0, 4) == [0x7f, 0x45, 0x4c, 0x46] {
       let header = [
         (4, 1), (5, 1), (16, 2), (18, 2), (32, 8), (40, 8), (48, 4), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2),
       ]
+      let first = Int(try file.number(32, 8))
       let count = Int(try file.number(56, 2))
-      return try header
-        + (0..<count).filter { $0 < 3 || $0 == count - 1 }.flatMap { number -> [(Int, Int)] in
-          let at = Int(try file.number(32, 8)) + number * 56
-          return [(at, 4), (at + 8, 8), (at + 16, 8), (at + 24, 8), (at + 32, 8), (at + 40, 8)]
+      let headers = (0..<count).map { first + $0 * 56 }
+      let notes = try headers.first { try file.number($0, 4) == 4 }
+        .map { try noteFields(file, Int(file.number($0 + 8, 8)), Int(file.number($0 + 32, 8))) }
+      return header + (notes ?? [])
+        + headers.enumerated().filter { $0.offset < 3 || $0.offset == count - 1 }.flatMap { _, at in
+          [(at, 4), (at + 8, 8), (at + 16, 8), (at + 24, 8), (at + 32, 8), (at + 40, 8)]
         }
     }
     let block = Int(try file.number(428, 4))
     let header = [8, 424, 428, 432, 436, 440, 444, 448, 452, 456, 460].map { ($0, 4) }
     let sub = [(0, 8), (8, 4), (12, 4), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8), (56, 8), (64, 8), (72, 8)]
-    return header + (sub + [(80, 8), (88, 8), (96, 8)]).map { (block + $0.0, $0.1) }
+    let bitmap = block * (1 + Int(try file.number(432, 4)))
+    let pages = bitmap + block * Int(try file.number(436, 4))
+    return try header + (sub + [(80, 8), (88, 8), (96, 8)]).map { (block + $0.0, $0.1) }
+      + noteFields(file, Int(file.number(block + 72, 8)), Int(file.number(block + 80, 8)))
+      + [bitmap, (bitmap + pages) / 2, pages - 8].map { ($0 & ~7, 8) }
+      + [0, 1, 900].map { pages + $0 * 24 }.flatMap { [($0, 8), ($0 + 8, 4), ($0 + 12, 4), ($0 + 16, 8)] }
+  }
+
+  /// The three fields of each of the first notes of `count` bytes.
+  private static func noteFields(_ file: DamagedFile, _ start: Int, _ count: Int) throws -> [(offset: Int, size: Int)] {
+    var result: [(offset: Int, size: Int)] = []
+    var here = start
+    while here + 12 <= start + count, result.count < 18 {
+      result += [(here, 4), (here + 4, 4), (here + 8, 4)]
+      here += 12
+      for size in try [file.number(here - 12, 4), file.number(here - 8, 4)] { here += Int(size + 3) & ~3 }
+    }
+    return result
   }
 
   @Test("Any 4 KiB overwritten, 1,000 times", arguments: dumps)

@@ -44,6 +44,19 @@ import Testing
   }
 
   /// Offsets of the log's structures, of which one is out of all bounds.
+  @Test("Of many lines of VMCOREINFO that no kernel writes the first 64 are told")
+  func manyLines() throws {
+    try Scratch.withFolder { folder in
+      var kernel = HandmadeKernel()
+      kernel.vmcoreinfo += (0..<70).map { "SYMBOL(a\($0))=\($0)" }
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.core.write(to: path)
+      let lines = try Kva.run(["resolve", path, hex(HandmadeKernel.text)]).errorLines
+      #expect(lines.count { $0.contains("which no kernel writes; ignored") } == 64)
+      #expect(lines.contains { $0.hasSuffix("VMCOREINFO says SYMBOL(a63)=63, which no kernel writes; ignored") })
+    }
+  }
+
   @Test("Offsets of the log that cannot be", arguments: ["-1", "9223372036854775807", "4294967296", "0"])
   func log(_ value: String) throws {
     for names in [

@@ -151,10 +151,65 @@ struct KallsymsTests {
     }
   }
 
+  /// What may be written over a page.
+  private static func damages(_ generator: inout SeededGenerator) -> [[UInt8]] {
+    [generator.bytes(4096), .init(repeating: 0xff, count: 4096), .zeros(4096), .init(repeating: 7, count: 4096)]
+      + [Array(repeating: Array("for more, see the manual. ".utf8), count: 158).joined().prefix(4096).map { $0 }]
+  }
+
+  @Test(
+    "Where a page is overwritten, a name is found at its own address or not at all",
+    arguments: [
+      KallsymsWriter.Shape.v5, .v61, .v64, .v7,
+    ])
+  func overwritten(_ shape: KallsymsWriter.Shape) throws {
+    var symbols = Self.symbols(longName: false)
+    symbols += (0..<2000).map { ("t", "thread_\($0)_do", symbols[symbols.count - 1].address + UInt64($0) * 24 + 8) }
+    let writer = KallsymsWriter(symbols, shape, at: Self.start)
+    let truth = Dictionary(symbols.map { ($0.name, $0.address) }, uniquingKeysWith: { first, _ in first })
+    var generator = SeededGenerator(seed: 3)
+    var found = 0
+    for page in 0..<(writer.bytes.count - 65536) / 4096 {
+      for (kind, damage) in Self.damages(&generator).enumerated() where shape == .v64 || kind == page % 5 {
+        var bytes = writer.bytes
+        bytes.replaceSubrange((page * 4096)..<(page * 4096 + 4096), with: damage)
+        let space = MemorySpace(start: Self.start, bytes: bytes)
+        let told = KallsymsFinder.tables(in: space) { writer.labels[$0] }
+        // The kernel says besides where `_stext` is, which tells what all addresses are relative to.
+        guard let table = told.lazy.compactMap({ Kallsyms($0, in: space) }).first,
+          table.has("_stext", at: symbols[0].address)
+        else { continue }
+        var listed = 0
+        table.forEachSymbol { symbol in
+          listed += 1
+          #expect(truth[symbol.name] == symbol.address, "page \(page), \(kind): \(symbol.name)")
+          return true
+        }
+        // What stands behind the tables may be damaged without harm, and so may the order of names.
+        #expect((listed == symbols.count) == (table.damage == nil), "page \(page)")
+        for number in stride(from: 0, to: symbols.count, by: 211) {
+          let symbol = symbols[number]
+          if let answer = table.symbol(named: symbol.name) { #expect(answer.address == symbol.address, "page \(page)") }
+          if let answer = table.symbol(containing: symbol.address + 4) {
+            #expect(truth[answer.name] == answer.address, "page \(page)")
+            #expect(answer.address == symbols[number].address, "page \(page): \(symbol.name)")
+            found += 1
+          }
+        }
+        for (place, address) in table.addresses(of: ["_stext", "thread_1_do", "_end"]) {
+          #expect(address == truth[["_stext", "thread_1_do", "_end"][place]], "page \(page)")
+        }
+      }
+    }
+    #expect(found > 10)
+  }
+
   @Test func manySymbolsAtOneAddressAreListedInOnePass() throws {
     let address: UInt64 = 0xffff_8000_0801_0000
-    var symbols: [(type: Character, name: String, address: UInt64)] = (0..<200_000).map { ("t", "a\($0 % 7)", address) }
-    symbols.append(("T", "last", address + 16))
+    var symbols: [(type: Character, name: String, address: UInt64)] = (0..<200_000).map {
+      ("t", "a\($0 % 7)", address + UInt64($0 / 400) * 16)
+    }
+    symbols.append(("T", "last", address + 500 * 16))
     let writer = KallsymsWriter(symbols, .v64, at: Self.start)
     let space = MemorySpace(start: Self.start, bytes: writer.bytes)
     let found = KallsymsFinder.tables(in: space) { name in writer.labels[name] }

@@ -78,6 +78,17 @@ import Testing
     "lists/sound": { FuzzedLists.memory },
     "log/ring": { [0] + FuzzedLog.ring },
     "log/buffer": { [1] + FuzzedLog.buffer },
+    "splitbtf/two": {
+      var base = BTFWriter()
+      let int = base.integer("int", size: 4)
+      _ = base.structure("pair", size: 8, [.init("a", int, bit: 0), .init("b", int, bit: 32)])
+      var module = BTFWriter(continuing: base)
+      _ = module.structure("task_struct", size: 8, [.init("pid", int, bit: 0), .init("b", int, bit: 32)])
+      return [UInt8](little: UInt16(base.bytes.count)) + base.bytes + module.bytes
+    },
+    "bare/kernel": { records(bareWords) },
+    "searches/lists": { FuzzedLists.image },
+    "parts/two": { parts },
     "query/symbol": { Array("init_task+0x10".utf8) },
     "query/module": { Array("ext4:ext4_iget@cpu3+8".utf8) },
     "query/address": { Array("0xffff800008005010".utf8) },
@@ -87,10 +98,32 @@ import Testing
       Array(#"{"id": 7, "command": "resolve", "arguments": ["init_task+8", 4096], "options": {"walk": true}}"#.utf8)
     },
     "batch/escapes": { Array(#"{"id":"\u00e9\ud83d\ude00\n","command":"read","arguments":[-1.5e+3,null,[[]]]}"#.utf8) },
-    "vmlinux/map": { Array("ffff800008000000 T _text\nffff800008010000 T _stext\nffff800008020000 b data\n".utf8) },
+    "map/plain": { Array("ffff800008000000 T _text\nffff800008010000 T _stext\nffff800008020000 b data\n".utf8) },
   ]
 
   // MARK: - What they are made of
+
+  /// Memory of a kernel of two MiB and more in its linear map, with its banner.
+  private static var bareWords: [UInt64: UInt64] {
+    var words = soundTables.words
+    let banner = Array("Linux version 6.1.0 (a@b) #1 SMP".utf8) + .zeros(8)
+    for start in stride(from: 0, to: banner.count / 8 * 8, by: 8) {
+      words[0x4001_f000 + UInt64(start)] = banner[start..<(start + 8)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+    return words
+  }
+
+  /// Two parts of one dump, behind how the target finds them.
+  private static var parts: [UInt8] {
+    var files = [kdump(6), kdump(6)]
+    files[0].part = 0..<6
+    files[1].part = 6..<20
+    let bytes = files.map { $0.bytes() }
+    // Of 255 parts of the whole the first file has so many; what it lacks of its last bytes is zero.
+    let share = (bytes[0].count * 255 + bytes[0].count + bytes[1].count - 1) / (bytes[0].count + bytes[1].count)
+    let end = (bytes[0].count + bytes[1].count + 16) * (share + 1) / 255
+    return [1, UInt8(share + 1), 0, 0, 0] + bytes[0] + .zeros(max(0, end - bytes[0].count)) + bytes[1]
+  }
 
   /// Text that any codec makes smaller.
   private static func text(_ count: Int) -> [UInt8] {
@@ -262,6 +295,22 @@ private enum FuzzedLists {
     return writer.bytes
   }
 
+  /// The types among the read-only data, the rest among the data, as the target `searches` places them: what the
+  /// lists lead to is moved with them.
+  static var image: [UInt8] {
+    let readOnly = btf + .zeros(0x1800 - btf.count)
+    // Behind _stext, the read-only data and four tables.
+    let data = 0xffff_8000_0800_0000 + 0x1000 + 0x2000 + 0x4000 as UInt64
+    let from = start + 0x1000
+    var bytes = Array(memory[0x1000...])
+    for at in stride(from: 0, to: bytes.count - 7, by: 8) {
+      let word = bytes[at..<(at + 8)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      guard word >= from, word - from < UInt64(bytes.count) else { continue }
+      bytes.replaceSubrange(at..<(at + 8), with: [UInt8](little: word - from + data))
+    }
+    return readOnly + bytes.prefix(readOnly.count)
+  }
+
   /// Two processes, one of two threads; a module with two symbols; two areas.
   static var memory: [UInt8] {
     var memory = WrittenMemory(start: start, bytes: btf + .zeros(0x2800 - btf.count))
@@ -351,7 +400,8 @@ private enum FuzzedLog {
       memory.put(id | 2 << 62, descriptors + slot * 24)
       memory.put(begin, descriptors + slot * 24 + 8)
       memory.put(next, descriptors + slot * 24 + 16)
-      memory.put(UInt64(number), infos + slot * 88)
+      // A record's number has the index of its slot.
+      memory.put(first & 3 + UInt64(number), infos + slot * 88)
       memory.put(UInt64(number) * 1_000_000, infos + slot * 88 + 8)
       memory.put(UInt16(message.utf8.count), infos + slot * 88 + 16)
       memory.put(6 << 5 as UInt8, infos + slot * 88 + 19)

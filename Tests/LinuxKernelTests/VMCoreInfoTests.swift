@@ -50,9 +50,9 @@ import Testing
     #expect(Self.kernel.symbol("init_uts_ns") == 0xffff_b7ea_1234_5678)
     #expect(Self.kernel.kernelOffset == 0x37ea_09a0_0000)
     // Digits alone are hex here, and decimal in the lines below.
-    let digits = Self.info("KERNELOFFSET=100000\nSYMBOL(x)=10\nSIZE(x)=10\nLENGTH(x)=10\nOFFSET(x.y)=10\n")
+    let digits = Self.info("KERNELOFFSET=100000\nSYMBOL(x)=80000000000010\nSIZE(x)=10\nLENGTH(x)=10\nOFFSET(x.y)=10\n")
     #expect(digits.kernelOffset == 0x10_0000)
-    #expect(digits.symbol("x") == 0x10)
+    #expect(digits.symbol("x") == 0x80_0000_0000_0010)
     #expect(digits.size("x") == 10)
     #expect(digits.length("x") == 10)
     #expect(digits.offset("x.y") == 10)
@@ -70,9 +70,28 @@ import Testing
   @Test func allSymbolsAreListedInOrder() {
     #expect(Self.kernel.symbols.map(\.name) == ["init_uts_ns", "mem_section"])
     #expect(Self.kernel.symbols.map(\.value) == [0xffff_b7ea_1234_5678, 0xffff_0000_fffe_6000])
-    let broken = Self.info("SYMBOL(a)=xyz\nSYMBOL(b=1\nSYMBOL()=2\nXSYMBOL(c)=3\nSYMBOL(d)=4\n")
-    #expect(broken.symbols.filter { $0.name == "d" }.map(\.value) == [4])
+    let broken = Self.info("SYMBOL(a)=xyz\nSYMBOL(b=1\nSYMBOL()=2\nXSYMBOL(c)=3\nSYMBOL(d)=ffff000000000004\n")
+    #expect(broken.symbols.filter { $0.name == "d" }.map(\.value) == [0xffff_0000_0000_0004])
     #expect(!broken.symbols.contains { ["a", "b", "c"].contains($0.name) })
+  }
+
+  @Test func linesThatNoKernelWritesAreLeftOut() {
+    let sound = [
+      "SYMBOL(_stext)": "ffffb7ea09a10000", "SYMBOL(swapper_pg_dir)": "ffffb7ea0b2fe000",
+      "SYMBOL(prb)": "ffffb7ea0b5a1b04", "NUMBER(VMALLOC_END)": "0xfffffdffbf800000", "KERNELOFFSET": "37ea09a00000",
+      "SIZE(page)": "64",
+    ]
+    for (key, value) in sound { #expect(Self.info("\(key)=\(value)\n").value(key) == value) }
+    let broken = [
+      ("SYMBOL(_stext)", ["ffffb7ea09a10001", "ffffb7ea09a10004", "0", "1", "ffffffffffffffff", "xyz"]),
+      ("SYMBOL(swapper_pg_dir)", ["ffffb7ea0b2fe008", "40001000"]), ("SYMBOL(prb)", ["ffffb7ea0b5a1b05", "40001000"]),
+      ("NUMBER(VMALLOC_END)", ["0xfffffdffbf800001", "0x0", "-1", "0xffffffffffffffff"]),
+      ("KERNELOFFSET", ["37ea09a00001", "ffffffffffffffff"]), ("SIZE(page)", ["0", "1", "65", "-1", "4294967295"]),
+    ]
+    for (key, values) in broken {
+      for value in values { #expect(Self.info("\(key)=\(value)\n").value(key) == nil, "\(key)=\(value)") }
+    }
+    #expect(Self.info("SYMBOL(a)=1\nSYMBOL(a)=ffff000000000008\n").symbol("a") == 0xffff_0000_0000_0008)
   }
 
   @Test func absentIsNotZero() {

@@ -1,14 +1,21 @@
 import KernelVA
 
-/// The input is a dump file of any format.
+/// The input is a dump file of any format. Mapped and read, it says the same.
 @Sendable func fuzzDump(_ bytes: [UInt8]) {
   let path = MemoryFile.path(bytes)
-  for isMapped in [true, false] {
-    guard let dump = try? DumpFile(path: path, cacheSize: 1 << 20, isMapped: isMapped) else { continue }
-    exercise(dump)
-    guard isMapped, dump.notes.vmcoreinfo != nil else { continue }
-    if let kernel = try? Kernel(in: dump, debugInfo: DebugInfoSearch(isEnabled: false)) { exercise(kernel) }
+  // The length of the input says which way it is opened, and whether it is opened the other way as well.
+  let isMapped = bytes.count & 1 == 0
+  guard let dump = try? DumpFile(path: path, cacheSize: 1 << 18, isMapped: isMapped) else { return }
+  exercise(dump)
+  if bytes.count & 6 == 0, let other = try? DumpFile(path: path, cacheSize: 1 << 18, isMapped: !isMapped) {
+    precondition(other.memory.ranges == dump.memory.ranges, "how a file is read changes nothing")
   }
+  // All that a kernel holds is fuzzed by itself; here it is opened as its dump describes it.
+  guard dump.notes.vmcoreinfo != nil,
+    let kernel = try? Kernel(in: dump, debugInfo: DebugInfoSearch(isEnabled: false))
+  else { return }
+  for query in ["_stext", "0xffff800008005010"] { _ = kernel.resolve(query, trace: true) }
+  _ = kernel.cpus
 }
 
 /// The input is one page of a kdump file as a codec packed it, behind a byte that says which.
@@ -64,7 +71,7 @@ func exercise(_ dump: DumpFile) {
     if let absence = memory.absence(at: place) { _ = dump.describe(MemoryFault(absence, at: place)) }
     _ = try? memory.bytes(at: place, count: 5000)
   }
-  if let start = ranges.first?.lowerBound { _ = try? memory.bytes(at: start, count: 200_000) }
+  if let start = ranges.first?.lowerBound { _ = try? memory.bytes(at: start, count: 20_000) }
   memory.scan { _, bytes in bytes.byteCount > 0 }
   _ = try? dump.placed(at: PhysicalAddress(1 << 30))
 }

@@ -42,18 +42,23 @@ enum SmallKernel {
 
   /// The kernel in a core whose RAM begins at `base`.
   static func kernel(ram: [UInt8], note: [UInt8]) -> Kernel? {
+    dump(ram: ram, note: note).flatMap { try? Kernel(in: $0, debugInfo: DebugInfoSearch(isEnabled: false)) }
+  }
+
+  /// The core, without a note of VMCOREINFO where `note` is nil.
+  static func dump(ram: [UInt8], note: [UInt8]?) -> DumpFile? {
     guard let dump = try? DumpFile(path: MemoryFile.path(core(ram, note)), cacheSize: 1 << 20) else {
       preconditionFailure("the core around the input is sound")
     }
-    return try? Kernel(in: dump, debugInfo: DebugInfoSearch(isEnabled: false))
+    return dump
   }
 
-  /// An ELF core of one note and one segment.
-  private static func core(_ ram: [UInt8], _ text: [UInt8]) -> [UInt8] {
+  /// An ELF core of one note, or none, and one segment.
+  private static func core(_ ram: [UInt8], _ text: [UInt8]?) -> [UInt8] {
     func little<T: FixedWidthInteger>(_ value: T) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
     func words(_ values: [UInt64]) -> [UInt8] { values.flatMap(little) }
     let name = Array("VMCOREINFO\0\0".utf8)
-    let note = little(UInt32(11)) + little(UInt32(text.count)) + little(UInt32(0)) + name + text
+    let note = text.map { little(UInt32(11)) + little(UInt32($0.count)) + little(UInt32(0)) + name + $0 } ?? []
     let start: UInt64 = 64 + 2 * 56
     var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9)
     file += little(UInt16(4)) + little(UInt16(183)) + little(UInt32(1)) + words([0, 64, 0]) + little(UInt32(0))

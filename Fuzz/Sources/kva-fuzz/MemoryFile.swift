@@ -1,12 +1,13 @@
 import Driver
 import Glibc
 
-/// A file in memory, which each input is written to: the readers take files.
+/// Files in memory, which each input is written to: the readers take files.
 enum MemoryFile {
-  private static let descriptor = memory_file()
+  private static let descriptors = (0..<4).map { _ in memory_file() }
 
-  /// The path of the file, made to hold `bytes`.
-  static func path(_ bytes: [UInt8]) -> String {
+  /// The path of file `number`, made to hold `bytes`.
+  static func path(_ bytes: [UInt8], _ number: Int = 0) -> String {
+    let descriptor = descriptors[number]
     precondition(descriptor >= 0 && ftruncate(descriptor, 0) == 0)
     var done = 0
     while done < bytes.count {

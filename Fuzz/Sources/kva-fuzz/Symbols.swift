@@ -63,7 +63,10 @@ private struct InputSpace: ByteSource {
 
 /// The input is BTF.
 @Sendable func fuzzBTF(_ bytes: [UInt8]) {
-  guard let types = BTFTypes(bytes, origin: "input") else { return }
+  if let types = BTFTypes(bytes, origin: "input") { exercise(types) }
+}
+
+func exercise(_ types: BTFTypes) {
   for name in ["task_struct", "module", "mm_struct", "list_head", "int", "a", ""] {
     _ = types.size(of: name)
     for path in ["tasks", "pid", "thread_info.cpu", "mem", "a", "b.c", "list.next", "", "."] {
@@ -76,10 +79,9 @@ private struct InputSpace: ByteSource {
   _ = types.perCPUVariables
 }
 
-/// The input is a vmlinux, or a System.map.
+/// The input is a vmlinux.
 @Sendable func fuzzVMLinux(_ bytes: [UInt8]) {
   let path = MemoryFile.path(bytes)
-  if let map = try? SystemMap(path: path, text: nil) { exercise(map) }
   guard let image = try? ELFImage(path: path) else { return }
   _ = image.buildID
   _ = image.text(at: 0x1000, limit: 512)
@@ -92,7 +94,7 @@ private struct InputSpace: ByteSource {
   for address in [0, 4, 0x1000] as [UInt64] { _ = types.sourceLine(at: address) }
 }
 
-private func exercise(_ symbols: some SymbolSource) {
+func exercise(_ symbols: some SymbolSource) {
   _ = symbols.symbol(named: "main")
   for address in [0, 4, 0x1000, .max, 8] as [UInt64] { _ = symbols.symbol(containing: address) }
   symbols.forEachSymbol { _ in true }

@@ -39,7 +39,7 @@ private struct SparseMemory: PhysicalMemory {
 }
 
 /// Calls `body` with each record of `bytes`: two bytes of number, eight of value.
-private func forEachWord(_ bytes: ArraySlice<UInt8>, _ body: (Int, UInt64) -> Void) {
+func forEachWord(_ bytes: ArraySlice<UInt8>, _ body: (Int, UInt64) -> Void) {
   var at = bytes.startIndex
   while at + 10 <= bytes.endIndex {
     let value = bytes[(at + 2)..<(at + 10)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
@@ -99,16 +99,20 @@ private struct Counter: SweepObserver {
 
 /// The input is the RAM of a kernel, tables and all: 64 pages that are zero but for the words of the records.
 @Sendable func fuzzKernelTables(_ bytes: [UInt8]) {
-  var ram = [UInt8](repeating: 0, count: 64 << 12)
-  forEachWord(bytes[...]) { number, value in
-    let at = number % (ram.count / 8) * 8
-    withUnsafeBytes(of: value.littleEndian) { ram.replaceSubrange(at..<(at + 8), with: $0) }
-  }
+  let ram = SparseRAM.pages(64, bytes[...])
   let note = Array(SmallKernel.vmcoreinfo.joined(separator: "\n").utf8)
   guard let kernel = SmallKernel.kernel(ram: ram, note: note) else { return }
   exerciseTables(kernel)
   for query in ["0xffff800008005010", "0xffff000000000000", "0xfffffc0000000000"] {
     _ = kernel.resolve(query, trace: true)
     _ = kernel.identify(query)
+  }
+  // Where something is mapped and how it is found from there is one and the same.
+  for page in stride(from: SmallKernel.base, to: SmallKernel.base + 64 << 12, by: 7 << 12) {
+    _ = kernel.reverseMap(PhysicalAddress(page)) { mapping in
+      _ = kernel.doubt(of: mapping.virtual)
+      guard mapping.through == nil else { return }
+      precondition(kernel.translate(mapping.virtual).leaf?.physical.rawValue == page, "what maps a page leads to it")
+    }
   }
 }

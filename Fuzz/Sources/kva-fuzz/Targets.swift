@@ -21,6 +21,11 @@ let targets: [Target] = [
   Target(name: "query", run: fuzzQuery),
   Target(name: "batch", run: fuzzBatch),
   Target(name: "vmlinux", run: fuzzVMLinux),
+  Target(name: "map", run: fuzzSystemMap),
+  Target(name: "splitbtf", run: fuzzSplitBTF),
+  Target(name: "bare", run: fuzzBareMemory),
+  Target(name: "searches", run: fuzzSearches),
+  Target(name: "parts", run: fuzzParts),
 ]
 
 /// What the process was started for.

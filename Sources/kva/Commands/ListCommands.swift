@@ -56,7 +56,7 @@ struct SymbolsCommand: DumpCommand {
         return true
       }
       return found
-        ? kernel.moduleSymbolNotes
+        ? kernel.symbolNotes
         : ["no symbol \(self.pattern.map { "like '\($0)' " } ?? "")is known; give --vmlinux for more"]
     }
   }

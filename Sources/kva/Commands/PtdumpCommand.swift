@@ -68,12 +68,16 @@ struct PtdumpCommand: DumpCommand {
     let regime = user ?? kernel.regime
     let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
     let hypervisor = regime.register.isSingleRange ? kernel : nil
+    func doubt(_ range: MappedRange) -> String? {
+      guard user == nil else { return nil }
+      return kernel.doubt(of: VirtualAddress(range.first)) ?? kernel.doubt(of: VirtualAddress(range.last))
+    }
     for span in spans {
       let (result, problems) = kernel.mappedRanges(span, user: user) { range in
         if json {
-          output.mappedRangeJSON(range, format, types, hypervisor)
+          output.mappedRangeJSON(range, format, types, hypervisor, doubt(range))
         } else {
-          output.mappedRangeText(range, format, types, hypervisor)
+          output.mappedRangeText(range, format, types, hypervisor, doubt(range))
         }
       }
       isWhole = session.report(result, problems, kernel.dump) && isWhole
@@ -111,9 +115,12 @@ struct RegionName: ExpressibleByArgument {
 extension Output {
   /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
   ///
-  /// - Parameter hypervisor: the kernel, where the tables are the hypervisor's.
+  /// - Parameters:
+  ///   - hypervisor: the kernel, where the tables are the hypervisor's.
+  ///   - doubt: why it may be no mapping.
   func mappedRangeJSON(
-    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
+    _ doubt: String?
   ) {
     jsonLine { object in
       object.hex("start", range.first)
@@ -142,12 +149,14 @@ extension Output {
         attributes.bool("contiguous", own.isContiguous)
         attributes.bool("guarded", own.isGuarded)
       }
+      if let doubt { object.string("doubt", doubt) }
     }
   }
 
   /// One range as a line: addresses, size, where it is, level, permissions, type, region.
   func mappedRangeText(
-    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?
+    _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
+    _ doubt: String?
   ) {
     let raw = range.descriptor.rawValue
     let own = Attributes(range.descriptor)
@@ -182,6 +191,7 @@ extension Output {
       text(region.rawValue)
     }
     if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
+    if let doubt { text("; doubtful: \(doubt)") }
     newline()
   }
 }

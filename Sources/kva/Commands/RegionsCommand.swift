@@ -99,9 +99,14 @@ extension Session {
     if problems.corrupt > 0 {
       report("\(problems.corrupt) entries cannot be; kva audit shows them")
     }
+    if problems.odd > 0 {
+      report(
+        "\(problems.odd) entries are none that a kernel writes there, so that what is mapped may be wrong; see kva audit"
+      )
+    }
     if result.isCutShort {
       report("gave up after \(result.tables) tables, which are used again and again; see kva audit")
     }
-    return problems.fault == nil && problems.corrupt == 0 && !result.isCutShort
+    return problems.fault == nil && problems.corrupt == 0 && problems.odd == 0 && !result.isCutShort
   }
 }
