@@ -236,8 +236,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       let entry = bytes[(first * size)..<(first * size + size)]
       return [first + 1, (first + last) / 2, last].allSatisfy { bytes[($0 * size)..<($0 * size + size)] == entry }
     }
-    var lower = 1
-    while lower < count, address(lower, bytes) >= address(lower - 1, bytes) { lower += 1 }
+    var lower = firstDescent(bytes)
     var upper = lower < count ? count - 1 : 0
     while upper > 0, address(upper, bytes) >= address(upper - 1, bytes) { upper -= 1 }
     lower = lower < count ? pageStart(lower) : count
@@ -253,6 +252,24 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       upper = pageEnd(upper)
     }
     return lower..<upper
+  }
+
+  /// The first symbol at a lower address than the one before it; how many symbols there are where none is.
+  private func firstDescent(_ bytes: [UInt8]) -> Int {
+    if case .relative = tables.addresses {
+      // One base is added to all.
+      let words = bytes.rawSpan
+      var before: UInt32 = 0
+      for number in 0..<tables.count {
+        let here = words.integer(UInt32.self, at: number &* 4) ?? 0
+        guard here >= before else { return number }
+        before = here
+      }
+      return tables.count
+    }
+    var number = 1
+    while number < tables.count, address(number, bytes) >= address(number - 1, bytes) { number += 1 }
+    return number
   }
 
   /// The address of symbol `number` from the bytes of the table.
