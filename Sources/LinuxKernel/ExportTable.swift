@@ -148,35 +148,21 @@ private struct Tables: Sendable {
 }
 
 extension KernelSpace {
-  /// The bytes of `range` with zeros where they cannot be read; nil where it is too long, or most of it cannot be
-  /// read: so much memory is what somebody claims.
+  /// The bytes of `range`, as far as the last that can be read, with zeros where they cannot; nil where it is too
+  /// long.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
-    let size = range.upperBound - range.lowerBound
-    guard size <= Limits.imageBytes else { return nil }
-    let pages = readablePages(in: range)
-    guard size - pages.reduce(0, { $0 + ($1.upperBound - $1.lowerBound) }) <= size / 2 else { return nil }
-    var result = [UInt8](repeating: 0, count: Int(size))
-    result.withMutableRawSpan { raw in
-      for page in pages {
-        _ = copy(
-          page.lowerBound, count: Int(page.upperBound - page.lowerBound), into: &raw,
-          at: Int(page.lowerBound - range.lowerBound))
-      }
+    guard range.upperBound - range.lowerBound <= Limits.imageBytes else { return nil }
+    var result: [UInt8] = []
+    forEachPiece(range) { address, bytes in
+      // Pieces are of whole pages.
+      let first = address < range.lowerBound ? Int(range.lowerBound - address) : 0
+      let gap = Int(address + UInt64(first) - range.lowerBound) - result.count
+      result.append(contentsOf: repeatElement(0, count: max(0, gap)))
+      result += bytes[min(first, bytes.count)...]
+      return true
     }
-    return result
-  }
-
-  /// The pages of `range` that are mapped and in the dump.
-  private func readablePages(in range: Range<UInt64>) -> [Range<UInt64>] {
-    let step = regime.granule.size
-    var result: [Range<UInt64>] = []
-    var here = range.lowerBound
-    while here < range.upperBound {
-      let next = min((here | (step - 1)) &+ 1, range.upperBound)
-      if let leaf = leaf(at: here), memory.absence(at: leaf.physical) == nil { result.append(here..<next) }
-      guard next > here else { break }
-      here = next
-    }
+    let excess = result.count - Int(range.upperBound - range.lowerBound)
+    result.removeLast(max(0, excess))
     return result
   }
 }
