@@ -135,15 +135,15 @@ import Testing
     let pages = bitmap + block * Int(try file.number(436, 4))
     return try header + (sub + [(80, 8), (88, 8), (96, 8)]).map { (block + $0.0, $0.1) }
       + noteFields(file, Int(file.number(block + 72, 8)), Int(file.number(block + 80, 8)))
-      + [bitmap, (bitmap + pages) / 2, pages - 8].map { ($0 & ~7, 8) }
-      + [0, 1, 900].map { pages + $0 * 24 }.flatMap { [($0, 8), ($0 + 8, 4), ($0 + 12, 4), ($0 + 16, 8)] }
+      + [bitmap, pages - 8].map { ($0 & ~7, 8) }
+      + [0, 900].map { pages + $0 * 24 }.flatMap { [($0, 8), ($0 + 8, 4), ($0 + 12, 4), ($0 + 16, 8)] }
   }
 
   /// The three fields of each of the first notes of `count` bytes.
   private static func noteFields(_ file: DamagedFile, _ start: Int, _ count: Int) throws -> [(offset: Int, size: Int)] {
     var result: [(offset: Int, size: Int)] = []
     var here = start
-    while here + 12 <= start + count, result.count < 18 {
+    while here + 12 <= start + count, result.count < 6 {
       result += [(here, 4), (here + 4, 4), (here + 8, 4)]
       here += 12
       for size in try [file.number(here - 12, 4), file.number(here - 8, 4)] { here += Int(size + 3) & ~3 }

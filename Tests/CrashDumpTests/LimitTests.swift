@@ -1,3 +1,4 @@
+import Bytes
 import CrashDump
 import Foundation
 import TestSupport
