@@ -32,7 +32,9 @@ final class ELFDump: DumpContainer {
         guard header.p_paddr != .max else { continue }
         segments.append(
           MemoryMap.Segment(
-            physical: header.p_paddr, offset: header.p_offset, fileSize: header.p_filesz,
+            physical: header.p_paddr, offset: header.p_offset,
+            // No segment has more in the file than in memory; one that says so would hide others.
+            fileSize: header.p_memsz > 0 ? min(header.p_filesz, header.p_memsz) : header.p_filesz,
             memorySize: header.p_memsz))
       case UInt32(PT_NOTE):
         guard header.p_offset < count else { continue }
