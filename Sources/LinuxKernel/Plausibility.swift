@@ -38,8 +38,8 @@ struct Plausibility: Sendable {
   private let tableReserved: UInt64
   /// What every leaf of the kernel's half has: AF, UXN, and SH = 11 where the format has shareability.
   private let leafSet: UInt64
-  /// What none has: bit 63, NS, AP[1], and address bits beyond the format's.
-  private let leafClear: UInt64
+  /// Those, and what none has: bit 63, NS, AP[1], and address bits beyond the format's.
+  private let leafBits: UInt64
 
   init(_ kernel: Kernel) {
     regime = kernel.regime
@@ -51,7 +51,7 @@ struct Plausibility: Sendable {
     let format = kernel.regime.format
     tableReserved = ~(format.lowMask | format.highMask | 0xf800_0000_0000_0403)
     leafSet = 1 << 54 | 1 << 10 | (format.hasShareability ? 3 << 8 : 0)
-    leafClear = 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
+    leafBits = leafSet | 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
     let text = kernel.vmcoreinfo?.symbol("_stext")
     self.text = text
     let root = kernel.facts.swapperVirtual?.value.rawValue
@@ -178,7 +178,7 @@ struct Plausibility: Sendable {
   }
 
   /// Whether the kernel's half may have this leaf.
-  func isLeaf(_ raw: UInt64) -> Bool { raw & leafSet == leafSet && raw & leafClear == 0 }
+  func isLeaf(_ raw: UInt64) -> Bool { raw & leafBits == leafSet }
 
   /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
   /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).

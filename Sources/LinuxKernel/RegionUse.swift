@@ -59,35 +59,33 @@ private struct RegionCounter: SweepObserver {
   var piece = RegionMap.Piece(first: 0, last: 0)
   var sum: UInt64 = 0
   private let plausibility: Plausibility
-  private let linear: AddressLayout.Span?
   private let linearOffset: UInt64?
+  /// What the addresses of the piece are above the physical ones, in the bits that tell: all of the linear map, none
+  /// elsewhere.
+  private var offset: UInt64 = 0
+  private var offsetBits: UInt64 = 0
 
   init(map: RegionMap, plausibility: Plausibility) {
     self.map = map
     self.plausibility = plausibility
-    linear = plausibility.linearMap
     linearOffset = plausibility.linearOffset
   }
 
-  /// Counts an entry that no kernel writes, or not there.
+  /// Adds `bytes` that `entry` maps, and counts it where no kernel writes it, or not there.
   @inline(__always)
-  private mutating func judge(_ entry: SweptEntry, _ physical: PhysicalAddress) {
-    if !plausibility.isLeaf(entry.descriptor.rawValue) {
-      problems.odd += 1
-    } else if let linear, let linearOffset, linear.contains(entry.virtual.rawValue),
-      entry.virtual.rawValue &- linearOffset != physical.rawValue
-    {
-      problems.odd += 1
-    }
+  private mutating func add(_ entry: SweptEntry, _ physical: PhysicalAddress, _ bytes: UInt64) {
+    let address = entry.virtual.rawValue
+    if !piece.contains(address) { begin(map.piece(at: address)) }
+    sum &+= bytes
+    let misplaced = (address &- physical.rawValue ^ offset) & offsetBits
+    if misplaced != 0 || !plausibility.isLeaf(entry.descriptor.rawValue) { problems.odd &+= 1 }
   }
 
-  @inline(__always)
-  private mutating func add(_ address: UInt64, _ bytes: UInt64) {
-    if !piece.contains(address) {
-      finishPiece()
-      piece = map.piece(at: address)
-    }
-    sum &+= bytes
+  private mutating func begin(_ next: RegionMap.Piece) {
+    finishPiece()
+    piece = next
+    offset = linearOffset ?? 0
+    offsetBits = linearOffset != nil && next.region == .linearMap ? .max : 0
   }
 
   mutating func finishPiece() {
@@ -96,12 +94,10 @@ private struct RegionCounter: SweepObserver {
   }
 
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
-    judge(entry, physical)
-    add(entry.virtual.rawValue, entry.size)
+    add(entry, physical, entry.size)
   }
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
-    judge(entry, physical)
-    add(entry.virtual.rawValue, last &- entry.virtual.rawValue &+ 1)
+    add(entry, physical, last &- entry.virtual.rawValue &+ 1)
   }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
     problems.note(table, count: count, fault)
