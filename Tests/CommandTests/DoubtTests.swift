@@ -128,6 +128,29 @@ import Testing
     }
   }
 
+  @Test("Entries that regions counts: two of the linear map that have changed places, one that EL0 may execute")
+  func counted() throws {
+    try withKernel { kernel in
+      let first = try #require(try kernel.walk(Self.linear + 0x1495000).last)
+      let second = try #require(try kernel.walk(Self.linear + 0x1496000).last)
+      func expectOdd(_ count: Int?) throws {
+        let result = try Kva.run(["regions", kernel.file.path])
+        #expect(result.status == (count == nil ? 0 : 1))
+        let words = count == 1 ? "1 entry is none that a kernel writes there" : "2 entries are none"
+        #expect(result.errorLines.count == (count == nil ? 0 : 1))
+        #expect(count == nil || result.standardError.contains(words), "\(result.standardError)")
+      }
+      try expectOdd(nil)
+      try kernel.file.with([UInt8](little: second.value), at: kernel.offset(first.entry)) {
+        try expectOdd(1)
+        try kernel.file.with([UInt8](little: first.value), at: kernel.offset(second.entry)) { try expectOdd(2) }
+      }
+      try kernel.file.with([UInt8](little: first.value & ~(1 << 54)), at: kernel.offset(first.entry)) {
+        try expectOdd(1)
+      }
+    }
+  }
+
   @Test("A table of the linear map that is another's, and one that is empty")
   func others() throws {
     try withKernel { kernel in
@@ -144,7 +167,7 @@ import Testing
       try kernel.file.with([UInt8](little: entry &+ 0x10_0000) + .zeros(8), at: place) {
         let result = try Kva.run(["regions", kernel.file.path])
         #expect(result.status == 1)
-        #expect(result.errorLines.contains { $0.contains("1 entries are none that a kernel writes there") })
+        #expect(result.errorLines.contains { $0.contains("1 entry is none that a kernel writes there") })
       }
     }
   }

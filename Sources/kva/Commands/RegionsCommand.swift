@@ -97,12 +97,12 @@ extension Session {
           + "\(Words.size(problems.unreadable)) of addresses cannot be read, the first: \(dump.describe(fault))")
     }
     if problems.corrupt > 0 {
-      report("\(problems.corrupt) entries cannot be; kva audit shows them")
+      let what = problems.corrupt == 1 ? "1 entry cannot be; kva audit shows it" : nil
+      report(what ?? "\(problems.corrupt) entries cannot be; kva audit shows them")
     }
     if problems.odd > 0 {
-      report(
-        "\(problems.odd) entries are none that a kernel writes there, so that what is mapped may be wrong; see kva audit"
-      )
+      let what = problems.odd == 1 ? "1 entry is none" : "\(problems.odd) entries are none"
+      report("\(what) that a kernel writes there, so that what is mapped may be wrong; see kva audit")
     }
     if result.isCutShort {
       report("gave up after \(result.tables) tables, which are used again and again; see kva audit")
