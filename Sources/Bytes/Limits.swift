@@ -135,6 +135,8 @@ public enum Limits {
   public static let hypervisorBytes: UInt64 = 64 << 20
   /// Tables that one pass reads, whatever memory the dump has: 128 TiB of 4 KiB pages, each mapped twice.
   public static let sweptTables = 1 << 27
+  /// Bytes of tables that are compared with each other: at 4K those for 32 GiB of vmalloc memory.
+  public static let comparedTableBytes: UInt64 = 64 << 20
   /// Findings of an audit that are told apart; what goes on after so many is one thing.
   public static let auditFindings = 1 << 14
   /// Ranges of physical memory that an audit keeps to compare mappings by: device mappings and the kernel's text.

@@ -11,7 +11,7 @@ import VMSA
 /// near the entry is looked at, and whether something has to be mapped there: in the linear map RAM, in vmemmap what
 /// describes RAM, and the image.
 ///
-/// A table that was overwritten with another of its level is seen only where one of these knows better.
+/// A table that was overwritten with another is seen where one of these knows better, and by its being there twice.
 /// (arch/arm64/include/asm/pgtable-prot.h and pgtable-hwdef.h, 4.19 to 7.0)
 struct Plausibility: Sendable {
   private let regime: TranslationRegime
@@ -27,6 +27,7 @@ struct Plausibility: Sendable {
   /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
   private let data: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
+  private let twins: Lazy<TableTwins>
   let linearMap: AddressLayout.Span?
   private let text: UInt64?
   /// The frame whose `struct page` an address of vmemmap is part of.
@@ -79,6 +80,10 @@ struct Plausibility: Sendable {
     linearMap = kernel.layout.layout?.linearMap
     describedFrame = { [unowned kernel] in kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) }
     imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
+    let spans = [kernel.layout.layout?.linearMap, kernel.layout.layout?.kasanShadow].compactMap { $0 }
+    twins = Lazy { [regime, memory, limit = kernel.tableLimit] in
+      TableTwins(regime, in: memory, limit: limit, without: spans)
+    }
   }
 
   /// Why an answer may rest on damaged tables; nil where nothing says so.
@@ -96,6 +101,12 @@ struct Plausibility: Sendable {
     if let table = repeatedTable(steps) {
       return "the table at \(hex(table.rawValue)) was passed twice: the tables lead to themselves"
     }
+    return doubt(address, result, last, absence, region) ?? twin(steps, address, region)
+  }
+
+  private func doubt(
+    _ address: VirtualAddress, _ result: WalkResult, _ last: WalkStep, _ absence: Absence?, _ region: Region?
+  ) -> String? {
     switch result {
     case .mapped(let leaf):
       if let expected = expected(address, region), expected != leaf.physical {
@@ -116,12 +127,54 @@ struct Plausibility: Sendable {
 
   /// A table that was passed at two levels.
   private func repeatedTable(_ steps: [WalkStep]) -> PhysicalAddress? {
-    func table(_ step: WalkStep) -> PhysicalAddress {
-      PhysicalAddress(step.address.rawValue &- UInt64(truncatingIfNeeded: step.index) &* 8)
-    }
     for (number, step) in steps.enumerated().dropFirst() {
-      let here = table(step)
-      if steps[..<number].contains(where: { table($0) == here }) { return here }
+      let here = step.table
+      if steps[..<number].contains(where: { $0.table == here }) { return here }
+    }
+    return nil
+  }
+
+  /// A table that was written over another, or the other way round, where no arithmetic tells.
+  private func twin(_ steps: [WalkStep], _ address: VirtualAddress, _ region: Region?) -> String? {
+    guard let region, region != .linearMap, region != .kasanShadow, !image.contains(address.rawValue) else {
+      return nil
+    }
+    for step in steps.dropFirst() {
+      guard let other = twins.value.other(step.table) ?? mappedTwin(step, address) else { continue }
+      let here = hex(step.table.rawValue)
+      return other == step.table
+        ? "its table of level \(step.level), at \(here), is that of other addresses too"
+        : "its table of level \(step.level), at \(here), is equal to that at \(hex(other.rawValue)): one was written over "
+          + "the other"
+    }
+    return nil
+  }
+
+  /// The table of the linear map for the memory that the first entries below `step` lead to, where it is equal to that
+  /// of `step`, or is itself.
+  private func mappedTwin(_ step: WalkStep, _ address: VirtualAddress) -> PhysicalAddress? {
+    guard let offset = linearOffset, let memoryBelow = firstMemory(step.table, step.level) else { return nil }
+    var trace = WalkTrace()
+    _ = regime.walk(VirtualAddress(memoryBelow.rawValue &+ offset), in: memory, observer: &trace)
+    guard let same = trace.steps.first(where: { $0.level == step.level }) else { return nil }
+    if same.table == step.table { return step.table }
+    guard let here = TableTwins.bytes(step.table, regime, memory) else { return nil }
+    return here == TableTwins.bytes(same.table, regime, memory) ? same.table : nil
+  }
+
+  /// What the first entry that is not empty of the table at `table` leads to, by the first entries below.
+  private func firstMemory(_ table: PhysicalAddress, _ level: Int) -> PhysicalAddress? {
+    guard let bytes = TableTwins.bytes(table, regime, memory) else { return nil }
+    let words = bytes.rawSpan
+    for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
+      guard let raw = words.integer(UInt64.self, at: offset), raw != 0 else { continue }
+      switch Descriptor(rawValue: raw).kind(level: level, format: regime.format) {
+      case .block, .page: return regime.format.outputAddress(raw, shift: regime.granule.shift(level: level))
+      case .table:
+        let next = regime.format.outputAddress(raw, shift: regime.granule.pageShift)
+        return level < 3 ? firstMemory(next, level + 1) : nil
+      case .invalid, .reserved: return nil
+      }
     }
     return nil
   }
@@ -254,5 +307,12 @@ struct Plausibility: Sendable {
   private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> String {
     "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
       + hex(place.rawValue)
+  }
+}
+
+extension WalkStep {
+  /// The table that the entry is in.
+  fileprivate var table: PhysicalAddress {
+    PhysicalAddress(address.rawValue &- UInt64(truncatingIfNeeded: index) &* 8)
   }
 }

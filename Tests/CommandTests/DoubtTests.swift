@@ -128,6 +128,38 @@ import Testing
     }
   }
 
+  @Test("A table of vmalloc memory that another was written over: one of vmalloc, one of the linear map")
+  func twins() throws {
+    try withKernel { kernel in
+      // Areas whose last tables are not the same, mapped at their first page. (/proc/vmallocinfo)
+      let entry = try DumpEntry.named("c61-4k48-nokaslr")
+      let text = try String(decoding: entry.data("oracle/vmallocinfo.txt"), as: UTF8.self)
+      let areas = try text.split(separator: "\n").map { try parseAddress(String($0.prefix(18))) }
+      let mapped = try areas.filter { try #require(kernel.walk($0).last).value & 3 == 3 && kernel.walk($0).count == 4 }
+      let victim = try #require(mapped.first)
+      let other = try #require(mapped.first { $0 >> 21 != victim >> 21 })
+      let table = try kernel.walk(victim)[3].table
+      try expectNone(kernel, victim, status: "mapped")
+      try expectNone(kernel, other, status: "mapped")
+      for source in [other, Self.linear + 0x1495000] {
+        let above = try kernel.walk(source)[3].table
+        let bytes = try kernel.file.bytes(kernel.offset(above), 4096)
+        try kernel.file.with(bytes, at: kernel.offset(table)) {
+          // Whatever the entry is now, a page or none, the answer is not to be believed.
+          let answer = try Kva.run(["resolve", kernel.file.path, "--json", "--no-debuginfo", hex(victim)]).object()
+          let words = "at \(hex(table)), is equal to that at \(hex(above)): one was written over the other"
+          #expect((answer["doubt"] as? String)?.contains(words) == true, "\(answer)")
+        }
+      }
+      // The table above the last one, over that of the linear map: both then lead to the same tables.
+      let upper = try kernel.file.bytes(kernel.offset(kernel.walk(Self.linear + 0x1495000)[2].table), 4096)
+      try kernel.file.with(upper, at: kernel.offset(kernel.walk(victim)[2].table)) {
+        let answer = try Kva.run(["resolve", kernel.file.path, "--json", "--no-debuginfo", hex(victim)]).object()
+        #expect(answer["doubt"] != nil, "\(answer)")
+      }
+    }
+  }
+
   @Test("Entries that regions counts: two of the linear map that have changed places, one that EL0 may execute")
   func counted() throws {
     try withKernel { kernel in
