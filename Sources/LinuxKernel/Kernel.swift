@@ -346,6 +346,8 @@ public final class Kernel: Sendable {
     {
       return .kernelImage
     }
+    // What VMCOREINFO names is in it, whatever is left of the tables.
+    if image == nil, plausible.namedImage.contains(address.rawValue) { return .kernelImage }
     let region = layout.layout?.region(of: address.rawValue)
     // With KASLR modules lie near the image, outside the region that is named for them.
     if region == .vmalloc, physical != nil, contents.module(containing: address.rawValue) != nil { return .modules }

@@ -44,6 +44,7 @@ extension Kernel {
     var merger = RangeMerger(map: map, whole: whole, body: body)
     let result = sweep(range, of: user, &merger)
     merger.flush()
+    if user == nil { merger.problems.twins = plausible.twins.value.count }
     return (result, merger.problems)
   }
 
@@ -70,6 +71,8 @@ public struct SweepProblems: Hashable, Sendable {
   public internal(set) var corrupt = 0
   /// Entries that no kernel writes, where they were looked for.
   public internal(set) var odd = 0
+  /// Tables of the kernel that there are twice, so that one was written over another.
+  public internal(set) var twins = 0
 
   /// Counts `count` entries of `table` that cannot be read.
   mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {

@@ -27,7 +27,8 @@ struct Plausibility: Sendable {
   /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
   private let data: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
-  private let twins: Lazy<TableTwins>
+  /// Tables that were written over others.
+  let twins: Lazy<TableTwins>
   let linearMap: AddressLayout.Span?
   private let text: UInt64?
   /// The frame whose `struct page` an address of vmemmap is part of.
@@ -81,10 +82,14 @@ struct Plausibility: Sendable {
     describedFrame = { [unowned kernel] in kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) }
     imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
     let spans = [kernel.layout.layout?.linearMap, kernel.layout.layout?.kasanShadow].compactMap { $0 }
-    twins = Lazy { [regime, memory, limit = kernel.tableLimit] in
-      TableTwins(regime, in: memory, limit: limit, without: spans)
+    twins = Lazy { [regime, memory, arithmetic, limit = kernel.tableLimit] in
+      TableTwins(
+        regime, in: memory, limit: limit, linearOffset: arithmetic.value.linearOffset?.value, without: spans)
     }
   }
+
+  /// From `_stext` to the last object of the image that VMCOREINFO names.
+  var namedImage: Range<UInt64> { image.lowerBound..<max(image.upperBound, data.upperBound) }
 
   /// Why an answer may rest on damaged tables; nil where nothing says so.
   ///
@@ -140,41 +145,12 @@ struct Plausibility: Sendable {
       return nil
     }
     for step in steps.dropFirst() {
-      guard let other = twins.value.other(step.table) ?? mappedTwin(step, address) else { continue }
+      guard let other = twins.value.other(step.table) else { continue }
       let here = hex(step.table.rawValue)
       return other == step.table
         ? "its table of level \(step.level), at \(here), is that of other addresses too"
         : "its table of level \(step.level), at \(here), is equal to that at \(hex(other.rawValue)): one was written over "
           + "the other"
-    }
-    return nil
-  }
-
-  /// The table of the linear map for the memory that the first entries below `step` lead to, where it is equal to that
-  /// of `step`, or is itself.
-  private func mappedTwin(_ step: WalkStep, _ address: VirtualAddress) -> PhysicalAddress? {
-    guard let offset = linearOffset, let memoryBelow = firstMemory(step.table, step.level) else { return nil }
-    var trace = WalkTrace()
-    _ = regime.walk(VirtualAddress(memoryBelow.rawValue &+ offset), in: memory, observer: &trace)
-    guard let same = trace.steps.first(where: { $0.level == step.level }) else { return nil }
-    if same.table == step.table { return step.table }
-    guard let here = TableTwins.bytes(step.table, regime, memory) else { return nil }
-    return here == TableTwins.bytes(same.table, regime, memory) ? same.table : nil
-  }
-
-  /// What the first entry that is not empty of the table at `table` leads to, by the first entries below.
-  private func firstMemory(_ table: PhysicalAddress, _ level: Int) -> PhysicalAddress? {
-    guard let bytes = TableTwins.bytes(table, regime, memory) else { return nil }
-    let words = bytes.rawSpan
-    for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
-      guard let raw = words.integer(UInt64.self, at: offset), raw != 0 else { continue }
-      switch Descriptor(rawValue: raw).kind(level: level, format: regime.format) {
-      case .block, .page: return regime.format.outputAddress(raw, shift: regime.granule.shift(level: level))
-      case .table:
-        let next = regime.format.outputAddress(raw, shift: regime.granule.pageShift)
-        return level < 3 ? firstMemory(next, level + 1) : nil
-      case .invalid, .reserved: return nil
-      }
     }
     return nil
   }
@@ -307,12 +283,5 @@ struct Plausibility: Sendable {
   private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> String {
     "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
       + hex(place.rawValue)
-  }
-}
-
-extension WalkStep {
-  /// The table that the entry is in.
-  fileprivate var table: PhysicalAddress {
-    PhysicalAddress(address.rawValue &- UInt64(truncatingIfNeeded: index) &* 8)
   }
 }

@@ -7,36 +7,60 @@ struct TableTwins: Sendable {
   /// Each with one that it is equal to; itself where it is used at two places.
   private let others: [PhysicalAddress: PhysicalAddress]
 
-  /// Compares the tables of `regime` but those for `excluded` alone.
-  init(_ regime: TranslationRegime, in memory: any PhysicalMemory, limit: Int, without excluded: [AddressLayout.Span]) {
+  /// Compares the tables of `regime` but those for `excluded` alone; with those of the linear map, which begins at
+  /// `linearOffset`, where their first entries lead to the same memory.
+  init(
+    _ regime: TranslationRegime, in memory: any PhysicalMemory, limit: Int, linearOffset: UInt64?,
+    without excluded: [AddressLayout.Span]
+  ) {
     var collector = Collector(
       rootLevel: regime.startLevel, excluded: excluded, limit: Int(Limits.comparedTableBytes / regime.granule.size))
     _ = regime.sweep(in: memory, tableLimit: limit, observer: &collector)
     var others = collector.shared
     var seen: [UInt64: PhysicalAddress] = [:]
-    for table in collector.tables.keys.sorted() {
-      guard let bytes = Self.bytes(table, regime, memory), let hash = Self.hash(bytes) else { continue }
-      guard let other = seen[hash] else {
-        seen[hash] = table
-        continue
+    /// The bytes of a table; nil where it is not in the dump.
+    func bytes(_ table: PhysicalAddress) -> [UInt8]? {
+      try? memory.bytes(at: table, count: Int(regime.granule.size))
+    }
+    /// What the first entry of a table that is not empty leads to, by the first entries below.
+    func firstMemory(_ table: [UInt8], _ level: Int) -> PhysicalAddress? {
+      for offset in stride(from: 0, to: table.count - 7, by: 8) {
+        guard let raw = table.rawSpan.integer(UInt64.self, at: offset), raw != 0 else { continue }
+        switch Descriptor(rawValue: raw).kind(level: level, format: regime.format) {
+        case .block, .page: return regime.format.outputAddress(raw, shift: regime.granule.shift(level: level))
+        case .table:
+          let next = regime.format.outputAddress(raw, shift: regime.granule.pageShift)
+          return level < 3 ? bytes(next).flatMap { firstMemory($0, level + 1) } : nil
+        case .invalid, .reserved: return nil
+        }
       }
-      if Self.bytes(other, regime, memory) == bytes {
+      return nil
+    }
+    /// The table of the linear map for the memory that `table` leads to first.
+    func inLinearMap(_ table: [UInt8], _ level: Int) -> PhysicalAddress? {
+      guard let linearOffset, let memoryBelow = firstMemory(table, level) else { return nil }
+      var trace = WalkTrace()
+      _ = regime.walk(VirtualAddress(memoryBelow.rawValue &+ linearOffset), in: memory, observer: &trace)
+      return trace.steps.first { $0.level == level }?.table
+    }
+    for (table, use) in collector.tables.sorted(by: { $0.key < $1.key }) {
+      guard let here = bytes(table), let hash = Self.hash(here) else { continue }
+      if let other = seen[hash], bytes(other) == here {
         others[table] = other
         others[other] = table
+      } else {
+        seen[hash] = table
       }
+      if let other = inLinearMap(here, use.level), other == table || bytes(other) == here { others[table] = other }
     }
     self.others = others
   }
 
-  /// A table that `table` is equal to; nil where there is none.
+  /// A table that `table` is equal to, itself where it is used at two places; nil where there is none.
   func other(_ table: PhysicalAddress) -> PhysicalAddress? { others[table] }
 
-  /// The bytes of a table; nil where it is not in the dump.
-  static func bytes(
-    _ table: PhysicalAddress, _ regime: TranslationRegime, _ memory: any PhysicalMemory
-  ) -> [UInt8]? {
-    try? memory.bytes(at: table, count: Int(regime.granule.size))
-  }
+  /// How many tables there are twice.
+  var count: Int { others.count }
 
   /// nil where all entries are equal, as in an empty table, and in one for memory that is there once for many.
   private static func hash(_ bytes: [UInt8]) -> UInt64? {
@@ -59,7 +83,7 @@ private struct Collector: SweepObserver {
   let rootLevel: Int
   let excluded: [AddressLayout.Span]
   let limit: Int
-  var tables: [PhysicalAddress: VirtualAddress] = [:]
+  var tables: [PhysicalAddress: (level: Int, virtual: VirtualAddress)] = [:]
   var shared: [PhysicalAddress: PhysicalAddress] = [:]
 
   init(rootLevel: Int, excluded: [AddressLayout.Span], limit: Int) {
@@ -73,12 +97,19 @@ private struct Collector: SweepObserver {
     let last = table.virtual.rawValue &+ (UInt64(table.entries) &<< UInt64(table.shift)) &- 1
     if excluded.contains(where: { $0.contains(table.virtual.rawValue) && $0.contains(last) }) { return false }
     if let first = tables[table.address] {
-      if first != table.virtual { shared[table.address] = table.address }
+      if first.virtual != table.virtual { shared[table.address] = table.address }
       return false
     }
     guard tables.count < limit else { return false }
-    tables[table.address] = table.virtual
+    tables[table.address] = (table.level, table.virtual)
     // Nothing is below the last level.
     return table.level < 3
+  }
+}
+
+extension WalkStep {
+  /// The table that the entry is in.
+  var table: PhysicalAddress {
+    PhysicalAddress(address.rawValue &- UInt64(truncatingIfNeeded: index) &* 8)
   }
 }

@@ -149,6 +149,11 @@ import Testing
           let answer = try Kva.run(["resolve", kernel.file.path, "--json", "--no-debuginfo", hex(victim)]).object()
           let words = "at \(hex(table)), is equal to that at \(hex(above)): one was written over the other"
           #expect((answer["doubt"] as? String)?.contains(words) == true, "\(answer)")
+          for list in ["regions", "ptdump"] {
+            let result = try Kva.run([list, kernel.file.path])
+            #expect(result.status == 1)
+            #expect(result.standardError.contains("there twice: one was written over another"), "\(list)")
+          }
         }
       }
       // The table above the last one, over that of the linear map: both then lead to the same tables.

@@ -104,9 +104,14 @@ extension Session {
       let what = problems.odd == 1 ? "1 entry is none" : "\(problems.odd) entries are none"
       report("\(what) that a kernel writes there, so that what is mapped may be wrong; see kva audit")
     }
+    if problems.twins > 0 {
+      let what = problems.twins == 1 ? "1 table is" : "\(problems.twins) tables are"
+      report("\(what) there twice: one was written over another, so that what is mapped may be wrong")
+    }
     if result.isCutShort {
       report("gave up after \(result.tables) tables, which are used again and again; see kva audit")
     }
-    return problems.fault == nil && problems.corrupt == 0 && problems.odd == 0 && !result.isCutShort
+    return problems.fault == nil && problems.corrupt == 0 && problems.odd == 0 && problems.twins == 0
+      && !result.isCutShort
   }
 }
