@@ -16,7 +16,7 @@ struct TableTwins: Sendable {
     var collector = Collector(
       rootLevel: regime.startLevel, excluded: excluded, limit: Int(Limits.comparedTableBytes / regime.granule.size))
     _ = regime.sweep(in: memory, tableLimit: limit, observer: &collector)
-    var others = collector.shared
+    var others: [PhysicalAddress: PhysicalAddress] = [:]
     var seen: [UInt64: PhysicalAddress] = [:]
     /// The bytes of a table; nil where it is not in the dump.
     func bytes(_ table: PhysicalAddress) -> [UInt8]? {
@@ -45,6 +45,7 @@ struct TableTwins: Sendable {
     }
     for (table, use) in collector.tables.sorted(by: { $0.key < $1.key }) {
       guard let here = bytes(table), let hash = Self.hash(here) else { continue }
+      if collector.shared.contains(table) { others[table] = table }
       if let other = seen[hash], bytes(other) == here {
         others[table] = other
         others[other] = table
@@ -84,7 +85,7 @@ private struct Collector: SweepObserver {
   let excluded: [AddressLayout.Span]
   let limit: Int
   var tables: [PhysicalAddress: (level: Int, virtual: VirtualAddress)] = [:]
-  var shared: [PhysicalAddress: PhysicalAddress] = [:]
+  var shared: Set<PhysicalAddress> = []
 
   init(rootLevel: Int, excluded: [AddressLayout.Span], limit: Int) {
     self.rootLevel = rootLevel
@@ -97,7 +98,7 @@ private struct Collector: SweepObserver {
     let last = table.virtual.rawValue &+ (UInt64(table.entries) &<< UInt64(table.shift)) &- 1
     if excluded.contains(where: { $0.contains(table.virtual.rawValue) && $0.contains(last) }) { return false }
     if let first = tables[table.address] {
-      if first.virtual != table.virtual { shared[table.address] = table.address }
+      if first.virtual != table.virtual { shared.insert(table.address) }
       return false
     }
     guard tables.count < limit else { return false }
