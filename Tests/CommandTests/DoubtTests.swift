@@ -165,6 +165,33 @@ import Testing
     }
   }
 
+  @Test("One table of equal entries at two places, as KASAN has it, is no twin; one of others is")
+  func shared() throws {
+    try withKernel { kernel in
+      let page = try #require(try kernel.walk(Self.linear + 0x1495000).last).value
+      // Two entries above the last level that nothing is behind, between vmalloc areas, and a page for their table.
+      let above = try kernel.walk(0xffff_8000_003c_6000)[2].table
+      let free = try (0..<512).filter { try kernel.reader.word(above + UInt64($0) * 8) == 0 }.prefix(2)
+      try #require(free.count == 2)
+      let table: UInt64 = 0x4149_5000
+      let link = [UInt8](little: table | 3)
+      let equal = (0..<512).flatMap { _ in [UInt8](little: page) }
+      func told(_ contents: [UInt8]) throws -> Bool {
+        var told = false
+        try kernel.file.with(contents, at: kernel.offset(table)) {
+          try kernel.file.with(link, at: kernel.offset(above + UInt64(free[0]) * 8)) {
+            try kernel.file.with(link, at: kernel.offset(above + UInt64(free[1]) * 8)) {
+              told = try Kva.run(["regions", kernel.file.path]).standardError.contains("there twice")
+            }
+          }
+        }
+        return told
+      }
+      #expect(try !told(equal))
+      #expect(try told(equal.dropLast(8) + [UInt8](little: UInt64(0))))
+    }
+  }
+
   @Test("Entries that regions counts: two of the linear map that have changed places, one that EL0 may execute")
   func counted() throws {
     try withKernel { kernel in
