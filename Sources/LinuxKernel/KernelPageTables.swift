@@ -117,7 +117,7 @@ extension Kernel {
     }
     let result = sweep(max(base, tables.firstAddress)...(.max), of: user, &writer)
     writer.finish()
-    if user == nil { writer.problems.twins = plausible.twins.value.count }
+    if user == nil { writer.problems.note(plausible.twins.value) }
     return (result, writer.problems)
   }
 }

@@ -44,7 +44,7 @@ extension Kernel {
     var merger = RangeMerger(map: map, whole: whole, body: body)
     let result = sweep(range, of: user, &merger)
     merger.flush()
-    if user == nil { merger.problems.twins = plausible.twins.value.count }
+    if user == nil { merger.problems.note(plausible.twins.value) }
     return (result, merger.problems)
   }
 
@@ -73,6 +73,14 @@ public struct SweepProblems: Hashable, Sendable {
   public internal(set) var odd = 0
   /// Tables of the kernel that there are twice, so that one was written over another.
   public internal(set) var twins = 0
+  /// The first of those tables.
+  public internal(set) var firstTwin: PhysicalAddress?
+
+  /// Notes the tables that there are twice.
+  mutating func note(_ tables: TableTwins) {
+    twins = tables.count
+    firstTwin = tables.first
+  }
 
   /// Counts `count` entries of `table` that cannot be read.
   mutating func note(_ table: SweptTable, count: Int, _ fault: MemoryFault) {

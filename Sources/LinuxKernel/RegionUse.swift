@@ -33,7 +33,7 @@ extension Kernel {
       }
       return RegionUse(row: row, mapped: row.region == .user ? nil : inside, source: source(of: row.region))
     }
-    counter.problems.twins = plausible.twins.value.count
+    counter.problems.note(plausible.twins.value)
     return (uses, result, counter.problems)
   }
 

@@ -25,7 +25,7 @@ extension Kernel {
     let map = user.map { RegionMap(nil, image: nil, first: $0.firstAddress) } ?? namedRegions
     var seeker = FrameSeeker(physical: physical, map: map, task: task, body: body)
     let result = sweep(of: user, &seeker)
-    if user == nil { seeker.problems.twins = plausible.twins.value.count }
+    if user == nil { seeker.problems.note(plausible.twins.value) }
     return (result, seeker.problems)
   }
 

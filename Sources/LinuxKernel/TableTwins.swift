@@ -63,6 +63,9 @@ struct TableTwins: Sendable {
   /// How many tables there are twice.
   var count: Int { others.count }
 
+  /// The lowest of them.
+  var first: PhysicalAddress? { others.keys.min() }
+
   /// nil where all entries are equal, as in an empty table, and in one for memory that is there once for many.
   private static func hash(_ bytes: [UInt8]) -> UInt64? {
     let words = bytes.rawSpan

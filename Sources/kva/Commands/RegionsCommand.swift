@@ -104,9 +104,11 @@ extension Session {
       let what = problems.odd == 1 ? "1 entry is none" : "\(problems.odd) entries are none"
       report("\(what) that a kernel writes there, so that what is mapped may be wrong; see kva audit")
     }
-    if problems.twins > 0 {
+    if let first = problems.firstTwin {
       let what = problems.twins == 1 ? "1 table is" : "\(problems.twins) tables are"
-      report("\(what) there twice: one was written over another, so that what is mapped may be wrong")
+      report(
+        "\(what) there twice: one was written over another, so that what is mapped may be wrong; "
+          + "the first is at \(Words.hex(first.rawValue))")
     }
     if result.isCutShort {
       report("gave up after \(result.tables) tables, which are used again and again; see kva audit")
