@@ -42,18 +42,20 @@ let package = Package(
     .systemLibrary(name: "CLzo2", pkgConfig: "lzo2", providers: [.apt(["liblzo2-dev"])]),
     .systemLibrary(name: "CSnappy", pkgConfig: "snappy", providers: [.apt(["libsnappy-dev"])]),
 
-    .target(name: "Bytes", dependencies: ["CElf"], swiftSettings: settings),
+    .target(name: "Bytes", swiftSettings: settings),
+    .target(name: "ELF", dependencies: ["Bytes", "CElf"], swiftSettings: settings),
     .target(name: "VMSA", dependencies: ["Bytes"], swiftSettings: settings),
     .target(
-      name: "CrashDump", dependencies: ["Bytes", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
+      name: "DebugInfo", dependencies: ["Bytes", "ELF", "CElf", "CDw", "CZlib", "CZstd"], swiftSettings: settings),
+    .target(
+      name: "CrashDump", dependencies: ["Bytes", "ELF", "VMSA", "CElf", "CZlib", "CZstd", "CLzo2", "CSnappy"],
+      swiftSettings: settings),
+    .target(name: "KernelLayout", dependencies: ["VMSA"], swiftSettings: settings),
+    .target(
+      name: "LinuxKernel", dependencies: ["Bytes", "ELF", "VMSA", "CrashDump", "DebugInfo", "KernelLayout"],
       swiftSettings: settings),
     .target(
-      name: "DebugInfo", dependencies: ["Bytes", "CElf", "CDw", "CZlib", "CZstd"], swiftSettings: settings),
-    .target(
-      name: "LinuxKernel", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo"],
-      swiftSettings: settings),
-    .target(
-      name: "KernelVA", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo", "LinuxKernel"],
+      name: "KernelVA", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo", "KernelLayout", "LinuxKernel"],
       swiftSettings: settings),
     .executableTarget(
       name: "kva",

@@ -1,5 +1,6 @@
 import Bytes
 import CElf
+import ELF
 
 /// The headers of an ELF file in memory, read by libelf.
 struct ELFHeaders {

@@ -1,6 +1,7 @@
 import Bytes
 import CDw
 import CElf
+import ELF
 import Glibc
 
 /// One file's DWARF, opened by libdw.

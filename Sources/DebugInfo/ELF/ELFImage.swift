@@ -1,5 +1,6 @@
 import Bytes
 import CElf
+import ELF
 
 /// A vmlinux or debuginfo file: its sections, build-ID and symbols, through libelf.
 ///

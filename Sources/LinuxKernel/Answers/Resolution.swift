@@ -1,4 +1,5 @@
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// The whole answer to one query.

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// What Linux keeps in an entry that the hardware takes as invalid.

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// MAIR_EL1 as Linux programs it: the register is in no dump, but follows from the kernel.

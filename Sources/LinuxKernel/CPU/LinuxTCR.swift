@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 extension Kernel {

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// A root table that the kernel keeps for all of its life, by the kernel's name.

@@ -1,4 +1,5 @@
 import CrashDump
+import KernelLayout
 import VMSA
 
 /// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what

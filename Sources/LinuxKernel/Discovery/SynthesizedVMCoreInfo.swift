@@ -1,6 +1,7 @@
 import Bytes
 import CrashDump
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// What a kernel without VMCOREINFO would have said of itself, from its tables and what they lead to: the same

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// Something in the tables that no healthy kernel has.

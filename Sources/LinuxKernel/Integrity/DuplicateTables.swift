@@ -1,4 +1,5 @@
 import Bytes
+import KernelLayout
 import VMSA
 
 /// Tables that were written over others: outside the linear map and KASAN's shadow no two tables of a kernel have the

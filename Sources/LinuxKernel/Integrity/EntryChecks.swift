@@ -1,5 +1,6 @@
 import Bytes
 import CrashDump
+import KernelLayout
 import VMSA
 
 /// Tells answers that rest on tables which no kernel wrote.

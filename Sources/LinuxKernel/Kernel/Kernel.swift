@@ -1,6 +1,7 @@
 import Bytes
 import CrashDump
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// The kernel in a dump: its tables found, its addresses resolved.

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// The layout of the kernel in a dump: its era by evidence, its bounds by VMCOREINFO where that has them.

@@ -1,5 +1,6 @@
 import Bytes
 import CrashDump
+import KernelLayout
 import VMSA
 
 /// Where the kernel's own arithmetic puts an address, to hold the tables against.

@@ -1,5 +1,6 @@
 import Bytes
 import CrashDump
+import KernelLayout
 import VMSA
 
 /// The kernel's half of the address space cut into pieces that are of one region each, for passes over all of

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// How a kernel version prints its own tables in debugfs (`kernel_page_tables`).

@@ -1,4 +1,5 @@
 import Bytes
+import KernelLayout
 import VMSA
 
 /// Neighbouring addresses that entries of one level map with one set of attributes.

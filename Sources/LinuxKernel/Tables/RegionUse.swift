@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// A region of a dump's kernel, and how much of it is mapped.

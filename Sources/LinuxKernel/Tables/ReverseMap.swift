@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// Virtual addresses that map one physical address.

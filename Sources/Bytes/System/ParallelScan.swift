@@ -2,7 +2,7 @@ import Dispatch
 import Synchronization
 
 /// Work over ranges of addresses, shared out to all cores.
-enum ParallelScan {
+package enum ParallelScan {
   /// How much one piece of work is.
   private static let pieceSize: UInt64 = 1 << 20
 
@@ -11,7 +11,7 @@ enum ParallelScan {
   ///
   /// - Returns: false when one did.
   @discardableResult
-  static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) -> Bool {
+  package static func run(_ ranges: [Range<UInt64>], _ body: @Sendable (Int, Range<UInt64>) -> Bool) -> Bool {
     var firstPiece: [Int] = []
     var count = 0
     for range in ranges {

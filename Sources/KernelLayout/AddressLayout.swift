@@ -23,7 +23,7 @@ public struct LayoutConfiguration: Hashable, Sendable {
     case softwareTags = "sw-tags"
 
     /// KASAN_SHADOW_SCALE_SHIFT; nil without a shadow.
-    var scaleShift: Int? {
+    package var scaleShift: Int? {
       switch self {
       case .none: nil
       case .generic: 3
@@ -163,9 +163,9 @@ public struct AddressLayout: Hashable, Sendable {
   }
 
   /// The lowest address of an upper half of `bits` (`_PAGE_OFFSET(va)`).
-  static func bottom(_ bits: Int) -> UInt64 { 0 &- (1 << UInt64(bits)) }
+  package static func bottom(_ bits: Int) -> UInt64 { 0 &- (1 << UInt64(bits)) }
   /// The middle of an upper half of `bits` (`_PAGE_END(va)`).
-  static func middle(_ bits: Int) -> UInt64 { 0 &- (1 << UInt64(bits - 1)) }
+  package static func middle(_ bits: Int) -> UInt64 { 0 &- (1 << UInt64(bits - 1)) }
 
   /// The slots of the device tree (4 MiB), the permanent ones and, below, those used while booting
   /// (FIXADDR_TOT_SIZE; `NR_FIX_BTMAPS` times `FIX_BTMAPS_SLOTS` of 256 KiB, asm/fixmap.h).

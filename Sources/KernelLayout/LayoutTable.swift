@@ -19,7 +19,7 @@ public struct LayoutRow: Hashable, Sendable {
 
 extension AddressLayout {
   /// The regions with their bounds, in the order of their addresses.
-  var regions: [(region: Region, span: Span)] {
+  package var regions: [(region: Region, span: Span)] {
     var all: [(region: Region, span: Span)] = [
       (.linearMap, linearMap), (.modules, modules), (.vmalloc, vmalloc), (.vmemmap, vmemmap), (.fixmap, fixmap),
       (.pciIO, pciIO),

@@ -4,18 +4,18 @@ import Glibc
 ///
 /// Safety: an entry is copied before the next is asked for, its name ends with NUL, and the directory is closed after
 /// the last.
-enum Directory {
-  enum Kind { case directory, other, absent }
+package enum Directory {
+  package enum Kind { case directory, other, absent }
 
   /// What `path` names.
-  static func kind(of path: String) -> Kind {
+  package static func kind(of path: String) -> Kind {
     var status = stat()
     guard unsafe stat(path, &status) == 0 else { return .absent }
     return status.st_mode & S_IFMT == S_IFDIR ? .directory : .other
   }
 
   /// The names in the directory at `path`, in order; none where it cannot be read.
-  static func names(in path: String) -> [String] {
+  package static func names(in path: String) -> [String] {
     guard let directory = unsafe opendir(path) else { return [] }
     defer { unsafe closedir(directory) }
     var names: [String] = []
@@ -29,13 +29,13 @@ enum Directory {
   }
 
   /// The directory of `path` and the name in it.
-  static func split(_ path: String) -> (directory: String, name: String) {
+  package static func split(_ path: String) -> (directory: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
   }
 
   /// `name` without the digits at its end.
-  static func stem(_ name: String) -> Substring {
+  package static func stem(_ name: String) -> Substring {
     let digits = name.reversed().prefix { $0.isASCII && $0.isNumber }.count
     return name.dropLast(digits)
   }

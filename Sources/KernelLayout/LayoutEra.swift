@@ -12,21 +12,21 @@ public struct LayoutEra: Hashable, Sendable {
   public let name: String
   /// Which half of the kernel's space the linear map has: the image and vmalloc have the other. They were
   /// exchanged in 5.4 (14c127c957c1 "arm64: mm: Flip kernel VA space").
-  let linearMap: Half
+  package let linearMap: Half
   /// Bytes of the BPF JIT region in front of the modules: 5.0 (91fc957c9b1d) to 5.16 (b89ddf4cca43).
-  let bpfJITSize: UInt64
+  package let bpfJITSize: UInt64
   /// MODULES_VSIZE.
-  let modulesSize: UInt64
+  package let modulesSize: UInt64
   /// Where the shadow of KASAN is.
-  let kasan: KASANPlace
+  package let kasan: KASANPlace
   /// How the top of the space, from VMALLOC_END on, is divided.
-  let top: Top
+  package let top: Top
   /// Lines of VMCOREINFO that kernels of this era have, and those before it do not.
-  let hasLine: String?
+  package let hasLine: String?
 
-  enum Half: Sendable { case lower, upper }
+  package enum Half: Sendable { case lower, upper }
 
-  enum KASANPlace: Sendable {
+  package enum KASANPlace: Sendable {
     /// At the bottom of the space, the modules above it.
     case bottom
     /// At the bottom of the upper half, the modules above it (5.4 to 5.10).
@@ -35,7 +35,7 @@ public struct LayoutEra: Hashable, Sendable {
     case insideLinearMap
   }
 
-  enum Top: Sendable {
+  package enum Top: Sendable {
     /// vmemmap ends where the linear map begins.
     case belowLinearMap
     /// vmemmap ends 2 MiB below the end of the space (5.4).
