@@ -4,7 +4,7 @@ import VMSA
 
 /// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what
 /// disagrees is said before anything else.
-public struct Verification: Sendable {
+public struct CrossChecks: Sendable {
   /// One fact that was looked at in two ways.
   public struct Check: Sendable {
     /// What was looked at: "text", "root table", "linear map", "release" or "banner".
@@ -131,7 +131,7 @@ public struct Verification: Sendable {
       guard let banner = space.string(at: address, limit: 512) else {
         return add("banner", .unknown, "linux_banner at \(hex(address)) is not in the dump")
       }
-      guard let named = Banner.release(banner) else {
+      guard let named = KernelBanner.release(banner) else {
         return add("banner", .disagrees, "there is no banner at linux_banner, \(hex(address))")
       }
       release = named
@@ -145,27 +145,5 @@ public struct Verification: Sendable {
       return add("banner", .unknown, "the banner says \(release), and nothing else tells the release")
     }
     add("banner", release == told ? .agrees : .disagrees, "the banner says \(release), the release is \(told)")
-  }
-}
-
-/// `linux_banner`: "Linux version 6.1.0 (builder@host) (compiler) #1 SMP ..." (init/version.c)
-enum Banner {
-  static let prefix = "Linux version "
-
-  /// The release that a banner names; nil where `text` is no banner.
-  static func release(_ text: String) -> String? {
-    guard text.hasPrefix(prefix) else { return nil }
-    let release = text.dropFirst(prefix.count).prefix { $0 != " " }
-    return release.first?.isNumber ?? false ? String(release) : nil
-  }
-}
-
-extension Kernel {
-  /// All checks, those of the opening and those that need the symbols.
-  public var fullVerification: Verification {
-    var result = verification
-    result.checkBanner(
-      facts, at: symbols.symbol(named: "linux_banner")?.address, space, ImageSearch(space, vmcoreinfo))
-    return result
   }
 }

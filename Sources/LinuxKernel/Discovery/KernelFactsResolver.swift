@@ -5,7 +5,7 @@ import VMSA
 
 /// Finds the kernel's translation tables in a dump: what VMCOREINFO, the user and the tables themselves say
 /// is brought together here, and checked by walking.
-struct KernelLocator {
+struct KernelFactsResolver {
   let dump: DumpFile
   let vmcoreinfo: VMCoreInfo?
   let overrides: KernelOverrides
@@ -29,7 +29,7 @@ struct KernelLocator {
 
   /// The facts, the kernel's half of the address space as they give it, and whether its tables map the kernel
   /// where the facts put it.
-  mutating func locate() throws(LocatedError)
+  mutating func resolve() throws(LocatedError)
     -> (facts: KernelFacts, regime: TranslationRegime, confirmation: Confirmation)
   {
     let granule = try granule()
@@ -237,6 +237,3 @@ struct KernelLocator {
     throw error(.missing, "does not tell \(what): \(reason); give \(option)")
   }
 }
-
-/// `value` in hex with 0x.
-func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }

@@ -4,7 +4,7 @@ import Synchronization
 import VMSA
 
 /// What all memory of a dump without a VMCOREINFO note was looked through for, once, on all cores.
-struct MemorySearch {
+struct PhysicalMemoryScan {
   /// A text of VMCOREINFO and where it was found.
   ///
   /// The kernel keeps the text at the start of a page, and again as the image of an ELF note at the start of

@@ -32,7 +32,7 @@ public struct RootCandidate: Sendable {
   init?(_ page: RootPage, in dump: DumpFile, budget: SweepBudget) {
     let shape = page.shape
     let bits = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && !page.reachesBeyond48 ? 48 : shape.tableBits
-    let regime = KernelLocator.regime(
+    let regime = KernelFactsResolver.regime(
       granule: shape.granule, tableBits: shape.tableBits, addressBits: bits, physicalBits: nil, root: page.address)
     var survey = RootSurvey(root: page.address)
     let limit = dump.tableLimit(shape.granule)

@@ -121,7 +121,7 @@ struct RootPage {
   /// table, or fewer than two.
   init?(_ address: PhysicalAddress, _ shape: RootTableScan.Shape, in memory: any PhysicalMemory) {
     guard let bytes = try? memory.bytes(at: address, count: Int(shape.granule.size)) else { return nil }
-    let regime = KernelLocator.regime(
+    let regime = KernelFactsResolver.regime(
       granule: shape.granule, tableBits: shape.tableBits, addressBits: shape.tableBits, physicalBits: nil,
       root: address)
     var tables: [PhysicalAddress] = []

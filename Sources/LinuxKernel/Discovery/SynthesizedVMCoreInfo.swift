@@ -6,14 +6,14 @@ import VMSA
 
 /// What a kernel without VMCOREINFO would have said of itself, from its tables and what they lead to: the same
 /// lines, each with how it was learnt, so that all else reads them as it reads the kernel's own.
-struct DerivedDescription {
+struct SynthesizedVMCoreInfo {
   private let candidate: RootCandidate
   private var lines: [(key: String, value: String)] = []
   private var derivations: [String: String] = [:]
 
   /// The description of the kernel whose root table is `candidate`.
   static func of(_ candidate: RootCandidate) -> VMCoreInfo {
-    var description = DerivedDescription(candidate)
+    var description = SynthesizedVMCoreInfo(candidate)
     description.addTables()
     description.addContents()
     return VMCoreInfo(

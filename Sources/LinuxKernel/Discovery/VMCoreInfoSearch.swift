@@ -5,7 +5,7 @@ import VMSA
 
 /// The kernel's description, where the dump brings none along: looked for in RAM, and, for raw memory that
 /// nobody said the address of, together with that address.
-struct KernelFinder {
+struct VMCoreInfoSearch {
   /// What was found.
   struct Found {
     var dump: DumpFile
@@ -27,7 +27,9 @@ struct KernelFinder {
       var found = Found(dump: dump, vmcoreinfo: note, source: "the VMCOREINFO note")
       // A hypervisor may have written a note of its own, or one of an earlier kernel.
       guard case .refuted = confirmation(dump, note), overrides.isEmpty else { return found }
-      guard var better = inMemory(dump, MemorySearch(dump, progress: progress), except: note) else { return found }
+      guard var better = inMemory(dump, PhysicalMemoryScan(dump, progress: progress), except: note) else {
+        return found
+      }
       found.warnings.append(
         "the VMCOREINFO note is not borne out by the tables: \(better.source ?? "") is used instead")
       better.warnings = found.warnings
@@ -37,7 +39,7 @@ struct KernelFinder {
     if overrides.pageSize != nil, overrides.vaBits != nil, overrides.swapperPgDir != nil {
       return Found(dump: dump)
     }
-    let search = MemorySearch(dump, progress: progress)
+    let search = PhysicalMemoryScan(dump, progress: progress)
     if var found = inMemory(dump, search, except: nil) {
       found.warnings.insert(
         "there is no VMCOREINFO note; used is \(found.source ?? ""), which the tables bear out", at: 0)
@@ -49,7 +51,7 @@ struct KernelFinder {
   // MARK: - VMCOREINFO in RAM
 
   /// The copy in RAM that most facts bear out.
-  private func inMemory(_ dump: DumpFile, _ search: MemorySearch, except note: VMCoreInfo?) -> Found? {
+  private func inMemory(_ dump: DumpFile, _ search: PhysicalMemoryScan, except note: VMCoreInfo?) -> Found? {
     var confirmed: [(place: Found, info: VMCoreInfo, agreements: Int)] = []
     for candidate in search.texts
     where candidate.text != note?.text && !confirmed.contains(where: { $0.info.text == candidate.text }) {
@@ -78,24 +80,26 @@ struct KernelFinder {
     return best
   }
 
-  private func confirmation(_ dump: DumpFile, _ info: VMCoreInfo) -> KernelLocator.Confirmation {
-    var locator = KernelLocator(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
-    return (try? locator.locate())?.confirmation ?? .refuted
+  private func confirmation(_ dump: DumpFile, _ info: VMCoreInfo) -> KernelFactsResolver.Confirmation {
+    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
+    return (try? resolver.resolve())?.confirmation ?? .refuted
   }
 
   private func confirms(_ dump: DumpFile, _ info: VMCoreInfo) -> Bool { agreements(dump, info) != nil }
 
   /// How many facts bear `info` out; nil where the tables do not map the kernel's text where it says.
   private func agreements(_ dump: DumpFile, _ info: VMCoreInfo) -> Int? {
-    var locator = KernelLocator(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
-    guard let (facts, regime, confirmation) = try? locator.locate(), case .confirmed = confirmation else { return nil }
+    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
+    guard let (facts, regime, confirmation) = try? resolver.resolve(), case .confirmed = confirmation else {
+      return nil
+    }
     let layout = DetectedLayout(facts, info) { dump.memory.walk(regime, VirtualAddress($0)).leaf != nil }
-    return Verification(facts, regime, layout, info, dump).agreements
+    return CrossChecks(facts, regime, layout, info, dump).agreements
   }
 
   // MARK: - No VMCOREINFO at all
 
-  private func byStructure(_ dump: DumpFile, _ search: MemorySearch) -> Found {
+  private func byStructure(_ dump: DumpFile, _ search: PhysicalMemoryScan) -> Found {
     var (candidates, isCutShort) = RootTableScan(
       dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, pages: search.rootPages
     ).candidates()
@@ -106,7 +110,7 @@ struct KernelFinder {
     }
     let doubt = "the search for root tables was given up: this memory is full of tables that lead to each other"
     guard let best = candidates.first else { return Found(dump: dump, warnings: isCutShort ? [doubt] : []) }
-    var found = Found(dump: best.dump, vmcoreinfo: DerivedDescription.of(best), roots: candidates)
+    var found = Found(dump: best.dump, vmcoreinfo: SynthesizedVMCoreInfo.of(best), roots: candidates)
     found.source = "none: what is known is from the root table at \(hex(best.regime.root.rawValue)), found by structure"
     found.warnings.append(
       "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "

@@ -34,7 +34,7 @@ public final class Kernel: Sendable {
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
   /// What was held against each other at opening.
-  public let verification: Verification
+  public let verification: CrossChecks
   /// The root tables that were found by their structure, where the dump has no VMCOREINFO, the likeliest first;
   /// the first is the one that is used.
   public let rootCandidates: [RootCandidate]
@@ -62,7 +62,7 @@ public final class Kernel: Sendable {
     systemMap: String? = nil, debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false,
     progress: (@Sendable (UInt64) -> Void)? = nil
   ) throws(LocatedError) {
-    let found = KernelFinder(overrides: overrides, progress: progress).find(in: dump)
+    let found = VMCoreInfoSearch(overrides: overrides, progress: progress).find(in: dump)
     let dump = found.dump
     let vmcoreinfo = found.vmcoreinfo
     var sources: [any SymbolSource] = []
@@ -78,8 +78,8 @@ public final class Kernel: Sendable {
       sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
-    var locator = KernelLocator(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
-    let (facts, regime, _) = try locator.locate()
+    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
+    let (facts, regime, _) = try resolver.resolve()
     func leaf(_ address: UInt64) -> Leaf? { dump.memory.walk(regime, VirtualAddress(address)).leaf }
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
     self.dump = dump
@@ -102,11 +102,11 @@ public final class Kernel: Sendable {
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
     rootCandidates = found.roots
-    verification = Verification(facts, regime, layout, vmcoreinfo, dump)
-    // Of the text the locator tells more: which step failed, and what to do.
+    verification = CrossChecks(facts, regime, layout, vmcoreinfo, dump)
+    // Of the text the resolver tells more: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.name != "text" }
     let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
-    warnings = damage + locator.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
+    warnings = damage + resolver.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
     if let table = sources.first(where: { $0 is ELFSymbolTable }), let start = table.symbol(named: "_text"),
       let end = table.symbol(named: "_end"), start.address < end.address
     {

@@ -53,8 +53,9 @@ struct ImageSearch: Sendable {
   func banner() -> String? {
     var result: String?
     space.forEachPiece(range, overlap: 64) { address, bytes in
-      for offset in bytes.occurrences(of: Array(Banner.prefix.utf8)) {
-        guard let text = space.string(at: address + UInt64(offset), limit: 128), let release = Banner.release(text)
+      for offset in bytes.occurrences(of: Array(KernelBanner.prefix.utf8)) {
+        guard let text = space.string(at: address + UInt64(offset), limit: 128),
+          let release = KernelBanner.release(text)
         else { continue }
         result = release
         return false

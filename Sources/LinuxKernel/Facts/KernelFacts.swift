@@ -1,41 +1,5 @@
 import VMSA
 
-/// A value and where it was learnt.
-public struct Sourced<Value: Sendable>: Sendable {
-  /// The value.
-  public let value: Value
-  /// Its source in words, such as "VMCOREINFO NUMBER(VA_BITS)".
-  public let source: String
-  /// Joins a value with its source.
-  public init(_ value: Value, _ source: String) {
-    self.value = value
-    self.source = source
-  }
-}
-
-extension Sourced: Equatable where Value: Equatable {}
-
-/// Facts that the user gives instead of those of a dump that lacks them or has them wrong.
-public struct KernelOverrides: Sendable {
-  /// CONFIG_ARM64_VA_BITS.
-  public var vaBits: Int?
-  /// Virtual minus physical address of the kernel image.
-  public var kimageVoffset: UInt64?
-  /// The physical address that PAGE_OFFSET would have.
-  public var physOffset: UInt64?
-  /// swapper_pg_dir: virtual when bit 55 is set, else physical.
-  public var swapperPgDir: UInt64?
-  /// PAGE_SIZE in bytes.
-  public var pageSize: UInt64?
-  /// Overrides nothing.
-  public init() {}
-
-  /// Whether nothing is overridden.
-  var isEmpty: Bool {
-    vaBits == nil && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil
-  }
-}
-
 /// What has to be known of a kernel to read its tables, each with its source.
 public struct KernelFacts: Sendable {
   /// The translation granule of the kernel (PAGE_SIZE).
