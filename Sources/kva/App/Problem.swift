@@ -60,13 +60,3 @@ extension Problem {
   /// A request for what there is not.
   static func usage(_ message: String) -> Problem { Problem(kind: .usage, message: message) }
 }
-
-extension JSONObject {
-  /// The fields of a problem.
-  mutating func problem(_ problem: Problem) {
-    string("kind", problem.kind.rawValue)
-    if let file = problem.file { string("file", file) }
-    if let offset = problem.offset { hex("offset", offset) }
-    string("message", problem.message)
-  }
-}

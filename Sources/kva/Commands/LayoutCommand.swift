@@ -62,58 +62,10 @@ struct LayoutCommand: AnsweringCommand {
     let rows = layout.rows(
       userBits: configuration.vaBitsActual, optionalShadow: era.optionalShadow(configuration))
     if json {
-      for row in rows {
-        output.jsonLine { object in
-          object.layoutRow(row)
-          object.string("source", "the layout of Linux \(era.name)\(row.isOptional ? ", if it has KASAN" : "")")
-          if row.isOptional { object.bool("optional", true) }
-        }
-      }
-      for field in configuration.lookup {
-        output.jsonLine { object in
-          object.number("level", field.level)
-          object.number("highBit", field.highBit)
-          object.number("lowBit", field.lowBit)
-        }
-      }
+      output.layoutJSON(era, configuration, rows)
     } else {
-      text(output, era, configuration, rows)
+      output.layoutText(era, configuration, rows)
     }
-  }
-
-  private func text(_ output: Output, _ era: LayoutEra, _ configuration: LayoutConfiguration, _ rows: [LayoutRow]) {
-    let lookup = configuration.lookup
-    let pages = "\(Words.size(configuration.granule.size)) pages"
-    output.text("Linux \(era.name), \(pages), \(lookup.count) levels, \(configuration.vaBits) bits")
-    if configuration.vaBits != configuration.vaBitsActual {
-      output.text(" on hardware with \(configuration.vaBitsActual)")
-    }
-    if configuration.kasan != .none { output.text(", KASAN \(configuration.kasan.rawValue)") }
-    output.text("\n\nStart             End                 Size  Use\n")
-    for row in rows {
-      // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.
-      let isAside = [.guardRegion, .hole, .kasanShadow].contains(row.region)
-      output.layoutBounds(row)
-      output.padded(Words.roughSize(row.span), 8)
-      output.text(isAside ? "  [\(row.region.rawValue)]\n" : "  \(row.region.rawValue)\n")
-    }
-    output.text("\nTable lookup with \(pages):\n\n")
-    output.text("  bit 55   selects TTBR0 (0) or TTBR1 (1); bits 54:\(configuration.vaBitsActual) equal it\n")
-    for field in lookup {
-      let bits = "\(field.highBit):\(field.lowBit)"
-      output.text("  \(bits)")
-      output.spaces(9 - bits.utf8.count)
-      output.text("index in the table of level \(field.level)")
-      let inUse = configuration.vaBitsActual - 1
-      if field == lookup.first, inUse < field.highBit {
-        output.text(" (\(inUse):\(field.lowBit) in use)")
-      }
-      output.newline()
-    }
-    let bits = "\(configuration.granule.pageShift - 1):0"
-    output.text("  \(bits)")
-    output.spaces(9 - bits.utf8.count)
-    output.text("offset in the page\n")
   }
 }
 

@@ -18,46 +18,9 @@ struct TasksCommand: DumpCommand {
     try session.list { kernel, output in
       let tasks = kernel.tasks
       for task in tasks.elements {
-        if options.json {
-          output.jsonLine { $0.task(task) }
-        } else {
-          output.column("\(task.pid)", 7)
-          output.column("\(task.tgid)", 8)
-          output.column(task.cpu.map(String.init) ?? "?", 4)
-          output.text(" \(task.state) ")
-          output.hex(task.structure)
-          output.text(" ")
-          output.hex(task.stack)
-          output.text(" ")
-          output.printable(task.comm)
-          output.newline()
-        }
+        if options.json { output.taskJSON(task) } else { output.taskText(task) }
       }
       return tasks.notes
     }
-  }
-}
-
-extension JSONObject {
-  /// The fields of a task.
-  mutating func task(_ task: KernelTask) {
-    number("pid", task.pid)
-    number("tgid", task.tgid)
-    string("comm", task.comm)
-    number("cpu", task.cpu)
-    string("state", task.state)
-    hex("task", task.structure)
-    hex("stack", task.stack)
-    hex("mm", task.mm)
-    hex("ttbr0", task.root?.rawValue)
-    number("asid", task.asid)
-  }
-}
-
-extension Output {
-  /// Writes `value` at the right of `width` columns.
-  func column(_ value: String, _ width: Int) {
-    spaces(width - value.utf8.count)
-    text(value)
   }
 }

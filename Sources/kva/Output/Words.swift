@@ -2,6 +2,9 @@ import KernelVA
 
 /// How sizes and permissions are put for people.
 enum Words {
+  /// `value` in hex with 0x.
+  static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+
   /// A size in the largest unit that divides it: "4K", "2M", "1G", "6124K".
   static func size(_ bytes: UInt64) -> String {
     let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")]
@@ -77,5 +80,18 @@ enum Words {
     let time = seconds % 86400
     return "\(year)-\(two(month < 10 ? month + 3 : month - 9))-\(two(day)) "
       + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) UTC"
+  }
+
+  /// A size as a memory map for people has it: whole units of the largest kind, with `~` where that is off by
+  /// more than one part in a thousand: "128TB", "~4PB".
+  static func roughSize(_ span: AddressLayout.Span) -> String {
+    let bytes = span.size
+    let units = [(60, "EB"), (50, "PB"), (40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")]
+    guard let (shift, unit) = units.first(where: { bytes >> UInt64($0.0) > 0 }) else { return "\(bytes)B" }
+    let one = UInt64(1) << UInt64(shift)
+    let count = (bytes >> UInt64(shift)) + (bytes & (one - 1) >= one / 2 ? 1 : 0)
+    let (whole, overflow) = count.multipliedReportingOverflow(by: one)
+    let off = overflow ? 0 &- bytes : whole > bytes ? whole - bytes : bytes - whole
+    return (off > bytes / 1000 ? "~" : "") + "\(count)\(unit)"
   }
 }

@@ -1,0 +1,17 @@
+import KernelVA
+
+extension JSONObject {
+  /// What Linux keeps in an entry that is not valid.
+  mutating func absentPage(_ page: AbsentPage) {
+    string("entry", page.name)
+    switch page {
+    case .swapped(let type, let offset), .device(let type, let offset):
+      number("swapType", type)
+      hex("swapOffset", offset)
+    case .protNone(let frame), .presentInvalid(let frame), .migration(let frame), .poisoned(let frame):
+      hex("pagePhysical", frame.rawValue)
+    case .marker(let value): hex("swapOffset", value)
+    case .empty, .unknown: break
+    }
+  }
+}

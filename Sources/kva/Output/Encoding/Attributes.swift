@@ -1,0 +1,85 @@
+import KernelVA
+
+extension JSONObject {
+  /// The fields of `attributes`.
+  mutating func attributes(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) {
+    bool("writable", attributes.isWritable)
+    let isSingle = attributes.isSingleRange
+    bool("executableEL1", isSingle ? nil : attributes.isExecutableEL1)
+    bool("executableEL0", isSingle ? nil : attributes.isExecutableEL0)
+    if isSingle { bool("executableEL2", attributes.isExecutableEL2) }
+    bool("user", attributes.isUser)
+    bool("accessed", attributes.isAccessed)
+    bool("global", attributes.isGlobal)
+    string("memoryType", kernel.memoryTypes?.value.memoryType(attributes.attrIndex).rawValue)
+    number("attrIndex", attributes.attrIndex)
+    string("shareability", attributes.shareability(regime).map(Words.name))
+    bool("dirtyBitModifier", attributes.isDirtyBitModified)
+    bool("guarded", attributes.isGuarded)
+    strings("software", Words.softwareNames(attributes.software))
+  }
+
+  /// The fields of the `attributes` that are an entry's own bits, whatever the tables above say.
+  mutating func entryAttributes(
+    _ descriptor: Descriptor, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, isSingleRange: Bool
+  ) {
+    let raw = descriptor.rawValue
+    let own = Attributes(descriptor)
+    bool("writable", raw >> 7 & 1 == 0)
+    bool("executableEL1", isSingleRange ? nil : raw >> 53 & 1 == 0)
+    bool("executableEL0", isSingleRange ? nil : raw >> 54 & 1 == 0)
+    if isSingleRange { bool("executableEL2", raw >> 54 & 1 == 0) }
+    bool("user", !isSingleRange && raw >> 6 & 1 == 1)
+    bool("accessed", own.isAccessed)
+    bool("global", own.isGlobal)
+    string("memoryType", types?.memoryType(own.attrIndex).rawValue)
+    number("attrIndex", own.attrIndex)
+    string("shareability", own.shareability(format).map(Words.name))
+    bool("contiguous", own.isContiguous)
+    bool("guarded", own.isGuarded)
+  }
+}
+
+extension Attributes {
+  /// SH as `regime` has it.
+  func shareability(_ regime: TranslationRegime) -> Shareability? { shareability(regime.format) }
+}
+
+extension Words {
+  /// What a table descriptor takes away from everything below it.
+  static func tableRestrictions(_ tables: TableAttributes) -> [String] {
+    var words: [String] = []
+    if tables.contains(.noExecuteEL1) { words.append("PXNTable") }
+    if tables.contains(.noExecuteEL0) { words.append("UXNTable") }
+    if tables.contains(.noAccessEL0) { words.append("APTable no EL0") }
+    if tables.contains(.readOnly) { words.append("APTable read-only") }
+    return words
+  }
+
+  /// The bits of a leaf by Arm's and Linux's names.
+  static func bits(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) -> [String] {
+    var words = ["AttrIndx \(attributes.attrIndex)"]
+    if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { words[0] += " (\(type.rawValue))" }
+    let raw = attributes.descriptor.rawValue
+    words.append("AP \(raw >> 7 & 1)\(raw >> 6 & 1)")
+    if let sharing = attributes.shareability(regime) { words.append("SH \(name(sharing))") }
+    let flags: [(UInt64, String)] = [
+      (10, "AF"), (11, "nG"), (50, "GP"), (51, "DBM"), (52, "Contiguous"), (53, "PXN"),
+      (54, regime.register.isSingleRange ? "XN" : "UXN"),
+    ]
+    for (bit, name) in flags where raw >> bit & 1 == 1 { words.append(name) }
+    let software: [(SoftwareBits, String)] = [
+      (.dirty, "DIRTY"), (.special, "SPECIAL"), (.devmap, "DEVMAP"), (.userfaultWriteProtect, "UFFD_WP"),
+    ]
+    for (bit, name) in software where attributes.software.contains(bit) { words.append(name) }
+    return words
+  }
+
+  /// The names of the software bits that are set.
+  static func softwareNames(_ bits: SoftwareBits) -> [String] {
+    let names: [(SoftwareBits, String)] = [
+      (.dirty, "dirty"), (.special, "special"), (.devmap, "devmap"), (.userfaultWriteProtect, "uffd-wp"),
+    ]
+    return names.filter { bits.contains($0.0) }.map(\.1)
+  }
+}

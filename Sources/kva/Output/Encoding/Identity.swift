@@ -1,0 +1,125 @@
+import KernelVA
+
+extension Output {
+  /// What is known as one JSON object; parts that do not apply are left out.
+  func identityJSON(_ identity: Identity, _ kernel: Kernel) {
+    let resolution = identity.resolution
+    jsonLine { object in
+      object.string("query", resolution.query)
+      object.string("status", resolution.status.rawValue)
+      object.hex("virtual", resolution.virtual?.rawValue)
+      object.hex("physical", resolution.physical?.rawValue)
+      object.string("region", resolution.region?.rawValue)
+      object.string("kind", identity.kind)
+      if let tag = resolution.tag { object.hex("tag", UInt64(tag)) }
+      if let stripped = identity.withoutPAC { object.hex("withoutPAC", stripped) }
+      if let poison = identity.poison { object.string("poison", poison) }
+      if let symbol = resolution.symbol {
+        object.string("symbol", symbol.name)
+        object.number("offset", resolution.symbolOffset)
+      }
+      object.hypervisorAddress(resolution.hypervisor)
+      if let source = identity.source {
+        object.object("source") { part in
+          part.string("file", source.file)
+          part.number("line", source.line)
+        }
+      }
+      if let module = identity.module {
+        object.object("module") { part in
+          part.string("name", module.name)
+          part.string("section", module.part)
+        }
+      }
+      if let area = identity.area {
+        object.object("vmalloc") { part in
+          part.hex("start", area.start)
+          part.hex("end", area.end)
+          part.string("caller", area.caller.map { kernel.describeCaller($0).text })
+          part.strings("flags", area.flags)
+        }
+      }
+      if let task = identity.task {
+        object.object("task") { part in
+          part.task(task.task)
+          part.string("part", task.part)
+          part.number("offset", task.offset)
+        }
+      }
+      if let perCPU = identity.perCPU {
+        object.object("perCPU") { part in
+          part.string("name", perCPU.name)
+          part.number("cpu", perCPU.cpu)
+          part.number("offset", perCPU.offset)
+        }
+      }
+      for (name, frame) in [("frame", identity.frame), ("page", identity.describedFrame)] {
+        guard let frame else { continue }
+        object.object(name) { part in
+          part.number("number", frame.frame)
+          part.hex("structPage", frame.structure)
+          part.string("use", frame.use)
+          part.string("zone", frame.zone)
+        }
+      }
+      if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
+      if let doubt = resolution.doubt { object.string("doubt", doubt) }
+      if let message = resolution.message { object.string("message", message) }
+    }
+  }
+
+  /// What is known for people: a line for the address, a line for each thing known.
+  func identityText(_ identity: Identity, _ kernel: Kernel) {
+    let resolution = identity.resolution
+    text(resolution.query)
+    text(": \(identity.kind)")
+    if let poison = identity.poison { text(", \(poison)") }
+    newline()
+    func line(_ name: String, _ value: String) {
+      text("    ")
+      text(name)
+      spaces(12 - name.utf8.count)
+      printable(value)
+      newline()
+    }
+    if let stripped = identity.withoutPAC { line("without PAC", Words.hex(stripped)) }
+    if let tag = resolution.tag { line("tag", Words.hex(UInt64(tag))) }
+    if let virtual = resolution.virtual { line("virtual", Words.hex(virtual.rawValue)) }
+    if let leaf = resolution.leaf {
+      line("physical", "\(Words.hex(leaf.physical.rawValue))\(resolution.absence == nil ? "" : " (not in the dump)")")
+      line("mapping", "\(Words.size(leaf.size)) at level \(leaf.level), \(Words.permissions(leaf.attributes))")
+    } else if identity.poison == nil {
+      line("status", "\(resolution.status.rawValue)\(resolution.message.map { ": \($0)" } ?? "")")
+    }
+    if let region = resolution.region { line("region", region.rawValue) }
+    if let symbol = resolution.symbol {
+      let module = symbol.module.map { " [\($0)]" } ?? ""
+      line("symbol", "\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)")
+    }
+    if let place = resolution.hypervisor { line("hypervisor", Words.place(place)) }
+    if let source = identity.source { line("source", "\(source.file):\(source.line)") }
+    if let module = identity.module { line("module", "\(module.name), its \(module.part)") }
+    if let area = identity.area {
+      let caller = area.caller.map { " of \(kernel.describeCaller($0).text)" } ?? ""
+      line("vmalloc", "\(Words.hex(area.start))-\(Words.hex(area.end))\(caller), \(area.flags.joined(separator: " "))")
+    }
+    if let found = identity.task {
+      line(
+        "task",
+        "\(found.part)+0x\(String(found.offset, radix: 16)) of \(found.task.comm), pid \(found.task.pid), "
+          + "state \(found.task.state)")
+    }
+    if let perCPU = identity.perCPU {
+      line("per-CPU", "\(perCPU.name)+0x\(String(perCPU.offset, radix: 16)) of CPU \(perCPU.cpu)")
+    }
+    for (name, frame) in [("frame", identity.frame), ("page of", identity.describedFrame)] {
+      guard let frame else { continue }
+      line(
+        name,
+        "0x\(String(frame.frame, radix: 16)), struct page at \(Words.hex(frame.structure))"
+          + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
+    }
+    if let doubt = resolution.doubt { line("doubtful", doubt) }
+    for note in identity.notes { line("note", note) }
+  }
+}

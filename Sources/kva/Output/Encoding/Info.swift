@@ -1,0 +1,164 @@
+import KernelVA
+
+extension Output {
+  /// All facts as one JSON object; the fields are those of kva-info(1).
+  func infoJSON(_ dump: DumpFile, _ kernel: Kernel?) {
+    let summary = dump.summary
+    let facts = kernel?.facts
+    let pageSize = facts?.granule.value.size
+    jsonLine { object in
+      object.number("schema", Kva.schema)
+      object.string("format", summary.format)
+      object.number("pageSize", pageSize)
+      object.number("vaBits", facts?.vaBits.value)
+      object.number("vaBitsMin", facts?.vaBitsMin)
+      object.number("vaBitsActual", facts?.vaBitsActual.value)
+      object.number("paBits", facts?.physicalBits?.value)
+      object.hex("kaslrOffset", facts?.kaslrOffset?.value)
+      object.hex("kimageVoffset", facts?.kimageVoffset?.value)
+      object.hex("physOffset", facts?.physOffset?.value)
+      if let facts {
+        object.object("swapperPgDir") { swapper in
+          swapper.hex("virtual", facts.swapperVirtual?.value.rawValue)
+          swapper.hex("physical", facts.swapperPhysical.value.rawValue)
+        }
+      }
+      object.string("layout", kernel?.layout.era?.name)
+      if let kernel {
+        let cpus = kernel.cpus
+        object.hex("ttbr1", cpus.first?.ttbr1.value)
+        object.array("cpus", cpus) { $0.cpu($1, of: kernel) }
+        object.registers(of: kernel)
+      } else {
+        object.array("cpus", dump.notes.cpus) { cpu, registers in
+          cpu.number("cpu", registers.index)
+          cpu.hex("pc", registers.pc)
+          cpu.hex("sp", registers.sp)
+        }
+      }
+      object.string("release", facts?.release?.value)
+      object.string("buildID", facts?.buildID?.value)
+      object.number("crashTime", facts?.crashTime?.value)
+      object.array("memory", dump.memory.ranges) { range, value in
+        range.hex("start", value.lowerBound.rawValue)
+        range.hex("end", value.upperBound.rawValue)
+      }
+      object.number("pagesPresent", pageSize.map { summary.bytesPresent / $0 })
+      object.number("pagesTotal", pageSize.map { summary.bytesTotal / $0 })
+      for (name, bytes) in [
+        ("pagesFiltered", summary.bytesFiltered), ("pagesLost", summary.bytesLost),
+        ("pagesCutOff", summary.bytesCutOff),
+      ] {
+        object.number(name, pageSize.map { bytes / $0 })
+      }
+      object.number("pagesZero", pageSize.flatMap { size in summary.bytesZero.map { $0 / size } })
+      object.string("compression", summary.compression)
+      object.number("dumpLevel", summary.dumpLevel)
+      object.strings("leftOut", summary.dumpLevel.map(Words.leftOut) ?? [])
+      object.number("blockSize", summary.blockSize)
+      object.object("sources") { sources in
+        for fact in facts?.list ?? [] { sources.string(fact.key, fact.source) }
+        if let kernel {
+          sources.string("vmcoreinfo", kernel.vmcoreinfoSource)
+          sources.string("layout", kernel.layout.evidence)
+          if let types = kernel.memoryTypes { sources.string("memoryTypes", types.source) }
+          let symbols = kernel.symbols.origins.joined(separator: ", ")
+          if !symbols.isEmpty { sources.string("symbols", symbols) }
+          let types = kernel.types.sources.map(\.origin).joined(separator: ", ")
+          if !types.isEmpty { sources.string("types", types) }
+        }
+      }
+      if let kernel { object.evidence(for: kernel) }
+      object.strings("warnings", kernel?.warnings ?? dump.warnings)
+    }
+  }
+
+  /// All facts for people, a line each, with their sources.
+  func infoText(_ dump: DumpFile, _ kernel: Kernel?) {
+    let summary = dump.summary
+    func line(_ name: String, _ value: String, _ source: String? = nil) {
+      text(name)
+      spaces(20 - name.utf8.count)
+      text(value)
+      if let source { text("  (\(source))") }
+      newline()
+    }
+    line("format", summary.format)
+    if let compression = summary.compression { line("compression", compression) }
+    if let level = summary.dumpLevel {
+      let words = Words.leftOut(level)
+      line(
+        "dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
+    }
+    for fact in kernel?.facts.list ?? [] { line(fact.name, fact.text, fact.source) }
+    if let kernel {
+      line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
+      if let types = kernel.memoryTypes {
+        line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
+      }
+      registersText(of: kernel, line)
+      evidenceText(for: kernel, line)
+      let symbols = kernel.symbols.origins
+      line("symbols", symbols.isEmpty ? "none known; give --vmlinux FILE" : symbols.joined(separator: ", "))
+      let types = kernel.types.sources.map(\.origin)
+      line("types", types.isEmpty ? "none known; give --vmlinux FILE" : types.joined(separator: ", "))
+    }
+    for range in dump.memory.ranges {
+      line(
+        "memory",
+        "0x\(String(range.lowerBound.rawValue, radix: 16))-0x\(String(range.upperBound.rawValue, radix: 16))")
+    }
+    let page = kernel?.facts.granule.value.size ?? 4096
+    line("pages present", "\(summary.bytesPresent / page) of \(summary.bytesTotal / page)")
+    if summary.bytesFiltered > 0 { line("pages filtered out", "\(summary.bytesFiltered / page)") }
+    if let zero = summary.bytesZero { line("pages of zeros", "\(zero / page)") }
+    if summary.bytesLost > 0 { line("pages lost", "\(summary.bytesLost / page)") }
+    if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
+    for cpu in kernel?.cpus ?? [] {
+      var words: [String] = []
+      if let registers = cpu.registers {
+        words.append("pc \(Words.hex(registers.pc)) sp \(Words.hex(registers.sp))")
+      }
+      if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
+      if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
+      words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
+      let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0)" }
+      let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" } ?? missing, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
+      line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))
+    }
+  }
+}
+
+/// One fact as `info` shows it.
+struct ShownFact {
+  var key: String
+  var name: String
+  var text: String
+  var source: String
+}
+
+extension KernelFacts {
+  /// The facts that are known, in the order they are shown.
+  var list: [ShownFact] {
+    var list: [ShownFact] = []
+    func add<Value>(_ key: String, _ name: String, _ fact: Sourced<Value>?, _ text: (Value) -> String) {
+      if let fact { list.append(ShownFact(key: key, name: name, text: text(fact.value), source: fact.source)) }
+    }
+    func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+    add("release", "release", release) { $0 }
+    add("buildID", "build-ID", buildID) { $0 }
+    add("crashTime", "crash time", crashTime) { Words.date($0) }
+    add("pageSize", "page size", granule) { Words.size($0.size) }
+    add("vaBits", "VA_BITS", vaBits) { "\($0)" }
+    add("vaBitsActual", "actual VA bits", vaBitsActual) { "\($0)" }
+    add("paBits", "PA bits", physicalBits) { "\($0)" }
+    add("kaslrOffset", "KASLR offset", kaslrOffset, hex)
+    add("kimageVoffset", "kimage_voffset", kimageVoffset, hex)
+    add("physOffset", "PHYS_OFFSET", physOffset, hex)
+    add("swapperVirtual", "swapper_pg_dir", swapperVirtual) { hex($0.rawValue) }
+    add("swapperPhysical", swapperVirtual == nil ? "swapper_pg_dir" : "  physical", swapperPhysical) {
+      hex($0.rawValue)
+    }
+    return list
+  }
+}

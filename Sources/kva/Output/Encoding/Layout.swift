@@ -1,0 +1,57 @@
+import KernelVA
+
+extension Output {
+  /// The memory map of a configuration as JSON objects: its regions, then the fields of the table lookup.
+  func layoutJSON(_ era: LayoutEra, _ configuration: LayoutConfiguration, _ rows: [LayoutRow]) {
+    for row in rows {
+      jsonLine { object in
+        object.layoutRow(row)
+        object.string("source", "the layout of Linux \(era.name)\(row.isOptional ? ", if it has KASAN" : "")")
+        if row.isOptional { object.bool("optional", true) }
+      }
+    }
+    for field in configuration.lookup {
+      jsonLine { object in
+        object.number("level", field.level)
+        object.number("highBit", field.highBit)
+        object.number("lowBit", field.lowBit)
+      }
+    }
+  }
+
+  /// The same for people, as the kernel's document shows it.
+  func layoutText(_ era: LayoutEra, _ configuration: LayoutConfiguration, _ rows: [LayoutRow]) {
+    let lookup = configuration.lookup
+    let pages = "\(Words.size(configuration.granule.size)) pages"
+    text("Linux \(era.name), \(pages), \(lookup.count) levels, \(configuration.vaBits) bits")
+    if configuration.vaBits != configuration.vaBitsActual {
+      text(" on hardware with \(configuration.vaBitsActual)")
+    }
+    if configuration.kasan != .none { text(", KASAN \(configuration.kasan.rawValue)") }
+    text("\n\nStart             End                 Size  Use\n")
+    for row in rows {
+      // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.
+      let isAside = [.guardRegion, .hole, .kasanShadow].contains(row.region)
+      layoutBounds(row)
+      column(Words.roughSize(row.span), 8)
+      text(isAside ? "  [\(row.region.rawValue)]\n" : "  \(row.region.rawValue)\n")
+    }
+    text("\nTable lookup with \(pages):\n\n")
+    text("  bit 55   selects TTBR0 (0) or TTBR1 (1); bits 54:\(configuration.vaBitsActual) equal it\n")
+    for field in lookup {
+      let bits = "\(field.highBit):\(field.lowBit)"
+      text("  \(bits)")
+      spaces(9 - bits.utf8.count)
+      text("index in the table of level \(field.level)")
+      let inUse = configuration.vaBitsActual - 1
+      if field == lookup.first, inUse < field.highBit {
+        text(" (\(inUse):\(field.lowBit) in use)")
+      }
+      newline()
+    }
+    let bits = "\(configuration.granule.pageShift - 1):0"
+    text("  \(bits)")
+    spaces(9 - bits.utf8.count)
+    text("offset in the page\n")
+  }
+}

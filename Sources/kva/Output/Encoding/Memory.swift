@@ -1,0 +1,227 @@
+import KernelVA
+
+/// Writes memory in one of three forms.
+struct MemoryPrinter {
+  let source: any ReadSource
+  let dump: DumpFile
+  let session: Session
+  private var output: Output { session.output }
+
+  /// A piece of what was asked for, within one page.
+  private struct Piece {
+    var address: UInt64
+    var count: Int
+    var physical: PhysicalAddress?
+    var bytes: [UInt8] = []
+    var problem: Unreadable?
+    var doubt: String?
+  }
+
+  /// Pages one after another that cannot be shown for one reason.
+  private struct Gap {
+    var first: Unreadable
+    var pages: Int
+    var last: UInt64
+
+    /// It in one line.
+    var message: String {
+      if pages == 1 { return first.message }
+      let after = pages == 2 ? "the page after it" : "the \(pages - 1) pages after it"
+      return "\(first.message); the same holds for \(after), up to \(Words.hex(last))"
+    }
+  }
+
+  /// How many pages were asked for, and how many of them are not to be had.
+  private struct Count {
+    var pages = 0
+    var missing = 0
+    var filtered = 0
+
+    /// It in one line; nil where a page or more is not missing.
+    var message: String? {
+      guard missing > 1 else { return nil }
+      let why = filtered > 0 ? "; \(filtered) of them were filtered out of this dump" : ""
+      return "\(missing) of \(pages) pages cannot be shown\(why)"
+    }
+  }
+
+  /// Says that what is at `address` may be something else.
+  private func report(doubt: String?, of address: UInt64) {
+    if let doubt { session.report("\(Words.hex(address)) is doubtful: \(doubt)") }
+  }
+
+  private func unreadable(_ fault: MemoryFault) -> Unreadable {
+    Unreadable(kind: .absent(fault.absence), message: dump.describe(fault))
+  }
+
+  /// Calls `body` with each piece.
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) throws {
+    let page = UInt64(1) << UInt64(source.pageShift)
+    var done: UInt64 = 0
+    while done < length {
+      try session.checkListener()
+      let address = start &+ done
+      let count = min(page - (address & (page - 1)), length - done)
+      var piece = Piece(address: address, count: Int(count))
+      switch source.locate(address) {
+      case .failure(let failure): piece.problem = failure
+      case .success(let place):
+        piece.physical = place.physical
+        piece.doubt = place.doubt
+        do throws(MemoryFault) {
+          piece.bytes = try dump.memory.bytes(at: place.physical, count: Int(count))
+        } catch {
+          piece.problem = unreadable(error)
+        }
+      }
+      body(piece)
+      done += count
+    }
+  }
+
+  /// The most that is read at once, and so kept in memory.
+  private static var atOnce: UInt64 { 128 << 20 }
+
+  /// All bytes or none: what does not fit in memory is read twice, and written the second time.
+  func raw(_ start: UInt64, _ length: UInt64) throws -> Bool {
+    var chunks: [(start: UInt64, count: UInt64)] = []
+    var done: UInt64 = 0
+    while done < length, chunks.count < 1 << 20 {
+      chunks.append((start &+ done, min(Self.atOnce, length - done)))
+      done += chunks[chunks.count - 1].count
+    }
+    for isWriting in chunks.count > 1 ? [false, true] : [true] {
+      for chunk in chunks {
+        try session.checkListener()
+        do throws(Unreadable) {
+          let bytes = try bytes(chunk.start, Int(chunk.count))
+          if isWriting { output.raw(bytes) }
+        } catch {
+          session.report(error.message)
+          return false
+        }
+      }
+    }
+    return true
+  }
+
+  /// `count` bytes from `start`.
+  private func bytes(_ start: UInt64, _ count: Int) throws(Unreadable) -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: count)
+    try result.withMutableRawSpan { span throws(Unreadable) in try fill(&span, from: start) }
+    return result
+  }
+
+  /// Fills `target` with the bytes from `start` on, those that lie together in physical memory read together.
+  private func fill(_ target: inout MutableRawSpan, from start: UInt64) throws(Unreadable) {
+    let count = target.byteCount
+    let page = UInt64(1) << UInt64(source.pageShift)
+    // The run that has been gathered so far: where its bytes go, and where they are.
+    var from = 0
+    var physical: PhysicalAddress?
+    var done = 0
+    while true {
+      var next: PhysicalAddress?
+      var step = 0
+      if done < count {
+        let here = start &+ UInt64(done)
+        step = Int(min(page - (here & (page - 1)), UInt64(count - done)))
+        switch source.locate(here) {
+        case .success(let place):
+          next = place.physical
+          report(doubt: place.doubt, of: here)
+        case .failure(let failure): throw failure
+        }
+      }
+      if let first = physical, next != first &+ UInt64(done - from) {
+        var run = target._mutatingExtracting(from..<done)
+        do throws(MemoryFault) {
+          try dump.memory.read(first, into: &run)
+        } catch {
+          throw unreadable(error)
+        }
+        from = done
+        physical = nil
+      }
+      guard done < count else { return }
+      if physical == nil { physical = next }
+      done += step
+    }
+  }
+
+  /// One object for each page or part of one.
+  func json(_ start: UInt64, _ length: UInt64) throws -> Bool {
+    var found = true
+    try forEachPiece(start, length) { piece in
+      output.jsonLine { object in
+        object.hex("address", piece.address)
+        object.hex("physical", piece.physical?.rawValue)
+        object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
+        if let doubt = piece.doubt { object.string("doubt", doubt) }
+        if let problem = piece.problem { object.string("message", problem.message) }
+      }
+      if piece.problem != nil { found = false }
+    }
+    return found
+  }
+
+  /// Sixteen bytes a line, in hex and ASCII, or as words.
+  func text(_ start: UInt64, _ length: UInt64, wordSize: Int?) throws -> Bool {
+    var count = Count()
+    var gap: Gap?
+    func endGap() {
+      if let gap { session.report(gap.message) }
+      gap = nil
+    }
+    try forEachPiece(start, length) { piece in
+      count.pages += 1
+      if let problem = piece.problem {
+        count.missing += 1
+        if problem.kind == .absent(.filtered) { count.filtered += 1 }
+        if gap?.first.kind != problem.kind { endGap() }
+        gap = Gap(
+          first: gap?.first ?? problem, pages: (gap?.pages ?? 0) + 1, last: piece.address &+ UInt64(piece.count - 1))
+        return
+      }
+      endGap()
+      report(doubt: piece.doubt, of: piece.address)
+      for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
+        let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
+        output.digits(piece.address &+ UInt64(offset), atLeast: 16)
+        output.text(" ")
+        if let wordSize { words(line, wordSize) } else { bytes(line) }
+        output.newline()
+      }
+    }
+    endGap()
+    if let message = count.message { session.report(message) }
+    return count.missing == 0
+  }
+
+  private func bytes(_ line: ArraySlice<UInt8>) {
+    for (index, byte) in line.enumerated() {
+      output.spaces(index == 8 ? 2 : 1)
+      output.digits(ofByte: byte)
+    }
+    output.spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
+    output.text("|")
+    for byte in line { output.byte((0x20..<0x7f).contains(byte) ? byte : UInt8(ascii: ".")) }
+    output.text("|")
+  }
+
+  /// Little-endian words; a last part that is no whole word is shown byte by byte.
+  private func words(_ line: ArraySlice<UInt8>, _ size: Int) {
+    var rest = line
+    while rest.count >= size {
+      var value: UInt64 = 0
+      for byte in rest.prefix(size).reversed() { value = value << 8 | UInt64(byte) }
+      output.spaces(1)
+      output.digits(value, atLeast: size * 2)
+      rest = rest.dropFirst(size)
+    }
+    for byte in rest {
+      output.spaces(1)
+      output.digits(ofByte: byte)
+    }
+  }
+}

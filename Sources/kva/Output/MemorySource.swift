@@ -1,0 +1,48 @@
+import KernelVA
+
+/// Where `read` reads: at most a page at a time.
+protocol ReadSource {
+  /// log2 of the pieces.
+  var pageShift: Int { get }
+  /// Where `address` is, or why it is nowhere.
+  func locate(_ address: UInt64) -> Result<Place, Unreadable>
+}
+
+/// Where an address is.
+struct Place {
+  var physical: PhysicalAddress
+  /// Why that may be wrong; nil where nothing says so.
+  var doubt: String?
+}
+
+/// Why an address cannot be read.
+struct Unreadable: Error {
+  /// What neighbours may have in common.
+  enum Kind: Equatable {
+    case unmapped(Resolution.Status, String?)
+    case absent(Absence)
+  }
+  var kind: Kind
+  /// It in one line.
+  var message: String
+}
+
+struct PhysicalSource: ReadSource {
+  let dump: DumpFile
+  var pageShift: Int { 12 }
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> { .success(Place(physical: PhysicalAddress(address))) }
+}
+
+struct VirtualSource: ReadSource {
+  let kernel: Kernel
+  let user: TranslationRegime?
+  var pageShift: Int { kernel.regime.granule.pageShift }
+  func locate(_ address: UInt64) -> Result<Place, Unreadable> {
+    let resolution = kernel.resolve(VirtualAddress(address), user: user)
+    if let physical = resolution.physical { return .success(Place(physical: physical, doubt: resolution.doubt)) }
+    return .failure(
+      Unreadable(
+        kind: .unmapped(resolution.status, resolution.message),
+        message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
+  }
+}
