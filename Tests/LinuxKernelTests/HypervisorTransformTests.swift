@@ -8,7 +8,7 @@ import Testing
   func withTag() throws {
     // 256 MiB of RAM at 0x40000000, its linear map from 0xffff614880000000: addresses differ in bits 27:0, so
     // the tag begins at bit 28.
-    let transform = try #require(HypervisorTransform(vaMask: 0xfff_ffff, tagLSB: 28, tagValue: 0xf805e))
+    let transform = try #require(KernHypVA(vaMask: 0xfff_ffff, tagLSB: 28, tagValue: 0xf805e))
     #expect(transform.tag == 0xf805_e000_0000)
     #expect(transform.hypervisorAddress(ofLinear: 0xffff_6148_80dc_6800) == 0xf805_e0dc_6800)
     #expect(transform.linearAddress(of: 0xf805_e0dc_6800, like: 0xffff_6148_8000_0000) == 0xffff_6148_80dc_6800)
@@ -19,7 +19,7 @@ import Testing
   @Test("Without RANDOMIZE_BASE the tag is the one bit that the idmap page does not have")
   func withoutRandomness() throws {
     // VA 39, RAM up to bit 34: tag_lsb 35, bit 38 of the idmap's address is 0.
-    let transform = try #require(HypervisorTransform(vaMask: 0x7_ffff_ffff, tagLSB: 35, tagValue: 8))
+    let transform = try #require(KernHypVA(vaMask: 0x7_ffff_ffff, tagLSB: 35, tagValue: 8))
     #expect(transform.hypervisorAddress(ofLinear: 0xffff_ff81_2345_6789) == 0x41_2345_6789)
     #expect(transform.linearAddress(of: 0x41_2345_6789, like: 0xffff_ff80_0000_0000) == 0xffff_ff81_2345_6789)
   }
@@ -27,11 +27,11 @@ import Testing
   @Test("4.19 without bits to spare: the linear map's own bits, the top one as the idmap leaves it")
   func withoutTag() throws {
     // VA 48 of 4.19: the linear map is the upper half of the kernel's, bit 47 set, and RAM spans it.
-    let high = try #require(HypervisorTransform(vaMask: 0xffff_ffff_ffff, tagLSB: 0, tagValue: 0))
+    let high = try #require(KernHypVA(vaMask: 0xffff_ffff_ffff, tagLSB: 0, tagValue: 0))
     #expect(high.hypervisorAddress(ofLinear: 0xffff_8123_4567_89ab) == 0x8123_4567_89ab)
     #expect(high.linearAddress(of: 0x8123_4567_89ab, like: 0xffff_8000_0000_0000) == 0xffff_8123_4567_89ab)
     // The idmap page is in the upper part itself, so bit 47 goes.
-    let low = try #require(HypervisorTransform(vaMask: 0x7fff_ffff_ffff, tagLSB: 0, tagValue: 0))
+    let low = try #require(KernHypVA(vaMask: 0x7fff_ffff_ffff, tagLSB: 0, tagValue: 0))
     #expect(low.hypervisorAddress(ofLinear: 0xffff_8123_4567_89ab) == 0x123_4567_89ab)
     #expect(low.linearAddress(of: 0x123_4567_89ab, like: 0xffff_8000_0000_0000) == 0xffff_8123_4567_89ab)
     #expect(low.linearAddress(of: 0x8123_4567_89ab, like: 0xffff_8000_0000_0000) == nil)
@@ -40,7 +40,7 @@ import Testing
   @Test("4.19 with a tag: a random part below the bit that the idmap leaves")
   func taggedOld() throws {
     // VA 48, RAM up to bit 34 of the linear map at 0xffff8000: tag_lsb 35, bits 47:35 are the tag.
-    let transform = try #require(HypervisorTransform(vaMask: 0x7_ffff_ffff, tagLSB: 35, tagValue: 0x1a53))
+    let transform = try #require(KernHypVA(vaMask: 0x7_ffff_ffff, tagLSB: 35, tagValue: 0x1a53))
     #expect(transform.tag == 0xd298_0000_0000)
     #expect(transform.hypervisorAddress(ofLinear: 0xffff_8005_4321_0fed) == 0xd29d_4321_0fed)
     #expect(transform.linearAddress(of: 0xd29d_4321_0fed, like: 0xffff_8000_8000_0000) == 0xffff_8005_4321_0fed)
@@ -53,7 +53,7 @@ import Testing
       (1 << 60, 0, 0),
     ] as [(UInt64, UInt64, UInt64)])
   func impossible(mask: UInt64, lsb: UInt64, tag: UInt64) {
-    #expect(HypervisorTransform(vaMask: mask, tagLSB: lsb, tagValue: tag) == nil)
+    #expect(KernHypVA(vaMask: mask, tagLSB: lsb, tagValue: tag) == nil)
   }
 
   private func decode(_ words: [UInt32], at address: UInt64 = 0x9200) -> [Instruction] {
@@ -84,12 +84,12 @@ import Testing
   func sequence() {
     let code = decode([0xd503_233f, 0xaa00_03f4] + Self.patched + [0xd65f_03c0])
     #expect(
-      HypervisorTransform(patchedInto: code)
-        == HypervisorTransform(vaMask: 0xfff_ffff, tagLSB: 28, tagValue: 0xf805e))
+      KernHypVA(patchedInto: code)
+        == KernHypVA(vaMask: 0xfff_ffff, tagLSB: 28, tagValue: 0xf805e))
     // Without a tag only the first is left: and x3, x3, #0xffffffffffff.
     #expect(
-      HypervisorTransform(patchedInto: decode([0x9240_bc63] + [UInt32](repeating: 0xd503_201f, count: 4)))
-        == HypervisorTransform(vaMask: 0xffff_ffff_ffff, tagLSB: 0, tagValue: 0))
+      KernHypVA(patchedInto: decode([0x9240_bc63] + [UInt32](repeating: 0xd503_201f, count: 4)))
+        == KernHypVA(vaMask: 0xffff_ffff_ffff, tagLSB: 0, tagValue: 0))
   }
 
   @Test("What is no such sequence gives none: cut short, another register, other amounts, nops alone, two that differ")
@@ -104,6 +104,6 @@ import Testing
     // The other one has the mask 0x1fffffff.
     others.append(Self.patched + [0x9240_7294] + Self.patched.dropFirst())
     others.append(Self.patched + [0x9240_bc63, nop, nop, nop, nop])
-    for code in others { #expect(HypervisorTransform(patchedInto: decode(code)) == nil) }
+    for code in others { #expect(KernHypVA(patchedInto: decode(code)) == nil) }
   }
 }

@@ -1,1 +1,1 @@
-../../../Sources/kva/JSONReader.swift
+../../../Sources/kva/Batch/JSONReader.swift

@@ -3,7 +3,7 @@ import DebugInfo
 import VMSA
 
 /// Everything that is known of an address.
-public struct Identity: Sendable {
+public struct AddressIdentity: Sendable {
   /// What the tables say.
   public let resolution: Resolution
   /// What it is, in few words: "kernel text", "task stack", "struct page" and so on.
@@ -32,7 +32,7 @@ public struct Identity: Sendable {
 
 extension Kernel {
   /// Says all that is known of what `query` asks for.
-  public func identify(_ query: String) -> Identity {
+  public func identify(_ query: String) -> AddressIdentity {
     var resolution = resolve(query)
     var withoutPAC: UInt64?
     var poison: String?
@@ -44,7 +44,7 @@ extension Kernel {
         withoutPAC = stripped
       }
     }
-    var identity = Identity(resolution: resolution, kind: kind(resolution))
+    var identity = AddressIdentity(resolution: resolution, kind: kind(resolution))
     identity.withoutPAC = withoutPAC
     if let poison {
       identity.poison = poison
@@ -79,7 +79,7 @@ extension Kernel {
     }
   }
 
-  private func fill(_ identity: inout Identity, _ address: UInt64) {
+  private func fill(_ identity: inout AddressIdentity, _ address: UInt64) {
     if let frames = PageFrames(self) {
       if identity.resolution.region == .vmemmap {
         identity.kind = "struct page"

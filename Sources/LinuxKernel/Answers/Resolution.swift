@@ -54,7 +54,7 @@ public struct Resolution: Sendable {
   /// What an address is to the hypervisor, where its tables translated it.
   public internal(set) var hypervisor: Hypervisor.Address?
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
-  public internal(set) var absentPage: AbsentPage?
+  public internal(set) var absentPage: NonPresentEntry?
 
   /// The physical address.
   public var physical: PhysicalAddress? { leaf?.physical }

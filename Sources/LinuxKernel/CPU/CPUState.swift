@@ -99,18 +99,18 @@ extension KernelContents {
       let task = running[cpu]
       return registers.state(
         cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0, kernel) },
-        saved: task.flatMap { KernelObject(space: space, address: $0.structure).number(saved) })
+        saved: task.flatMap { StructView(space: space, address: $0.structure).number(saved) })
     }
   }
 
   /// The address space that a CPU running `task` has: the task's own, or the one it keeps lazily.
   private func memory(of task: KernelTask, _ kernel: Kernel) -> TaskMemory? {
     if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
-    let object = KernelObject(space: space, address: task.structure)
+    let object = StructView(space: space, address: task.structure)
     guard let active = object.number(types.value.member("active_mm", of: "task_struct")), active != 0 else {
       return nil
     }
-    let mm = KernelObject(space: space, address: active)
+    let mm = StructView(space: space, address: active)
     guard let pgd = mm.number(types.value.member("pgd", of: "mm_struct")),
       let root = space.leaf(at: pgd)?.physical
     else { return nil }

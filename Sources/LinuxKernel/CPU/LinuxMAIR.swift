@@ -3,7 +3,7 @@ import VMSA
 
 /// MAIR_EL1 as Linux programs it: the register is in no dump, but follows from the kernel.
 /// (arch/arm64/mm/proc.S and asm/memory.h; the values are those that emulated machines held.)
-enum MemoryTypes {
+enum LinuxMAIR {
   /// The values since a version, the newest first: unused types left in 5.14, normal memory came first in 5.10.
   private static let values: [(since: KernelVersion, mair: UInt64, words: String)] = [
     (KernelVersion(5, 14), 0x0004_0044_ffff, "5.14 and later"),

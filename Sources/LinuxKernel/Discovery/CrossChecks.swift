@@ -69,7 +69,7 @@ public struct CrossChecks: Sendable {
     } else {
       add("linear map", .unknown, "PHYS_OFFSET or the layout is not known")
     }
-    checkRelease(facts, vmcoreinfo, KernelSpace(dump, regime, vmcoreinfo))
+    checkRelease(facts, vmcoreinfo, KernelMemory(dump, regime, vmcoreinfo))
   }
 
   /// Takes a failed check of the linear map back where the tables have no linear map at all.
@@ -102,7 +102,7 @@ public struct CrossChecks: Sendable {
 
   /// OSRELEASE against `init_uts_ns`: six fields of 65 bytes, the third being the release.
   /// (include/uapi/linux/utsname.h, `struct new_utsname`)
-  private mutating func checkRelease(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ space: KernelSpace) {
+  private mutating func checkRelease(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ space: KernelMemory) {
     guard let release = facts.release?.value, let uts = vmcoreinfo?.symbol("init_uts_ns") else {
       return add("release", .unknown, "the release or init_uts_ns is not known")
     }
@@ -125,7 +125,9 @@ public struct CrossChecks: Sendable {
   }
 
   /// Adds what takes longer: the banner at its address, or, where no symbol names it, wherever `search` finds it.
-  mutating func checkBanner(_ facts: KernelFacts, at address: UInt64?, _ space: KernelSpace, _ search: ImageSearch?) {
+  mutating func checkBanner(
+    _ facts: KernelFacts, at address: UInt64?, _ space: KernelMemory, _ search: ReadOnlyDataScan?
+  ) {
     let release: String
     if let address {
       guard let banner = space.string(at: address, limit: 512) else {

@@ -46,8 +46,8 @@ struct SynthesizedVMCoreInfo {
   private mutating func addContents() {
     let regime = candidate.regime
     let image = candidate.image
-    let space = KernelSpace(candidate.dump, regime, around: image)
-    let search = ImageSearch(space, image)
+    let space = KernelMemory(candidate.dump, regime, around: image)
+    let search = ReadOnlyDataScan(space, image)
     let kallsyms = Self.kallsyms(search, candidate)
     func symbol(_ name: String) -> UInt64? { kallsyms?.symbol(named: name)?.address }
 
@@ -98,7 +98,7 @@ struct SynthesizedVMCoreInfo {
 
   /// The first kallsyms in the image whose `_stext` is executable, and whose root table, if it names one, is
   /// the candidate.
-  private static func kallsyms(_ search: ImageSearch, _ candidate: RootCandidate) -> Kallsyms<KernelSpace>? {
+  private static func kallsyms(_ search: ReadOnlyDataScan, _ candidate: RootCandidate) -> Kallsyms<KernelMemory>? {
     for tables in search.kallsymsTables() {
       guard let table = Kallsyms(tables, in: search.space), let text = table.symbol(named: "_stext")?.address,
         candidate.text?.contains(text) ?? false

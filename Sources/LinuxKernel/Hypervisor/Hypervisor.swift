@@ -20,7 +20,7 @@ public struct Hypervisor: Sendable {
   /// How the kernel uses EL2; nil where the dump does not tell.
   public internal(set) var mode: Sourced<Mode>?
   /// `kern_hyp_va`; nil under VHE, and where it is not known.
-  public internal(set) var transform: Sourced<HypervisorTransform>?
+  public internal(set) var transform: Sourced<KernHypVA>?
   /// What to add to a hyp address of the linear part to have its physical address, modulo 2^64.
   public internal(set) var physvirtOffset: Sourced<UInt64>?
   /// The tables that TTBR0_EL2 holds; nil where there are none, or they were not found.
@@ -28,7 +28,7 @@ public struct Hypervisor: Sendable {
   /// The physical addresses of the code that is mapped to itself (`__hyp_idmap_text_start`).
   public internal(set) var idmap: Range<UInt64>?
   /// The registers of each CPU at EL2, as far as they are known.
-  public internal(set) var cpus: [HypervisorCPU] = []
+  public internal(set) var cpus: [HypervisorRegisters] = []
   /// Why something is not known, one sentence each.
   public internal(set) var notes: [String] = []
 
@@ -116,7 +116,7 @@ extension Kernel {
   }
 
   func hypervisorAddress(
-    ofKernel address: VirtualAddress, transform: HypervisorTransform?, linearOffset: UInt64?
+    ofKernel address: VirtualAddress, transform: KernHypVA?, linearOffset: UInt64?
   ) -> UInt64? {
     guard let transform, let linearOffset else { return nil }
     let address = address.untagged

@@ -12,7 +12,7 @@ import VMSA
 /// has it.
 struct HypervisorFinder {
   private let kernel: Kernel
-  private let space: KernelSpace
+  private let space: KernelMemory
   private let symbols: [String: UInt64]
   private let linearOffset: UInt64?
 
@@ -43,7 +43,7 @@ struct HypervisorFinder {
     if let (mode, regime) = tables(result.transform?.value, result.physvirtOffset?.value) {
       result.mode = Sourced(mode, "the hypervisor has tables of its own")
       result.regime = regime
-      result.cpus = HypervisorCPUReader(kernel, result, regime.value).cpus()
+      result.cpus = HypervisorRegistersReader(kernel, result, regime.value).cpus()
       if result.transform == nil { result.notes.append("kern_hyp_va is not known: \(missingTransform)") }
       return result
     }
@@ -95,22 +95,22 @@ struct HypervisorFinder {
 
   // MARK: - The transform
 
-  private func transform() -> Sourced<HypervisorTransform>? {
+  private func transform() -> Sourced<KernHypVA>? {
     if let mask = symbols["va_mask"].flatMap({ space.word(at: $0) }),
       let lsb = symbols["tag_lsb"].flatMap({ space.integer(UInt8.self, at: $0) }),
       let tag = symbols["tag_val"].flatMap({ space.word(at: $0) }),
-      let transform = HypervisorTransform(vaMask: mask, tagLSB: UInt64(lsb), tagValue: tag)
+      let transform = KernHypVA(vaMask: mask, tagLSB: UInt64(lsb), tagValue: tag)
     {
       return Sourced(transform, "the variables va_mask, tag_lsb and tag_val")
     }
     guard let function = symbols["create_hyp_mappings"] else { return nil }
     let code = FunctionCode(space, at: function, count: 128)
-    return HypervisorTransform(patchedInto: code.instructions).map {
+    return KernHypVA(patchedInto: code.instructions).map {
       Sourced($0, "the instructions of kern_hyp_va that were patched into create_hyp_mappings")
     }
   }
 
-  private func physvirtOffset(_ transform: HypervisorTransform?) -> Sourced<UInt64>? {
+  private func physvirtOffset(_ transform: KernHypVA?) -> Sourced<UInt64>? {
     for name in ["__kvm_nvhe_hyp_physvirt_offset", "hyp_physvirt_offset"] {
       if let value = symbols[name].flatMap({ space.word(at: $0) }), value != 0 {
         return Sourced(value, "the variable \(name)")
@@ -126,11 +126,11 @@ struct HypervisorFinder {
   // MARK: - The tables
 
   private func tables(
-    _ transform: HypervisorTransform?, _ physvirtOffset: UInt64?
+    _ transform: KernHypVA?, _ physvirtOffset: UInt64?
   ) -> (Hypervisor.Mode, Sourced<TranslationRegime>)? {
     // pKVM's come first: once it runs, the kernel has given its own up.
     if let structure = symbols["__kvm_nvhe_pkvm_pgtable"], let physvirtOffset,
-      let root = KernelObject(space: space, address: structure).number(
+      let root = StructView(space: space, address: structure).number(
         kernel.types.member("pgd", of: "kvm_pgtable")),
       let regime = borneOut(PhysicalAddress(root &+ physvirtOffset), structure, transform)
     {
@@ -166,11 +166,11 @@ struct HypervisorFinder {
 
   /// The tables with their root at `root`, if they map the hypervisor's code as they must.
   private func borneOut(
-    _ root: PhysicalAddress, _ structure: UInt64?, _ transform: HypervisorTransform?
+    _ root: PhysicalAddress, _ structure: UInt64?, _ transform: KernHypVA?
   ) -> TranslationRegime? {
     guard root.rawValue & 63 == 0, let start = physical(symbols["__hyp_idmap_text_start"]) else { return nil }
     var widths = [max(48, kernel.regime.addressBits), kernel.regime.tableBits, 48, 52]
-    let object = structure.map { KernelObject(space: space, address: $0) }
+    let object = structure.map { StructView(space: space, address: $0) }
     if let bits = object?.number(kernel.types.member("ia_bits", of: "kvm_pgtable")), (30...52).contains(bits) {
       widths.insert(Int(bits), at: 0)
     }

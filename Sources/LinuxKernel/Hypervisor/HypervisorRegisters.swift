@@ -3,7 +3,7 @@ import DebugInfo
 import VMSA
 
 /// The registers of one CPU at EL2, as `kvm_nvhe_init_params` has them or as they follow from the tables.
-public struct HypervisorCPU: Sendable {
+public struct HypervisorRegisters: Sendable {
   /// The CPU's number; nil where the array of per-CPU bases was not found.
   public let cpu: Int?
   /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
@@ -27,9 +27,9 @@ public struct HypervisorCPU: Sendable {
 /// `struct kvm_nvhe_init_params` (5.11, arch/arm64/include/asm/kvm_asm.h) is the per-CPU variable that the
 /// kernel hands to the code at EL2. Where symbols do not name it, it is recognised in the pages that the
 /// hypervisor maps: it has the root of the tables at the right place, and MAIR_EL1's value before it.
-struct HypervisorCPUReader {
+struct HypervisorRegistersReader {
   private let kernel: Kernel
-  private let space: KernelSpace
+  private let space: KernelMemory
   private let hypervisor: Hypervisor
   private let regime: TranslationRegime
 
@@ -40,7 +40,7 @@ struct HypervisorCPUReader {
     self.regime = regime
   }
 
-  func cpus() -> [HypervisorCPU] {
+  func cpus() -> [HypervisorRegisters] {
     let vbar = vbar
     let cnp: UInt64 = kernel.sharesTables == true ? 1 : 0
     let isWide = TTBR.isWide(regime)
@@ -48,9 +48,9 @@ struct HypervisorCPUReader {
     // The tables are the same for each CPU.
     let computed = Sourced(
       TTBR.value(regime.root, isWide: isWide) | cnp, "computed: \(hypervisor.regime?.source ?? "the tables")")
-    guard !found.isEmpty else { return [HypervisorCPU(cpu: nil, ttbr0: computed, vbar: vbar)] }
+    guard !found.isEmpty else { return [HypervisorRegisters(cpu: nil, ttbr0: computed, vbar: vbar)] }
     return found.map { cpu, address in
-      let object = KernelObject(space: space, address: address)
+      let object = StructView(space: space, address: address)
       let source = "read: kvm_nvhe_init_params at \(hex(address))"
       func member(_ name: String) -> Sourced<UInt64>? {
         object.number(kernel.types.member(name, of: "kvm_nvhe_init_params")).map {
@@ -60,7 +60,7 @@ struct HypervisorCPUReader {
       let ttbr0 = member("pgd_pa").map {
         Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.source)
       }
-      return HypervisorCPU(
+      return HypervisorRegisters(
         cpu: cpu, ttbr0: ttbr0 ?? computed, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"),
         hcr: member("hcr_el2"),
         vbar: vbar,
@@ -135,7 +135,7 @@ struct HypervisorCPUReader {
       guard word == regime.root.rawValue, found.count < Limits.cpus else { return }
       let address = physical &- UInt64(root.offset) &+ offset
       // With MTE the tagged memory of index 1 has an attribute of its own.
-      guard let types = KernelObject(space: space, address: address).number(mair),
+      guard let types = StructView(space: space, address: address).number(mair),
         wanted.map({ ($0 ^ types) & ~0xff00 == 0 }) ?? true
       else { return }
       found.append(address)

@@ -6,7 +6,7 @@
 /// The bits below the tag are those of the linear address; the tag is random but for one bit, which keeps the
 /// result out of the half that has the identity-mapped page.
 /// (arch/arm64/kvm/va_layout.c, `compute_layout`; arch/arm64/include/asm/kvm_mmu.h, 4.17 and later)
-public struct HypervisorTransform: Hashable, Sendable {
+public struct KernHypVA: Hashable, Sendable {
   /// va_mask: the bits that an address keeps.
   public let vaMask: UInt64
   /// tag_lsb: the lowest bit of the tag, 0 to 63.

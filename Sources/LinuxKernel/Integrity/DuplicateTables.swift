@@ -4,7 +4,7 @@ import VMSA
 
 /// Tables that were written over others: outside the linear map and KASAN's shadow no two tables of a kernel have the
 /// same entries, and none is used at two places.
-struct TableTwins: Sendable {
+struct DuplicateTables: Sendable {
   /// Each with one that it is equal to; itself where it is used at two places.
   private let others: [PhysicalAddress: PhysicalAddress]
 

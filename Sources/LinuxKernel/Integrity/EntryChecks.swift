@@ -14,7 +14,7 @@ import VMSA
 ///
 /// A table that was overwritten with another is seen where one of these knows better, and by its being there twice.
 /// (arch/arm64/include/asm/pgtable-prot.h and pgtable-hwdef.h, 4.19 to 7.0)
-struct Plausibility: Sendable {
+struct EntryChecks: Sendable {
   private let regime: TranslationRegime
   private let dump: DumpFile
   private let memory: any PhysicalMemory
@@ -29,7 +29,7 @@ struct Plausibility: Sendable {
   private let data: Range<UInt64>
   private let arithmetic: Lazy<Arithmetic>
   /// Tables that were written over others.
-  let twins: Lazy<TableTwins>
+  let twins: Lazy<DuplicateTables>
   let linearMap: AddressLayout.Span?
   private let text: UInt64?
   /// The frame whose `struct page` an address of vmemmap is part of.
@@ -84,7 +84,7 @@ struct Plausibility: Sendable {
     imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
     let spans = [kernel.layout.layout?.linearMap, kernel.layout.layout?.kasanShadow].compactMap { $0 }
     twins = Lazy { [regime, memory, arithmetic, limit = kernel.tableLimit] in
-      TableTwins(
+      DuplicateTables(
         regime, in: memory, limit: limit, linearOffset: arithmetic.value.linearOffset?.value, without: spans)
     }
   }

@@ -39,7 +39,7 @@ public final class Kernel: Sendable {
   /// the first is the one that is used.
   public let rootCandidates: [RootCandidate]
 
-  private let plausibility = Once<Plausibility>()
+  private let plausibility = Once<EntryChecks>()
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
   let image: Range<UInt64>?
@@ -95,9 +95,9 @@ public final class Kernel: Sendable {
     let dwarf = debugFiles.isEmpty ? nil : DWARFTypes(report: debugInfo.report) { debugFiles.withDWARF }
     sourceLines = dwarf.map { SourceLines(debugFiles, $0, vmcoreinfo) }
     contents = KernelContents(
-      space: KernelSpace(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,
+      space: KernelMemory(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,
       extra: sources.filter { !($0 is VMCoreInfoSymbols) }, dwarf: dwarf)
-    memoryTypes = MemoryTypes.mair(
+    memoryTypes = LinuxMAIR.mair(
       release: facts.release?.value,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
@@ -280,7 +280,7 @@ public final class Kernel: Sendable {
   }
 
   /// Tells what no kernel writes.
-  var plausible: Plausibility { plausibility.value { Plausibility(self) } }
+  var plausible: EntryChecks { plausibility.value { EntryChecks(self) } }
 
   /// Why what the kernel's tables say of `address` may be wrong; nil where nothing says so.
   public func doubt(of address: VirtualAddress) -> String? {

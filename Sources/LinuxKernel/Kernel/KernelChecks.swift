@@ -3,7 +3,7 @@ extension Kernel {
   public var fullVerification: CrossChecks {
     var result = verification
     result.checkBanner(
-      facts, at: symbols.symbol(named: "linux_banner")?.address, space, ImageSearch(space, vmcoreinfo))
+      facts, at: symbols.symbol(named: "linux_banner")?.address, space, ReadOnlyDataScan(space, vmcoreinfo))
     return result
   }
 }

@@ -5,11 +5,11 @@ import VMSA
 
 /// What is in the memory of a kernel besides its tables, each part read when it is first asked for.
 final class KernelContents: Sendable {
-  let space: KernelSpace
+  let space: KernelMemory
   let vmcoreinfo: VMCoreInfo?
   let symbols: KernelSymbols
   let types: Lazy<KernelTypes>
-  private let data: DataSearch?
+  private let data: DataSectionScan?
   let moduleSymbols: ModuleSymbols
   let moduleTypes: Lazy<ModuleTypes>
   let modules: Lazy<Listing<KernelModule>>
@@ -20,13 +20,13 @@ final class KernelContents: Sendable {
   let imageMarks: Lazy<[ImageMark]>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
   let hypervisor = Once<Hypervisor>()
-  let bootLog = Once<BootLog>()
+  let bootLog = Once<BootMessages>()
   let rootTables = Once<[RootTable]>()
 
-  init(space: KernelSpace, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
+  init(space: KernelMemory, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
-    let search = ImageSearch(space, vmcoreinfo, behind: kallsyms)
-    let data = DataSearch(space, vmcoreinfo)
+    let search = ReadOnlyDataScan(space, vmcoreinfo, behind: kallsyms)
+    let data = DataSectionScan(space, vmcoreinfo)
     let told: [any SymbolSource] = vmcoreinfo.map { [VMCoreInfoSymbols($0)] } ?? []
     let named = told + [kallsyms] + extra
     let types = Lazy {
@@ -36,7 +36,7 @@ final class KernelContents: Sendable {
       if let dwarf { sources.append(dwarf) }
       // What is told by its contents serves where nobody has the types.
       if dwarf == nil, !(sources.first is BTFTypes) {
-        let shape = TaskShape(space, KernelSymbols(sources: named, exports: ExportTable(search)))
+        let shape = InferredTaskLayout(space, KernelSymbols(sources: named, exports: ExportTable(search)))
         if shape.isPresent { sources.append(shape) }
       }
       return KernelTypes(sources)
@@ -68,7 +68,7 @@ final class KernelContents: Sendable {
   }
 
   private static func modules(
-    _ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols
+    _ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols
   ) -> Listing<KernelModule> {
     let reader = ModuleReader(space, types)
     guard reader.canRead else {
@@ -139,7 +139,7 @@ struct ImageMark: Sendable {
 
 /// Finds the BTF of a kernel: behind kallsyms by its header, or between its symbols.
 enum BTFLocator {
-  static func types(_ space: KernelSpace, _ symbols: [any SymbolSource], _ search: ImageSearch?) -> BTFTypes? {
+  static func types(_ space: KernelMemory, _ symbols: [any SymbolSource], _ search: ReadOnlyDataScan?) -> BTFTypes? {
     let found = search?.btf()
     if let found, found.isComplete { return found }
     for source in symbols {
@@ -158,7 +158,7 @@ extension Kernel {
   /// The types that are known.
   public var types: KernelTypes { contents.types.value }
   /// Kernel memory by virtual address.
-  public var space: KernelSpace { contents.space }
+  public var space: KernelMemory { contents.space }
   /// The loaded modules.
   public var modules: Listing<KernelModule> { contents.modules.value }
   /// The areas of vmalloc space.
@@ -167,7 +167,7 @@ extension Kernel {
   /// The log.
   public var log: Listing<LogRecord> {
     guard let vmcoreinfo else { return Listing(notes: ["the dump has no VMCOREINFO, which tells where the log is"]) }
-    return KernelLogReader(space: space, vmcoreinfo: vmcoreinfo, types: contents.types) {
+    return LogReader(space: space, vmcoreinfo: vmcoreinfo, types: contents.types) {
       self.symbols.symbol(named: $0)?.address
     }.records()
   }

@@ -1,7 +1,7 @@
 import DebugInfo
 
 /// What the kernel's log says of the hardware: features are told when they are found, at boot.
-struct BootLog: Sendable {
+struct BootMessages: Sendable {
   private let lines: [String]
   /// Whether the log goes back to the first message, so that what it does not say was not said.
   let isWhole: Bool
@@ -44,5 +44,5 @@ struct BootLog: Sendable {
 
 extension Kernel {
   /// What the log says of the hardware, read once.
-  var bootLog: BootLog { contents.bootLog.value { BootLog(log.elements) } }
+  var bootLog: BootMessages { contents.bootLog.value { BootMessages(log.elements) } }
 }

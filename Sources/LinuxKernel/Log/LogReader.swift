@@ -32,8 +32,8 @@ public struct LogRecord: Sendable {
 /// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. All that is
 /// needed is in VMCOREINFO; without that the types tell it.
 /// (kernel/printk/printk_ringbuffer.h and .c; kernel/printk/printk.c of 5.9)
-struct KernelLogReader {
-  let space: KernelSpace
+struct LogReader {
+  let space: KernelMemory
   let vmcoreinfo: VMCoreInfo
   let types: Lazy<KernelTypes>
   let symbol: (String) -> UInt64?

@@ -66,7 +66,7 @@ struct PrintkRing {
   /// Records in a row of reads that fail, after which the ring is taken to be lost: as many as fill a MiB of text.
   private static let lostRecords = 1 << 15
 
-  private func ring(at address: UInt64, in space: KernelSpace) -> Ring? {
+  private func ring(at address: UInt64, in space: KernelMemory) -> Ring? {
     guard let count = space.integer(UInt32.self, at: address &+ countBits), count <= Limits.logCountBits,
       let bits = space.integer(UInt32.self, at: address &+ sizeBits), bits < 40,
       let head = space.word(at: address &+ head), let tail = space.word(at: address &+ tail),
@@ -79,7 +79,7 @@ struct PrintkRing {
   }
 
   /// Whether a ring is at `address`: its newest descriptor has the newest id.
-  func isRing(at address: UInt64, _ space: KernelSpace) -> Bool {
+  func isRing(at address: UInt64, _ space: KernelMemory) -> Bool {
     guard let ring = ring(at: address, in: space), (4...24).contains(ring.countBits), (8...30).contains(ring.sizeBits),
       ring.head & ~Self.ids == 0, ring.head &- ring.tail <= ring.indexMask,
       let state = space.word(at: ring.descriptors &+ (ring.head & ring.indexMask) &* descriptorSize &+ state)
@@ -88,7 +88,7 @@ struct PrintkRing {
   }
 
   /// The messages of the ring at `address`, the oldest first.
-  func records(at address: UInt64, in space: KernelSpace) -> Listing<LogRecord> {
+  func records(at address: UInt64, in space: KernelMemory) -> Listing<LogRecord> {
     var result = Listing<LogRecord>()
     guard let ring = ring(at: address, in: space) else {
       result.notes.append("the log at \(hex(address)) cannot be read: it is not in the dump, or damaged")
@@ -130,7 +130,7 @@ struct PrintkRing {
   }
 
   private func record(
-    _ info: UInt64, _ ring: Ring, begin: UInt64, next: UInt64, id: UInt64, in space: KernelSpace
+    _ info: UInt64, _ ring: Ring, begin: UInt64, next: UInt64, id: UInt64, in space: KernelMemory
   ) -> LogRecord? {
     guard let sequence = space.word(at: info &+ sequence), let time = space.word(at: info &+ time),
       let length = space.integer(UInt16.self, at: info &+ textLength),

@@ -70,7 +70,7 @@ struct FunctionCode {
   let instructions: [Instruction]
 
   /// Reads up to `count` instructions at `address`; none where they are not in the dump.
-  init(_ space: KernelSpace, at address: UInt64, count: Int) {
+  init(_ space: KernelMemory, at address: UInt64, count: Int) {
     let words = (0..<count).lazy.map { space.integer(UInt32.self, at: address &+ UInt64($0 * 4)) }
     instructions = words.enumerated().map { number, word in
       word.map { Instruction($0, at: address &+ UInt64(number * 4)) } ?? .other

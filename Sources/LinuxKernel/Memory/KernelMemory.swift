@@ -5,7 +5,7 @@ import VMSA
 /// The kernel's virtual addresses as bytes: each read goes through the tables in the dump.
 ///
 /// What cannot be read is nil, whatever the reason; `Kernel.resolve` says which it is.
-public struct KernelSpace: ByteSource {
+public struct KernelMemory: ByteSource {
   /// The dump's path.
   public let path: String
   /// All addresses.

@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 
 /// Reading the kernel's structures: members of a type at an address.
-struct KernelObject: Sendable {
-  let space: KernelSpace
+struct StructView: Sendable {
+  let space: KernelMemory
   let address: UInt64
 
   /// The member as an unsigned number of its length, or of its bits; nil where it cannot be read.
@@ -60,7 +60,7 @@ public struct Listing<Element: Sendable>: Sendable {
   }
 }
 
-extension KernelSpace {
+extension KernelMemory {
   /// The elements of a circular list (`struct list_head`) whose head is at `head`; the addresses of the links
   /// inside them. It ends where a link cannot be read, was seen before, or does not lead back.
   ///

@@ -19,7 +19,7 @@ struct ModuleKallsyms: Sendable {
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
   init?(
-    of module: KernelModule, in space: KernelSpace, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?,
+    of module: KernelModule, in space: KernelMemory, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?,
     _ room: ByteBudget
   ) {
     guard count > 0, count <= UInt64(Limits.symbols),

@@ -35,7 +35,7 @@ public struct KernelModule: Sendable {
 /// The modules of a kernel and their symbols.
 /// (include/linux/module.h, `struct module`, `struct mod_kallsyms`; kernel/module/kallsyms.c)
 struct ModuleReader: Sendable {
-  let space: KernelSpace
+  let space: KernelMemory
   let types: KernelTypes
 
   let list: TypeMember?
@@ -58,7 +58,7 @@ struct ModuleReader: Sendable {
     "text", "data", "rodata", "ro-after-init", "init text", "init data", "init rodata",
   ]
 
-  init(_ space: KernelSpace, _ types: KernelTypes) {
+  init(_ space: KernelMemory, _ types: KernelTypes) {
     func member(_ path: String) -> TypeMember? { types.member(path, of: "module") }
     self.space = space
     self.types = types
@@ -110,7 +110,7 @@ struct ModuleReader: Sendable {
   /// The module whose structure is at `address`; nil inside where it is still being made
   /// (MODULE_STATE_UNFORMED), nil where it cannot be read.
   private func module(at address: UInt64) -> KernelModule?? {
-    let object = KernelObject(space: space, address: address)
+    let object = StructView(space: space, address: address)
     guard let state = object.number(state), state <= 3 else { return nil }
     if state == 3 { return .some(nil) }
     guard let name = object.text(name), Self.isName(name) else { return nil }
@@ -146,10 +146,10 @@ struct ModuleReader: Sendable {
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
   func symbols(of module: KernelModule, _ room: ByteBudget) -> ModuleKallsyms? {
-    guard let table = KernelObject(space: space, address: module.structure).number(kallsyms), table != 0 else {
+    guard let table = StructView(space: space, address: module.structure).number(kallsyms), table != 0 else {
       return nil
     }
-    let object = KernelObject(space: space, address: table)
+    let object = StructView(space: space, address: table)
     func field(_ name: String) -> UInt64? { object.number(types.member(name, of: "mod_kallsyms")) }
     guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab") else {
       return nil

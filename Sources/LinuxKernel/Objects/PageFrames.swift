@@ -16,7 +16,7 @@ public struct FrameState: Sendable {
 
 /// Finds the `struct page` of frames and what they say.
 struct PageFrames: Sendable {
-  let space: KernelSpace
+  let space: KernelMemory
   let vmcoreinfo: VMCoreInfo
   let types: KernelTypes
   let symbols: KernelSymbols
@@ -114,7 +114,7 @@ struct PageFrames: Sendable {
     for node in nodes {
       guard let count = space.integer(UInt32.self, at: node &+ countAt), count <= 8 else { continue }
       for number in 0..<UInt64(count) {
-        let zone = KernelObject(space: space, address: node &+ zones &+ number &* UInt64(size))
+        let zone = StructView(space: space, address: node &+ zones &+ number &* UInt64(size))
         guard let first = zone.number(start), let length = zone.number(spanned), frame &- first < length,
           let text = zone.number(name).flatMap({ space.string(at: $0, limit: 32) })
         else { continue }

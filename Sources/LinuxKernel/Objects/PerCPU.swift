@@ -17,7 +17,7 @@ struct PerCPU: Sendable {
   }
 
   /// nil where the kernel's offsets are not known.
-  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
+  init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
     guard let table = symbols.symbol(named: "__per_cpu_offset")?.address else { return nil }
     var offsets: [UInt64] = []
     // CPUs that cannot exist have the offset 0, or that of no copy; none follows the first of them.
@@ -47,7 +47,7 @@ struct PerCPU: Sendable {
   /// Where the section begins: at a page behind `swapper_pg_dir`, so that each CPU's `__entry_task` is a
   /// task of that CPU.
   private static func section(
-    _ places: [String: UInt64], _ offsets: [UInt64], _ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?,
+    _ places: [String: UInt64], _ offsets: [UInt64], _ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?,
     _ types: KernelTypes
   ) -> UInt64? {
     guard let entry = places["__entry_task"], let from = vmcoreinfo?.symbol("swapper_pg_dir"),
@@ -56,7 +56,7 @@ struct PerCPU: Sendable {
     func holds(_ start: UInt64) -> Bool {
       for (number, offset) in offsets.enumerated() {
         guard let task = space.word(at: start &+ entry &+ offset), task >> 48 == 0xffff, task & 7 == 0,
-          KernelObject(space: space, address: task).number(cpu) == UInt64(number)
+          StructView(space: space, address: task).number(cpu) == UInt64(number)
         else { return false }
       }
       return true

@@ -29,7 +29,7 @@ public struct KernelTask: Sendable {
 /// Reads the tasks of a kernel.
 /// (include/linux/sched.h, `struct task_struct`; sched/signal.h, `for_each_process_thread`)
 struct TaskReader: Sendable {
-  let space: KernelSpace
+  let space: KernelMemory
   private let types: KernelTypes
   let tasks: TypeMember
   private let pid: TypeMember
@@ -47,7 +47,7 @@ struct TaskReader: Sendable {
   private let context: TypeMember?
 
   /// nil where the types are not known.
-  init?(_ space: KernelSpace, _ types: KernelTypes) {
+  init?(_ space: KernelMemory, _ types: KernelTypes) {
     func task(_ name: String) -> TypeMember? { types.member(name, of: "task_struct") }
     guard let tasks = task("tasks"), let pid = task("pid"), let tgid = task("tgid"), let comm = task("comm") else {
       return nil
@@ -83,7 +83,7 @@ struct TaskReader: Sendable {
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
       var members = [leader]
       if let signal, let threadNode, let threadHead,
-        let group = KernelObject(space: space, address: leader).number(signal), group != 0
+        let group = StructView(space: space, address: leader).number(signal), group != 0
       {
         let threads = space.list(
           at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))", limit: left)
@@ -107,7 +107,7 @@ struct TaskReader: Sendable {
 
   /// The task whose structure is at `address`; nil where it cannot be read, or is none.
   func task(at address: UInt64) -> KernelTask? {
-    let object = KernelObject(space: space, address: address)
+    let object = StructView(space: space, address: address)
     guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm),
       (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
     else { return nil }
@@ -117,7 +117,7 @@ struct TaskReader: Sendable {
     guard stack == 0 || stack >> 55 & 1 == 1 && stack & 4095 == 0,
       memory.map({ $0 >> 55 & 1 == 1 && $0 & 7 == 0 }) ?? true
     else { return nil }
-    let details = memory.map { KernelObject(space: space, address: $0) }
+    let details = memory.map { StructView(space: space, address: $0) }
     let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
     return KernelTask(
       structure: address, pid: Int(number), tgid: Int(group), comm: name,
@@ -126,7 +126,7 @@ struct TaskReader: Sendable {
   }
 
   /// `task_state_to_char` (include/linux/sched.h): the lowest bit that counts, an idle sleep by its own.
-  private func letter(_ object: KernelObject) -> String {
+  private func letter(_ object: StructView) -> String {
     guard let state = object.number(state) else { return "?" }
     let both = (state | (object.number(exitState) ?? 0)) & 0x7f
     if state & 0x402 == 0x402 { return "I" }
@@ -141,7 +141,7 @@ extension Kernel {
 }
 
 extension KernelContents {
-  static func tasks(_ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
+  static func tasks(_ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
       return Listing(notes: ["the type task_struct is not known: \(KernelTypes.advice)"])
     }

@@ -20,7 +20,7 @@ public struct VmallocArea: Sendable {
 /// Reads the areas of vmalloc space.
 /// (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2)
 struct VmallocReader: Sendable {
-  let space: KernelSpace
+  let space: KernelMemory
   let types: KernelTypes
 
   /// `VM_IOREMAP` and the rest. (include/linux/vmalloc.h)
@@ -64,7 +64,7 @@ struct VmallocReader: Sendable {
       return result
     }
     for at in links {
-      let object = KernelObject(space: space, address: at &- UInt64(link.offset))
+      let object = StructView(space: space, address: at &- UInt64(link.offset))
       guard let first = object.number(start), let last = object.number(last), let vm = object.number(pointer) else {
         result.note("the area at \(hex(object.address)) cannot be read")
         continue
@@ -73,7 +73,7 @@ struct VmallocReader: Sendable {
         result.note("the area at \(hex(object.address)) is damaged")
         continue
       }
-      let details = KernelObject(space: space, address: vm)
+      let details = StructView(space: space, address: vm)
       let isMapRAM = vm == 0 || oldFlags.flatMap { object.number($0) }.map { $0 & 4 == 0 } ?? false
       guard !isMapRAM, let address = details.number(structure.address), let size = details.number(structure.size),
         address == first

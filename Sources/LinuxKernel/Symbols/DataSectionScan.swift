@@ -4,8 +4,8 @@ import DebugInfo
 /// Finds objects among the kernel's own data that can be recognised, for kernels that name functions only.
 ///
 /// What is found is verified by what points at it, or by what it leads to.
-struct DataSearch: Sendable {
-  let space: KernelSpace
+struct DataSectionScan: Sendable {
+  let space: KernelMemory
   /// Behind `swapper_pg_dir` stand the data; in 4.19 they stand before it. (arch/arm64/kernel/vmlinux.lds.S)
   private let ranges: [Range<UInt64>]
   private let text: UInt64
@@ -17,7 +17,7 @@ struct DataSearch: Sendable {
   private static let moduleReach: UInt64 = 4 << 30
 
   /// nil where VMCOREINFO does not tell the image, or it is not mapped.
-  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) {
+  init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?) {
     guard let text = vmcoreinfo?.symbol("_stext"), let tables = vmcoreinfo?.symbol("swapper_pg_dir"), text < tables,
       tables < space.image.upperBound, let leaf = space.leaf(at: text)
     else { return nil }
@@ -92,7 +92,7 @@ struct DataSearch: Sendable {
 struct RecognisedObjects: SymbolSource {
   private let places: [String: Lazy<UInt64?>]
 
-  init(_ search: DataSearch?, _ types: Lazy<KernelTypes>) {
+  init(_ search: DataSectionScan?, _ types: Lazy<KernelTypes>) {
     guard let search else {
       places = [:]
       return
@@ -124,10 +124,10 @@ struct RecognisedObjects: SymbolSource {
 
 extension ModuleReader {
   /// The head of the list of modules: in the data, and its first element the list of a `struct module`.
-  func findHead(_ search: DataSearch) -> UInt64? {
+  func findHead(_ search: DataSectionScan) -> UInt64? {
     guard let list, let name, let state else { return nil }
     return search.listHead(search.isNearImage) { link in
-      let module = KernelObject(space: space, address: link &- UInt64(list.offset))
+      let module = StructView(space: space, address: link &- UInt64(list.offset))
       // MODULE_STATE_UNFORMED is the last.
       guard let state = module.number(state), state <= 3, let text = module.text(name) else { return false }
       return Self.isName(text)
@@ -137,7 +137,7 @@ extension ModuleReader {
 
 extension PrintkRing {
   /// `prb`: the word in the data that points at a ring whose newest descriptor says that it is that.
-  func find(_ search: DataSearch) -> UInt64? {
+  func find(_ search: DataSectionScan) -> UInt64? {
     search.pointer { isRing(at: $0, search.space) }
   }
 }
@@ -145,7 +145,7 @@ extension PrintkRing {
 extension TaskReader {
   /// `init_task`: the task in the data that is called "swapper", has the number 0, and whose neighbours on the
   /// list of tasks lead back to it. (`INIT_TASK_COMM`, include/linux/init_task.h; "/0" is added by `init_idle`)
-  func findFirst(_ search: DataSearch) -> UInt64? {
+  func findFirst(_ search: DataSectionScan) -> UInt64? {
     search.place(of: Array("swapper".utf8)) { place in isFirst(place &- UInt64(comm.offset)) }
       .map { $0 &- UInt64(comm.offset) }
   }
@@ -164,7 +164,7 @@ extension TaskReader {
 extension VmallocReader {
   /// The head of the list of areas up to 6.8: in the data, and one of its first elements an area whose `vm_struct`
   /// has the same address. The list of free areas looks like it, but has none.
-  func findHead(_ search: DataSearch) -> UInt64? {
+  func findHead(_ search: DataSectionScan) -> UInt64? {
     guard types.member("busy.head", of: "vmap_node") == nil, let list = types.member("list", of: "vmap_area"),
       let start = types.member("va_start", of: "vmap_area"), let vm = types.member("vm", of: "vmap_area"),
       let address = types.member("addr", of: "vm_struct")
@@ -172,11 +172,11 @@ extension VmallocReader {
     return search.listHead({ _ in true }) { first in
       var link = first
       for _ in 0..<4 {
-        let area = KernelObject(space: space, address: link &- UInt64(list.offset))
+        let area = StructView(space: space, address: link &- UInt64(list.offset))
         guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.number(vm) else {
           return false
         }
-        if vm != 0 { return KernelObject(space: space, address: vm).number(address) == start }
+        if vm != 0 { return StructView(space: space, address: vm).number(address) == start }
         guard let next = space.word(at: link) else { return false }
         link = next
       }

@@ -10,7 +10,7 @@ import DebugInfo
 struct ExportTable: SymbolSource {
   private let tables: Lazy<Tables>
 
-  init(_ search: ImageSearch?) {
+  init(_ search: ReadOnlyDataScan?) {
     tables = Lazy { search.map(Tables.find) ?? Tables() }
   }
 
@@ -54,7 +54,7 @@ private struct Tables: Sendable {
   /// Entries that a true table has at least.
   private static let fewest = 16
 
-  static func find(_ search: ImageSearch) -> Tables {
+  static func find(_ search: ReadOnlyDataScan) -> Tables {
     for range in search.ranges {
       guard let bytes = search.space.bytes(in: range) else { continue }
       var tables = Tables(bytes: bytes, start: range.lowerBound)
@@ -147,7 +147,7 @@ private struct Tables: Sendable {
   }
 }
 
-extension KernelSpace {
+extension KernelMemory {
   /// The bytes of `range` with zeros where they cannot be read; nil where it is too long, or most of it cannot be
   /// read: so much memory is what somebody claims.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {

@@ -3,9 +3,9 @@ import DebugInfo
 
 /// kallsyms of the kernel in a dump, loaded when first asked, and believed only when it is borne out.
 struct KernelKallsyms: SymbolSource {
-  private let table: Lazy<Kallsyms<KernelSpace>?>
+  private let table: Lazy<Kallsyms<KernelMemory>?>
 
-  init(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) {
+  init(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?) {
     table = Lazy { Self.load(space, vmcoreinfo) }
   }
 
@@ -21,16 +21,16 @@ struct KernelKallsyms: SymbolSource {
   func addresses(of names: [String]) -> [Int: UInt64] { table.value?.addresses(of: names) ?? [:] }
   func forEachSymbol(_ body: (Symbol) -> Bool) { table.value?.forEachSymbol(body) }
 
-  private static func load(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelSpace>? {
+  private static func load(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelMemory>? {
     let told = KallsymsFinder.tables(in: space) { vmcoreinfo?.symbol($0) }
     if let table = believed(told, space, vmcoreinfo) { return table }
-    return believed(ImageSearch(space, vmcoreinfo)?.kallsymsTables() ?? [], space, vmcoreinfo)
+    return believed(ReadOnlyDataScan(space, vmcoreinfo)?.kallsymsTables() ?? [], space, vmcoreinfo)
   }
 
   /// The first of `candidates` that has `_stext` where VMCOREINFO has it.
   private static func believed(
-    _ candidates: [KallsymsTables], _ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?
-  ) -> Kallsyms<KernelSpace>? {
+    _ candidates: [KallsymsTables], _ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?
+  ) -> Kallsyms<KernelMemory>? {
     for candidate in candidates {
       guard let table = Kallsyms(candidate, in: space), let text = vmcoreinfo?.symbol("_stext") else { continue }
       if table.has("_stext", at: text) { return table }

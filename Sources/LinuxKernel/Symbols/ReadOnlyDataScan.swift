@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 
 /// Finds what the kernel's read-only data hold by its structure, for kernels that do not say where it is.
-struct ImageSearch: Sendable {
-  let space: KernelSpace
+struct ReadOnlyDataScan: Sendable {
+  let space: KernelMemory
   /// From `_stext` to `swapper_pg_dir`, which stands behind the read-only data.
   /// (arch/arm64/kernel/vmlinux.lds.S; in 4.19 behind the data, too.)
   let range: Range<UInt64>
@@ -14,7 +14,7 @@ struct ImageSearch: Sendable {
   private static let near: UInt64 = 2 << 20
 
   /// nil where VMCOREINFO does not tell the image.
-  init?(_ space: KernelSpace, _ vmcoreinfo: VMCoreInfo?, behind kallsyms: KernelKallsyms? = nil) {
+  init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, behind kallsyms: KernelKallsyms? = nil) {
     guard let start = vmcoreinfo?.symbol("_stext"), let end = vmcoreinfo?.symbol("swapper_pg_dir"), start < end else {
       return nil
     }
@@ -22,7 +22,7 @@ struct ImageSearch: Sendable {
   }
 
   /// Searches `image`, or as much of it as is ever searched.
-  init(_ space: KernelSpace, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
+  init(_ space: KernelMemory, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
     self.space = space
     range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, Limits.imageBytes))
     self.kallsyms = kallsyms

@@ -78,7 +78,7 @@ public struct SweepProblems: Hashable, Sendable {
   public internal(set) var firstTwin: PhysicalAddress?
 
   /// Notes the tables that there are twice.
-  mutating func note(_ tables: TableTwins) {
+  mutating func note(_ tables: DuplicateTables) {
     twins = tables.count
     firstTwin = tables.first
   }

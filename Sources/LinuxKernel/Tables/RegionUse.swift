@@ -60,14 +60,14 @@ private struct RegionCounter: SweepObserver {
   /// The piece that the last entry lay in, and its sum so far.
   var piece = RegionMap.Piece(first: 0, last: 0)
   var sum: UInt64 = 0
-  private let plausibility: Plausibility
+  private let plausibility: EntryChecks
   private let linearOffset: UInt64?
   /// What the addresses of the piece are above the physical ones, in the bits that tell: all of the linear map, none
   /// elsewhere.
   private var offset: UInt64 = 0
   private var offsetBits: UInt64 = 0
 
-  init(map: RegionMap, plausibility: Plausibility) {
+  init(map: RegionMap, plausibility: EntryChecks) {
     self.map = map
     self.plausibility = plausibility
     linearOffset = plausibility.linearOffset

@@ -12,12 +12,12 @@ import Synchronization
 /// | `stack` | the address of `init_stack` in `init_task` |
 /// | `mm_struct.pgd` | the address of `swapper_pg_dir` in `init_mm` |
 /// | `mm`, `active_mm` | two equal pointers in a process, of which kernel threads lack the first |
-struct TaskShape: TypeLayout {
+struct InferredTaskLayout: TypeLayout {
   let origin = "the shape of init_task"
   private let members: Lazy<[String: TypeMember]>
 
-  init(_ space: KernelSpace, _ symbols: KernelSymbols) {
-    members = Lazy { TaskShapeFinder(space, symbols)?.members ?? [:] }
+  init(_ space: KernelMemory, _ symbols: KernelSymbols) {
+    members = Lazy { InferredTaskLayoutFinder(space, symbols)?.members ?? [:] }
   }
 
   /// Whether it was found.
@@ -26,9 +26,9 @@ struct TaskShape: TypeLayout {
   func member(_ path: String, of type: String) -> TypeMember? { members.value["\(type).\(path)"] }
 }
 
-private struct TaskShapeFinder {
+private struct InferredTaskLayoutFinder {
   private(set) var members: [String: TypeMember] = [:]
-  private let space: KernelSpace
+  private let space: KernelMemory
   private let first: UInt64
   private let words: [UInt64]
 
@@ -37,7 +37,7 @@ private struct TaskShapeFinder {
   /// Tasks that must have a name before a list is believed to be that of the tasks.
   private static let namedTasks = 3
 
-  init?(_ space: KernelSpace, _ symbols: KernelSymbols) {
+  init?(_ space: KernelMemory, _ symbols: KernelSymbols) {
     guard let first = symbols.symbol(named: "init_task")?.address, first & 7 == 0 else { return nil }
     self.space = space
     self.first = first

@@ -14,15 +14,15 @@ final class ModuleTypes: Sendable {
     case none(String)
   }
 
-  private let space: KernelSpace
+  private let space: KernelMemory
   private let types: KernelTypes
   /// `struct btf` of each module, by the address of its `struct module`.
   private let objects: Lazy<Listing<(module: UInt64, btf: UInt64)>>
   private let known = Mutex<[UInt64: Answer]>([:])
 
   init(
-    _ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols, _ modules: Lazy<Listing<KernelModule>>,
-    _ search: DataSearch?
+    _ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols, _ modules: Lazy<Listing<KernelModule>>,
+    _ search: DataSectionScan?
   ) {
     self.space = space
     self.types = types
@@ -42,7 +42,7 @@ final class ModuleTypes: Sendable {
     guard let object = objects.value.elements.first(where: { $0.module == module.structure }) else {
       return .none(objects.value.notes.first ?? "the module \(module.name) has no BTF")
     }
-    let btf = KernelObject(space: space, address: object.btf)
+    let btf = StructView(space: space, address: object.btf)
     func field(_ name: String) -> UInt64? { btf.number(types.member(name, of: "btf")) }
     guard let data = field("data"), let size = field("data_size"), size <= UInt64(Limits.btfBytes),
       let bytes = space.bytes(at: data, count: Int(size))
@@ -58,14 +58,14 @@ final class ModuleTypes: Sendable {
 
   /// The list `btf_modules`: by its name, or else by its first element, which points at a known module.
   private static func objects(
-    _ space: KernelSpace, _ types: KernelTypes, _ symbols: KernelSymbols, _ modules: Lazy<Listing<KernelModule>>,
-    _ search: DataSearch?
+    _ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols, _ modules: Lazy<Listing<KernelModule>>,
+    _ search: DataSectionScan?
   ) -> Listing<(module: UInt64, btf: UInt64)> {
     func member(_ name: String) -> TypeMember? { types.member(name, of: "btf_module") }
     guard let list = member("list"), let owner = member("module"), let btf = member("btf") else {
       return Listing(notes: ["this kernel keeps no BTF of modules (CONFIG_DEBUG_INFO_BTF_MODULES)"])
     }
-    func object(_ link: UInt64) -> KernelObject { KernelObject(space: space, address: link &- UInt64(list.offset)) }
+    func object(_ link: UInt64) -> StructView { StructView(space: space, address: link &- UInt64(list.offset)) }
     let known = Set(modules.value.elements.map(\.structure))
     let head =
       symbols.symbol(named: "btf_modules")?.address

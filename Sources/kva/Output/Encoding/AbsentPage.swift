@@ -2,7 +2,7 @@ import KernelVA
 
 extension JSONObject {
   /// What Linux keeps in an entry that is not valid.
-  mutating func absentPage(_ page: AbsentPage) {
+  mutating func absentPage(_ page: NonPresentEntry) {
     string("entry", page.name)
     switch page {
     case .swapped(let type, let offset), .device(let type, let offset):

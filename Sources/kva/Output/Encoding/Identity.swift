@@ -2,7 +2,7 @@ import KernelVA
 
 extension Output {
   /// What is known as one JSON object; parts that do not apply are left out.
-  func identityJSON(_ identity: Identity, _ kernel: Kernel) {
+  func identityJSON(_ identity: AddressIdentity, _ kernel: Kernel) {
     let resolution = identity.resolution
     jsonLine { object in
       object.string("query", resolution.query)
@@ -69,7 +69,7 @@ extension Output {
   }
 
   /// What is known for people: a line for the address, a line for each thing known.
-  func identityText(_ identity: Identity, _ kernel: Kernel) {
+  func identityText(_ identity: AddressIdentity, _ kernel: Kernel) {
     let resolution = identity.resolution
     text(resolution.query)
     text(": \(identity.kind)")

@@ -59,7 +59,7 @@ extension JSONObject {
   }
 }
 
-extension HypervisorCPU {
+extension HypervisorRegisters {
   /// The registers by their names in JSON.
   fileprivate var registers: [(key: String, value: Sourced<UInt64>?)] {
     [

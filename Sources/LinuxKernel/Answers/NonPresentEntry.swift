@@ -2,7 +2,7 @@ import KernelLayout
 import VMSA
 
 /// What Linux keeps in an entry that the hardware takes as invalid.
-public enum AbsentPage: Hashable, Sendable {
+public enum NonPresentEntry: Hashable, Sendable {
   /// Nothing: the entry is zero.
   case empty
   /// A page that is there but must not be touched (PROT_NONE, or NUMA balancing's bait), at this address.
@@ -72,7 +72,7 @@ struct SwapTypes: Hashable, Sendable {
   var poison: Int
 
   /// A swap entry's meaning.
-  func page(type: Int, offset: UInt64, pageShift: UInt64) -> AbsentPage {
+  func page(type: Int, offset: UInt64, pageShift: UInt64) -> NonPresentEntry {
     let frame = PhysicalAddress(offset << pageShift)
     // Five bits since the beginning (MAX_SWAPFILES_SHIFT), whatever the entry has room for.
     var end = 32
@@ -124,7 +124,7 @@ extension Kernel {
   }
 
   /// What `entry`, which is invalid and ended a walk through tables of user space at `level`, says.
-  func absentPage(_ entry: UInt64, level: Int, of user: TranslationRegime) -> AbsentPage {
+  func absentPage(_ entry: UInt64, level: Int, of user: TranslationRegime) -> NonPresentEntry {
     guard entry != 0 else { return .empty }
     let frame = user.format.outputAddress(entry, shift: user.granule.shift(level: level))
     guard let encoding = swapEncoding else { return .unknown }
