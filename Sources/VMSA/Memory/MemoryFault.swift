@@ -1,0 +1,32 @@
+/// Why bytes of physical memory cannot be had. Absent memory is never zero.
+@frozen
+public enum Absence: UInt8, Hashable, Sendable {
+  /// No memory at this address is in the dump: a hole, a device, or memory that was not dumped.
+  case notInDump
+  /// The machine had this page; it was left out when the dump was written (makedumpfile's dump level).
+  case filtered
+  /// The dump should hold it, but the file ends before it.
+  case cutOff
+  /// The dump was not finished: the page was lost when it was written.
+  case lost
+  /// The page is there, but its contents cannot be decoded.
+  case damaged
+  /// It belongs to a part of a split dump that was not given.
+  case inMissingPart
+  /// The file could not be read there: its disk or its network failed.
+  case unreadable
+}
+
+/// A read of physical memory that failed: why, and from where on.
+@frozen
+public struct MemoryFault: Error, Hashable, Sendable {
+  /// Why the bytes cannot be had.
+  public let absence: Absence
+  /// The first address of the read that is missing.
+  public let address: PhysicalAddress
+  /// Says that `address` cannot be read.
+  @inlinable public init(_ absence: Absence, at address: PhysicalAddress) {
+    self.absence = absence
+    self.address = address
+  }
+}
