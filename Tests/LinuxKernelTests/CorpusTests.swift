@@ -36,8 +36,10 @@ import Testing
 /// Every kernel address of the oracle must be answered as the MMU did.
 private func checkTranslations(_ dump: Dump) throws {
   let kernel = try Kernel(in: DumpFile(path: dump.path()))
-  let samples = try dump.entry.mmu().kernelSamples
-  #expect(samples.count > 3000)
+  let hasHostStage2 = try dump.entry.facts().hasHostStage2
+  // A fault of stage 2 says nothing of stage 1, which kva walks.
+  let samples = try dump.entry.mmu().kernelSamples.filter { $0.physical != nil || !hasHostStage2 }
+  #expect(samples.count > (hasHostStage2 ? 2000 : 3000))
   #expect(samples.count { $0.physical != nil } > 2000)
   var differences: [String] = []
   for sample in samples {
