@@ -17,7 +17,7 @@ struct Kva: ParsableCommand {
 
       Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
       """,
-    version: "kva \(kvaVersion)",
+    version: "kva \(Kva.version)",
     subcommands: [
       InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
       LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
@@ -86,9 +86,6 @@ extension Kva {
     return "kva has no command '\(name)'\(like.isEmpty ? "" : "; did you mean \(like.joined(separator: ", "))?")"
   }
 }
-
-/// The version that `--version` prints.
-let kvaVersion = "0.1.0"
 
 extension ExitCode {
   /// Something that was asked for was not found.
