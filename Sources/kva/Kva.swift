@@ -17,13 +17,8 @@ struct Kva: ParsableCommand {
 
       Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
       """,
-    version: "kva \(Kva.version)",
-    subcommands: [
-      InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
-      LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-      ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
-      BatchCommand.self, ShellCommand.self,
-    ])
+    version: "kva \(Release.version)",
+    subcommands: SessionCommands.all + [BatchCommand.self, ShellCommand.self])
 
   /// Without a command: what there is to begin with.
   func run() {
@@ -61,10 +56,6 @@ struct Kva: ParsableCommand {
 }
 
 extension Kva {
-  /// The number of the JSON that kva-json(5) describes: it grows when a field changes its meaning, which adding
-  /// one does not.
-  static let schema = 1
-
   /// The command that `arguments` name, with its values.
   ///
   /// One command by itself is parsed in half the time that it takes as one of all; what is no call of a command
@@ -85,9 +76,4 @@ extension Kva {
     let like = configuration.subcommands.map { $0._commandName }.filter { $0.hasPrefix(name.prefix(3)) }
     return "kva has no command '\(name)'\(like.isEmpty ? "" : "; did you mean \(like.joined(separator: ", "))?")"
   }
-}
-
-extension ExitCode {
-  /// Something that was asked for was not found.
-  static let notFound = ExitCode(1)
 }

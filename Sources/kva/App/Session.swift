@@ -2,6 +2,11 @@ import ArgumentParser
 import Glibc
 import KernelVA
 
+extension ExitCode {
+  /// Something that was asked for was not found.
+  static let notFound = ExitCode(1)
+}
+
 /// A dump that is asked questions: opened, and searched for its kernel, when the first of them needs it.
 ///
 /// A process of one command has one for that; `batch` and `shell` keep theirs, and with it all that the library

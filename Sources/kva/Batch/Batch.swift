@@ -58,7 +58,7 @@ struct Batch {
       ending = [Problem(error)]
     } catch {
       status = 64
-      ending = [.usage(Kva.message(for: error))]
+      ending = [.usage(SessionCommands.message(for: error))]
     }
     people.flush()
     output.framing = .lines

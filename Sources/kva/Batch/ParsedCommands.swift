@@ -21,13 +21,13 @@ struct ParsedCommands {
     } catch let error as Problem {
       throw error
     } catch {
-      throw .usage(Kva.message(for: error))
+      throw .usage(SessionCommands.message(for: error))
     }
   }
 
   private mutating func parse(_ name: String, _ words: [String], key: String) throws -> any AnsweringCommand {
-    guard let type = Kva.answering(name) else {
-      let names = Kva.answeringCommands.compactMap { $0.configuration.commandName }
+    guard let type = SessionCommands.named(name) else {
+      let names = SessionCommands.all.compactMap { $0.configuration.commandName }
       throw Problem.usage("there is no command '\(name)' to ask; there are \(names.joined(separator: ", "))")
     }
     let command: any AnsweringCommand = try type.asked(words + ["--"] + type.sampleArguments)
@@ -51,17 +51,5 @@ struct ParsedCommands {
     case .string(let text), .number(let text): return "--\(name)=\(text)"
     default: throw .usage("the value of '\(name)' has to be a string, a number, true or false")
     }
-  }
-}
-
-extension Kva {
-  /// The commands that a session can be asked.
-  static var answeringCommands: [any AnsweringCommand.Type] {
-    configuration.subcommands.compactMap { $0 as? any AnsweringCommand.Type }
-  }
-
-  /// The command of this name or alias.
-  static func answering(_ name: String) -> (any AnsweringCommand.Type)? {
-    answeringCommands.first { $0.configuration.commandName == name || $0.configuration.aliases.contains(name) }
   }
 }

@@ -67,6 +67,10 @@ extension Output {
 
 /// The fields of an object that is being written. A value that is nil is written as null.
 struct JSONObject {
+  /// The number of the JSON format that kva-json(5) describes. It grows when a field changes its meaning, not when one
+  /// is added.
+  static let schema = 1
+
   let output: Output
   private var isFirst = true
 

@@ -14,7 +14,7 @@ enum Completion {
     let before = text.split(separator: " ")
     if text.contains(">") || text.contains("|") { return [] }
     guard let command = before.first else { return begin(Shell.names, with: word) }
-    guard let type = Kva.answering(String(command)) else {
+    guard let type = SessionCommands.named(String(command)) else {
       return command == "help" ? begin(Shell.names, with: word) : []
     }
     if word.hasPrefix("-") { return begin(options(of: type), with: word) }

@@ -14,7 +14,7 @@ struct Shell {
 
   /// What a line may begin with.
   static var names: [String] {
-    let commands = Kva.answeringCommands.flatMap { type in
+    let commands = SessionCommands.all.flatMap { type in
       [type.configuration.commandName].compactMap(\.self) + type.configuration.aliases
     }
     return commands + aliases.map { $0.words[0] } + ["help", "quit", "exit"]
@@ -40,7 +40,7 @@ struct Shell {
       Diagnostics.report(error.description)
       return 2
     } catch {
-      Diagnostics.report(Kva.message(for: error))
+      Diagnostics.report(SessionCommands.message(for: error))
     }
     return 64
   }
@@ -51,13 +51,13 @@ struct Shell {
       try write(line.destination) { session.output.text(try Self.help(words.dropFirst().first)) }
       return 0
     }
-    guard let type = Kva.answering(words[0]) else {
+    guard let type = SessionCommands.named(words[0]) else {
       throw ValidationError("there is no command '\(words[0])' here; see 'help'")
     }
     let command: any AnsweringCommand
     do {
       command = try type.asked(Array(words.dropFirst()))
-    } catch  where Kva.exitCode(for: error) == .success {
+    } catch  where SessionCommands.exitCode(for: error) == .success {
       // It was asked for help.
       try write(line.destination) { session.output.text(type.message(for: error) + "\n") }
       return 0
@@ -118,11 +118,13 @@ struct Shell {
   /// What can be entered, or how one command is used.
   private static func help(_ name: String?) throws -> String {
     if let name {
-      guard let type = Kva.answering(name) else { throw ValidationError("there is no command '\(name)'; see 'help'") }
-      return Kva.helpMessage(for: type) + "\n"
+      guard let type = SessionCommands.named(name) else {
+        throw ValidationError("there is no command '\(name)'; see 'help'")
+      }
+      return SessionCommands.helpMessage(for: type) + "\n"
     }
     var text = ""
-    for type in Kva.answeringCommands {
+    for type in SessionCommands.all {
       let configuration = type.configuration
       let names = ([configuration.commandName].compactMap(\.self) + configuration.aliases).joined(separator: ", ")
       text += "  \(names)\(String(repeating: " ", count: max(1, 18 - names.utf8.count)))\(configuration.abstract)\n"

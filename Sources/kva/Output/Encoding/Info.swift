@@ -7,7 +7,7 @@ extension Output {
     let facts = kernel?.facts
     let pageSize = facts?.granule.value.size
     jsonLine { object in
-      object.number("schema", Kva.schema)
+      object.number("schema", JSONObject.schema)
       object.string("format", summary.format)
       object.number("pageSize", pageSize)
       object.number("vaBits", facts?.vaBits.value)

@@ -4,7 +4,7 @@ extension Output {
   /// The report as one JSON object; what cannot be had is null.
   func reportJSON(_ report: TriageReport) {
     jsonLine { object in
-      object.number("schema", Kva.schema)
+      object.number("schema", JSONObject.schema)
       object.string("dump", report.path)
       object.object("error", report.error) { $0.problem($1) }
       object.string("signature", report.signature)

@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The commands that `batch` and `shell` answer as well as the command line: all but those two.
+struct SessionCommands: ParsableCommand {
+  /// The commands in the order of the help.
+  static let all: [any AnsweringCommand.Type] = [
+    InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
+    LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
+    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
+  ]
+
+  /// The root of their help and error messages.
+  static let configuration = CommandConfiguration(
+    commandName: "kva", version: "kva \(Release.version)", subcommands: all)
+
+  /// The command with this name or alias.
+  static func named(_ name: String) -> (any AnsweringCommand.Type)? {
+    all.first { $0.configuration.commandName == name || $0.configuration.aliases.contains(name) }
+  }
+}
