@@ -92,32 +92,29 @@ extension Kernel {
   /// VMCOREINFO's NUMBER(PG_slab) gave way to PAGE_SLAB_MAPCOUNT_VALUE in 6.10, and the lines of kallsyms came
   /// in 6.0; the version decides only between 5.18 and 5.19.
   var swapEncoding: SwapEncoding? {
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
     if vmcoreinfo?.number("PAGE_SLAB_MAPCOUNT_VALUE") != nil { return .presentInvalid }
     if vmcoreinfo?.number("PG_slab") == nil {
-      guard let version else { return nil }
-      if version >= KernelVersion(6, 10) { return .presentInvalid }
+      guard let hasPresentInvalid = facts.has(.presentInvalidEntries) else { return nil }
+      if hasPresentInvalid { return .presentInvalid }
     }
     if vmcoreinfo?.symbol("kallsyms_names") != nil { return .fiveBitTypes }
-    return version.map { $0 >= KernelVersion(5, 19) ? .fiveBitTypes : .sixBitTypes }
+    return facts.has(.exclusiveSwapEntries).map { $0 ? .fiveBitTypes : .sixBitTypes }
   }
 
   /// Which numbers are not swap areas, by the functions that the kernel has for each.
   var swapTypes: SwapTypes {
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) } ?? KernelVersion(6, 0)
     let names = [
       "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
     ]
     let built = symbols.addresses(of: names)
-    // Migration has a third number since 5.19 (6c287605fd56), which brought the markers too (679d10331910). A
-    // device's pages have two, and from 5.14 on two more for those that are lent to a device (b756a3b5e7ea):
-    // one since 6.15, whose function has a shorter name.
-    let isNew = version >= KernelVersion(5, 19)
+    // Migration has a third number with exclusive entries, which brought the markers too. A device's pages have two,
+    // and two more for those that are lent to a device: one since 6.15, whose function has a shorter name.
+    let isNew = facts.has(.exclusiveSwapEntries) ?? true
     let devices =
       built["make_device_exclusive_range"] != nil
       ? 4
       : built["make_device_exclusive"] != nil
-        ? 3 : built["migrate_vma_setup"] != nil && version < KernelVersion(5, 14) ? 2 : 0
+        ? 3 : built["migrate_vma_setup"] != nil && facts.has(.deviceExclusivePages) == false ? 2 : 0
     return SwapTypes(
       markers: isNew ? 1 : 0, devices: devices,
       migrations: built["migrate_pages"] == nil ? 0 : isNew ? 3 : 2, poison: built["memory_failure"] == nil ? 0 : 1)

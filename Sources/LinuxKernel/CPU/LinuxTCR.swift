@@ -16,7 +16,6 @@ extension Kernel {
       control[field] = value
       sources[field] = source
     }
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
     let granule = facts.granule
     set(.t1sz, UInt64(64 - facts.vaBitsActual.value), facts.vaBitsActual.source)
     set(.t0sz, UInt64(64 - userBits.value), userBits.source)
@@ -31,8 +30,7 @@ extension Kernel {
       (.epd1, 0), (.hpd0, 0), (.hpd1, 0), (.tbid0, 0), (.nfd0, 0), (.e0pd0, 0), (.tcma0, 0),
     ]
     for (field, value) in constants { control[field] = value }
-    // The ASID moved to TTBR1 with KPTI (7655abb95386 "arm64: mm: Move ASID from TTBR0 to TTBR1", 4.16).
-    if let version { control[.a1] = version >= KernelVersion(4, 16) ? 1 : 0 }
+    if let isInTTBR1 = facts.has(.asidInTTBR1) { control[.a1] = isInTTBR1 ? 1 : 0 }
 
     let ignoring = contents.ignoresTopByte.value
     set(.tbi1, ignoring.map { $0.value ? 1 : 0 }, ignoring?.source ?? "")

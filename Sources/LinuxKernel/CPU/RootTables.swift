@@ -78,10 +78,9 @@ private struct RootTableFinder {
     return tables
   }
 
-  /// Whether the kernel has reserved_pg_dir: 5.11, with which VMCOREINFO's OFFSET(uts_namespace.name) came.
+  /// Whether the kernel has reserved_pg_dir.
   private var hasReservedTable: Bool {
-    let version = kernel.facts.release.flatMap { KernelVersion(release: $0.value) }
-    return kernel.vmcoreinfo?.offset("uts_namespace.name") != nil || version.map { $0 >= KernelVersion(5, 11) } ?? false
+    kernel.vmcoreinfo?.offset("uts_namespace.name") != nil || kernel.facts.has(.reservedTable) ?? false
   }
 
   private func below(_ pages: UInt64) -> PhysicalAddress {

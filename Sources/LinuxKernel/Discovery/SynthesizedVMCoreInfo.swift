@@ -81,17 +81,13 @@ struct SynthesizedVMCoreInfo {
     }
     guard let release = search.banner() else { return }
     add("OSRELEASE", release, "linux_banner in the dump")
-    guard let version = KernelVersion(release: release),
-      let era = LayoutEra.all.first(where: { $0.since <= version })
-    else { return }
-    // A kallsyms of functions begins with _stext: a segment's alignment behind _text since 5.10, or the 4 KiB of
-    // the header before. (SEGMENT_ALIGN, arch/arm64/kernel/vmlinux.lds.S)
-    let header: UInt64 = version < KernelVersion(5, 10) ? 0x1000 : 0x10000
+    guard let version = KernelVersion(release: release), let era = LayoutEra.of(version) else { return }
+    // A kallsyms of functions begins with _stext.
+    let header: UInt64 = version.has(.alignedTextSegment) ? 0x10000 : 0x1000
     guard let text = symbol("_text") ?? symbol("_stext").map({ $0 &- header }) else { return }
     let configuration = LayoutConfiguration(
       granule: regime.granule, vaBits: vaBits.bits, vaBitsActual: regime.addressBits)
-    // The image began 512 KiB behind KIMAGE_VADDR until 5.10 (TEXT_OFFSET, 120dc60d0bdb).
-    let textOffset: UInt64 = version < KernelVersion(5, 10) ? 0x80000 : 0
+    let textOffset: UInt64 = version.has(.noTextOffset) ? 0 : 0x80000
     let base = AddressLayout(era: era, configuration).vmalloc.start &+ textOffset
     add("KERNELOFFSET", String(text &- base, radix: 16), "the image's first symbol and the layout of \(era.name)")
   }

@@ -1,3 +1,4 @@
+import KernelLayout
 import VMSA
 
 /// What has to be known of a kernel to read its tables, each with its source.
@@ -28,4 +29,10 @@ public struct KernelFacts: Sendable {
   public let buildID: Sourced<String>?
   /// When it crashed, in seconds since 1970.
   public let crashTime: Sourced<UInt64>?
+
+  /// The version that the release begins with; nil if the release is not known.
+  public var version: KernelVersion? { release.flatMap { KernelVersion(release: $0.value) } }
+
+  /// Whether the kernel's version has `change`; nil if it is not known.
+  func has(_ change: KernelChange) -> Bool? { version?.has(change) }
 }

@@ -12,3 +12,8 @@ public struct Sourced<Value: Sendable>: Sendable {
 }
 
 extension Sourced: Equatable where Value: Equatable {}
+
+extension Sourced {
+  /// Whether the user gave it instead of what the dump says.
+  var isOverride: Bool { source.hasPrefix("--") }
+}

@@ -23,17 +23,17 @@ public struct DetectedLayout: Sendable {
     if let size = vmcoreinfo?.size("page") { configuration.structPageSize = UInt64(size) }
     func number(_ name: String) -> UInt64? { vmcoreinfo?.number(name) }
     let image = (vmcoreinfo?.symbol("_stext")).map { $0 &- (facts.kaslrOffset?.value ?? 0) }
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
 
     var found: (era: LayoutEra, kasan: LayoutConfiguration.KASAN, evidence: String)?
     if let start = number("MODULES_VADDR"), let end = number("MODULES_END"), let vmemmap = number("VMEMMAP_END") {
-      let top: LayoutEra.Top = vmemmap == 0 &- (1 << 30) ? .vmemmapBelowPCI : .shiftedLinearMap
-      found = LayoutEra.all.first { $0.linearMap == .lower && $0.modulesSize == end &- start && $0.top == top }
-        .map { ($0, .none, "the bounds in VMCOREINFO") }
+      found = LayoutEra.all.first { era in
+        let layout = era.layout(configuration)
+        return layout.modules.size == end &- start && layout.vmemmap.end == vmemmap
+      }.map { ($0, .none, "the bounds in VMCOREINFO") }
     }
     if found == nil, let image {
-      search: for era in LayoutEra.all where era.hasLine.map({ vmcoreinfo?.value($0) != nil }) ?? true {
-        for kasan in LayoutConfiguration.KASAN.allCases where kasan == .none || era.kasan != .insideLinearMap {
+      search: for era in LayoutEra.all where era.line.map({ vmcoreinfo?.value($0) != nil }) ?? true {
+        for kasan in LayoutConfiguration.KASAN.allCases where kasan == .none || era.kasanMovesImage {
           configuration.kasan = kasan
           guard image &- AddressLayout(era: era, configuration).vmalloc.start < 64 << 20 else { continue }
           found = (era, kasan, "the place of _stext without KASLR, \(hex(image)), and the lines of VMCOREINFO")
@@ -41,10 +41,9 @@ public struct DetectedLayout: Sendable {
         }
       }
     }
-    if found == nil, let version, let era = LayoutEra.all.first(where: { $0.since <= version }) {
-      found = (era, .none, "the release alone")
-    }
-    if found == nil, version == nil, let eras = Self.byVmemmap(facts, configuration, isMapped), let newest = eras.first
+    if found == nil, let era = facts.version.flatMap(LayoutEra.of) { found = (era, .none, "the release alone") }
+    if found == nil, facts.version == nil, let eras = Self.byVmemmap(facts, configuration, isMapped),
+      let newest = eras.first
     {
       let others = eras.dropFirst().map { ", or \($0.name)" }.joined()
       found = (newest, .none, "the tables: vmemmap is where \(newest.name) has it\(others)")
@@ -54,16 +53,16 @@ public struct DetectedLayout: Sendable {
       return
     }
 
-    // From 5.11 on KASAN moves nothing but the end of the linear map. Its shadow is mapped as a whole.
     configuration.kasan = found.kasan
-    if found.era.kasan == .insideLinearMap {
-      let end = AddressLayout.middle(configuration.vaBitsMin)
-      func hasShadow(_ scale: Int) -> Bool {
-        isMapped(end &- (1 << UInt64(configuration.vaBitsActual - scale)))
-          && isMapped(end &- (1 << UInt64(configuration.vaBitsActual - scale - 1)))
-          && isMapped(end &- configuration.granule.size)
-      }
-      configuration.kasan = hasShadow(3) ? .generic : hasShadow(4) ? .softwareTags : .none
+    if !found.era.kasanMovesImage {
+      // The place of the image does not show KASAN; its shadow is mapped as a whole.
+      configuration.kasan =
+        [.generic, .softwareTags].first { mode in
+          var other = configuration
+          other.kasan = mode
+          guard let shadow = found.era.layout(other).kasanShadow else { return false }
+          return [shadow.start, shadow.start &+ shadow.size / 2, shadow.end &- other.granule.size].allSatisfy(isMapped)
+        } ?? .none
     }
     var layout = AddressLayout(era: found.era, configuration)
     var lines: [Region: String] = [:]

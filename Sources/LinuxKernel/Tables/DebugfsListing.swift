@@ -5,22 +5,19 @@ import VMSA
 ///
 /// (arch/arm64/mm/dump.c up to 5.6, arch/arm64/mm/ptdump.c and mm/ptdump.c after.)
 struct ListingStyle: Sendable {
-  /// Whether entries that map nothing have lines: since the generic walker, 5.7
-  /// (102f45fdbe14 "arm64: mm: convert mm/dump.c to use walk_page_range()").
+  /// Whether entries that map nothing have lines.
   var showsHoles: Bool
-  /// Whether the first line begins at address 0 and the first marker is left out: from 5.7 until the state
-  /// began with level -1 (`ptdump_walk`), 5.17 at the latest.
+  /// Whether the first line begins at address 0 and the first marker is left out.
   var beginsAtZero: Bool
   /// Whether the linear map's bounds come first, and by which words.
   var linearMarkers: LinearMarkers
-  /// Whether the BPF region has markers: 5.8 to 5.16.
+  /// Whether the BPF region has markers.
   var hasBPFMarkers: Bool
   /// "vmalloc() Area" and "vmalloc() End": up to 4.20.
   var hasCapitalArea: Bool
-  /// Whether vmemmap, PCI I/O and fixmap have the order of 6.9, and vmemmap begins at the first page of the
-  /// linear map in use.
-  var hasNewTop: Bool
-  /// GP is shown (5.8).
+  /// Whether the listing and its vmemmap begin at the first address of the width in use.
+  var hasWidthInUse: Bool
+  /// GP is shown.
   var showsGuarded: Bool
   /// The slots of the fixmap that its marker counts, for the usual configuration, in pages besides the FDT.
   var fixmapPages: @Sendable (Granule) -> UInt64
@@ -28,22 +25,22 @@ struct ListingStyle: Sendable {
   enum LinearMarkers: Sendable { case oneAtTheEnd(String), first }
 
   init(era: LayoutEra?, version: KernelVersion?) {
-    let version = version ?? era?.since ?? KernelVersion(6, 9)
+    let version = version ?? era?.since ?? LayoutEra.all[0].since
     let flipped = era.map { $0.linearMap == .lower } ?? true
-    showsHoles = version >= KernelVersion(5, 7)
-    beginsAtZero = showsHoles && version < KernelVersion(5, 17)
+    hasCapitalArea = !version.has(.listingInLowerCase)
+    showsHoles = version.has(.listingShowsHoles)
+    beginsAtZero = showsHoles && !version.has(.listingBeginsAtBase)
     linearMarkers =
-      flipped ? .first : .oneAtTheEnd(version < KernelVersion(5, 0) ? "Linear Mapping" : "Linear mapping")
-    hasBPFMarkers = version >= KernelVersion(5, 8) && version < KernelVersion(5, 17)
-    hasCapitalArea = version < KernelVersion(5, 0)
-    hasNewTop = era.map { $0.top == .vmemmapBelowPCI } ?? true
-    showsGuarded = version >= KernelVersion(5, 8)
-    if version >= KernelVersion(6, 5) {
+      flipped ? .first : .oneAtTheEnd(hasCapitalArea ? "Linear Mapping" : "Linear mapping")
+    hasBPFMarkers = version.has(.listingMarksBPF) && !version.has(.noBPFRegion)
+    hasWidthInUse = era?.since.has(.listingOfWidthInUse) ?? true
+    showsGuarded = version.has(.listingShowsGuarded)
+    if version.has(.listingMarksWholeFixmap) {
       // FIXADDR_TOT_START: an FDT of 2 MiB and one page, seven slots of 256 KiB for booting.
       fixmapPages = { (2 << 20) / $0.size + 1 + 7 * ((256 << 10) / $0.size) + 20 }
     } else {
       // FIXADDR_START: an FDT of 4 MiB; the trampoline has four pages since 5.17, two before.
-      let others: UInt64 = version >= KernelVersion(5, 17) ? 7 : 5
+      let others: UInt64 = version.has(.longerTrampoline) ? 7 : 5
       fixmapPages = { (4 << 20) / $0.size + others }
     }
   }
@@ -66,17 +63,13 @@ struct ListingStyle: Sendable {
     add(layout.vmalloc, "vmalloc() \(word.0)", "vmalloc() \(word.1)")
     let granule = configuration.granule
     let fixmap = AddressLayout.Span(layout.fixmap.end &- fixmapPages(granule) &* granule.size, layout.fixmap.end)
-    if hasNewTop {
+    var vmemmap = layout.vmemmap
+    if hasWidthInUse {
       let skipped = Self.base(self, layout, configuration) &- layout.linearMap.start
-      let start = layout.vmemmap.start &+ (skipped >> UInt64(granule.pageShift)) &* configuration.structPageSize
-      add(AddressLayout.Span(start, layout.vmemmap.end), "vmemmap start", "vmemmap end")
-      add(layout.pciIO, "PCI I/O start", "PCI I/O end")
-      add(fixmap, "Fixmap start", "Fixmap end")
-    } else {
-      add(fixmap, "Fixmap start", "Fixmap end")
-      add(layout.pciIO, "PCI I/O start", "PCI I/O end")
-      add(layout.vmemmap, "vmemmap start", "vmemmap end")
+      vmemmap.start &+= (skipped >> UInt64(granule.pageShift)) &* configuration.structPageSize
     }
+    let top = [(fixmap, "Fixmap"), (layout.pciIO, "PCI I/O"), (vmemmap, "vmemmap")]
+    for (span, name) in top.sorted(by: { $0.0.start < $1.0.start }) { add(span, "\(name) start", "\(name) end") }
     if case .oneAtTheEnd(let text) = linearMarkers { markers.append((layout.linearMap.start, text)) }
     return markers
   }
@@ -87,7 +80,7 @@ struct ListingStyle: Sendable {
     _ style: ListingStyle, _ layout: AddressLayout, _ configuration: LayoutConfiguration
   ) -> UInt64 {
     guard case .first = style.linearMarkers else { return AddressLayout.bottom(configuration.vaBits) }
-    return style.hasNewTop ? AddressLayout.bottom(configuration.vaBitsActual) : layout.linearMap.start
+    return style.hasWidthInUse ? AddressLayout.bottom(configuration.vaBitsActual) : layout.linearMap.start
   }
 }
 
@@ -99,8 +92,7 @@ extension Kernel {
   public func kernelListing(
     user: TranslationRegime? = nil, _ line: @escaping (String) -> Void
   ) -> (result: SweepResult, problems: SweepProblems)? {
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
-    let style = ListingStyle(era: layout.era, version: version)
+    let style = ListingStyle(era: layout.era, version: facts.version)
     var markers: [(address: UInt64, text: String)] = []
     var base: UInt64 = 0
     if user == nil {

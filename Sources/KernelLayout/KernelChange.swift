@@ -1,0 +1,115 @@
+/// A change of the kernel that kva has to know of: one row for each, and no version is compared anywhere else.
+///
+/// Distributions and stable trees backport, so that a version is the last thing to go by. Each row names the probe
+/// that is tried before it; `none` where nothing in a dump shows the change.
+public struct KernelChange: Hashable, Sendable {
+  /// The first version that has it.
+  public let since: KernelVersion
+  /// The commit that made it, where it is known.
+  public let commit: String?
+  /// The subject of the commit, where it is known.
+  public let subject: String?
+
+  /// Describes a change.
+  package init(_ major: Int, _ minor: Int, _ commit: String? = nil, _ subject: String? = nil) {
+    since = KernelVersion(major, minor)
+    self.commit = commit
+    self.subject = subject
+  }
+}
+
+extension KernelVersion {
+  /// Whether this version has `change`.
+  public func has(_ change: KernelChange) -> Bool { self >= change.since }
+}
+
+// MARK: - Widths and the linear map
+
+extension KernelChange {
+  /// 52 bits for the kernel's half, with 64 KiB pages.
+  /// Probe: none, it bounds what `kva layout` accepts.
+  package static let wideAddresses64K = Self(5, 4, "b6d00d47e81a")
+  /// 52 bits with 4 and 16 KiB pages (LPA2).
+  /// Probe: none, it bounds what `kva layout` accepts.
+  package static let wideAddresses = Self(6, 9)
+  /// `memstart_addr` alone describes the linear map. In 5.4 to 5.9 `physvirt_offset` and `vmemmap` are variables that
+  /// are computed before memstart_addr is clipped and randomised, so PHYS_OFFSET does not fit them.
+  /// Probe: the layout's era; only that of 5.4 has both.
+  package static let memstartDescribesLinearMap = Self(5, 10, "7bc1a0f9e176")
+}
+
+// MARK: - The image and its tables
+
+extension KernelChange {
+  /// The image has addresses of its own, at KIMAGE_VADDR.
+  /// Probe: none, older kernels are not read.
+  package static let imageOutsideLinearMap = Self(4, 6, "a7f8de168ace")
+  /// ASIDs are in TTBR1_EL1 (TCR_EL1.A1).
+  /// Probe: none.
+  package static let asidInTTBR1 = Self(4, 16, "7655abb95386", "arm64: mm: Move ASID from TTBR0 to TTBR1")
+  /// `swapper_pg_dir` stands behind the read-only data; before, behind bss.
+  /// Probe: the layout's era, whose first version is compared.
+  package static let rootTableBehindReadOnlyData = Self(
+    4, 20, "8eb7e28d4c64", "arm64/mm: move runtime pgds to rodata")
+  /// The image begins at KIMAGE_VADDR, not TEXT_OFFSET (512 KiB) behind it.
+  /// Probe: none; KERNELOFFSET is computed by it where no VMCOREINFO says it.
+  package static let noTextOffset = Self(5, 10, "120dc60d0bdb")
+  /// `_stext` is SEGMENT_ALIGN (64 KiB) behind `_text`, not the 4 KiB of the header.
+  /// Probe: the symbol `_text`.
+  package static let alignedTextSegment = Self(5, 10)
+  /// `reserved_pg_dir` stands before `swapper_pg_dir`.
+  /// Probe: OFFSET(uts_namespace.name) in VMCOREINFO, which came in the same version (ca4a9241cc5e).
+  package static let reservedTable = Self(5, 11)
+}
+
+// MARK: - Memory types
+
+extension KernelChange {
+  /// MAIR_EL1 has normal memory first.
+  /// Probe: AttrIndx of the kernel's text must be of normal memory by the row that is taken.
+  package static let normalMemoryFirst = Self(5, 10)
+  /// MAIR_EL1 has no write-through and no GRE memory any more.
+  /// Probe: none.
+  package static let fewerMemoryTypes = Self(5, 14)
+}
+
+// MARK: - Entries of pages that are not present
+
+extension KernelChange {
+  /// Swap entries have types of five bits, and bit 2 says exclusive; migration has a third type (6c287605fd56), and
+  /// markers have one (679d10331910).
+  /// Probe: SYMBOL(kallsyms_names) in VMCOREINFO, which is 6.0.
+  package static let exclusiveSwapEntries = Self(5, 19, "6c287605fd56")
+  /// PTE_PRESENT_INVALID: PROT_NONE and swap entries share bit 11.
+  /// Probe: NUMBER(PAGE_SLAB_MAPCOUNT_VALUE) in VMCOREINFO, which took the place of NUMBER(PG_slab).
+  package static let presentInvalidEntries = Self(6, 10)
+  /// Pages that are lent to a device have swap types of their own, two at first.
+  /// Probe: the functions make_device_exclusive_range and, from 6.15 on, make_device_exclusive.
+  package static let deviceExclusivePages = Self(5, 14, "b756a3b5e7ea")
+}
+
+// MARK: - kernel_page_tables in debugfs
+
+/// How a kernel words its listing cannot be probed: no dump has it.
+extension KernelChange {
+  /// Marks "vmalloc() area" and "Linear mapping", which had a capital before.
+  package static let listingInLowerCase = Self(5, 0)
+  /// Holes have lines, by the generic walker.
+  package static let listingShowsHoles = Self(
+    5, 7, "102f45fdbe14", "arm64: mm: convert mm/dump.c to use walk_page_range()")
+  /// The BPF region has marks, as long as there is one.
+  package static let listingMarksBPF = Self(5, 8)
+  /// GP is shown.
+  package static let listingShowsGuarded = Self(5, 8)
+  /// The listing no longer begins at address 0, with its first mark left out (`ptdump_walk`): 5.17 at the latest.
+  package static let listingBeginsAtBase = Self(5, 17)
+  /// There is no BPF region to mark.
+  package static let noBPFRegion = Self(5, 17, "b89ddf4cca43")
+  /// The fixmap has four pages for the trampoline, two before.
+  package static let longerTrampoline = Self(5, 17)
+  /// The fixmap is marked from FIXADDR_TOT_START on, with the slots for booting.
+  package static let listingMarksWholeFixmap = Self(6, 5)
+  /// The listing begins at the first address of the width in use, and so does its vmemmap.
+  /// Probe: the layout's era, whose first version is compared.
+  package static let listingOfWidthInUse = Self(6, 9)
+}

@@ -1,0 +1,78 @@
+import VMSA
+
+/// The page size and the widths of addresses that a kernel was built for and runs with, and what follows from them.
+public struct PagingParameters: Hashable, Sendable {
+  /// PAGE_SIZE.
+  public var granule: Granule
+  /// VA_BITS: the configured width.
+  public var vaBits: Int
+  /// vabits_actual: the width in use, which is less than VA_BITS on hardware without 52-bit addresses.
+  public var vaBitsActual: Int
+
+  /// Describes a kernel.
+  public init(granule: Granule, vaBits: Int, vaBitsActual: Int? = nil) {
+    self.granule = granule
+    self.vaBits = vaBits
+    self.vaBitsActual = vaBitsActual ?? vaBits
+  }
+
+  /// The widths that a kernel with this page size can be configured for, the commonest first. Its tables have one of
+  /// these shapes. (CONFIG_ARM64_VA_BITS, arch/arm64/Kconfig)
+  public static func widths(of granule: Granule) -> [Int] {
+    switch granule {
+    case .fourKiB: [48, 39, 52]
+    case .sixteenKiB: [47, 48, 52, 36]
+    case .sixtyFourKiB: [52, 48, 42]
+    }
+  }
+
+  /// Every width that an arm64 kernel can be configured for, in ascending order.
+  public static let widths = Set(Granule.allCases.flatMap(widths)).sorted()
+
+  /// VA_BITS_MIN, the width that every CPU must have for the kernel to run: 48 where 52 are configured, but 47 with
+  /// 16 KiB pages, which lose a whole level without LPA2. (asm/memory.h)
+  public var vaBitsMin: Int { vaBits > 48 ? (granule == .sixteenKiB ? 47 : 48) : vaBits }
+
+  /// The width that the kernel's tables are shaped for. 64 KiB kernels keep the configured shape, and TTBR1 points
+  /// into the root; those of 4 and 16 KiB fold the top level away. (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h)
+  public var tableBits: Int { granule == .sixtyFourKiB ? vaBits : vaBitsActual }
+
+  /// Every shape that the tables may have, the expected one first: a 64 KiB kernel of 5.0 to 5.3 with 52-bit user
+  /// space (CONFIG_ARM64_USER_VA_BITS_52) says VA_BITS=48 and has the 52-bit shape.
+  package var tableShapes: [Int] {
+    granule == .sixtyFourKiB
+      ? [vaBits] + Self.widths(of: granule).filter { $0 != vaBits && $0 >= vaBitsActual } : [tableBits]
+  }
+
+  /// The width of addresses of user space: that of the kernel's, but for 64 KiB kernels of 5.0 to 5.3 whose user space
+  /// alone has 52 bits.
+  ///
+  /// - Parameter vabitsUser: the kernel's variable `vabits_user`, if it has one.
+  package func userBits(vabitsUser: UInt64?) -> Int { mayHaveWiderUser && vabitsUser == 52 ? 52 : vaBitsActual }
+
+  /// Whether user space may be wider than the kernel's half, which only `vabits_user` says.
+  package var mayHaveWiderUser: Bool { granule == .sixtyFourKiB && vaBits == 48 }
+
+  /// The format of descriptors, by the page size and the width in use: 64 KiB descriptors may always be read as LPA,
+  /// whose extra bits are zero where physical addresses are shorter; LPA2 is on exactly if a 4 or 16 KiB kernel uses
+  /// 52 bits (CONFIG_ARM64_VA_BITS_52 selects ARM64_PA_BITS_52 there: arch/arm64/Kconfig, 6.9).
+  public static func format(_ granule: Granule, addressBits: Int) -> DescriptorFormat {
+    granule == .sixtyFourKiB ? .lpa64KiB : addressBits == 52 ? .lpa2(granule) : .bits48(granule)
+  }
+}
+
+extension TranslationRegime {
+  /// The kernel's half of the address space.
+  ///
+  /// - Parameters:
+  ///   - tableBits: the width that the tables are shaped for.
+  ///   - addressBits: the width in use.
+  ///   - physicalBits: MAX_PHYSMEM_BITS; 52 if it is not known.
+  package static func kernel(
+    _ granule: Granule, tableBits: Int, addressBits: Int, physicalBits: Int?, root: PhysicalAddress
+  ) -> TranslationRegime {
+    TranslationRegime(
+      register: .ttbr1EL1, granule: granule, tableBits: tableBits, addressBits: addressBits,
+      format: PagingParameters.format(granule, addressBits: addressBits), physicalBits: physicalBits ?? 52, root: root)
+  }
+}

@@ -1,0 +1,30 @@
+import VMSA
+
+/// Which address bits index the tables of a level.
+public struct LookupField: Hashable, Sendable {
+  /// The level: -1 to 3.
+  public let level: Int
+  /// The highest bit of the index.
+  public let highBit: Int
+  /// The lowest bit of the index.
+  public let lowBit: Int
+}
+
+extension LayoutConfiguration {
+  /// The width that the kernel's tables are shaped for: the configured one with 64 KiB pages, the one in use
+  /// with others. (Section "52-bit VA support in the kernel" of the kernel's memory document; 6.9 for the rest)
+  public var tableBits: Int { paging.tableBits }
+
+  /// How an address is looked up, from the root down.
+  public var lookup: [LookupField] {
+    let regime = TranslationRegime(
+      register: .ttbr1EL1, granule: granule, tableBits: tableBits, format: .bits48(granule),
+      root: PhysicalAddress(0))
+    return (regime.startLevel...3).map { level in
+      LookupField(
+        level: level,
+        highBit: level == regime.startLevel ? tableBits - 1 : granule.shift(level: level - 1) - 1,
+        lowBit: granule.shift(level: level))
+    }
+  }
+}
