@@ -63,8 +63,6 @@ public enum Limits {
   public static let noteSectionBytes: UInt64 = 1 << 20
   /// Bytes of BTF: a distribution's kernel has 6 MiB, a debug one 20.
   public static let btfBytes = 64 << 20
-  /// Bytes of the kernel image that are searched: an allyesconfig kernel has some 200 MiB.
-  public static let imageBytes: UInt64 = 256 << 20
   /// Elements of a list in the dump that are followed, and of lists of lists all together: tasks, modules,
   /// vmalloc areas. The kernel gives 32,768 PIDs where nothing else is configured.
   public static let listElements = 1 << 20

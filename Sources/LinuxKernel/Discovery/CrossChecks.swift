@@ -57,10 +57,7 @@ public struct CrossChecks: Sendable {
     } else {
       add("root table", .unknown, "its virtual address is not known")
     }
-    // PHYS_OFFSET does not describe the linear map of 5.4 to 5.9 (7bc1a0f9e176).
-    let version = facts.release.flatMap { KernelVersion(release: $0.value) }
-    let isDetached = layout.era?.top == .twoMiBGuards && version.map { $0 < KernelVersion(5, 10) } ?? true
-    if isDetached {
+    if LinearMap.isDetached(layout, facts) {
       add("linear map", .unknown, "PHYS_OFFSET does not describe the linear map of 5.4 to 5.9")
     } else if let start = layout.layout?.linearMap.start, let offset = facts.physOffset?.value {
       let address = start &+ regime.root.rawValue &- offset

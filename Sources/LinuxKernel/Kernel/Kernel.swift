@@ -98,7 +98,7 @@ public final class Kernel: Sendable {
       space: KernelMemory(dump, regime, vmcoreinfo), vmcoreinfo: vmcoreinfo,
       extra: sources.filter { !($0 is VMCoreInfoSymbols) }, dwarf: dwarf)
     memoryTypes = LinuxMAIR.mair(
-      release: facts.release?.value,
+      facts.version,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     vmcoreinfoSource = found.source
     rootCandidates = found.roots
@@ -336,15 +336,12 @@ public final class Kernel: Sendable {
     guard address.isUpperHalf else { return .user }
     if let image, image.contains(address.rawValue) { return .kernelImage }
     if image == nil, let physical, let offset = facts.kimageVoffset?.value,
-      address.rawValue &- offset == physical.rawValue, let text,
-      address.rawValue &- text &+ (1 << 21) < 256 << 20
+      address.rawValue &- offset == physical.rawValue, isNearText(address)
     {
       return .kernelImage
     }
     // Freed init code is not mapped any more, but its addresses are the image's still.
-    if image == nil, physical == nil, let text,
-      address.rawValue &- text &+ (1 << 21) < 256 << 20, contents.isInImage(address.rawValue)
-    {
+    if image == nil, physical == nil, isNearText(address), contents.imageSections.value.contains(address.rawValue) {
       return .kernelImage
     }
     // What VMCOREINFO names is in it, whatever is left of the tables.
@@ -353,6 +350,11 @@ public final class Kernel: Sendable {
     // With KASLR modules lie near the image, outside the region that is named for them.
     if region == .vmalloc, physical != nil, contents.module(containing: address.rawValue) != nil { return .modules }
     return region
+  }
+
+  /// Whether the image may reach `address`.
+  private func isNearText(_ address: VirtualAddress) -> Bool {
+    text.map { ImageSpan.around($0).contains(address.rawValue) } ?? false
   }
 
   /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.

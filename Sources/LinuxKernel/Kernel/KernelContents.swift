@@ -16,8 +16,8 @@ final class KernelContents: Sendable {
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
   let perCPU: Lazy<PerCPU?>
-  /// Where each part of the image begins, and which it is, in order; empty where the symbols do not tell.
-  let imageMarks: Lazy<[ImageMark]>
+  /// The parts of the image; empty where the symbols do not tell.
+  let imageSections: Lazy<ImageSections>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
   let hypervisor = Once<Hypervisor>()
   let bootLog = Once<BootMessages>()
@@ -55,7 +55,7 @@ final class KernelContents: Sendable {
     self.areas = areas
     self.modules = modules
     tasks = Lazy { Self.tasks(space, types.value, symbols) }
-    imageMarks = Lazy { ImageMark.all(symbols) }
+    imageSections = Lazy { Self.imageSections(symbols) }
     perCPU = Lazy { PerCPU(space, vmcoreinfo, symbols, types) }
     ignoresTopByte = Lazy { Self.topByteIgnored(kallsyms) }
     moduleTypes = Lazy { ModuleTypes(space, types.value, symbols, modules, data) }
@@ -99,41 +99,16 @@ final class KernelContents: Sendable {
     return Sourced(false, "the kernel is built without MTE and tag-based KASAN")
   }
 
-  /// Whether `address` lies between the image's first symbol and its last.
-  func isInImage(_ address: UInt64) -> Bool {
-    guard let first = imageMarks.value.first, let last = imageMarks.value.last, last.section == nil else {
-      return false
-    }
-    return address >= first.start && address < last.start
+  /// The parts of the image by the first source that knows enough of them.
+  private static func imageSections(_ symbols: KernelSymbols) -> ImageSections {
+    symbols.sources.lazy.filter { !($0 is VMCoreInfoSymbols) }
+      .map { ImageSections($0.addresses(of: ImageSections.symbols)) }.first { !$0.isEmpty } ?? ImageSections([:])
   }
 
   /// The module that `address` is in. Far from the image there is none, which takes no list to tell.
   func module(containing address: UInt64) -> KernelModule? {
     guard data?.isNearImage(address) ?? true else { return nil }
     return modules.value.elements.first { $0.contains(address) }
-  }
-}
-
-/// The beginning of a part of the kernel image.
-struct ImageMark: Sendable {
-  var start: UInt64
-  /// nil where no part begins, but one ends.
-  var section: String?
-
-  static func all(_ symbols: KernelSymbols) -> [ImageMark] {
-    let names = Kernel.imageMarkNames
-    var marks: [ImageMark] = []
-    for source in symbols.sources where !(source is VMCoreInfoSymbols) {
-      let found = source.addresses(of: names.map(\.symbol))
-      // `_stext` alone tells nothing of where the text ends.
-      guard found.count > 4 else { continue }
-      for (number, name) in names.enumerated() {
-        if let start = found[number] { marks.append(ImageMark(start: start, section: name.section)) }
-      }
-      break
-    }
-    // Of two at one address the later in the kernel's order stands.
-    return marks.enumerated().sorted { ($0.element.start, $0.offset) < ($1.element.start, $1.offset) }.map(\.element)
   }
 }
 

@@ -16,11 +16,7 @@ public struct KernelMemory: ByteSource {
   let image: Range<UInt64>
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
-    let text = vmcoreinfo?.symbol("_stext") ?? 0
-    self.init(
-      dump, regime,
-      around: (text > 2 << 20 ? text - (2 << 20) : 0)..<(text < .max - Limits.imageBytes
-        ? text + Limits.imageBytes : .max))
+    self.init(dump, regime, around: ImageSpan.around(vmcoreinfo?.symbol("_stext") ?? 0))
   }
 
   /// - Parameter image: where the kernel's image is.
