@@ -85,7 +85,7 @@ extension Kernel {
         identity.kind = "struct page"
         identity.describedFrame = frames.state(ofFrame: frames.frame(ofPage: address))
       } else if let physical = identity.resolution.physical, identity.resolution.absence != .notInDump {
-        identity.frame = frames.state(ofFrame: physical.rawValue >> frames.pageShift)
+        identity.frame = frames.state(ofFrame: physical.rawValue >> frames.vmemmap.pageShift)
       }
     }
     if identity.kind == "kernel text" { identity.source = sourceLines?.line(at: address) }

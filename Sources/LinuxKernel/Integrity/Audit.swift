@@ -34,6 +34,8 @@ struct AuditContext {
   let ram: [Range<PhysicalAddress>]
   let format: DescriptorFormat
   let freePages: FreePages?
+  /// log2 of the page size.
+  let pageShift: UInt64
 
   init(_ kernel: Kernel) {
     self.kernel = kernel
@@ -49,16 +51,9 @@ struct AuditContext {
     }
     types = kernel.memoryTypes?.value
     format = kernel.regime.format
-    let ranges = kernel.dump.memory.ranges
-    // A dump that leaves out the kernel's own text describes no RAM.
-    if let text = kernel.vmcoreinfo?.symbol("_stext"), let offset = arithmetic.imageOffset,
-      ranges.contains(where: { $0.contains(PhysicalAddress(text &- offset)) })
-    {
-      ram = ranges
-    } else {
-      ram = []
-    }
-    freePages = FreePages(kernel)
+    ram = kernel.dump.describesRAM(kernel.facts, kernel.vmcoreinfo) ? kernel.dump.memory.ranges : []
+    freePages = kernel.freePages
+    pageShift = UInt64(kernel.regime.granule.pageShift)
   }
 
   /// Whether memory of this kind is cached, not cached, or a device's; nil where MAIR_EL1 is not known.
@@ -96,60 +91,6 @@ struct AuditContext {
   func isBetweenRAM(_ physical: PhysicalAddress) -> Bool {
     guard let first = ram.first, let last = ram.last else { return false }
     return physical >= first.lowerBound && physical < last.upperBound
-  }
-}
-
-/// Which pages the kernel's allocator has for free, by their `struct page`: the first page of a free block
-/// says so, and of how many pages it is (mm/internal.h, `buddy_order`).
-struct FreePages {
-  private let kernel: Kernel
-  private let base: UInt64
-  private let size: UInt64
-  private let typeOffset: UInt64
-  private let orderOffset: UInt64
-  private let value: UInt32
-  private let mask: UInt32
-
-  /// Nil where VMCOREINFO does not describe `struct page`.
-  init?(_ kernel: Kernel) {
-    guard let info = kernel.vmcoreinfo, let base = kernel.vmemmapBase, let size = info.size("page"), size >= 32,
-      let type = info.offset("page._mapcount"), let order = info.offset("page.private"),
-      (0..<size).contains(type), (0..<size).contains(order),
-      let value = info.number("PAGE_BUDDY_MAPCOUNT_VALUE")
-    else { return nil }
-    self.kernel = kernel
-    self.base = base
-    self.size = UInt64(size)
-    typeOffset = UInt64(type)
-    orderOffset = UInt64(order)
-    self.value = UInt32(truncatingIfNeeded: value)
-    // A whole word up to 6.10; the type in the top byte after (PGTY_buddy, include/linux/page-flags.h).
-    mask = self.value & 0x00ff_ffff == 0 ? 0xff00_0000 : 0xffff_ffff
-  }
-
-  /// Whether the page at `physical` is free; nil where the dump does not tell.
-  func isFree(_ physical: PhysicalAddress) -> Bool? {
-    let frame = physical.rawValue >> UInt64(kernel.regime.granule.pageShift)
-    // MAX_PAGE_ORDER is 10 with 4 KiB pages and 13 at most.
-    for order in 0...UInt64(13) {
-      let head = frame & ~((1 << order) - 1)
-      let page = base &+ head &* size
-      guard let type = word(page &+ typeOffset) else {
-        if order == 0 { return nil }
-        continue
-      }
-      guard type & mask == value else { continue }
-      if order == 0 { return true }
-      if let length = word(page &+ orderOffset), UInt64(length) >= order, length <= 13 { return true }
-    }
-    return false
-  }
-
-  private func word(_ address: UInt64) -> UInt32? {
-    guard let leaf = kernel.translate(VirtualAddress(address)).leaf,
-      let word = try? kernel.dump.memory.word(at: PhysicalAddress(leaf.physical.rawValue & ~7))
-    else { return nil }
-    return UInt32(truncatingIfNeeded: word >> ((address & 4) * 8))
   }
 }
 

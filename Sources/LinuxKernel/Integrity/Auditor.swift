@@ -64,7 +64,7 @@ struct Auditor: SweepObserver {
       return false
     }
     seen[table.address.rawValue] = (table.level, here)
-    if table.parent != nil, context.freePages?.isFree(table.address) == true {
+    if table.parent != nil, context.freePages?.isFree(table.address.rawValue >> context.pageShift) == true {
       add(
         .tableFree, here, last(of: table),
         "the table at \(hex(table.address.rawValue)) of level \(table.level) is on a page that is free by its "

@@ -22,8 +22,7 @@ struct EntryChecks: Sendable {
   /// RAM ends here; nil where the dump does not describe RAM, as one of tables alone.
   private let endOfRAM: UInt64?
   private let imageOffset: UInt64?
-  /// What the image must map: from `_stext` to its root table, which stands behind the read-only data since 4.20
-  /// (8eb7e28d4c64 "arm64/mm: move runtime pgds to rodata").
+  /// What the image must map: from `_stext` to its root table, if that stands behind the read-only data.
   private let image: Range<UInt64>
   /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
   private let data: Range<UInt64>
@@ -58,29 +57,28 @@ struct EntryChecks: Sendable {
     let text = kernel.vmcoreinfo?.symbol("_stext")
     self.text = text
     let root = kernel.facts.swapperVirtual?.value.rawValue
-    if let text, let root, text < root, root - text < Limits.imageBytes, offset != nil,
-      kernel.layout.era.map({ $0.since >= KernelVersion(5, 0) }) ?? false
+    if let text, let root, text < root, root - text < ImageSpan.largest, offset != nil,
+      kernel.layout.era?.since.has(.rootTableBehindReadOnlyData) ?? false
     {
       image = text..<root
       // Two are there by value.
       let values = Set(["mem_section", "vmemmap"].compactMap { kernel.vmcoreinfo?.symbol($0) })
       let symbols = (kernel.vmcoreinfo?.symbols ?? []).map(\.value).filter {
-        $0 >= root + kernel.regime.granule.size && $0 - root < Limits.imageBytes && !values.contains($0)
+        $0 >= root + kernel.regime.granule.size && $0 - root < ImageSpan.largest && !values.contains($0)
       }
       data = (symbols.min() ?? 0)..<(symbols.max() ?? 0)
     } else {
       image = 0..<0
       data = 0..<0
     }
-    // A dump that leaves out the kernel's own text describes no RAM.
-    if let text, let offset, kernel.dump.memory.absence(at: PhysicalAddress(text &- offset)) != .notInDump {
-      endOfRAM = kernel.dump.endOfMemory
-    } else {
-      endOfRAM = nil
-    }
+    endOfRAM = kernel.dump.describesRAM(kernel.facts, kernel.vmcoreinfo) ? kernel.dump.endOfMemory : nil
     arithmetic = Lazy { [unowned kernel] in Arithmetic(kernel) }
     linearMap = kernel.layout.layout?.linearMap
-    describedFrame = { [unowned kernel] in kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) }
+    // No doubt rests on a size of struct page that is assumed.
+    let isSizeKnown = kernel.vmcoreinfo?.size("page") != nil
+    describedFrame = { [unowned kernel] in
+      isSizeKnown ? kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) : nil
+    }
     imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
     let spans = [kernel.layout.layout?.linearMap, kernel.layout.layout?.kasanShadow].compactMap { $0 }
     twins = Lazy { [regime, memory, arithmetic, limit = kernel.tableLimit] in

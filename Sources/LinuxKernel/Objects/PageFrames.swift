@@ -20,44 +20,25 @@ struct PageFrames: Sendable {
   let vmcoreinfo: VMCoreInfo
   let types: KernelTypes
   let symbols: KernelSymbols
-  let pageShift: UInt64
-  /// `vmemmap`: where the `struct page` of frame 0 would be, modulo 2^64.
-  let base: UInt64
-  let size: UInt64
+  let vmemmap: Vmemmap
+  let freePages: FreePages?
 
   /// nil where the dump does not tell where the pages are described.
   init?(_ kernel: Kernel) {
-    guard let vmcoreinfo = kernel.vmcoreinfo else { return nil }
-    let size = UInt64(vmcoreinfo.size("page") ?? 64)
-    guard (32...256).contains(size) else { return nil }
-    let shift = UInt64(kernel.regime.granule.pageShift)
-    if let told = vmcoreinfo.symbol("vmemmap") {
-      // VMCOREINFO has the value itself since 6.9 (d3246b6ee42a).
-      base = told
-    } else if let variable = kernel.symbols.symbol(named: "vmemmap")?.address,
-      let value = kernel.space.word(at: variable)
-    {
-      // A variable from 5.4 to 5.9 (c8b6d2ccf9b1).
-      base = value
-    } else if let start = kernel.layout.layout?.vmemmap.start, let offset = kernel.facts.physOffset?.value {
-      let frames = UInt64(bitPattern: Int64(bitPattern: offset) >> Int64(shift))
-      base = start &- frames &* size
-    } else {
-      return nil
-    }
+    guard let vmcoreinfo = kernel.vmcoreinfo, let vmemmap = kernel.vmemmap else { return nil }
+    self.vmemmap = vmemmap
+    freePages = kernel.freePages
     space = kernel.space
     self.vmcoreinfo = vmcoreinfo
     types = kernel.types
     symbols = kernel.symbols
-    pageShift = shift
-    self.size = size
   }
 
   /// The frame that the `struct page` at or around `address` describes.
-  func frame(ofPage address: UInt64) -> UInt64 { (address &- base) / size }
+  func frame(ofPage address: UInt64) -> UInt64 { vmemmap.frame(of: address) }
 
   /// Where the `struct page` of `frame` is.
-  func structure(ofFrame frame: UInt64) -> UInt64 { base &+ frame &* size }
+  func structure(ofFrame frame: UInt64) -> UInt64 { vmemmap.page(of: frame) }
 
   /// What the kernel says of `frame`; nil where its `struct page` cannot be read.
   func state(ofFrame frame: UInt64) -> FrameState? {
@@ -71,25 +52,15 @@ struct PageFrames: Sendable {
     return space.word(at: structure(ofFrame: frame) &+ UInt64(offset))
   }
 
-  /// The type that the kernel keeps where `_mapcount` is. (include/linux/page-flags.h, PAGE_TYPE_OPS)
   private func hasType(_ frame: UInt64, _ name: String) -> Bool {
     guard let offset = vmcoreinfo.offset("page._mapcount"), let value = vmcoreinfo.number(name),
-      let type = space.integer(UInt32.self, at: structure(ofFrame: frame) &+ UInt64(offset))
+      let word = space.integer(UInt32.self, at: structure(ofFrame: frame) &+ UInt64(offset))
     else { return false }
-    let wanted = UInt32(truncatingIfNeeded: value)
-    // Since 6.12 a type is a number in the top byte, before it is a bit that is clear.
-    if wanted & 0x00ff_ffff == 0 { return type >> 24 == wanted >> 24 }
-    return type >> 28 == 0xf && type & ~wanted == 0
+    return PageType(value).matches(word)
   }
 
   private func use(ofFrame frame: UInt64) -> String? {
-    // Of a free block only the first page says so, and how large it is.
-    for order in 0..<UInt64(16) {
-      let head = frame & ~(1 << order - 1)
-      if hasType(head, "PAGE_BUDDY_MAPCOUNT_VALUE"), let size = field(head, "private"), size >= order, size < 16 {
-        return "free"
-      }
-    }
+    if freePages?.isFree(frame) ?? false { return "free" }
     var head = frame
     if let link = field(frame, "compound_head") ?? field(frame, "compound_info"), link & 1 == 1 {
       head = self.frame(ofPage: link - 1)

@@ -1,0 +1,47 @@
+import VMSA
+
+/// Which page frames the page allocator has for free, by their `struct page`: the first one of a free block says so,
+/// and how many pages the block has. (`buddy_order`, mm/internal.h)
+struct FreePages: Sendable {
+  private let memory: KernelMemory
+  private let vmemmap: Vmemmap
+  private let type: PageType
+  private let typeOffset: UInt64
+  private let orderOffset: UInt64
+  /// How many sizes of blocks there are: those of 2^0 pages and up.
+  private let orders: UInt64
+
+  /// MAX_PAGE_ORDER is 13 at most, with 64 KiB pages, if VMCOREINFO does not have LENGTH(zone.free_area).
+  private static let defaultOrders = 14
+  /// Blocks of 2^19 pages of 4 KiB are 2 GiB, more than a memory section ever had (SECTION_SIZE_BITS).
+  private static let mostOrders = 20
+
+  /// nil where VMCOREINFO does not describe `struct page`.
+  init?(_ memory: KernelMemory, _ vmemmap: Vmemmap, _ vmcoreinfo: VMCoreInfo) {
+    guard let size = vmcoreinfo.size("page"), let type = vmcoreinfo.offset("page._mapcount"),
+      let order = vmcoreinfo.offset("page.private"), (0..<size).contains(type), (0..<size).contains(order),
+      let value = vmcoreinfo.number("PAGE_BUDDY_MAPCOUNT_VALUE")
+    else { return nil }
+    self.memory = memory
+    self.vmemmap = vmemmap
+    self.type = PageType(value)
+    typeOffset = UInt64(type)
+    orderOffset = UInt64(order)
+    orders = UInt64(min(max(vmcoreinfo.length("zone.free_area") ?? Self.defaultOrders, 1), Self.mostOrders))
+  }
+
+  /// Whether `frame` is free; nil if its own `struct page` cannot be read.
+  func isFree(_ frame: UInt64) -> Bool? {
+    for order in 0..<orders {
+      let page = vmemmap.page(of: frame & ~(1 << order - 1))
+      guard let word = memory.integer(UInt32.self, at: page &+ typeOffset) else {
+        if order == 0 { return nil }
+        continue
+      }
+      if type.matches(word), let length = memory.word(at: page &+ orderOffset), order <= length, length < orders {
+        return true
+      }
+    }
+    return false
+  }
+}
