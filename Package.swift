@@ -81,6 +81,7 @@ let package = Package(
       swiftSettings: testSettings),
     .testTarget(
       name: "DebugInfoTests", dependencies: ["Bytes", "DebugInfo", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(name: "KernelLayoutTests", dependencies: ["KernelLayout", "VMSA"], swiftSettings: testSettings),
     .testTarget(
       name: "LinuxKernelTests", dependencies: ["KernelVA", "LinuxKernel", "TestSupport"], swiftSettings: testSettings),
     .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),

@@ -1,5 +1,6 @@
-import KernelVA
+import KernelLayout
 import Testing
+import VMSA
 
 /// The layout as a table, for every row of the tables that `AddressLayoutTests` has.
 @Suite struct LayoutRowsTests {

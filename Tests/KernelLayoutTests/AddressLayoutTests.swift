@@ -1,5 +1,6 @@
-import KernelVA
+import KernelLayout
 import Testing
+import VMSA
 
 /// Where the regions of the kernel are, against tables that were worked out from the kernel's own headers and
 /// documents, cell by cell.
