@@ -53,11 +53,21 @@ public struct PagingParameters: Hashable, Sendable {
   /// Whether user space may be wider than the kernel's half, which only `vabits_user` says.
   package var mayHaveWiderUser: Bool { granule == .sixtyFourKiB && vaBits == 48 }
 
-  /// The format of descriptors, by the page size and the width in use: 64 KiB descriptors may always be read as LPA,
-  /// whose extra bits are zero where physical addresses are shorter; LPA2 is on exactly if a 4 or 16 KiB kernel uses
-  /// 52 bits (CONFIG_ARM64_VA_BITS_52 selects ARM64_PA_BITS_52 there: arch/arm64/Kconfig, 6.9).
+  /// How many of the first entries of a 64 KiB, 52-bit root table are for addresses that 48 bits do not reach: of 1,024
+  /// entries the last 64 cover 48 bits.
+  package static let rootEntriesBeyond48Bits = 960
+
+  /// Whether the MMU uses LPA2 (TCR_EL1.DS): exactly if a 4 or 16 KiB kernel uses 52 bits, since
+  /// CONFIG_ARM64_VA_BITS_52 selects ARM64_PA_BITS_52 there. (arch/arm64/Kconfig, 6.9)
+  package static func usesLPA2(_ granule: Granule, addressBits: Int) -> Bool {
+    granule != .sixtyFourKiB && addressBits == 52
+  }
+
+  /// The format of descriptors, by the page size and the width in use. 64 KiB descriptors may always be read as LPA,
+  /// whose extra bits are zero where physical addresses are shorter.
   public static func format(_ granule: Granule, addressBits: Int) -> DescriptorFormat {
-    granule == .sixtyFourKiB ? .lpa64KiB : addressBits == 52 ? .lpa2(granule) : .bits48(granule)
+    if granule == .sixtyFourKiB { return .lpa64KiB }
+    return usesLPA2(granule, addressBits: addressBits) ? .lpa2(granule) : .bits48(granule)
   }
 }
 

@@ -21,7 +21,7 @@ extension Kernel {
     set(.t0sz, UInt64(64 - userBits.value), userBits.source)
     set(.tg0, granule.value.tg0, granule.source)
     set(.tg1, granule.value.tg1, granule.source)
-    let isLPA2 = granule.value != .sixtyFourKiB && facts.vaBitsActual.value == 52
+    let isLPA2 = PagingParameters.usesLPA2(granule.value, addressBits: facts.vaBitsActual.value)
     set(.ds, isLPA2 ? 1 : 0, "page size and width")
 
     // TCR_CACHE_FLAGS, TCR_SMP_FLAGS, TCR_ASID16, TCR_TBI0; nothing sets EPD, HPD or the like.
@@ -55,15 +55,13 @@ extension Kernel {
     return (control, sources)
   }
 
-  /// The width of addresses of user space: that of the kernel's, but for 64 KiB kernels of 5.0 to 5.3 whose
-  /// user space alone has 52 bits.
+  /// The width of addresses of user space.
   var userBits: Sourced<Int> {
-    if facts.vaBits.value == 48, regime.granule == .sixtyFourKiB,
-      let word = symbols.symbol(named: "vabits_user").flatMap({ space.word(at: $0.address) }), word == 52
-    {
-      return Sourced(52, "the variable vabits_user")
-    }
-    return facts.vaBitsActual
+    let paging = facts.paging
+    guard paging.mayHaveWiderUser, let symbol = symbols.symbol(named: "vabits_user"),
+      case let bits = paging.userBits(vabitsUser: space.word(at: symbol.address)), bits != paging.vaBitsActual
+    else { return facts.vaBitsActual }
+    return Sourced(bits, "the variable vabits_user")
   }
 
   /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.

@@ -1,6 +1,7 @@
 import Bytes
 import CrashDump
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// Finds the kernel's translation tables in a dump: what VMCOREINFO, the user and the tables themselves say
@@ -38,16 +39,13 @@ struct KernelFactsResolver {
     let swapper = try swapper(kimageVoffset: kimageVoffset)
     let physicalBits = physicalBits()
     func regime(table: Int, address: Int) -> TranslationRegime {
-      Self.regime(
-        granule: granule.value, tableBits: table, addressBits: address, physicalBits: physicalBits?.value,
+      .kernel(
+        granule.value, tableBits: table, addressBits: address, physicalBits: physicalBits?.value,
         root: swapper.physical.value)
     }
     let actual = vaBitsActual(granule: granule.value, vaBits: vaBits.value, probe: probe(kimageVoffset), regime)
-    // 64 KiB kernels keep the tables in the configured shape, others in the shape that is in use. Kernels
-    // 5.0 to 5.3 with 52-bit user space have the 52-bit shape and say 48.
-    let shapes =
-      granule.value == .sixtyFourKiB ? [vaBits.value, 52, 48, 42].filter { $0 >= actual.value } : [actual.value]
-    let candidates = shapes.map { regime(table: $0, address: min(actual.value, $0)) }
+    let paging = PagingParameters(granule: granule.value, vaBits: vaBits.value, vaBitsActual: actual.value)
+    let candidates = paging.tableShapes.map { regime(table: $0, address: min(actual.value, $0)) }
     let confirmed = probe(kimageVoffset).flatMap { probe in candidates.first { confirms($0, probe) } }
     var confirmation: Confirmation = confirmed == nil ? .unknown : .confirmed
     if confirmed == nil, let probe = probe(kimageVoffset) {
@@ -56,7 +54,6 @@ struct KernelFactsResolver {
     }
     let facts = KernelFacts(
       granule: granule, vaBits: vaBits,
-      vaBitsMin: vaBits.value > 48 ? (granule.value == .sixteenKiB ? 47 : 48) : vaBits.value,
       vaBitsActual: actual, physicalBits: physicalBits,
       kaslrOffset: vmcoreinfo?.kernelOffset.map { Sourced($0, source("KERNELOFFSET")) },
       kimageVoffset: kimageVoffset, physOffset: physOffset(), swapperVirtual: swapper.virtual,
@@ -65,19 +62,6 @@ struct KernelFactsResolver {
       buildID: vmcoreinfo?.buildID.map { Sourced($0, source("BUILD-ID")) },
       crashTime: vmcoreinfo?.crashTime.map { Sourced($0, source("CRASHTIME")) })
     return (facts, confirmed ?? candidates[0], confirmation)
-  }
-
-  /// The descriptor format follows from the granule and the width in use: 64 KiB tables may always be read
-  /// as LPA, whose extra bits are zero where addresses are shorter; LPA2 is on exactly when 4 or 16 KiB
-  /// kernels use 52 bits (CONFIG_ARM64_VA_BITS_52 selects ARM64_PA_BITS_52 there: arch/arm64/Kconfig, 6.9).
-  static func regime(
-    granule: Granule, tableBits: Int, addressBits: Int, physicalBits: Int?, root: PhysicalAddress
-  ) -> TranslationRegime {
-    let format: DescriptorFormat =
-      granule == .sixtyFourKiB ? .lpa64KiB : addressBits == 52 ? .lpa2(granule) : .bits48(granule)
-    return TranslationRegime(
-      register: .ttbr1EL1, granule: granule, tableBits: tableBits, addressBits: addressBits, format: format,
-      physicalBits: physicalBits ?? 52, root: root)
   }
 
   // MARK: - Single facts
@@ -98,14 +82,11 @@ struct KernelFactsResolver {
   private func vaBits() throws(LocatedError) -> Sourced<Int> {
     if let bits = overrides.vaBits { return Sourced(bits, "--va-bits") }
     let bits = try need(vmcoreinfo?.number("VA_BITS"), "the VA width", "NUMBER(VA_BITS)", option: "--va-bits")
-    guard Self.widths.contains(bits) else {
+    guard PagingParameters.widths.contains(where: { $0 == bits }) else {
       throw error(.malformed, "says that virtual addresses have \(bits) bits, which no kernel has; give --va-bits")
     }
     return Sourced(Int(bits), source("NUMBER(VA_BITS)"))
   }
-
-  /// The widths that arm64 Linux can be configured for. (arch/arm64/Kconfig)
-  static let widths: [UInt64] = [36, 39, 42, 47, 48, 52]
 
   private func kimageVoffset() -> Sourced<UInt64>? {
     if let offset = overrides.kimageVoffset { return Sourced(offset, "--kimage-voffset") }
@@ -171,17 +152,16 @@ struct KernelFactsResolver {
     }
     guard vaBits == 52 else { return Sourced(vaBits, "VA_BITS, which leaves no choice") }
     if granule == .sixtyFourKiB {
-      // The tables have one shape for both widths. Below index 960 of 1024 are addresses that 48 bits do not
-      // reach, and the linear map begins at the lowest address of the width in use.
+      // The tables have one shape for both widths, and the linear map begins at the lowest address of the one in use.
       let root = regime(52, 52).root
-      for index in 0..<960 {
+      for index in 0..<PagingParameters.rootEntriesBeyond48Bits {
         if let entry = try? dump.memory.word(at: root &+ UInt64(index * 8)), entry & 1 == 1 {
           return Sourced(52, "the root table, which has entries that 48 bits do not reach")
         }
       }
       return Sourced(48, "the root table, which has no entry that 48 bits do not reach")
     }
-    let fallback = granule == .sixteenKiB ? 47 : 48
+    let fallback = PagingParameters(granule: granule, vaBits: vaBits).vaBitsMin
     if let probe, !confirms(regime(52, 52), probe), confirms(regime(fallback, fallback), probe) {
       return Sourced(fallback, "the tables, which map the kernel in the \(fallback)-bit shape only")
     }

@@ -1,5 +1,6 @@
 import Bytes
 import CrashDump
+import KernelLayout
 import VMSA
 
 /// A root table that was found by its structure, and how far its tables bear it out.
@@ -32,8 +33,8 @@ public struct RootCandidate: Sendable {
   init?(_ page: RootPage, in dump: DumpFile, budget: SweepBudget) {
     let shape = page.shape
     let bits = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && !page.reachesBeyond48 ? 48 : shape.tableBits
-    let regime = KernelFactsResolver.regime(
-      granule: shape.granule, tableBits: shape.tableBits, addressBits: bits, physicalBits: nil, root: page.address)
+    let regime = TranslationRegime.kernel(
+      shape.granule, tableBits: shape.tableBits, addressBits: bits, physicalBits: nil, root: page.address)
     var survey = RootSurvey(root: page.address)
     let limit = dump.tableLimit(shape.granule)
     let swept = regime.sweep(in: dump.memory, tableLimit: min(limit, budget.left), observer: &survey)

@@ -1,6 +1,7 @@
 import Bytes
 import CrashDump
 import Dispatch
+import KernelLayout
 import Synchronization
 import VMSA
 
@@ -11,15 +12,15 @@ import VMSA
 /// have; what passes is read as each shape that arm64 Linux can have, and believed as far as its tables bear
 /// it out.
 struct RootTableScan {
-  /// A shape that the kernel's tables can have. (CONFIG_PGTABLE_LEVELS, arch/arm64/Kconfig)
+  /// A shape that the kernel's tables can have.
   struct Shape: Hashable {
     var granule: Granule
     var tableBits: Int
   }
 
-  static let shapes = [
-    (Granule.fourKiB, [48, 39, 52]), (.sixteenKiB, [47, 48, 52, 36]), (.sixtyFourKiB, [52, 48, 42]),
-  ].flatMap { granule, widths in widths.map { Shape(granule: granule, tableBits: $0) } }
+  static let shapes = Granule.allCases.flatMap { granule in
+    PagingParameters.widths(of: granule).map { Shape(granule: granule, tableBits: $0) }
+  }
 
   /// How often all memory may be gone through as tables: a page is read as several shapes, and raw memory of
   /// unknown address is tried at many places.
@@ -121,8 +122,8 @@ struct RootPage {
   /// table, or fewer than two.
   init?(_ address: PhysicalAddress, _ shape: RootTableScan.Shape, in memory: any PhysicalMemory) {
     guard let bytes = try? memory.bytes(at: address, count: Int(shape.granule.size)) else { return nil }
-    let regime = KernelFactsResolver.regime(
-      granule: shape.granule, tableBits: shape.tableBits, addressBits: shape.tableBits, physicalBits: nil,
+    let regime = TranslationRegime.kernel(
+      shape.granule, tableBits: shape.tableBits, addressBits: shape.tableBits, physicalBits: nil,
       root: address)
     var tables: [PhysicalAddress] = []
     var lowest = Int.max
@@ -146,7 +147,8 @@ struct RootPage {
     self.address = address
     self.shape = shape
     self.tables = tables
-    reachesBeyond48 = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && lowest < 960
+    reachesBeyond48 =
+      shape.granule == .sixtyFourKiB && shape.tableBits == 52 && lowest < PagingParameters.rootEntriesBeyond48Bits
   }
 
   /// Whether every word of the 4 KiB at `offset` may stand in a root, and one leads to a table.

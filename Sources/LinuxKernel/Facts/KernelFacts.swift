@@ -7,8 +7,6 @@ public struct KernelFacts: Sendable {
   public let granule: Sourced<Granule>
   /// The configured width of virtual addresses (VA_BITS).
   public let vaBits: Sourced<Int>
-  /// The width that every CPU must have for the kernel to run (VA_BITS_MIN).
-  public let vaBitsMin: Int
   /// The width in use (vabits_actual).
   public let vaBitsActual: Sourced<Int>
   /// The width of physical addresses (MAX_PHYSMEM_BITS), where the dump tells it.
@@ -29,6 +27,13 @@ public struct KernelFacts: Sendable {
   public let buildID: Sourced<String>?
   /// When it crashed, in seconds since 1970.
   public let crashTime: Sourced<UInt64>?
+
+  /// The page size and the widths, and what follows from them.
+  public var paging: PagingParameters {
+    PagingParameters(granule: granule.value, vaBits: vaBits.value, vaBitsActual: vaBitsActual.value)
+  }
+  /// The width that every CPU must have for the kernel to run (VA_BITS_MIN).
+  public var vaBitsMin: Int { paging.vaBitsMin }
 
   /// The version that the release begins with; nil if the release is not known.
   public var version: KernelVersion? { release.flatMap { KernelVersion(release: $0.value) } }

@@ -21,7 +21,7 @@ extension Kernel {
     var counter = RegionCounter(map: map, plausibility: plausible)
     let result = sweep(nil, &counter)
     counter.finishPiece()
-    var rows = bounds.rows(userBits: facts.vaBitsActual.value)
+    var rows = bounds.rows(userBits: userBits.value)
     if let image {
       let row = LayoutRow(.kernelImage, AddressLayout.Span(image.lowerBound, image.upperBound &+ 1))
       let place = rows.lastIndex { $0.span.start <= image.lowerBound } ?? 0
@@ -40,7 +40,7 @@ extension Kernel {
 
   private func source(of region: Region) -> String {
     switch region {
-    case .user: return facts.vaBitsActual.source
+    case .user: return userBits.source
     case .kernelImage:
       return image == nil
         ? "the tables, which map it at kimage_voffset around _stext" : "the symbols _text and _end"

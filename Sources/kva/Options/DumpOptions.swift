@@ -151,10 +151,10 @@ struct ByteSize: ExpressibleByArgument {
 struct VAWidth: ExpressibleByArgument {
   let bits: Int
   init?(argument: String) {
-    guard let bits = Int(argument), [36, 39, 42, 47, 48, 52].contains(bits) else { return nil }
+    guard let bits = Int(argument), PagingParameters.widths.contains(bits) else { return nil }
     self.bits = bits
   }
-  static let allValueStrings = ["36", "39", "42", "47", "48", "52"]
+  static let allValueStrings = PagingParameters.widths.map(String.init)
 }
 
 /// A page size: 4K, 16K, 64K, or as many bytes.
