@@ -47,7 +47,7 @@ public struct RootCandidate: Sendable {
     let linear = offsets.count > 1 ? offsets[0] : nil
     let virtual = page.address.rawValue &+ offset
     var extent = ImageExtent(offset: offset)
-    let reach = ImageSpan.largest
+    let reach = ImageReach.largest
     let first = max(virtual > reach ? virtual - reach : 0, regime.firstAddress)
     let last = min(virtual > .max - reach ? .max : virtual + reach, regime.lastAddress)
     _ = regime.sweep(first...last, in: dump.memory, tableLimit: limit, observer: &extent)

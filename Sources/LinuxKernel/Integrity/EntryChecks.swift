@@ -57,14 +57,14 @@ struct EntryChecks: Sendable {
     let text = kernel.vmcoreinfo?.symbol("_stext")
     self.text = text
     let root = kernel.facts.swapperVirtual?.value.rawValue
-    if let text, let root, text < root, root - text < ImageSpan.largest, offset != nil,
+    if let text, let root, text < root, root - text < ImageReach.largest, offset != nil,
       kernel.layout.era?.since.has(.rootTableBehindReadOnlyData) ?? false
     {
       image = text..<root
       // Two are there by value.
       let values = Set(["mem_section", "vmemmap"].compactMap { kernel.vmcoreinfo?.symbol($0) })
       let symbols = (kernel.vmcoreinfo?.symbols ?? []).map(\.value).filter {
-        $0 >= root + kernel.regime.granule.size && $0 - root < ImageSpan.largest && !values.contains($0)
+        $0 >= root + kernel.regime.granule.size && $0 - root < ImageReach.largest && !values.contains($0)
       }
       data = (symbols.min() ?? 0)..<(symbols.max() ?? 0)
     } else {

@@ -354,7 +354,7 @@ public final class Kernel: Sendable {
 
   /// Whether the image may reach `address`.
   private func isNearText(_ address: VirtualAddress) -> Bool {
-    text.map { ImageSpan.around($0).contains(address.rawValue) } ?? false
+    text.map { ImageReach.around($0).contains(address.rawValue) } ?? false
   }
 
   /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.

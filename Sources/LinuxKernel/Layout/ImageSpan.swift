@@ -2,19 +2,8 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// How far the kernel image reaches from `_stext`.
+/// The addresses of a dump's kernel image.
 enum ImageSpan {
-  /// No image is larger: an allyesconfig one has 200 MiB, and modules had to reach all of it by a branch until 6.5.
-  static let largest: UInt64 = 256 << 20
-  /// `_stext` is at most this far into the image: TEXT_OFFSET, or a segment's alignment.
-  /// (arch/arm64/kernel/vmlinux.lds.S)
-  static let head: UInt64 = 2 << 20
-
-  /// Where an image with its `_stext` at `text` may be.
-  static func around(_ text: UInt64) -> Range<UInt64> {
-    (text - min(text, head))..<(text < .max - largest ? text + largest : .max)
-  }
-
   /// The addresses of the image as the tables have it: as far around `_stext` as they map addresses to the frames that
   /// kimage_voffset says. nil if nothing says where it is, or nothing of it is mapped.
   static func mapped(
@@ -23,7 +12,7 @@ enum ImageSpan {
     guard let offset = facts.kimageVoffset?.value, let text = vmcoreinfo?.symbol("_stext"),
       VirtualAddress(text).isUpperHalf, VirtualAddress(text).isCanonical(bits: regime.addressBits)
     else { return nil }
-    let range = around(text)
+    let range = ImageReach.around(text)
     var finder = ImageFinder(offset: offset)
     _ = regime.sweep(
       range.lowerBound...range.upperBound, in: dump.memory, tableLimit: dump.tableLimit(regime.granule),

@@ -16,7 +16,7 @@ public struct KernelMemory: ByteSource {
   let image: Range<UInt64>
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
-    self.init(dump, regime, around: ImageSpan.around(vmcoreinfo?.symbol("_stext") ?? 0))
+    self.init(dump, regime, around: ImageReach.around(vmcoreinfo?.symbol("_stext") ?? 0))
   }
 
   /// - Parameter image: where the kernel's image is.

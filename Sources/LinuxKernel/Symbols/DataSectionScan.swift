@@ -29,7 +29,7 @@ struct DataSectionScan: Sendable {
 
   /// Whether a module of this kernel could lie at `address`.
   func isNearImage(_ address: UInt64) -> Bool {
-    let reach = Self.moduleReach &+ ImageSpan.largest
+    let reach = Self.moduleReach &+ ImageReach.largest
     return address &- (text &- reach) < 2 &* reach
   }
 

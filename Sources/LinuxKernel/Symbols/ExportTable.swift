@@ -152,7 +152,7 @@ extension KernelMemory {
   /// read: so much memory is what somebody claims.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
     let size = range.upperBound - range.lowerBound
-    guard size <= ImageSpan.largest else { return nil }
+    guard size <= ImageReach.largest else { return nil }
     let pages = readablePages(in: range)
     guard size - pages.reduce(0, { $0 + ($1.upperBound - $1.lowerBound) }) <= size / 2 else { return nil }
     var result = [UInt8](repeating: 0, count: Int(size))

@@ -24,7 +24,7 @@ struct ReadOnlyDataScan: Sendable {
   /// Searches `image`, or as much of it as is ever searched.
   init(_ space: KernelMemory, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
     self.space = space
-    range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, ImageSpan.largest))
+    range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, ImageReach.largest))
     self.kallsyms = kallsyms
   }
 
