@@ -75,6 +75,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["CZlib", "CZstd", "CLzo2", "CSnappy"], path: "Tests/TestSupport",
       swiftSettings: testSettings),
+    .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: testSettings),
     .testTarget(name: "VMSATests", dependencies: ["VMSA", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "CrashDumpTests", dependencies: ["Bytes", "VMSA", "CrashDump", "TestSupport"],

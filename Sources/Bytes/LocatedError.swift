@@ -38,6 +38,6 @@ public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
   /// `FILE: MESSAGE (at offset 0x...)`.
   public var description: String {
     guard let offset else { return "\(file): \(message)" }
-    return "\(file): \(message) (at offset 0x\(String(offset, radix: 16)))"
+    return "\(file): \(message) (at offset \(hex(offset)))"
   }
 }

@@ -64,7 +64,7 @@ public final class DumpFile: Sendable {
 
   /// One line that says why a page cannot be read: which kind of absence it is, and what to do.
   public func describe(_ fault: MemoryFault) -> String {
-    let address = "0x" + String(fault.address.rawValue, radix: 16)
+    let address = hex(fault.address.rawValue)
     switch fault.absence {
     case .notInDump: return "physical address \(address) is not in this dump: no memory was dumped there"
     case .filtered:

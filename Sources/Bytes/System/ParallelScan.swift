@@ -22,17 +22,12 @@ package enum ParallelScan {
     let starts = firstPiece
     DispatchQueue.concurrentPerform(iterations: count) { number in
       guard !ended.load(ordering: .relaxed) else { return }
-      var low = 0
-      var high = starts.count
-      while high - low > 1 {
-        let middle = (low + high) / 2
-        if starts[middle] <= number { low = middle } else { high = middle }
-      }
-      let start = ranges[low].lowerBound + UInt64(number - starts[low]) * pieceSize
+      let index = starts.partitioningIndex { $0 > number } - 1
+      let start = ranges[index].lowerBound + UInt64(number - starts[index]) * pieceSize
       // Memory may end at the last address there is.
-      let left = ranges[low].upperBound - start
+      let left = ranges[index].upperBound - start
       let end = start + min(left, pieceSize)
-      if !body(low, start..<end) { ended.store(true, ordering: .relaxed) }
+      if !body(index, start..<end) { ended.store(true, ordering: .relaxed) }
     }
     return !ended.load(ordering: .relaxed)
   }

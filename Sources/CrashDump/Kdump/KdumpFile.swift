@@ -285,7 +285,7 @@ final class KdumpFile: KdumpPart {
     let isBelow = address.rawValue >> blockShift < part.lowerBound
     let start = isBelow ? 0 : part.upperBound << blockShift
     let end = isBelow ? part.lowerBound << blockShift : header.frameCount << blockShift
-    return "0x\(String(start, radix: 16))-0x\(String(end, radix: 16))"
+    return "\(hex(start))-\(hex(end))"
   }
 
   // MARK: - What info shows

@@ -9,23 +9,18 @@ final class PageBitmap: Sendable {
   let count: UInt64
   private let source: DumpBytes
   private let offset: UInt64
-  private let ranks = OnceReference<Ranks>()
+  private let ranks = AtomicOnce<Ranks>()
 
   /// Bits that one count stands for: a power of two.
   private let block: UInt64
   /// Bytes looked at before they are given back to the system.
   private static var chunk: UInt64 { 4 << 20 }
 
-  private final class Ranks: Sendable {
+  private struct Ranks: Sendable {
     let below: [UInt64]
     let total: UInt64
     /// Whether all of the bitmap could be read.
     let isWhole: Bool
-    init(_ below: [UInt64], _ total: UInt64, isWhole: Bool) {
-      self.below = below
-      self.total = total
-      self.isWhole = isWhole
-    }
   }
 
   /// The bitmap of `count` bits at `offset` of `source`. The caller has checked that it is all there.
@@ -46,7 +41,7 @@ final class PageBitmap: Sendable {
 
   /// How many bits are set below bit `number`; nil where the bitmap cannot be read as far as that.
   func rank(_ number: UInt64) -> UInt64? {
-    let ranks = ranks.load() ?? ranks.storeIfNil(counted())
+    let ranks = ranks.value(counted)
     let number = min(number, count)
     let index = number / block
     guard index < UInt64(ranks.below.count) else { return number == count && ranks.isWhole ? ranks.total : nil }
@@ -54,7 +49,7 @@ final class PageBitmap: Sendable {
   }
 
   /// How many bits are set.
-  var total: UInt64 { (ranks.load() ?? ranks.storeIfNil(counted())).total }
+  var total: UInt64 { ranks.value(counted).total }
 
   private func counted() -> Ranks {
     var below: [UInt64] = []
@@ -72,7 +67,7 @@ final class PageBitmap: Sendable {
         }
       }
       // What follows a part that cannot be read has no known place among the descriptors.
-      guard seen != nil else { return Ranks(below, total, isWhole: false) }
+      guard seen != nil else { return Ranks(below: below, total: total, isWhole: false) }
       source.forget((offset + start)..<(offset + end))
       start = end
     }
@@ -80,7 +75,7 @@ final class PageBitmap: Sendable {
     if count % 8 != 0, let last = source.integer(UInt8.self, at: offset + count / 8) {
       total -= min(total, UInt64((last >> UInt8(count % 8)).nonzeroBitCount))
     }
-    return Ranks(below, total, isWhole: true)
+    return Ranks(below: below, total: total, isWhole: true)
   }
 
   /// Ones among the bytes `range` of `span`.

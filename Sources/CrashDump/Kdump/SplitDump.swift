@@ -93,7 +93,7 @@ final class SplitDump: DumpContainer {
     let frame = address.rawValue / blockSize
     let start = parts.compactMap { $0.header.part?.upperBound }.filter { $0 <= frame }.max() ?? 0
     let end = parts.compactMap { $0.header.part?.lowerBound }.filter { $0 > frame }.min() ?? parts[0].header.frameCount
-    return "0x\(String(start * blockSize, radix: 16))-0x\(String(end * blockSize, radix: 16))"
+    return "\(hex(start * blockSize))-\(hex(end * blockSize))"
   }
 
   var warnings: [String] {

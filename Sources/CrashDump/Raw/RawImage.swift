@@ -106,7 +106,7 @@ final class RawImage: DumpContainer {
 
   var warnings: [String] {
     guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return memory.warnings }
-    let address = "0x\(String(start, radix: 16))"
+    let address = hex(start)
     return memory.warnings + [
       "nobody said where this raw memory lies: \(address) is a guess by the kernel in it (say FILE@ADDRESS)"
     ]

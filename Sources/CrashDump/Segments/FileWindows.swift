@@ -1,3 +1,5 @@
+import Bytes
+
 /// Where in a mapped file physical memory is: what walks and reads of pages go by. It finds nothing where a file is
 /// not mapped, where memory is absent, and where what is wanted crosses the end of a stretch of memory.
 ///
@@ -55,14 +57,9 @@ final class FileWindows: @unchecked Sendable {
       }
       return nil
     }
-    var low = 0
-    var high = count
-    while low < high {
-      let middle = (low &+ high) &>> 1
-      if unsafe windows[middle].start <= address { low = middle &+ 1 } else { high = middle }
-    }
-    guard low > 0 else { return nil }
-    let window = unsafe windows + (low &- 1)
+    let next = (0..<count).partitioningIndex { unsafe windows[$0].start > address }
+    guard next > 0 else { return nil }
+    let window = unsafe windows + (next &- 1)
     let distance = unsafe address &- window.pointee.start
     return unsafe distance < window.pointee.count ? (UnsafePointer(window), distance) : nil
   }

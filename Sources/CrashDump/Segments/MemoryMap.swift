@@ -1,3 +1,4 @@
+import Bytes
 import VMSA
 
 /// Which bytes of a file hold which physical memory: the PT_LOAD segments of a core made into ranges that
@@ -120,13 +121,8 @@ struct MemoryMap: Sendable {
       }
       return nil
     }
-    var low = 0
-    var high = all.count
-    while low < high {
-      let middle = (low &+ high) / 2
-      if all[middle].end <= address { low = middle &+ 1 } else { high = middle }
-    }
-    return low < all.count && all[low].start <= address ? all[low] : nil
+    let index = all.indices.partitioningIndex { all[$0].end > address }
+    return index < all.count && all[index].start <= address ? all[index] : nil
   }
 
   /// Bytes of memory of the kind that `absence` says.

@@ -135,15 +135,7 @@ final class FlattenedFile: ByteSource {
   }
 
   /// The number of the first piece that ends beyond `offset`.
-  private func index(at offset: UInt64) -> Int {
-    var low = 0
-    var high = pieces.count
-    while low < high {
-      let middle = (low &+ high) / 2
-      if pieces[middle].end <= offset { low = middle &+ 1 } else { high = middle }
-    }
-    return low
-  }
+  private func index(at offset: UInt64) -> Int { pieces.partitioningIndex { $0.end > offset } }
 
   /// Where `count` bytes at `offset` stand together in the file; nil where they do not.
   private func position(at offset: UInt64, count: UInt64) -> UInt64? {

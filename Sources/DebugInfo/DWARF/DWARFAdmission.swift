@@ -28,14 +28,9 @@ struct DWARFAdmission {
   }
 
   private mutating func admitsWhole(around offset: Int, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
-    var low = 0
-    var high = starts.count
-    while low < high {
-      let middle = (low + high) / 2
-      if starts[middle] <= offset { low = middle + 1 } else { high = middle }
-    }
-    guard low > 0 else { return false }
-    let start = starts[low - 1]
+    let next = starts.partitioningIndex { $0 > offset }
+    guard next > 0 else { return false }
+    let start = starts[next - 1]
     if whole.contains(start) { return true }
     guard let unit = DWARFUnitHeader(info, at: start)?.content,
       take(abbreviations, unit.abbreviations, until: 0) <= Limits.abbreviations, left > 0

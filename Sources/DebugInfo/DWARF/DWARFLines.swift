@@ -32,13 +32,8 @@ extension DWARFReader {
     let ranges = codeRanges ?? makeCodeRanges()
     codeRanges = ranges
     for place in places {
-      var low = 0
-      var high = ranges.count
-      while low < high {
-        let middle = (low + high) / 2
-        if ranges[middle].code.lowerBound <= place { low = middle + 1 } else { high = middle }
-      }
-      if low > 0, ranges[low - 1].code.contains(place) { return (ranges[low - 1].unit, place) }
+      let next = ranges.partitioningIndex { $0.code.lowerBound > place }
+      if next > 0, ranges[next - 1].code.contains(place) { return (ranges[next - 1].unit, place) }
     }
     return nil
   }

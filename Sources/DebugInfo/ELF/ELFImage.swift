@@ -122,12 +122,7 @@ public final class ELFImage: Sendable {
       if type == UInt32(NT_GNU_BUILD_ID), nameSize == 4, notes.hasBytes("GNU\0", at: offset + 12), size <= 64,
         let id = notes.slice(at: start, count: Int(size))
       {
-        var text = ""
-        for index in 0..<id.byteCount {
-          let byte = id.integer(UInt8.self, at: index) ?? 0
-          text += (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }
-        return text
+        return Hex.string(id)
       }
       offset = start + (Int(size) + 3) & ~3
     }

@@ -16,7 +16,7 @@ public final class ELFSymbolTable: SymbolSource {
   private let symbols: Range<UInt64>
   private let strings: Range<UInt64>
   private let sweeps = Atomic<Int>(0)
-  private let index = Mutex<AddressIndex?>(nil)
+  private let index = AtomicOnce<AddressIndex>()
 
   /// `sizeof(Elf64_Sym)`.
   private static let entrySize: UInt64 = 24
@@ -127,11 +127,7 @@ public final class ELFSymbolTable: SymbolSource {
       if sweeps.wrappingAdd(1, ordering: .relaxed).oldValue < Self.sweepsBeforeIndex {
         sweep(for: address)
       } else {
-        index.withLock { index in
-          let ready = index ?? AddressIndex(count, entry)
-          index = ready
-          return ready.number(at: address).flatMap(entry)
-        }
+        index.value { AddressIndex(count, entry) }.number(at: address).flatMap(entry)
       }
     guard let nearest, nearest.size == 0 || address - nearest.address < nearest.size else { return nil }
     return symbol(nearest)
@@ -181,15 +177,10 @@ private struct AddressIndex: Sendable {
 
   /// The symbol nearest at or below `address`.
   func number(at address: UInt64) -> Int? {
-    var low = 0
-    var high = keys.count
-    while low < high {
-      let middle = (low + high) / 2
-      if keys[middle].address <= address { low = middle + 1 } else { high = middle }
-    }
-    guard low > 0 else { return nil }
-    let nearest = keys[low - 1].address
-    while low > 1, keys[low - 2].address == nearest { low -= 1 }
-    return Int(keys[low - 1].order & (1 << 23 - 1))
+    let next = keys.partitioningIndex { $0.address > address }
+    guard next > 0 else { return nil }
+    // Of several at one address the first is the best.
+    let nearest = keys[next - 1].address
+    return Int(keys[keys.partitioningIndex { $0.address >= nearest }].order & (1 << 23 - 1))
   }
 }

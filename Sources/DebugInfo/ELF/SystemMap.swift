@@ -1,5 +1,4 @@
 import Bytes
-import Synchronization
 
 /// The `System.map` of a kernel: a line for each symbol, `address type name`, in the order of addresses.
 /// (scripts/mksysmap)
@@ -10,17 +9,12 @@ public final class SystemMap: SymbolSource {
   public let slide: UInt64
 
   private let file: MappedFile
-  private let lines = AtomicLazyReference<Lines>()
+  private let lines: [Line]
 
   private struct Line {
     var address: UInt64
     var type: UInt8
     var name: Range<Int>
-  }
-
-  private final class Lines: Sendable {
-    let all: [Line]
-    init(_ all: [Line]) { self.all = all }
   }
 
   /// Opens the file at `path`, whose kernel has `_stext` at `text`.
@@ -29,17 +23,15 @@ public final class SystemMap: SymbolSource {
   public init(path: String, text: UInt64?) throws(LocatedError) {
     let file = try MappedFile(path: path)
     self.file = file
-    let lines = Self.parse(file)
+    lines = Self.parse(file)
     guard !lines.isEmpty else {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, "is no System.map: no line is 'address type name'")
     }
-    let all = Lines(lines)
-    _ = self.lines.storeIfNil(all)
     guard let text else {
       slide = 0
       return
     }
-    guard let linked = all.all.first(where: { Self.name($0, file) == "_stext" })?.address else {
+    guard let linked = lines.first(where: { Self.name($0, file) == "_stext" })?.address else {
       throw LocatedError(
         file: path, kind: .mismatch, "names no _stext, by which the dump's kernel would be placed; give another file")
     }
@@ -53,7 +45,7 @@ public final class SystemMap: SymbolSource {
     while position < bytes.byteCount, result.count < Limits.symbols {
       var address: UInt64 = 0
       var digits = 0
-      while let digit = bytes.integer(UInt8.self, at: position).flatMap(hexDigit), digits < 16 {
+      while let digit = bytes.integer(UInt8.self, at: position).flatMap(Hex.digit), digits < 16 {
         address = address << 4 | UInt64(digit)
         digits += 1
         position += 1
@@ -71,71 +63,52 @@ public final class SystemMap: SymbolSource {
     return result
   }
 
-  private static func hexDigit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case 0x30...0x39: byte - 0x30
-    case 0x61...0x66: byte - 0x61 + 10
-    default: nil
-    }
-  }
-
   private static func name(_ line: Line, _ file: MappedFile) -> String {
     file.withBytes(UInt64(line.name.lowerBound)..<UInt64(line.name.upperBound)) { $0.string() } ?? ""
   }
 
   /// The first line behind `number` that has another address.
-  private static func next(after number: Int, _ all: [Line]) -> Int {
+  private func next(after number: Int) -> Int {
     var next = number + 1
-    while next < all.count, all[next].address == all[number].address { next += 1 }
+    while next < lines.count, lines[next].address == lines[number].address { next += 1 }
     return next
   }
 
-  private func symbol(_ number: Int) -> Symbol {
-    let all = lines.load()?.all ?? []
-    return symbol(number, all, next: Self.next(after: number, all))
-  }
+  private func symbol(_ number: Int) -> Symbol { symbol(number, next: next(after: number)) }
 
-  private func symbol(_ number: Int, _ all: [Line], next: Int) -> Symbol {
-    let line = all[number]
+  private func symbol(_ number: Int, next: Int) -> Symbol {
+    let line = lines[number]
     return Symbol(
       name: Self.name(line, file), address: line.address &+ slide,
-      size: next < all.count ? all[next].address &- line.address : 0, type: line.type)
+      size: next < lines.count ? lines[next].address &- line.address : 0, type: line.type)
   }
 
   /// The first symbol of this name; constants and checksums, which have no place in the image, are none.
   public func symbol(named name: String) -> Symbol? {
-    let all = lines.load()?.all ?? []
     let length = name.utf8.count
-    return all.indices.first {
-      all[$0].name.count == length && all[$0].type | 0x20 != UInt8(ascii: "a") && Self.name(all[$0], file) == name
+    return lines.indices.first {
+      lines[$0].name.count == length && lines[$0].type | 0x20 != UInt8(ascii: "a") && Self.name(lines[$0], file) == name
     }.map(symbol)
   }
 
   /// The nearest symbol at or below `address`.
   public func symbol(containing address: UInt64) -> Symbol? {
-    let all = lines.load()?.all ?? []
     let wanted = address &- slide
-    var low = 0
-    var high = all.count
-    while low < high {
-      let middle = (low + high) / 2
-      if all[middle].address <= wanted { low = middle + 1 } else { high = middle }
-    }
-    guard low > 0, all[low - 1].type | 0x20 != UInt8(ascii: "a") else { return nil }
-    var number = low - 1
-    while number > 0, all[number - 1].address == all[number].address { number -= 1 }
+    let next = lines.partitioningIndex { $0.address > wanted }
+    guard next > 0, lines[next - 1].type | 0x20 != UInt8(ascii: "a") else { return nil }
+    var number = next - 1
+    while number > 0, lines[number - 1].address == lines[number].address { number -= 1 }
     let found = symbol(number)
     return found.size == 0 || address &- found.address < found.size ? found : nil
   }
 
   /// All symbols.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
-    let all = lines.load()?.all ?? []
     // Those at one address have the next one in common.
     var next = 0
-    for number in all.indices {
-      if next <= number { next = Self.next(after: number, all) }
-      guard body(symbol(number, all, next: next)) else { return }
+    for number in lines.indices {
+      if next <= number { next = self.next(after: number) }
+      guard body(symbol(number, next: next)) else { return }
     }
   }
 }

@@ -82,9 +82,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let space: Space
   private let tokens: KallsymsTokens
   private let markers: [UInt64]
-  private let names = OnceReference<KallsymsNames>()
-  private let offsets = OnceReference<KallsymsOffsets>()
-  private let order = OnceReference<KallsymsBytes>()
+  private let names = AtomicOnce<KallsymsNames?>()
+  private let offsets = AtomicOnce<KallsymsOffsets?>()
+  private let order = AtomicOnce<[UInt8]?>()
   /// Blocks of names that were read by themselves.
   private let reads = Atomic<Int>(0)
 
@@ -153,7 +153,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
     // What was overwritten may begin in the last name of a block, which only the next one tells.
     let isAlone = reads.load(ordering: .relaxed) < Self.readsBeforeAll && number % Self.blockSize != Self.blockSize - 1
-    if let names = names.load() ?? (isAlone ? nil : allNames()) {
+    if let names = isAlone ? names.value ?? nil : allNames() {
       guard let start = names.mark(number) else { return nil }
       return (names.bytes, start, number % KallsymsNames.spacing)
     }
@@ -176,12 +176,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   private func allNames() -> KallsymsNames? {
-    if let names = names.load() { return names }
-    let count = Int(markers[markers.count - 1]) + tailSize
-    guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
-    let blocks = markers.indices.map { (start: Int(markers[$0]), count: names(inBlock: $0)) }
-    return names.storeIfNil(
-      KallsymsNames(bytes, tokens, blocks) { block, place in isEnd(place - blocks[block].start, ofBlock: block) })
+    names.value {
+      let count = Int(markers[markers.count - 1]) + tailSize
+      guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
+      let blocks = markers.indices.map { (start: Int(markers[$0]), count: names(inBlock: $0)) }
+      return KallsymsNames(bytes, tokens, blocks) { block, place in
+        isEnd(place - blocks[block].start, ofBlock: block)
+      }
+    }
   }
 
   /// Calls `body` with each symbol's number and its name, from the first on, until it returns false.
@@ -215,9 +217,11 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private var addressSize: Int { if case .absolute = tables.addresses { 8 } else { 4 } }
 
   private func allOffsets() -> KallsymsOffsets? {
-    if let offsets = offsets.load() { return offsets }
-    guard let bytes = space.bytes(from: tables.addresses.table, count: tables.count * addressSize) else { return nil }
-    return offsets.storeIfNil(KallsymsOffsets(bytes, lost: lost(bytes)))
+    offsets.value {
+      space.bytes(from: tables.addresses.table, count: tables.count * addressSize).map {
+        KallsymsOffsets(bytes: $0, lost: lost($0))
+      }
+    }
   }
 
   /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, or all entries of a page
@@ -311,14 +315,10 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     let (bytes, lost) = (offsets.bytes, offsets.lost)
     let isBelow = lost.isEmpty || lost.upperBound == tables.count || address < self.address(lost.upperBound, bytes)
     let first = isBelow ? 0 : lost.upperBound
-    var low = first
-    var high = isBelow && !lost.isEmpty ? lost.lowerBound : tables.count
-    while low < high {
-      let middle = (low + high) / 2
-      if self.address(middle, bytes) <= address { low = middle + 1 } else { high = middle }
-    }
-    guard low > first, lost.isEmpty || low != lost.lowerBound else { return nil }
-    var number = low - 1
+    let end = isBelow && !lost.isEmpty ? lost.lowerBound : tables.count
+    let next = (first..<end).partitioningIndex { self.address($0, bytes) > address }
+    guard next > first, lost.isEmpty || next != lost.lowerBound else { return nil }
+    var number = next - 1
     let start = self.address(number, bytes)
     while number > first, self.address(number - 1, bytes) == start { number -= 1 }
     return number
@@ -331,9 +331,9 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   /// The numbers in the order of names, where names taken evenly from all over it are in order.
   private func namesInOrder() -> [UInt8]? {
-    if let order = order.load() { return order.bytes.isEmpty ? nil : order.bytes }
-    let bytes = tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) } ?? []
-    return order.storeIfNil(KallsymsBytes(isInOrder(bytes) ? bytes : [])).bytes.isEmpty ? nil : bytes
+    order.value {
+      tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) }.flatMap { isInOrder($0) ? $0 : nil }
+    }
   }
 
   private func isInOrder(_ order: [UInt8]) -> Bool {
@@ -362,16 +362,18 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// - Returns: nil where bisection does not tell: a kernel built with LTO orders some names without the
   ///   suffix that they have (`cleanup_symbol_name`, scripts/kallsyms.c, 6.2).
   private func bisect(_ name: [UInt8], _ order: [UInt8]) -> Int?? {
-    var low = 0
-    var high = tables.count
-    while low < high {
-      let middle = (low + high) / 2
-      guard let stored = stored(at: middle, order) else { return nil }
-      if tokens.compare(stored, name) < 0 { low = middle + 1 } else { high = middle }
+    var isWhole = true
+    let place = (0..<tables.count).partitioningIndex {
+      guard isWhole, let stored = stored(at: $0, order) else {
+        isWhole = false
+        return true
+      }
+      return tokens.compare(stored, name) >= 0
     }
-    guard low < tables.count else { return .some(nil) }
-    guard let stored = stored(at: low, order) else { return nil }
-    if tokens.compare(stored, name) == 0 { return .some(number(at: low, order)) }
+    guard isWhole else { return nil }
+    guard place < tables.count else { return .some(nil) }
+    guard let stored = stored(at: place, order) else { return nil }
+    if tokens.compare(stored, name) == 0 { return .some(number(at: place, order)) }
     return tokens.expand(stored).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
   }
 
@@ -456,7 +458,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 }
 
 /// All names, with where every sixteenth begins.
-private final class KallsymsNames: Sendable {
+private struct KallsymsNames: Sendable {
   static var spacing: Int { 16 }
   let bytes: [UInt8]
   /// Symbols whose names are lost.
@@ -508,20 +510,10 @@ private final class KallsymsNames: Sendable {
 }
 
 /// The table of addresses.
-private final class KallsymsOffsets: Sendable {
+private struct KallsymsOffsets: Sendable {
   let bytes: [UInt8]
   /// The symbols whose addresses cannot be believed.
   let lost: Range<Int>
-  init(_ bytes: [UInt8], lost: Range<Int>) {
-    self.bytes = bytes
-    self.lost = lost
-  }
-}
-
-/// Bytes of a table that were read.
-private final class KallsymsBytes: Sendable {
-  let bytes: [UInt8]
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
 }
 
 extension ByteSource {

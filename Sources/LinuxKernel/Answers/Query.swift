@@ -1,3 +1,4 @@
+import Bytes
 import VMSA
 
 /// What a person asks about: an address or a name, with an offset.
@@ -49,11 +50,11 @@ public struct Query: Hashable, Sendable {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
     if let digits = Self.hexDigits(rest) {
-      guard let value = Self.hex(digits) else {
+      guard let value = Hex.number(digits) else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
-    } else if (8...16).contains(rest.utf8.count), let value = Self.hex(rest) {
+    } else if (8...16).contains(rest.utf8.count), let value = Hex.number(rest) {
       base = .address(value)
     } else {
       base = try Self.symbol(rest)
@@ -67,23 +68,6 @@ public struct Query: Hashable, Sendable {
       return nil
     }
     return text[text.utf8.index(text.startIndex, offsetBy: 2)...]
-  }
-
-  /// The value of hex digits; nil of anything else, and of more than 64 bits. `UInt64` would take a sign as well.
-  private static func hex(_ text: Substring) -> UInt64? {
-    var value: UInt64?
-    for byte in text.utf8 {
-      let digit: UInt8
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
-      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
-      default: return nil
-      }
-      guard value ?? 0 < 1 << 60 else { return nil }
-      value = (value ?? 0) << 4 | UInt64(digit)
-    }
-    return value
   }
 
   private static func symbol(_ text: Substring) throws(Malformed) -> Base {

@@ -1,3 +1,4 @@
+import Bytes
 import CrashDump
 import KernelLayout
 import VMSA

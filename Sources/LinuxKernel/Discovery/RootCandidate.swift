@@ -30,7 +30,7 @@ public struct RootCandidate: Sendable {
   /// many entries cannot be, or no address translates to the root itself.
   ///
   /// - Parameter budget: how many tables may be read yet, this one's and the others'.
-  init?(_ page: RootPage, in dump: DumpFile, budget: SweepBudget) {
+  init?(_ page: RootPage, in dump: DumpFile, budget: Budget) {
     let shape = page.shape
     let bits = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && !page.reachesBeyond48 ? 48 : shape.tableBits
     let regime = TranslationRegime.kernel(

@@ -35,7 +35,7 @@ struct RootTableScan {
   /// The roots among them, the likeliest first, and whether the search was given up before its end: tables
   /// that lead to each other in circles would keep it busy for ever.
   func candidates() -> (roots: [RootCandidate], isCutShort: Bool) {
-    let budget = SweepBudget(dump.tableLimit(.fourKiB) * Self.passes)
+    let budget = Budget(dump.tableLimit(.fourKiB) * Self.passes)
     let shapes = Self.shapes.filter { granule == nil || $0.granule == granule }
     let found = Mutex<[RootCandidate]>([])
     DispatchQueue.concurrentPerform(iterations: pages.count) { number in
@@ -53,7 +53,7 @@ struct RootTableScan {
   // MARK: - One page as one shape
 
   /// What `root` is as a table of `shape`: nothing, or a root at each place that memory may have.
-  private func examine(_ root: PhysicalAddress, _ shape: Shape, _ budget: SweepBudget) -> [RootCandidate] {
+  private func examine(_ root: PhysicalAddress, _ shape: Shape, _ budget: Budget) -> [RootCandidate] {
     guard budget.left > 0, let page = RootPage(root, shape, in: dump.memory) else { return [] }
     guard dump.isAddressUnknown else {
       guard page.tables.allSatisfy({ dump.memory.absence(at: $0) == nil }) else { return [] }
@@ -89,18 +89,6 @@ struct RootTableScan {
     }
     return bytes.rawSpan.isTable
   }
-}
-
-/// How many tables a search may read yet, on all cores together.
-final class SweepBudget: Sendable {
-  private let rest: Atomic<Int>
-
-  init(_ tables: Int) { rest = Atomic(tables) }
-
-  /// What is left; 0 when all is spent.
-  var left: Int { max(0, rest.load(ordering: .relaxed)) }
-
-  func spend(_ tables: Int) { rest.subtract(tables, ordering: .relaxed) }
 }
 
 /// Raw memory that nobody said the address of.

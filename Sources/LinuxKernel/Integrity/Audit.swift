@@ -72,13 +72,7 @@ struct AuditContext {
 
   /// The ranges of RAM that end beyond `physical`.
   func ram(from physical: UInt64) -> ArraySlice<Range<PhysicalAddress>> {
-    var low = 0
-    var high = ram.count
-    while low < high {
-      let middle = (low + high) / 2
-      if ram[middle].upperBound.rawValue <= physical { low = middle + 1 } else { high = middle }
-    }
-    return ram[low...]
+    ram[ram.partitioningIndex { $0.upperBound.rawValue > physical }...]
   }
 
   /// Whether all of the `size` bytes from `physical` on are RAM.
@@ -170,17 +164,12 @@ struct ClaimIndex {
   /// The first claim that overlaps `first` to `last` and that `condition` holds for.
   func overlapping(_ first: UInt64, _ last: UInt64, where condition: (AuditSurvey.Claim) -> Bool) -> AuditSurvey.Claim?
   {
-    var low = 0
-    var high = claims.count
-    while low < high {
-      let middle = (low + high) / 2
-      if highest[middle] < first { low = middle + 1 } else { high = middle }
-    }
+    var next = highest.partitioningIndex { $0 >= first }
     // A frame has a handful of mappings; one with very many is told by the first of them.
     var looked = 0
-    while low < claims.count, claims[low].first <= last, looked < 64 {
-      if claims[low].last >= first, condition(claims[low]) { return claims[low] }
-      low += 1
+    while next < claims.count, claims[next].first <= last, looked < 64 {
+      if claims[next].last >= first, condition(claims[next]) { return claims[next] }
+      next += 1
       looked += 1
     }
     return nil

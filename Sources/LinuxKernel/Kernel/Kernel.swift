@@ -39,7 +39,7 @@ public final class Kernel: Sendable {
   /// the first is the one that is used.
   public let rootCandidates: [RootCandidate]
 
-  private let plausibility = Once<EntryChecks>()
+  private let plausibility = AtomicOnce<EntryChecks>()
   let sourceLines: SourceLines?
   /// The bounds of the kernel image by its symbols, where they are known.
   let image: Range<UInt64>?

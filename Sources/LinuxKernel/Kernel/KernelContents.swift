@@ -19,9 +19,9 @@ final class KernelContents: Sendable {
   /// The parts of the image; empty where the symbols do not tell.
   let imageSections: Lazy<ImageSections>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
-  let hypervisor = Once<Hypervisor>()
-  let bootLog = Once<BootMessages>()
-  let rootTables = Once<[RootTable]>()
+  let hypervisor = AtomicOnce<Hypervisor>()
+  let bootLog = AtomicOnce<BootMessages>()
+  let rootTables = AtomicOnce<[RootTable]>()
 
   init(space: KernelMemory, vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?) {
     let kallsyms = KernelKallsyms(space, vmcoreinfo)
@@ -62,7 +62,7 @@ final class KernelContents: Sendable {
     moduleSymbols = ModuleSymbols(
       tables: Lazy {
         let reader = ModuleReader(space, types.value)
-        let room = ByteBudget(Limits.moduleTables)
+        let room = Budget(Limits.moduleTables)
         return modules.value.elements.map { module in (module, Lazy { reader.symbols(of: module, room) }) }
       })
   }

@@ -37,12 +37,8 @@ struct RegionMap: Sendable {
 
   /// The piece that holds `address`.
   func piece(at address: UInt64) -> Piece {
-    var low = 0
-    var high = pieces.count
-    while low < high {
-      let middle = (low + high) / 2
-      if pieces[middle].last < address { low = middle + 1 } else { high = middle }
-    }
-    return low < pieces.count && pieces[low].first <= address ? pieces[low] : Piece(first: address, last: address)
+    let index = pieces.partitioningIndex { $0.last >= address }
+    return index < pieces.count && pieces[index].first <= address
+      ? pieces[index] : Piece(first: address, last: address)
   }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Values that the kernel writes where nothing valid is, so that a use shows in a dump.
 /// (include/linux/poison.h; arm64 has ILLEGAL_POINTER_VALUE 0xdead000000000000)
 enum Poison {
@@ -18,6 +20,6 @@ enum Poison {
   static func name(_ value: UInt64) -> String? {
     if let exact = values.first(where: { $0.0 == value }) { return exact.1 }
     guard let near = values.first(where: { value > $0.0 && value - $0.0 < 4096 }) else { return nil }
-    return "\(near.1), plus 0x\(String(value - near.0, radix: 16))"
+    return "\(near.1), plus \(hex(value - near.0))"
   }
 }

@@ -20,7 +20,7 @@ struct ModuleKallsyms: Sendable {
   /// - Parameter room: how many bytes the tables of modules may still have.
   init?(
     of module: KernelModule, in space: KernelMemory, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?,
-    _ room: ByteBudget
+    _ room: Budget
   ) {
     guard count > 0, count <= UInt64(Limits.symbols),
       let table = space.bytes(at: entries, count: Int(count) * Self.entrySize)
@@ -35,7 +35,7 @@ struct ModuleKallsyms: Sendable {
     let length = min(last &+ UInt64(Limits.symbolName), end &- strings, UInt64(Limits.moduleStrings))
     guard length > 0, let text = space.bytes(in: strings..<(strings &+ length)) else { return nil }
     self.strings = text
-    guard room.take(table.count + text.count) else { return nil }
+    guard room.spend(table.count + text.count) else { return nil }
   }
 
   private var count: Int { entries.count / Self.entrySize }

@@ -145,7 +145,7 @@ struct ModuleReader: Sendable {
   /// The symbols of `module`, from its own kallsyms; nil where that cannot be read.
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
-  func symbols(of module: KernelModule, _ room: ByteBudget) -> ModuleKallsyms? {
+  func symbols(of module: KernelModule, _ room: Budget) -> ModuleKallsyms? {
     guard let table = StructView(space: space, address: module.structure).number(kallsyms), table != 0 else {
       return nil
     }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A physical address: what a descriptor holds and a dump is indexed by. At most 52 bits on arm64.
 @frozen
 public struct PhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable {
@@ -47,10 +49,10 @@ public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable {
 
 extension PhysicalAddress: CustomStringConvertible {
   /// Hex digits after `0x`, as kva prints addresses.
-  public var description: String { "0x" + String(rawValue, radix: 16) }
+  public var description: String { hex(rawValue) }
 }
 
 extension VirtualAddress: CustomStringConvertible {
   /// Hex digits after `0x`, as kva prints addresses.
-  public var description: String { "0x" + String(rawValue, radix: 16) }
+  public var description: String { hex(rawValue) }
 }
