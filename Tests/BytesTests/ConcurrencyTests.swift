@@ -43,7 +43,7 @@ struct ConcurrencyTests {
 
   @Test func theValueIsReleasedWithItsOwner() {
     var owner: Owner? = Owner()
-    weak var object = owner?.once.value { Object() }
+    weak let object = owner?.once.value { Object() }
     #expect(object != nil)
     owner = nil
     #expect(object == nil)

@@ -18,8 +18,9 @@ struct SpansTests {
   @Test func hexIsWrittenAsMessagesHaveIt() {
     #expect(hex(0) == "0x0")
     #expect(hex(.max) == "0xffffffffffffffff")
-    #expect(Hex.string([0x00, 0x0f, 0xa0, 0xff].rawSpan) == "000fa0ff")
-    #expect(Hex.string([].rawSpan) == "")
+    let id: [UInt8] = [0x00, 0x0f, 0xa0, 0xff]
+    let text = Hex.string(id.rawSpan)
+    #expect(text == "000fa0ff")
   }
 
   /// Every place where a partition may be, in arrays of up to nine elements, against a linear search.

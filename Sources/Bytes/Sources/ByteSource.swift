@@ -49,8 +49,13 @@ extension ByteSource {
     return isWhole ? bytes : nil
   }
 
-  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most; nil where they are not all
-  /// there.
+  /// `count` bytes from `offset` on, 64 MiB at most; nil where they are not all there.
+  public func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
+    guard count >= 0, offset <= .max - UInt64(count) else { return nil }
+    return bytes(offset..<(offset + UInt64(count)), limit: Limits.readAtOnce)
+  }
+
+  /// Shows `body` a copy of the bytes of `range`, 64 MiB at most; nil where they are not all there.
   public func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     bytes(range, limit: Limits.readAtOnce).map { bytes in body(bytes.rawSpan) }
   }

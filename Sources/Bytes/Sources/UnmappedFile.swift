@@ -42,7 +42,7 @@ public final class UnmappedFile: ByteSource {
     }
   }
 
-  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
+  /// Shows `body` a copy of the bytes of `range`, 64 MiB at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     withCopy(of: range, body)
   }

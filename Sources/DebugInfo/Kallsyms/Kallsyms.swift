@@ -102,12 +102,12 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   public init?(_ tables: KallsymsTables, in space: Space) {
     let textSize = tables.tokenIndex &- tables.tokenTable
     guard tables.count > 0, tables.count <= Limits.symbols, textSize <= 65536,
-      let index = space.bytes(from: tables.tokenIndex, count: 512),
-      let text = space.bytes(from: tables.tokenTable, count: Int(textSize)),
+      let index = space.bytes(at: tables.tokenIndex, count: 512),
+      let text = space.bytes(at: tables.tokenTable, count: Int(textSize)),
       let tokens = KallsymsTokens(table: text, index: index)
     else { return nil }
     let blocks = (tables.count + Self.blockSize - 1) / Self.blockSize
-    guard let raw = space.bytes(from: tables.markers, count: blocks * tables.markerSize) else { return nil }
+    guard let raw = space.bytes(at: tables.markers, count: blocks * tables.markerSize) else { return nil }
     var markers: [UInt64] = []
     for block in 0..<blocks {
       let at = block * tables.markerSize
@@ -160,7 +160,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
     reads.wrappingAdd(1, ordering: .relaxed)
     let block = number / Self.blockSize
     let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
-    guard let bytes = space.bytes(from: tables.names &+ markers[block], count: size),
+    guard let bytes = space.bytes(at: tables.names &+ markers[block], count: size),
       isEnd(tokens.end(ofNames: names(inBlock: block), from: 0, in: bytes), ofBlock: block)
     else { return nil }
     return (bytes, 0, number % Self.blockSize)
@@ -178,7 +178,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private func allNames() -> KallsymsNames? {
     names.value {
       let count = Int(markers[markers.count - 1]) + tailSize
-      guard let bytes = space.bytes(from: tables.names, count: count) else { return nil }
+      guard let bytes = space.bytes(at: tables.names, count: count) else { return nil }
       let blocks = markers.indices.map { (start: Int(markers[$0]), count: names(inBlock: $0)) }
       return KallsymsNames(bytes, tokens, blocks) { block, place in
         isEnd(place - blocks[block].start, ofBlock: block)
@@ -218,7 +218,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   private func allOffsets() -> KallsymsOffsets? {
     offsets.value {
-      space.bytes(from: tables.addresses.table, count: tables.count * addressSize).map {
+      space.bytes(at: tables.addresses.table, count: tables.count * addressSize).map {
         KallsymsOffsets(bytes: $0, lost: lost($0))
       }
     }
@@ -332,7 +332,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// The numbers in the order of names, where names taken evenly from all over it are in order.
   private func namesInOrder() -> [UInt8]? {
     order.value {
-      tables.sequences.flatMap { space.bytes(from: $0, count: tables.count * 3) }.flatMap { isInOrder($0) ? $0 : nil }
+      tables.sequences.flatMap { space.bytes(at: $0, count: tables.count * 3) }.flatMap { isInOrder($0) ? $0 : nil }
     }
   }
 
@@ -514,12 +514,4 @@ private struct KallsymsOffsets: Sendable {
   let bytes: [UInt8]
   /// The symbols whose addresses cannot be believed.
   let lost: Range<Int>
-}
-
-extension ByteSource {
-  /// `count` bytes from `address`, as many as are ever copied at once at most.
-  func bytes(from address: UInt64, count: Int) -> [UInt8]? {
-    guard count >= 0, address <= .max - UInt64(count) else { return nil }
-    return bytes(address..<(address + UInt64(count)), limit: Limits.readAtOnce)
-  }
 }

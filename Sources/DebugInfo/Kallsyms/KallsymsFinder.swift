@@ -84,7 +84,7 @@ public enum KallsymsFinder {
     around anchor: UInt64, _ alignment: UInt64, _ space: Space
   ) -> (table: UInt64, index: UInt64)? {
     let longest = 256 * 64
-    guard let ahead = space.bytes(from: anchor, count: longest) else { return nil }
+    guard let ahead = space.bytes(at: anchor, count: longest) else { return nil }
     var strings = 0
     guard
       let end = ahead.firstIndex(where: { byte in
@@ -93,7 +93,7 @@ public enum KallsymsFinder {
       })
     else { return nil }
     let index = (anchor &+ UInt64(end) &+ alignment) & ~(alignment - 1)
-    guard let raw = space.bytes(from: index, count: 512) else { return nil }
+    guard let raw = space.bytes(at: index, count: 512) else { return nil }
     let starts = (0..<256).map { UInt64(raw[$0 * 2]) | UInt64(raw[$0 * 2 + 1]) << 8 }
     guard starts[0] == 0, zip(starts, starts.dropFirst()).allSatisfy(<) else { return nil }
     let table = anchor &- starts[0x30]
@@ -135,7 +135,7 @@ public enum KallsymsFinder {
   ) -> [Markers] {
     // What stands before the table is readable as far as the image goes.
     let sizes = (0...6).map { (32 << 20) >> $0 }
-    guard let bytes = sizes.lazy.compactMap({ space.bytes(from: table &- UInt64($0), count: $0) }).first else {
+    guard let bytes = sizes.lazy.compactMap({ space.bytes(at: table &- UInt64($0), count: $0) }).first else {
       return []
     }
     let start = table &- UInt64(bytes.count)
@@ -211,7 +211,7 @@ public enum KallsymsFinder {
   private static func isSorted<Space: ByteSource>(
     _ addresses: KallsymsTables.Addresses, _ count: Int, _ space: Space
   ) -> Bool {
-    guard let bytes = space.bytes(from: addresses.table, count: count * 4) else { return false }
+    guard let bytes = space.bytes(at: addresses.table, count: count * 4) else { return false }
     var first: Int64?
     var last = Int64.min
     for number in 0..<count {

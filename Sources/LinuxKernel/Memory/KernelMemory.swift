@@ -64,15 +64,9 @@ public struct KernelMemory: ByteSource {
     return true
   }
 
-  /// Shows `body` a copy of the bytes of `range`, of `Limits.readAtOnce` at most.
+  /// Shows `body` a copy of the bytes of `range`, 64 MiB at most.
   public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     withCopy(of: range, body)
-  }
-
-  /// `count` bytes at `address`; nil where they are not all there.
-  public func bytes(at address: UInt64, count: Int) -> [UInt8]? {
-    guard count >= 0, address <= .max - UInt64(count) else { return nil }
-    return bytes(address..<(address + UInt64(count)), limit: Limits.readAtOnce)
   }
 
   /// The text at `address` up to its NUL, of `limit` bytes at most; nil where it is not readable.

@@ -1,0 +1,70 @@
+/// How much of what a debug file, kallsyms or BTF claims is believed, each with its reason.
+///
+/// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
+/// a count in them.
+package enum Limits {
+  // MARK: Symbols
+
+  /// Symbols of a vmlinux or of kallsyms: a debug build of an allyesconfig kernel has about a million.
+  package static let symbols = 1 << 22
+  /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
+  package static let symbolName = 1024
+
+  // MARK: ELF
+
+  /// Section headers of a vmlinux: one built with a section a function has some 100,000.
+  static let sections = 1 << 20
+  /// Bytes of the note sections of a vmlinux that are searched for its build-ID: they have some 200.
+  static let noteSectionBytes: UInt64 = 1 << 20
+
+  // MARK: Packed sections
+
+  /// Bytes of debug sections that are unpacked, into a file: those of a distribution's kernel are 0.2 to 1 GiB.
+  static let debugBytes: UInt64 = 4 << 30
+  /// The same as a multiple of the file that they come from: compilers' output packs to a half or a fifth.
+  static let debugRatio: UInt64 = 16
+
+  // MARK: BTF
+
+  /// Bytes of BTF: a distribution's kernel has 6 MiB, a debug one 20.
+  package static let btfBytes = 64 << 20
+
+  // MARK: DWARF units
+
+  /// Compilation units of a vmlinux: a distribution's kernel has 2,000 to 5,000, an allyesconfig some 30,000.
+  static let compilationUnits = 1 << 18
+  /// Abbreviations of a compilation unit: a few hundred, some thousands where all was compiled in one.
+  static let abbreviations = 1 << 16
+  /// Abbreviations that libdw may keep, some 60 bytes each: one for each unit and all of the few that types are in.
+  static let abbreviationsKept = 1 << 21
+
+  // MARK: Types, in DWARF and BTF
+
+  /// DWARF entries that are passed in a process to find types: a distribution's kernel has four to six million
+  /// at the top of its units, and where clang made it, without siblings to go by, forty million in all.
+  static let debugEntries = 1 << 28
+  /// Names of types that are remembered: a distribution's kernel has 150,000.
+  static let typeNames = 1 << 21
+  /// DWARF entries that are looked at to find one member: `task_struct` with all that it holds has some 1,000.
+  static let entriesPerMember = 1 << 18
+  /// Types that are gone through from a name to a size, and structures inside structures: the kernel's longest
+  /// chains are of some ten.
+  static let typeDepth = 64
+  /// Bytes of one type: no structure of the kernel fills a gigabyte.
+  static let typeBytes: UInt64 = 1 << 32
+
+  // MARK: Source lines
+
+  /// Bytes of `.debug_aranges`, of which libdw makes four to five times as many: a distribution's kernel has 2 MiB.
+  static let addressRangeBytes = 32 << 20
+  /// Address ranges of compilation units: those of a kernel with a section a function are some 100,000.
+  static let codeRanges = 1 << 21
+  /// Bytes of one unit's line table: the largest drivers' have some 500 KiB, and libdw makes about 64 bytes
+  /// of each.
+  static let lineTableBytes: UInt64 = 4 << 20
+
+  // MARK: Files
+
+  /// Bytes of what a program that kva runs may print.
+  static let programOutput = 64 << 10
+}

@@ -1,0 +1,8 @@
+/// How much of what an ELF file claims is believed, each with its reason.
+///
+/// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
+/// a count in the file.
+enum Limits {
+  /// Bytes of a section's name that are kept: those that are looked for by name have 20.
+  static let sectionName = 64
+}

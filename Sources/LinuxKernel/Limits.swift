@@ -1,0 +1,82 @@
+import CrashDump
+import DebugInfo
+
+/// How much of what the memory of a kernel claims is believed, each with its reason.
+///
+/// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
+/// a count in it.
+enum Limits {
+  // MARK: Discovery
+
+  /// Bytes of VMCOREINFO text, as in a note.
+  static var vmcoreinfoBytes: Int { CrashDump.Limits.vmcoreinfoBytes }
+  /// Bytes of a structure of the kernel by VMCOREINFO, and of an offset in one: a little more than any has, so
+  /// that sums of a few do not overflow.
+  static let structureBytes = 1 << 32
+  /// Copies of VMCOREINFO in RAM that are tried: a kernel has three, and each earlier boot may have left some.
+  static let vmcoreinfoCopies = 64
+  /// Pages that are tried as the kernel's root table where nothing names it: every process has a few tables that
+  /// look like one; 64 Ki processes do.
+  static let rootCandidates = 1 << 18
+
+  // MARK: Lists
+
+  /// Elements of a list in the dump that are followed, and of lists of lists all together: tasks, modules,
+  /// vmalloc areas. The kernel gives 32,768 PIDs where nothing else is configured.
+  static let listElements = 1 << 20
+  /// Sentences about what is missing from one list; what goes on after so many is one thing.
+  static let listNotes = 64
+
+  // MARK: Symbols and types
+
+  /// Symbols of a module, as of a vmlinux.
+  static var symbols: Int { DebugInfo.Limits.symbols }
+  /// Bytes of a symbol name, as in kallsyms.
+  static var symbolName: Int { DebugInfo.Limits.symbolName }
+  /// Places that look like the token table of kallsyms: one in every kernel seen, by chance a few more.
+  static let kallsymsAnchors = 256
+  /// Places that may point into the kernel's table of exported symbols.
+  static let exportPointers = 1 << 12
+  /// Near names offered for an unknown symbol.
+  static let suggestions = 3
+  /// Bytes of BTF, as in a debug file.
+  static var btfBytes: Int { DebugInfo.Limits.btfBytes }
+
+  // MARK: Objects
+
+  /// Modules: a distribution builds some 5,000.
+  static let modules = 1 << 14
+  /// Bytes of the names that a module has: the largest drivers have a few hundred KiB.
+  static let moduleStrings = 16 << 20
+  /// Bytes of the symbol tables of all modules that are kept: each module of a distribution's kernel, all loaded,
+  /// would take 20 MiB.
+  static let moduleTables = 128 << 20
+  /// NUMA nodes: NODES_SHIFT is 10 at most on arm64.
+  static let nodes = 1024
+  /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
+  static let cpus = 4096
+
+  // MARK: Log
+
+  /// Bytes of text that are kept of the log.
+  static let logText = 64 << 20
+  /// log2 of the records of the kernel's log: CONFIG_LOG_BUF_SHIFT is 25 at most, a record of 32 bytes.
+  static let logCountBits = 20
+
+  // MARK: Hypervisor
+
+  /// Bytes that a hypervisor's tables map and that are searched: the kernel's read-only data, at most as much as
+  /// an image has, and a few pages a CPU.
+  static let hypervisorBytes: UInt64 = 64 << 20
+
+  // MARK: Passes over all tables
+
+  /// Tables that one pass reads, whatever memory the dump has: 128 TiB of 4 KiB pages, each mapped twice.
+  static let sweptTables = 1 << 27
+  /// Bytes of tables that are compared with each other: at 4K those for 32 GiB of vmalloc memory.
+  static let comparedTableBytes: UInt64 = 64 << 20
+  /// Findings of an audit that are told apart; what goes on after so many is one thing.
+  static let auditFindings = 1 << 14
+  /// Ranges of physical memory that an audit keeps to compare mappings by: device mappings and the kernel's text.
+  static let auditRanges = 1 << 18
+}
