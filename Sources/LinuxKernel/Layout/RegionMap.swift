@@ -1,3 +1,4 @@
+import Bytes
 import KernelLayout
 
 /// The kernel's half of the address space cut into pieces that are of one region each, for passes over all of
