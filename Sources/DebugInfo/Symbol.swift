@@ -25,6 +25,8 @@ public struct Symbol: Hashable, Sendable {
 public protocol SymbolSource: Sendable {
   /// What it is, for `info`.
   var origin: String { get }
+  /// Whether it was found at all: a source that is searched for in a dump may be absent.
+  var isPresent: Bool { get }
   /// The symbol of exactly this name.
   func symbol(named name: String) -> Symbol?
   /// The symbol that `address` lies in: the nearest at or below it.
@@ -36,6 +38,9 @@ public protocol SymbolSource: Sendable {
 }
 
 extension SymbolSource {
+  /// A source that was given is present.
+  public var isPresent: Bool { true }
+
   /// Looks up one after another.
   public func addresses(of names: [String]) -> [Int: UInt64] {
     var result: [Int: UInt64] = [:]

@@ -138,7 +138,7 @@ enum SmallKernel {
   let kernel = queriedKernel
   let resolution = kernel.resolve(text, trace: true)
   if let address = resolution.virtual, let region = resolution.region {
-    _ = Arithmetic(kernel).answer(address, in: region)
+    _ = kernel.arithmetic.answer(address, in: region)
     _ = kernel.frame(of: address, in: region, mappedTo: resolution.physical)
     _ = kernel.fixmapSlot(of: address, in: region)
   }

@@ -30,17 +30,30 @@ public struct AddressIdentity: Sendable {
   public internal(set) var notes: [String] = []
 }
 
-extension Kernel {
-  /// Says all that is known of what `query` asks for.
-  public func identify(_ query: String) -> AddressIdentity {
-    var resolution = resolve(query)
+/// Finds out what an address is.
+struct AddressIdentifier {
+  let context: KernelContext
+  let resolver: Resolver
+  let modules: LoadedModules
+  let areas: Lazy<Listing<VmallocArea>>
+  let tasks: Lazy<Listing<KernelTask>>
+  let perCPU: Lazy<PerCPU?>
+  let arithmetic: Lazy<Arithmetic>
+  let sourceLines: SourceLines?
+
+  private var space: KernelMemory { context.memory }
+  private var regime: TranslationRegime { context.regime }
+
+  /// Everything known of what `query` asks for.
+  func identify(_ query: String) -> AddressIdentity {
+    var resolution = resolver.resolve(query, trace: false, user: nil)
     var withoutPAC: UInt64?
     var poison: String?
     if let pointer = resolution.virtual?.rawValue {
       poison = Poison.name(pointer)
       if poison == nil, resolution.status == .notCanonical, let stripped = stripPAC(pointer) {
         let text = hex(stripped)
-        resolution = resolve(text)
+        resolution = resolver.resolve(text, trace: false, user: nil)
         withoutPAC = stripped
       }
     }
@@ -59,7 +72,7 @@ extension Kernel {
   /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
   /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
   private func stripPAC(_ pointer: UInt64) -> UInt64? {
-    let told = vmcoreinfo?.number("KERNELPACMASK")
+    let told = context.vmcoreinfo?.number("KERNELPACMASK")
     guard told != 0, pointer >> 55 & 1 == 1 else { return nil }
     // A pointer to code has its code in the top byte as well, unless that is for tags.
     let mask = told ?? (UInt64.max << UInt64(regime.addressBits) & ~(1 << 55))
@@ -80,7 +93,7 @@ extension Kernel {
   }
 
   private func fill(_ identity: inout AddressIdentity, _ address: UInt64) {
-    if let frames = PageFrames(self) {
+    if let frames = PageFrames(context, arithmetic.value) {
       if identity.resolution.region == .vmemmap {
         identity.kind = "struct page"
         identity.describedFrame = frames.state(ofFrame: frames.frame(ofPage: address))
@@ -91,12 +104,12 @@ extension Kernel {
     if identity.kind == "kernel text" { identity.source = sourceLines?.line(at: address) }
     let isVirtual = [.vmalloc, .modules].contains(identity.resolution.region)
     if isVirtual {
-      if let module = contents.module(containing: address) {
+      if let module = modules.containing(address) {
         let part = module.regions.first { address >= $0.start && address < $0.end }?.kind ?? "memory"
         identity.module = (module.name, part)
         identity.kind = "module \(part)"
       }
-      if let area = vmallocAreas.elements.last(where: { $0.start <= address }), address < area.end {
+      if let area = areas.value.elements.last(where: { $0.start <= address }), address < area.end {
         identity.area = area
         if identity.module == nil { identity.kind = "vmalloc area" }
       }
@@ -108,7 +121,7 @@ extension Kernel {
     }
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
     guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
-    for task in tasks.elements {
+    for task in tasks.value.elements {
       if address &- task.structure < taskSize {
         identity.task = (task, "struct", address &- task.structure)
         identity.kind = "task_struct"
@@ -121,16 +134,16 @@ extension Kernel {
         return
       }
     }
-    if tasks.elements.isEmpty { identity.notes += tasks.notes }
+    if tasks.value.elements.isEmpty { identity.notes += tasks.value.notes }
   }
 
-  private var taskSize: UInt64 { UInt64(types.size(of: "task_struct") ?? 0) }
+  private var taskSize: UInt64 { UInt64(context.types.value.size(of: "task_struct") ?? 0) }
 
   /// THREAD_SIZE: the vmalloc area of the stack without its guard page, or 16 KiB, and a page at least.
   /// (arch/arm64/include/asm/memory.h)
   private func stackSize(_ task: KernelTask) -> UInt64 {
     let page = regime.granule.size
-    if let area = vmallocAreas.elements.first(where: { $0.start == task.stack }) {
+    if let area = areas.value.elements.first(where: { $0.start == task.stack }) {
       return area.end - area.start &- page
     }
     return max(16 << 10, page)
@@ -138,13 +151,13 @@ extension Kernel {
 
   /// The per-CPU variable whose copy of some CPU `address` is in.
   private func perCPUVariable(at address: UInt64) -> (name: String, cpu: Int, offset: UInt64)? {
-    guard let perCPU = contents.perCPU.value, let start = symbols.symbol(named: "__per_cpu_start")?.address,
-      let end = symbols.symbol(named: "__per_cpu_end")?.address, start < end
+    guard let perCPU = perCPU.value, let start = context.symbols.symbol(named: "__per_cpu_start")?.address,
+      let end = context.symbols.symbol(named: "__per_cpu_end")?.address, start < end
     else { return nil }
     for (cpu, offset) in perCPU.offsets.enumerated() {
       let template = address &- offset
       guard template >= start, template < end, space.leaf(at: address) != nil else { continue }
-      guard let symbol = symbols.symbol(containing: template) else { return nil }
+      guard let symbol = context.symbols.symbol(containing: template) else { return nil }
       return (symbol.name, cpu, template &- symbol.address)
     }
     return nil

@@ -87,12 +87,23 @@ struct SwapTypes: Hashable, Sendable {
   }
 }
 
-extension Kernel {
+/// Reads the entries that this kernel writes for pages that are not mapped.
+struct NonPresentEntryReader: Sendable {
+  private let facts: KernelFacts
+  private let vmcoreinfo: VMCoreInfo?
+  private let symbols: KernelSymbols
+
+  init(_ context: KernelContext) {
+    facts = context.facts
+    vmcoreinfo = context.vmcoreinfo
+    symbols = context.symbols
+  }
+
   /// How this kernel writes entries that are not mapped; nil where nothing tells.
   ///
   /// VMCOREINFO's NUMBER(PG_slab) gave way to PAGE_SLAB_MAPCOUNT_VALUE in 6.10, and the lines of kallsyms came
   /// in 6.0; the version decides only between 5.18 and 5.19.
-  var swapEncoding: SwapEncoding? {
+  private var swapEncoding: SwapEncoding? {
     if vmcoreinfo?.number("PAGE_SLAB_MAPCOUNT_VALUE") != nil { return .presentInvalid }
     if vmcoreinfo?.number("PG_slab") == nil {
       guard let hasPresentInvalid = facts.has(.presentInvalidEntries) else { return nil }
@@ -103,7 +114,7 @@ extension Kernel {
   }
 
   /// Which numbers are not swap areas, by the functions that the kernel has for each.
-  var swapTypes: SwapTypes {
+  private var swapTypes: SwapTypes {
     let names = [
       "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
     ]
@@ -122,7 +133,7 @@ extension Kernel {
   }
 
   /// What `entry`, which is invalid and ended a walk through tables of user space at `level`, says.
-  func absentPage(_ entry: UInt64, level: Int, of user: TranslationRegime) -> NonPresentEntry {
+  func page(_ entry: UInt64, level: Int, of user: TranslationRegime) -> NonPresentEntry {
     guard entry != 0 else { return .empty }
     let frame = user.format.outputAddress(entry, shift: user.granule.shift(level: level))
     guard let encoding = swapEncoding else { return .unknown }
@@ -140,9 +151,9 @@ extension Kernel {
 
 extension Resolution {
   /// Says what is in the entry that ended the walk, where that was one of user space that is invalid.
-  mutating func noteAbsentPage(kernel: Kernel) {
+  mutating func noteNonPresentPage(_ reader: NonPresentEntryReader) {
     guard status == .unmapped, let step = walk?.last, let regime, regime.register == .ttbr0EL1 else { return }
-    let page = kernel.absentPage(step.descriptor.rawValue, level: step.level, of: regime)
+    let page = reader.page(step.descriptor.rawValue, level: step.level, of: regime)
     absentPage = page
     let words: String? =
       switch page {

@@ -24,46 +24,6 @@ public struct CPUState: Sendable {
   public let isAtEL0: Bool?
 }
 
-extension Kernel {
-  /// The CPUs. Their tasks need types; without them there are the notes alone.
-  public var cpus: [CPUState] { contents.cpus(of: self) }
-
-  /// The tables of user space that `text` says: 0x and a physical address, a PID, or cpuN.
-  public func userRegime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
-    func fail(_ message: String) -> Result<TranslationRegime, QueryFailure> {
-      .failure(QueryFailure(status: .badQuery, message: message))
-    }
-    if text.hasPrefix("0x") || text.hasPrefix("0X") {
-      guard let root = Query.number(text) else {
-        return fail("'\(text)' is no physical address: give 0x and up to 16 hex digits")
-      }
-      return .success(userRegime(root: PhysicalAddress(root)))
-    }
-    if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
-      guard let state = cpus.first(where: { $0.cpu == number }) else {
-        return fail("there is no CPU \(number); kva info shows those there are")
-      }
-      guard let root = state.userTables else {
-        return fail(
-          "the user tables of CPU \(number) cannot be found: \(tasks.notes.first ?? "its task is not known"); "
-            + "give their physical address")
-      }
-      return .success(userRegime(root: root))
-    }
-    guard let pid = Int(text), pid >= 0 else { return fail("'\(text)' is neither a PID, cpuN nor 0x and an address") }
-    guard let task = tasks.elements.first(where: { $0.pid == pid }) else {
-      return fail("there is no task with PID \(pid): \(tasks.notes.first ?? "kva tasks lists those there are")")
-    }
-    guard task.mm != nil else {
-      return fail(
-        "PID \(pid) (\(task.comm)) is a kernel thread: it has no user space; a CPU that runs one keeps the tables of "
-          + "the process before, which cpuN asks for")
-    }
-    guard let root = task.root else { return fail("the root table of PID \(pid) cannot be read") }
-    return .success(userRegime(root: root))
-  }
-}
-
 /// TTBRn_EL1 as a number. (Arm ARM D19, TTBR0_EL1; arch/arm64/include/asm/assembler.h, `phys_to_ttbr`)
 enum TTBR {
   /// Whether roots have 52 bits: their top four then stand in bits 5:2.
@@ -82,11 +42,21 @@ enum TTBR {
   }
 }
 
-extension KernelContents {
-  fileprivate func cpus(of kernel: Kernel) -> [CPUState] {
-    let notes = kernel.dump.notes.cpus
-    let registers = TTBRReader(kernel)
-    guard let perCPU = perCPU.value, let reader = TaskReader(space, types.value) else {
+/// Reads what each CPU was doing.
+struct CPUStateReader {
+  let context: KernelContext
+  let control: LinuxTCR
+  let rootTables: [RootTable]
+  let perCPU: PerCPU?
+
+  private var space: KernelMemory { context.memory }
+  private var types: KernelTypes { context.types.value }
+
+  /// The CPUs. Their tasks need types; without them there are the notes alone.
+  func all() -> [CPUState] {
+    let notes = context.dump.notes.cpus
+    let registers = TTBRReader(context, control, rootTables)
+    guard let perCPU, let reader = TaskReader(space, types) else {
       return notes.map { registers.state($0.index, $0, task: nil, memory: nil, saved: nil) }
     }
     let running: [KernelTask?] = perCPU.offsets.indices.map { cpu in
@@ -94,32 +64,32 @@ extension KernelContents {
     }
     let assigned = Self.assign(notes, to: running)
     // Only kernels with CONFIG_ARM64_SW_TTBR0_PAN have it, and it is 0 where the CPUs have PAN.
-    let saved = types.value.member("thread_info.ttbr0", of: "task_struct")
+    let saved = types.member("thread_info.ttbr0", of: "task_struct")
     return perCPU.offsets.indices.map { cpu in
       let task = running[cpu]
       return registers.state(
-        cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0, kernel) },
+        cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0) },
         saved: task.flatMap { StructView(space: space, address: $0.structure).number(saved) })
     }
   }
 
   /// The address space that a CPU running `task` has: the task's own, or the one it keeps lazily.
-  private func memory(of task: KernelTask, _ kernel: Kernel) -> TaskMemory? {
+  private func memory(of task: KernelTask) -> TaskMemory? {
     if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
     let object = StructView(space: space, address: task.structure)
-    guard let active = object.number(types.value.member("active_mm", of: "task_struct")), active != 0 else {
+    guard let active = object.number(types.member("active_mm", of: "task_struct")), active != 0 else {
       return nil
     }
     let mm = StructView(space: space, address: active)
-    guard let pgd = mm.number(types.value.member("pgd", of: "mm_struct")),
+    guard let pgd = mm.number(types.member("pgd", of: "mm_struct")),
       let root = space.leaf(at: pgd)?.physical
     else { return nil }
-    let asid = mm.number(types.value.member("context.id.counter", of: "mm_struct")).map { Int($0 & 0xffff) }
+    let asid = mm.number(types.member("context.id.counter", of: "mm_struct")).map { Int($0 & 0xffff) }
     // init_mm has the kernel's own tables, which are never in TTBR0: empty ones are there instead, those of
     // reserved_pg_dir since 5.11, a page of zeros before (`cpu_set_reserved_ttbr0`, asm/mmu_context.h).
-    if root == kernel.regime.root {
-      let reserved = kernel.rootTable("reserved_pg_dir")?.physical
-      let zeros = reserved == nil ? symbols.symbol(named: "empty_zero_page")?.address : nil
+    if root == context.regime.root {
+      let reserved = rootTables.first { $0.name == "reserved_pg_dir" }?.physical
+      let zeros = reserved == nil ? context.symbols.symbol(named: "empty_zero_page")?.address : nil
       return TaskMemory(
         root: reserved ?? zeros.flatMap { space.leaf(at: $0)?.physical }, asid: nil,
         source: "\(reserved == nil ? "empty_zero_page" : "reserved_pg_dir"), since the task keeps init_mm",
@@ -168,7 +138,7 @@ private struct TaskMemory {
 /// ASIDs come in pairs with KPTI: the even one is the kernel's, the odd one the process's.
 /// (arch/arm64/kernel/entry.S, `tramp_unmap_kernel`; asm/uaccess.h, `__uaccess_ttbr0_disable`; mm/context.c)
 private struct TTBRReader {
-  private let kernel: Kernel
+  private let context: KernelContext
   private let isWide: Bool
   /// 64 KiB, 52-bit tables on hardware of 48 bits: the register points at the part that the CPU sees
   /// (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h).
@@ -180,16 +150,17 @@ private struct TTBRReader {
   /// The kernel's own notes are of the moment in which each CPU was told to stop: it ran on in the kernel.
   private let notesAreCurrent: Bool
 
-  init(_ kernel: Kernel) {
-    self.kernel = kernel
-    let regime = kernel.regime
+  init(_ context: KernelContext, _ control: LinuxTCR, _ rootTables: [RootTable]) {
+    self.context = context
+    let regime = context.regime
+    func rootTable(_ name: String) -> RootTable? { rootTables.first { $0.name == name } }
     isWide = TTBR.isWide(regime)
     shift = regime.granule == .sixtyFourKiB && regime.tableBits == 52 && regime.addressBits == 48 ? 0x1e00 : 0
-    cnp = kernel.sharesTables == true ? 1 : 0
-    hasKPTI = kernel.hidesFromUser?.value ?? false
-    trampoline = hasKPTI ? kernel.rootTable("tramp_pg_dir") : nil
-    reserved = kernel.rootTable("reserved_pg_dir") ?? kernel.rootTable("reserved_ttbr0")
-    notesAreCurrent = kernel.vmcoreinfo?.crashTime == nil
+    cnp = control.sharesTables == true ? 1 : 0
+    hasKPTI = control.hidesFromUser?.value ?? false
+    trampoline = hasKPTI ? rootTable("tramp_pg_dir") : nil
+    reserved = rootTable("reserved_pg_dir") ?? rootTable("reserved_ttbr0")
+    notesAreCurrent = context.vmcoreinfo?.crashTime == nil
   }
 
   func state(
@@ -227,13 +198,14 @@ private struct TTBRReader {
   private func isInTrampoline(_ registers: CPURegisters?) -> Bool {
     guard hasKPTI, let registers, registers.pstate & 0xf != 0 else { return false }
     let pc = VirtualAddress(registers.pc)
-    guard let leaf = kernel.translate(pc).leaf, leaf.attributes.isExecutableEL1 else { return false }
-    return kernel.region(of: pc, mappedTo: leaf.physical) == .fixmap
+    guard let leaf = context.translate(pc).leaf, leaf.attributes.isExecutableEL1 else { return false }
+    return !context.image.contains(pc.rawValue, mappedTo: leaf.physical)
+      && context.layout.layout?.region(of: pc.rawValue) == .fixmap
   }
 
   private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool, isInTrampoline: Bool) -> Sourced<UInt64> {
     let isUser = isAtEL0 && hasKPTI || isInTrampoline
-    let root = (isUser ? trampoline?.physical : nil) ?? kernel.regime.root
+    let root = (isUser ? trampoline?.physical : nil) ?? context.regime.root
     let asid = memory?.asid.map { $0 | (isUser ? 1 : 0) }
     let place = isInTrampoline ? "in the trampoline, at one end of which it is swapper_pg_dir" : "at EL0 with KPTI"
     var words = "computed: \(isUser && trampoline != nil ? "tramp_pg_dir, since it is \(place)" : "swapper_pg_dir")"

@@ -1,14 +1,23 @@
+import Bytes
+import DebugInfo
 import KernelLayout
 import VMSA
 
-extension Kernel {
+/// The control registers as Linux programs them.
+struct LinuxTCR {
+  let context: KernelContext
+  /// What the log says of the hardware.
+  let messages: Lazy<BootMessages>
+  /// TCR_EL1.TBI1; nil if the dump does not say.
+  let ignoresTopByte: Lazy<Sourced<Bool>?>
+
   /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
   /// on more than the kernel's version.
   ///
   /// `__cpu_setup` (arch/arm64/mm/proc.S) writes the same value on every CPU: what follows from the page size
   /// and the width, constants, and what it read from the CPU's ID registers, which is in no dump but may be in
   /// the log.
-  public var translationControl: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
+  var value: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
     var control = TranslationControl()
     var sources: [TranslationControl.Field: String] = [:]
     func set(_ field: TranslationControl.Field, _ value: UInt64?, _ source: String) {
@@ -16,12 +25,13 @@ extension Kernel {
       control[field] = value
       sources[field] = source
     }
-    let granule = facts.granule
-    set(.t1sz, UInt64(64 - facts.vaBitsActual.value), facts.vaBitsActual.source)
+    let granule = context.facts.granule
+    set(.t1sz, UInt64(64 - context.facts.vaBitsActual.value), context.facts.vaBitsActual.source)
+    let userBits = UserTables(context).bits
     set(.t0sz, UInt64(64 - userBits.value), userBits.source)
     set(.tg0, granule.value.tg0, granule.source)
     set(.tg1, granule.value.tg1, granule.source)
-    let isLPA2 = PagingParameters.usesLPA2(granule.value, addressBits: facts.vaBitsActual.value)
+    let isLPA2 = PagingParameters.usesLPA2(granule.value, addressBits: context.facts.vaBitsActual.value)
     set(.ds, isLPA2 ? 1 : 0, "page size and width")
 
     // TCR_CACHE_FLAGS, TCR_SMP_FLAGS, TCR_ASID16, TCR_TBI0; nothing sets EPD, HPD or the like.
@@ -30,16 +40,16 @@ extension Kernel {
       (.epd1, 0), (.hpd0, 0), (.hpd1, 0), (.tbid0, 0), (.nfd0, 0), (.e0pd0, 0), (.tcma0, 0),
     ]
     for (field, value) in constants { control[field] = value }
-    if let isInTTBR1 = facts.has(.asidInTTBR1) { control[.a1] = isInTTBR1 ? 1 : 0 }
+    if let isInTTBR1 = context.facts.has(.asidInTTBR1) { control[.a1] = isInTTBR1 ? 1 : 0 }
 
-    let ignoring = contents.ignoresTopByte.value
+    let ignoring = ignoresTopByte.value
     set(.tbi1, ignoring.map { $0.value ? 1 : 0 }, ignoring?.source ?? "")
     if ignoring?.value == false {
       set(.tbid1, 0, "no TBI1")
       set(.tcma1, 0, "no TBI1")
     }
 
-    let log = bootLog
+    let log = messages.value
     let logged = "the kernel's log"
     // Without the dirty state the hardware may still set access flags, and nothing tells that.
     switch log.detected("Hardware dirty bit management") {
@@ -55,25 +65,17 @@ extension Kernel {
     return (control, sources)
   }
 
-  /// The width of addresses of user space.
-  var userBits: Sourced<Int> {
-    let paging = facts.paging
-    guard paging.mayHaveWiderUser, let symbol = symbols.symbol(named: "vabits_user"),
-      case let bits = paging.userBits(vabitsUser: space.word(at: symbol.address)), bits != paging.vaBitsActual
-    else { return facts.vaBitsActual }
-    return Sourced(bits, "the variable vabits_user")
-  }
-
   /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
   /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
-  public var hidesFromUser: Sourced<Bool>? {
-    let image = symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? facts.swapperVirtual?.value
-    guard let leaf = image.flatMap({ translate($0).leaf }) else { return nil }
+  var hidesFromUser: Sourced<Bool>? {
+    let image =
+      context.symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? context.facts.swapperVirtual?.value
+    guard let leaf = image.flatMap({ context.translate($0).leaf }) else { return nil }
     return Sourced(
       !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
   }
 
   /// Whether TTBRs have CnP set; nil where the log does not tell.
   /// (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
-  public var sharesTables: Bool? { bootLog.detected("Common not Private translations") }
+  var sharesTables: Bool? { messages.value.detected("Common not Private translations") }
 }

@@ -13,21 +13,18 @@ public struct RootTable: Sendable {
   public let source: String
 }
 
-extension Kernel {
+extension RootTable {
   /// The kernel's root tables that are known, `swapper_pg_dir` first: by their symbols, or by where the linker
-  /// puts them, which what they hold must bear out. Those of booting (`init_pg_dir`) are freed memory later.
+  /// puts them, confirmed by what they hold. Those of booting (`init_pg_dir`) are freed memory later.
   ///
   ///     idmap_pg_dir  tramp_pg_dir  reserved_pg_dir  swapper_pg_dir      a page each, in this order (5.11)
   ///
   /// (arch/arm64/kernel/vmlinux.lds.S; before 5.11 there is `reserved_ttbr0` with SW_TTBR0_PAN alone)
-  public var rootTables: [RootTable] { contents.rootTables.value { RootTableFinder(kernel: self).find() } }
-
-  /// The root table called `name`.
-  func rootTable(_ name: String) -> RootTable? { rootTables.first { $0.name == name } }
+  static func all(of context: KernelContext) -> [RootTable] { RootTableFinder(kernel: context).find() }
 }
 
 private struct RootTableFinder {
-  let kernel: Kernel
+  let kernel: KernelContext
 
   func find() -> [RootTable] {
     let facts = kernel.facts

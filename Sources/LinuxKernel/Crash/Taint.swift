@@ -1,3 +1,6 @@
+import Bytes
+import DebugInfo
+
 /// What makes a kernel's word count for less: foreign modules, earlier warnings and the like.
 public struct Taint: Hashable, Sendable {
   /// `tainted_mask`.
@@ -30,15 +33,10 @@ public struct Taint: Hashable, Sendable {
   private static let letters = Array("PFSRMBUDAWCIOELKXTNJ")
 }
 
-extension Kernel {
-  /// The taint of the kernel; nil where its symbols do not name `tainted_mask`, or it is not in the dump.
-  public var taint: Taint? {
-    symbols.symbol(named: "tainted_mask").flatMap { space.word(at: $0.address) }.map { Taint(mask: $0) }
-  }
-
-  /// The CPU that called `panic()` (`panic_cpu`, kernel/panic.c); nil where none did, or the dump does not tell.
-  public var panicCPU: Int? {
-    symbols.symbol(named: "panic_cpu").flatMap { space.integer(UInt32.self, at: $0.address) }
-      .flatMap { $0 < 1 << 16 ? Int($0) : nil }
+extension Taint {
+  /// `tainted_mask` of the kernel; nil if no symbol names it, or it is not in the dump.
+  init?(_ symbols: KernelSymbols, _ memory: KernelMemory) {
+    guard let mask = symbols.symbol(named: "tainted_mask").flatMap({ memory.word(at: $0.address) }) else { return nil }
+    self.init(mask: mask)
   }
 }

@@ -74,58 +74,23 @@ public struct Hypervisor: Sendable {
   }
 }
 
-extension Kernel {
-  /// What of KVM runs at EL2. It is found when it is first asked for.
-  public var hypervisor: Hypervisor { contents.hypervisor.value { HypervisorFinder(self).find() } }
-
-  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
-  public var hypervisorRegime: Result<TranslationRegime, QueryFailure> {
-    let hypervisor = hypervisor
-    if let regime = hypervisor.regime?.value { return .success(regime) }
-    let message =
-      switch hypervisor.mode?.value {
-      case .vhe?: "the kernel runs at EL2 (VHE): nothing further is mapped; ask without --el2"
-      case .none?: "nothing of the kernel runs at EL2"
-      default: "the hypervisor's tables were not found"
-      }
-    let reason = hypervisor.mode.map { $0.source } ?? hypervisor.notes.first
-    return .failure(QueryFailure(status: .badQuery, message: message + (reason.map { " (\($0))" } ?? "")))
-  }
-
-  /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil where it
-  /// is neither, or `kern_hyp_va` is not known.
-  public func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
-    let hypervisor = hypervisor
-    return hypervisorAddress(
-      ofKernel: address, transform: hypervisor.transform?.value, linearOffset: hypervisor.linearOffset)
-  }
-
-  /// What the first address of a range of the hypervisor's tables is to it; nil of any other range.
-  public func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
-    guard range.region == .hypervisor else { return nil }
-    let leaf = Leaf(
-      physical: range.physical, level: range.level, shift: regime.granule.shift(level: range.level),
-      attributes: Attributes(range.descriptor, isSingleRange: true))
-    return hypervisorAddress(range.first, leaf)
-  }
-
-  /// What `address`, which `leaf` of the hypervisor's tables maps, is to it.
-  func hypervisorAddress(_ address: UInt64, _ leaf: Leaf) -> Hypervisor.Address {
-    hypervisor.describe(
-      address, leaf, isRAM: self.dump.memory.ranges.contains { $0.contains(leaf.physical) })
-  }
-
-  func hypervisorAddress(
-    ofKernel address: VirtualAddress, transform: KernHypVA?, linearOffset: UInt64?
-  ) -> UInt64? {
-    guard let transform, let linearOffset else { return nil }
+extension Hypervisor {
+  /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil if it is
+  /// neither, or `kern_hyp_va` is not known.
+  func address(ofKernel address: VirtualAddress, _ context: KernelContext, _ regions: RegionLookup) -> UInt64? {
+    guard let transform = transform?.value, let linearOffset else { return nil }
     let address = address.untagged
-    switch region(of: address, mappedTo: translate(address).leaf?.physical) {
+    switch regions.region(of: address, mappedTo: context.translate(address).leaf?.physical) {
     case .linearMap?: return transform.hypervisorAddress(ofLinear: address.rawValue)
     case .kernelImage?:
-      guard let imageOffset = facts.kimageVoffset?.value else { return nil }
+      guard let imageOffset = context.facts.kimageVoffset?.value else { return nil }
       return transform.hypervisorAddress(ofLinear: address.rawValue &- imageOffset &+ linearOffset)
     default: return nil
     }
+  }
+
+  /// What `address`, which `leaf` of the hypervisor's tables maps, is to it.
+  func address(_ address: UInt64, _ leaf: Leaf, in dump: DumpFile) -> Address {
+    describe(address, leaf, isRAM: dump.memory.ranges.contains { $0.contains(leaf.physical) })
   }
 }

@@ -11,7 +11,10 @@ import VMSA
 /// found is held against the tables: they must map the hypervisor's code to itself and where the transform
 /// has it.
 struct HypervisorFinder {
-  private let kernel: Kernel
+  private let context: KernelContext
+  private let regions: RegionLookup
+  private let control: LinuxTCR
+  private let types: MemoryAttributeIndirection?
   private let space: KernelMemory
   private let symbols: [String: UInt64]
   private let linearOffset: UInt64?
@@ -23,16 +26,29 @@ struct HypervisorFinder {
     "__boot_cpu_mode",
   ]
 
-  init(_ kernel: Kernel) {
-    self.kernel = kernel
-    space = kernel.space
-    symbols = kernel.symbols.addresses(of: Self.names)
-    linearOffset = Arithmetic(kernel).linearOffset?.value
+  /// - Parameter types: MAIR_EL1, where it follows from the kernel.
+  init(
+    _ context: KernelContext, _ regions: RegionLookup, _ control: LinuxTCR, _ arithmetic: Arithmetic,
+    types: MemoryAttributeIndirection?
+  ) {
+    self.context = context
+    self.regions = regions
+    self.control = control
+    self.types = types
+    space = context.memory
+    symbols = context.symbols.addresses(of: Self.names)
+    linearOffset = arithmetic.linearOffset?.value
+  }
+
+  /// The first CPU whose note has it in the kernel at EL2: PSTATE.M is EL2t or EL2h, and the program counter
+  /// is in the upper half, which no hypervisor's own tables translate.
+  private var stoppedAtEL2: Int? {
+    context.dump.notes.cpus.first { [8, 9].contains($0.pstate & 0x1f) && VirtualAddress($0.pc).isUpperHalf }?.index
   }
 
   func find() -> Hypervisor {
     var result = Hypervisor()
-    if let cpu = kernel.stoppedAtEL2 {
+    if let cpu = stoppedAtEL2 {
       result.mode = Sourced(.vhe, "PSTATE of CPU \(cpu): it stopped in the kernel at EL2")
       return result
     }
@@ -43,7 +59,7 @@ struct HypervisorFinder {
     if let (mode, regime) = tables(result.transform?.value, result.physvirtOffset?.value) {
       result.mode = Sourced(mode, "the hypervisor has tables of its own")
       result.regime = regime
-      result.cpus = HypervisorRegistersReader(kernel, result, regime.value).cpus()
+      result.cpus = HypervisorRegistersReader(context, regions, control, result, regime.value, types: types).cpus()
       if result.transform == nil { result.notes.append("kern_hyp_va is not known: \(missingTransform)") }
       return result
     }
@@ -67,7 +83,7 @@ struct HypervisorFinder {
   /// (`kvm_arm_init`, arch/arm64/kvm/arm.c; `hyp_mode_check`, arch/arm64/kernel/smp.c; BOOT_CPU_MODE_EL1 in
   /// arch/arm64/include/asm/virt.h)
   private func modeWithoutTables() -> Sourced<Hypervisor.Mode>? {
-    let log = kernel.bootLog
+    let log = control.messages.value
     if log.says("VHE mode initialized successfully") || log.detected("Virtualization Host Extensions") == true {
       return Sourced(.vhe, "the kernel's log")
     }
@@ -81,7 +97,7 @@ struct HypervisorFinder {
   }
 
   private func physical(_ image: UInt64?) -> UInt64? {
-    guard let image, let offset = kernel.facts.kimageVoffset?.value else { return nil }
+    guard let image, let offset = context.facts.kimageVoffset?.value else { return nil }
     return image &- offset
   }
 
@@ -89,7 +105,7 @@ struct HypervisorFinder {
     guard let start = physical(symbols["__hyp_idmap_text_start"]), let end = physical(symbols["__hyp_idmap_text_end"]),
       start < end, end < 1 << 52
     else { return nil }
-    let page = kernel.regime.granule.size
+    let page = context.regime.granule.size
     return (start & ~(page - 1))..<((end &+ page &- 1) & ~(page - 1))
   }
 
@@ -116,7 +132,7 @@ struct HypervisorFinder {
         return Sourced(value, "the variable \(name)")
       }
     }
-    guard let transform, let linearOffset, let ram = kernel.dump.memory.ranges.first?.lowerBound.rawValue else {
+    guard let transform, let linearOffset, let ram = context.dump.memory.ranges.first?.lowerBound.rawValue else {
       return nil
     }
     let address = transform.hypervisorAddress(ofLinear: ram &+ linearOffset)
@@ -131,7 +147,7 @@ struct HypervisorFinder {
     // pKVM's come first: once it runs, the kernel has given its own up.
     if let structure = symbols["__kvm_nvhe_pkvm_pgtable"], let physvirtOffset,
       let root = StructView(space: space, address: structure).number(
-        kernel.types.member("pgd", of: "kvm_pgtable")),
+        context.types.value.member("pgd", of: "kvm_pgtable")),
       let regime = borneOut(PhysicalAddress(root &+ physvirtOffset), structure, transform)
     {
       return (.protected, Sourced(regime, "pkvm_pgtable.pgd of the hypervisor, \(evidence)"))
@@ -149,7 +165,7 @@ struct HypervisorFinder {
       guard let pointer = space.word(at: address), let target = space.leaf(at: pointer)?.physical else { continue }
       // struct kvm_pgtable since 5.10 ("KVM: arm64: Use generic allocator for hyp stage-1 page-tables"), the root
       // itself before.
-      let member = kernel.types.member("pgd", of: "kvm_pgtable")
+      let member = context.types.value.member("pgd", of: "kvm_pgtable")
       let words = (member.map { [UInt64($0.offset)] } ?? Array(stride(from: 0, to: 64, by: 8)))
         .compactMap { space.word(at: pointer &+ $0) }
       let roots = words.compactMap { space.leaf(at: $0)?.physical } + [target]
@@ -169,18 +185,18 @@ struct HypervisorFinder {
     _ root: PhysicalAddress, _ structure: UInt64?, _ transform: KernHypVA?
   ) -> TranslationRegime? {
     guard root.rawValue & 63 == 0, let start = physical(symbols["__hyp_idmap_text_start"]) else { return nil }
-    var widths = [max(48, kernel.regime.addressBits), kernel.regime.tableBits, 48, 52]
+    var widths = [max(48, context.regime.addressBits), context.regime.tableBits, 48, 52]
     let object = structure.map { StructView(space: space, address: $0) }
-    if let bits = object?.number(kernel.types.member("ia_bits", of: "kvm_pgtable")), (30...52).contains(bits) {
+    if let bits = object?.number(context.types.value.member("ia_bits", of: "kvm_pgtable")), (30...52).contains(bits) {
       widths.insert(Int(bits), at: 0)
     }
     let text = physical(symbols["__kvm_nvhe___hyp_text_start"] ?? symbols["__hyp_text_start"])
     for bits in widths {
       let regime = TranslationRegime(
-        register: .ttbr0EL2, granule: kernel.regime.granule, tableBits: bits, format: kernel.regime.format,
-        physicalBits: kernel.regime.physicalBits, root: root)
+        register: .ttbr0EL2, granule: context.regime.granule, tableBits: bits, format: context.regime.format,
+        physicalBits: context.regime.physicalBits, root: root)
       func maps(_ address: UInt64, to physical: UInt64) -> Bool {
-        self.kernel.dump.memory.walk(regime, VirtualAddress(address)).leaf?.physical.rawValue == physical
+        self.context.dump.memory.walk(regime, VirtualAddress(address)).leaf?.physical.rawValue == physical
       }
       guard maps(start, to: start) else { continue }
       if let transform, let linearOffset, let text,
@@ -191,13 +207,5 @@ struct HypervisorFinder {
       return regime
     }
     return nil
-  }
-}
-
-extension Kernel {
-  /// The first CPU whose note has it in the kernel at EL2: PSTATE.M is EL2t or EL2h, and the program counter
-  /// is in the upper half, which no hypervisor's own tables translate.
-  var stoppedAtEL2: Int? {
-    dump.notes.cpus.first { [8, 9].contains($0.pstate & 0x1f) && VirtualAddress($0.pc).isUpperHalf }?.index
   }
 }

@@ -28,21 +28,30 @@ public struct HypervisorRegisters: Sendable {
 /// kernel hands to the code at EL2. Where symbols do not name it, it is recognised in the pages that the
 /// hypervisor maps: it has the root of the tables at the right place, and MAIR_EL1's value before it.
 struct HypervisorRegistersReader {
-  private let kernel: Kernel
+  private let context: KernelContext
+  private let regions: RegionLookup
+  private let control: LinuxTCR
+  private let types: MemoryAttributeIndirection?
   private let space: KernelMemory
   private let hypervisor: Hypervisor
   private let regime: TranslationRegime
 
-  init(_ kernel: Kernel, _ hypervisor: Hypervisor, _ regime: TranslationRegime) {
-    self.kernel = kernel
-    space = kernel.space
+  init(
+    _ context: KernelContext, _ regions: RegionLookup, _ control: LinuxTCR, _ hypervisor: Hypervisor,
+    _ regime: TranslationRegime, types: MemoryAttributeIndirection?
+  ) {
+    self.context = context
+    self.regions = regions
+    self.control = control
+    self.types = types
+    space = context.memory
     self.hypervisor = hypervisor
     self.regime = regime
   }
 
   func cpus() -> [HypervisorRegisters] {
     let vbar = vbar
-    let cnp: UInt64 = kernel.sharesTables == true ? 1 : 0
+    let cnp: UInt64 = control.sharesTables == true ? 1 : 0
     let isWide = TTBR.isWide(regime)
     let found = parameters()
     // The tables are the same for each CPU.
@@ -53,7 +62,7 @@ struct HypervisorRegistersReader {
       let object = StructView(space: space, address: address)
       let source = "read: kvm_nvhe_init_params at \(hex(address))"
       func member(_ name: String) -> Sourced<UInt64>? {
-        object.number(kernel.types.member(name, of: "kvm_nvhe_init_params")).map {
+        object.number(context.types.value.member(name, of: "kvm_nvhe_init_params")).map {
           Sourced($0, "\(source), \(name)")
         }
       }
@@ -71,7 +80,7 @@ struct HypervisorRegistersReader {
   /// TCR_EL2 with PS, bits 18:16, which the code at EL2 fills in by the CPU's ID registers
   /// (`___kvm_hyp_init`, arch/arm64/kvm/hyp/nvhe/hyp-init.S): nowhere in the dump but perhaps in the log.
   private func withPS(_ tcr: Sourced<UInt64>) -> Sourced<UInt64> {
-    guard let size = kernel.translationControl.value[.ips] else {
+    guard let size = control.value.value[.ips] else {
       return Sourced(tcr.value, "\(tcr.source); without PS, which is not known")
     }
     return Sourced(tcr.value & ~(7 << 16) | size << 16, "\(tcr.source); PS by KVM's IPA size limit in the log")
@@ -80,10 +89,8 @@ struct HypervisorRegistersReader {
   /// VBAR_EL2 while the host runs: the vectors that the host calls through, at their hyp address.
   private var vbar: Sourced<UInt64>? {
     for name in ["__kvm_nvhe___kvm_hyp_host_vector", "__kvm_hyp_host_vector"] {
-      if let symbol = kernel.symbols.symbol(named: name),
-        let address = kernel.hypervisorAddress(
-          ofKernel: VirtualAddress(symbol.address), transform: hypervisor.transform?.value,
-          linearOffset: hypervisor.linearOffset)
+      if let symbol = context.symbols.symbol(named: name),
+        let address = hypervisor.address(ofKernel: VirtualAddress(symbol.address), context, regions)
       {
         return Sourced(address, "computed: the hyp address of \(name)")
       }
@@ -99,7 +106,7 @@ struct HypervisorRegistersReader {
       "__kvm_nvhe_kvm_init_params", "__kvm_nvhe___per_cpu_start", "__kvm_nvhe_kvm_arm_hyp_percpu_base",
       "kvm_arm_hyp_percpu_base",
     ]
-    let symbols = kernel.symbols.addresses(of: names)
+    let symbols = context.symbols.addresses(of: names)
     if let variable = symbols[names[0]], let start = symbols[names[1]],
       let bases = symbols[names[2]] ?? symbols[names[3]]
     {
@@ -117,26 +124,27 @@ struct HypervisorRegistersReader {
   /// A base as a linear address: pKVM turns them into hyp addresses.
   private func linearAddress(_ base: UInt64) -> UInt64? {
     if VirtualAddress(base).isUpperHalf { return base }
-    guard let ram = kernel.dump.memory.ranges.first?.lowerBound.rawValue, let offset = hypervisor.linearOffset else {
+    guard let ram = context.dump.memory.ranges.first?.lowerBound.rawValue, let offset = hypervisor.linearOffset else {
       return nil
     }
     return hypervisor.transform?.value.linearAddress(of: base, like: ram &+ offset)
   }
 
   private func recognised() -> [(cpu: Int?, address: UInt64)] {
-    guard let offset = hypervisor.linearOffset, let root = kernel.types.member("pgd_pa", of: "kvm_nvhe_init_params"),
-      let mair = kernel.types.member("mair_el2", of: "kvm_nvhe_init_params")
+    guard let offset = hypervisor.linearOffset,
+      let root = context.types.value.member("pgd_pa", of: "kvm_nvhe_init_params"),
+      let mair = context.types.value.member("mair_el2", of: "kvm_nvhe_init_params")
     else { return [] }
     var pages = MappedFrames()
-    kernel.sweep(nil, of: regime, &pages)
-    let wanted = kernel.memoryTypes?.value.rawValue
+    context.sweep(nil, of: regime, &pages)
+    let wanted = types?.rawValue
     var found: [UInt64] = []
     forEachWord(of: pages.writable) { physical, word in
       guard word == regime.root.rawValue, found.count < Limits.cpus else { return }
       let address = physical &- UInt64(root.offset) &+ offset
       // With MTE the tagged memory of index 1 has an attribute of its own.
-      guard let types = StructView(space: space, address: address).number(mair),
-        wanted.map({ ($0 ^ types) & ~0xff00 == 0 }) ?? true
+      guard let value = StructView(space: space, address: address).number(mair),
+        wanted.map({ ($0 ^ value) & ~0xff00 == 0 }) ?? true
       else { return }
       found.append(address)
     }
@@ -149,7 +157,7 @@ struct HypervisorRegistersReader {
   /// the page that they lie so many bytes behind, which are the same for all.
   private func numbers(of addresses: [UInt64], in frames: [Range<UInt64>]) -> [Int]? {
     guard let first = addresses.first, Set(addresses).count == addresses.count else { return nil }
-    let page = kernel.regime.granule.size
+    let page = context.regime.granule.size
     let places = Dictionary(uniqueKeysWithValues: addresses.enumerated().map { ($1, $0) })
     var result: [Int]?
     var attempts = 0
@@ -161,7 +169,7 @@ struct HypervisorRegistersReader {
       attempts += 1
       let distance = first - word
       func place(_ slot: UInt64) -> Int? {
-        (try? kernel.dump.memory.word(at: PhysicalAddress(slot))).flatMap { places[$0 &+ distance] }
+        (try? context.dump.memory.word(at: PhysicalAddress(slot))).flatMap { places[$0 &+ distance] }
       }
       var slot = physical
       while slot >= 8, place(slot - 8) != nil, physical - slot < UInt64(Limits.cpus) * 8 { slot -= 8 }
@@ -179,7 +187,7 @@ struct HypervisorRegistersReader {
   private func forEachWord(of frames: [Range<UInt64>], _ body: (_ physical: UInt64, _ word: UInt64) -> Void) {
     for range in frames {
       for page in stride(from: range.lowerBound, to: range.upperBound, by: 4096) {
-        guard let bytes = try? kernel.dump.memory.bytes(at: PhysicalAddress(page), count: 4096) else { continue }
+        guard let bytes = try? context.dump.memory.bytes(at: PhysicalAddress(page), count: 4096) else { continue }
         let span = bytes.rawSpan
         for offset in stride(from: 0, to: 4096, by: 8) {
           if let word = span.integer(UInt64.self, at: offset) { body(page &+ UInt64(offset), word) }

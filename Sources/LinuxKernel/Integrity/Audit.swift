@@ -1,19 +1,19 @@
 import Bytes
 import VMSA
 
-extension Kernel {
+extension AuditReport {
   /// Looks through all of the kernel's tables for what no healthy kernel has.
   ///
   /// Two passes: the first learns which frames are the kernel's text and read-only data and which are mapped
   /// other than as cached memory, the second holds every entry against that. Memory grows with the table
   /// pages and with those ranges, not with the entries.
-  public func audit() -> AuditReport {
-    let context = AuditContext(self)
+  static func of(_ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic) -> AuditReport {
+    let context = AuditContext(kernel, types: types, arithmetic)
     var survey = AuditSurvey(context: context)
-    sweep(nil, &survey)
+    kernel.sweep(nil, &survey)
     survey.finish()
     var auditor = Auditor(context: context, survey: survey)
-    let result = sweep(nil, &auditor)
+    let result = kernel.sweep(nil, &auditor)
     auditor.finish(result)
     var report = auditor.report
     report.tables = result.tables
@@ -23,7 +23,7 @@ extension Kernel {
 
 /// What both passes of an audit know.
 struct AuditContext {
-  let kernel: Kernel
+  let kernel: KernelContext
   let map: RegionMap
   let image: ClosedRange<UInt64>?
   let imageOffset: UInt64?
@@ -37,11 +37,10 @@ struct AuditContext {
   /// log2 of the page size.
   let pageShift: UInt64
 
-  init(_ kernel: Kernel) {
+  init(_ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic) {
     self.kernel = kernel
-    image = kernel.imageSpan()
+    image = kernel.image.addresses(kernel.regime, in: kernel.dump)
     map = RegionMap(kernel.layout.layout, image: image, first: kernel.regime.firstAddress)
-    let arithmetic = Arithmetic(kernel)
     imageOffset = arithmetic.imageOffset
     linearOffset = arithmetic.linearOffset
     if let span = kernel.layout.layout?.linearMap, span.start <= span.end &- 1 {
@@ -49,10 +48,10 @@ struct AuditContext {
     } else {
       linear = nil
     }
-    types = kernel.memoryTypes?.value
+    self.types = types
     format = kernel.regime.format
     ram = kernel.dump.describesRAM(kernel.facts, kernel.vmcoreinfo) ? kernel.dump.memory.ranges : []
-    freePages = kernel.freePages
+    freePages = FreePages(kernel, arithmetic)
     pageShift = UInt64(kernel.regime.granule.pageShift)
   }
 

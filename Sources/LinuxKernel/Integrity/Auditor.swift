@@ -366,7 +366,7 @@ struct Auditor: SweepObserver {
       return
     }
     let steps = proofs().flatMap { virtual, level -> [Finding.Proof] in
-      let walked = context.kernel.resolve(VirtualAddress(virtual), trace: true).walk ?? []
+      let walked = context.kernel.walkSteps(to: VirtualAddress(virtual))
       return walked.filter { level == nil || $0.level <= level ?? 3 }
         .map { Finding.Proof(virtual: VirtualAddress(virtual), step: $0) }
     }

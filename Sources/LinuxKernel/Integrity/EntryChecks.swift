@@ -21,20 +21,13 @@ struct EntryChecks: Sendable {
   private let types: MemoryAttributeIndirection?
   /// RAM ends here; nil where the dump does not describe RAM, as one of tables alone.
   private let endOfRAM: UInt64?
-  private let imageOffset: UInt64?
-  /// What the image must map: from `_stext` to its root table, if that stands behind the read-only data.
-  private let image: Range<UInt64>
-  /// The same of its data, as far as VMCOREINFO names them: the data and bss stand behind what is freed after boot.
-  private let data: Range<UInt64>
+  private let image: ImageSpan
   private let arithmetic: Lazy<Arithmetic>
   /// Tables that were written over others.
   let twins: Lazy<DuplicateTables>
   let linearMap: AddressLayout.Span?
-  private let text: UInt64?
-  /// The frame whose `struct page` an address of vmemmap is part of.
-  private let describedFrame: @Sendable (VirtualAddress) -> UInt64?
-  /// The part of the image that an address lies in.
-  private let imageSection: @Sendable (VirtualAddress) -> String?
+  private let vmemmap: Lazy<Vmemmap?>
+  private let sections: Lazy<ImageSections>
 
   /// What no table entry of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in bits 63:59.
   private let tableReserved: UInt64
@@ -43,52 +36,36 @@ struct EntryChecks: Sendable {
   /// Those, and what none has: bit 63, NS, AP[1], and address bits beyond the format's.
   private let leafBits: UInt64
 
-  init(_ kernel: Kernel) {
-    regime = kernel.regime
-    dump = kernel.dump
-    memory = kernel.dump.memory
-    types = kernel.memoryTypes?.value
-    let offset = kernel.facts.kimageVoffset?.value
-    imageOffset = offset
-    let format = kernel.regime.format
+  /// - Parameters:
+  ///   - types: MAIR_EL1, where it follows from the kernel.
+  ///   - arithmetic: where the linear map and the image lead.
+  ///   - sections: the sections of the image.
+  init(
+    _ context: KernelContext, types: MemoryAttributeIndirection?, arithmetic: Lazy<Arithmetic>,
+    sections: Lazy<ImageSections>
+  ) {
+    regime = context.regime
+    dump = context.dump
+    memory = context.dump.memory
+    image = context.image
+    self.types = types
+    self.arithmetic = arithmetic
+    self.sections = sections
+    // No doubt rests on a size of struct page that is assumed.
+    let isSizeKnown = context.vmcoreinfo?.size("page") != nil
+    vmemmap = Lazy { isSizeKnown ? context.vmemmap(arithmetic.value) : nil }
+    let format = context.regime.format
     tableReserved = ~(format.lowMask | format.highMask | 0xf800_0000_0000_0403)
     leafSet = 1 << 54 | 1 << 10 | (format.hasShareability ? 3 << 8 : 0)
     leafBits = leafSet | 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
-    let text = kernel.vmcoreinfo?.symbol("_stext")
-    self.text = text
-    let root = kernel.facts.swapperVirtual?.value.rawValue
-    if let text, let root, text < root, root - text < ImageReach.largest, offset != nil,
-      kernel.layout.era?.since.has(.rootTableBehindReadOnlyData) ?? false
-    {
-      image = text..<root
-      // Two are there by value.
-      let values = Set(["mem_section", "vmemmap"].compactMap { kernel.vmcoreinfo?.symbol($0) })
-      let symbols = (kernel.vmcoreinfo?.symbols ?? []).map(\.value).filter {
-        $0 >= root + kernel.regime.granule.size && $0 - root < ImageReach.largest && !values.contains($0)
-      }
-      data = (symbols.min() ?? 0)..<(symbols.max() ?? 0)
-    } else {
-      image = 0..<0
-      data = 0..<0
-    }
-    endOfRAM = kernel.dump.describesRAM(kernel.facts, kernel.vmcoreinfo) ? kernel.dump.endOfMemory : nil
-    arithmetic = Lazy { [unowned kernel] in Arithmetic(kernel) }
-    linearMap = kernel.layout.layout?.linearMap
-    // No doubt rests on a size of struct page that is assumed.
-    let isSizeKnown = kernel.vmcoreinfo?.size("page") != nil
-    describedFrame = { [unowned kernel] in
-      isSizeKnown ? kernel.frame(of: $0, in: .vmemmap, mappedTo: nil) : nil
-    }
-    imageSection = { [unowned kernel] in kernel.imageSection(of: $0) }
-    let spans = [kernel.layout.layout?.linearMap, kernel.layout.layout?.kasanShadow].compactMap { $0 }
-    twins = Lazy { [regime, memory, arithmetic, limit = kernel.tableLimit] in
+    endOfRAM = context.dump.describesRAM(context.facts, context.vmcoreinfo) ? context.dump.endOfMemory : nil
+    linearMap = context.layout.layout?.linearMap
+    let spans = [context.layout.layout?.linearMap, context.layout.layout?.kasanShadow].compactMap { $0 }
+    twins = Lazy { [regime, memory, limit = context.tableLimit] in
       DuplicateTables(
         regime, in: memory, limit: limit, linearOffset: arithmetic.value.linearOffset?.value, without: spans)
     }
   }
-
-  /// From `_stext` to the last object of the image that VMCOREINFO names.
-  var namedImage: Range<UInt64> { image.lowerBound..<max(image.upperBound, data.upperBound) }
 
   /// Why an answer may rest on damaged tables; nil where nothing says so.
   ///
@@ -140,7 +117,8 @@ struct EntryChecks: Sendable {
 
   /// A table that was written over another, or the other way round, where no arithmetic tells.
   private func twin(_ steps: [WalkStep], _ address: VirtualAddress, _ region: Region?) -> String? {
-    guard let region, region != .linearMap, region != .kasanShadow, !image.contains(address.rawValue) else {
+    guard let region, region != .linearMap, region != .kasanShadow, !image.alwaysMapped.contains(address.rawValue)
+    else {
       return nil
     }
     for step in steps.dropFirst() {
@@ -156,13 +134,15 @@ struct EntryChecks: Sendable {
 
   /// Why something has to be mapped at `address`, which the entry `last` leaves out.
   private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> String? {
-    if image.contains(address.rawValue) || data.contains(address.rawValue) {
+    if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue) {
       return "the kernel image is mapped here on every machine"
     }
     switch region {
     case .kernelImage?:
       // What boots the kernel is freed, and then not mapped; what stands before the text never is.
-      guard let text, address.rawValue >= text, let section = imageSection(address), section != "init" else {
+      guard let text = image.text, address.rawValue >= text,
+        let section = sections.value.section(of: address.rawValue), section != "init"
+      else {
         return nil
       }
       return "the kernel's \(section) is mapped here on every machine"
@@ -174,7 +154,7 @@ struct EntryChecks: Sendable {
       return "by arithmetic RAM is here, at \(hex(physical.rawValue)): memory that is kept from the kernel, or an "
         + "overwritten table"
     case .vmemmap?:
-      guard let linearMap, let frame = describedFrame(address), let offset = linearOffset
+      guard let linearMap, let frame = vmemmap.value?.frame(describedAt: address), let offset = linearOffset
       else { return nil }
       let page = (frame << UInt64(regime.granule.pageShift)) &+ offset
       guard page >= linearMap.start, page &- linearMap.start < linearMap.size,
@@ -194,8 +174,10 @@ struct EntryChecks: Sendable {
 
   /// Where arithmetic puts `address`; nil where there is no rule for it.
   private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
-    if image.contains(address.rawValue) || data.contains(address.rawValue) || region == .kernelImage {
-      return imageOffset.map { PhysicalAddress(address.rawValue &- $0) }
+    if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue)
+      || region == .kernelImage
+    {
+      return image.offset.map { PhysicalAddress(address.rawValue &- $0) }
     }
     return region == .linearMap ? arithmetic.value.answer(address, in: region)?.physical : nil
   }

@@ -1,16 +1,63 @@
+import Bytes
 import CrashDump
 import KernelLayout
 import VMSA
 
-/// The addresses of a dump's kernel image.
-enum ImageSpan {
-  /// The addresses of the image as the tables have it: as far around `_stext` as they map addresses to the frames that
-  /// kimage_voffset says. nil if nothing says where it is, or nothing of it is mapped.
-  static func mapped(
-    _ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ regime: TranslationRegime, in dump: DumpFile
-  ) -> ClosedRange<UInt64>? {
-    guard let offset = facts.kimageVoffset?.value, let text = vmcoreinfo?.symbol("_stext"),
-      VirtualAddress(text).isUpperHalf, VirtualAddress(text).isCanonical(bits: regime.addressBits)
+/// Where the kernel image lies, as far as symbols, VMCOREINFO and kimage_voffset say.
+struct ImageSpan: Sendable {
+  /// `_text` to `_end`, by the symbols of a vmlinux; nil without one.
+  let symbols: Range<UInt64>?
+  /// `_stext`, as VMCOREINFO has it.
+  let text: UInt64?
+  /// Virtual minus physical address (kimage_voffset).
+  let offset: UInt64?
+  /// What must be mapped on every machine: from `_stext` to the root table, if that follows the read-only data. Empty
+  /// if unknown.
+  let alwaysMapped: Range<UInt64>
+  /// The data as far as VMCOREINFO names them: data and bss follow what is freed after boot. Empty if unknown.
+  let namedData: Range<UInt64>
+
+  init(_ facts: KernelFacts, _ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?, symbols: Range<UInt64>?) {
+    self.symbols = symbols
+    text = vmcoreinfo?.symbol("_stext")
+    offset = facts.kimageVoffset?.value
+    guard let text, let root = facts.swapperVirtual?.value.rawValue, text < root, root - text < ImageReach.largest,
+      offset != nil, layout.era?.since.has(.rootTableBehindReadOnlyData) ?? false
+    else {
+      alwaysMapped = 0..<0
+      namedData = 0..<0
+      return
+    }
+    alwaysMapped = text..<root
+    // VMCOREINFO gives these two by value, not by address.
+    let values = Set(["mem_section", "vmemmap"].compactMap { vmcoreinfo?.symbol($0) })
+    let data = (vmcoreinfo?.symbols ?? []).map(\.value).filter {
+      $0 >= root + facts.granule.value.size && $0 - root < ImageReach.largest && !values.contains($0)
+    }
+    namedData = (data.min() ?? 0)..<(data.max() ?? 0)
+  }
+
+  /// From `_stext` to the last object of the image that VMCOREINFO names.
+  var named: Range<UInt64> { alwaysMapped.lowerBound..<max(alwaysMapped.upperBound, namedData.upperBound) }
+
+  /// Whether `address` is close enough to `_stext` to be of the image.
+  func isNear(_ address: UInt64) -> Bool {
+    text.map { ImageReach.around($0).contains(address) } ?? false
+  }
+
+  /// Whether the image has `address` mapped to `physical`: by symbols, or at kimage_voffset near `_stext`.
+  func contains(_ address: UInt64, mappedTo physical: PhysicalAddress?) -> Bool {
+    if let symbols { return symbols.contains(address) }
+    guard let physical, let offset else { return false }
+    return address &- offset == physical.rawValue && isNear(address)
+  }
+
+  /// The addresses of the image: by its symbols, or else as far around `_stext` as the tables map addresses to the
+  /// frames that kimage_voffset gives.
+  func addresses(_ regime: TranslationRegime, in dump: DumpFile) -> ClosedRange<UInt64>? {
+    if let symbols { return symbols.lowerBound...(symbols.upperBound - 1) }
+    guard let offset, let text, VirtualAddress(text).isUpperHalf,
+      VirtualAddress(text).isCanonical(bits: regime.addressBits)
     else { return nil }
     let range = ImageReach.around(text)
     var finder = ImageFinder(offset: offset)

@@ -33,6 +33,12 @@ struct Vmemmap: Hashable, Sendable {
   /// The frame whose `struct page` holds `address`.
   func frame(of address: UInt64) -> UInt64 { (address &- base) / stride }
 
+  /// The frame whose `struct page` holds `address`; nil if no frame is so high.
+  func frame(describedAt address: VirtualAddress) -> UInt64? {
+    let frame = frame(of: address.rawValue)
+    return frame < 1 << (52 - pageShift) ? frame : nil
+  }
+
   /// Where the `struct page` of `frame` is.
   func page(of frame: UInt64) -> UInt64 { base &+ frame &* stride }
 }

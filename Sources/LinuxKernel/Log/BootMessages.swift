@@ -41,8 +41,3 @@ struct BootMessages: Sendable {
     return nil
   }
 }
-
-extension Kernel {
-  /// What the log says of the hardware, read once.
-  var bootLog: BootMessages { contents.bootLog.value { BootMessages(log.elements) } }
-}

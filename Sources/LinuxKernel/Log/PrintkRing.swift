@@ -179,3 +179,10 @@ extension KernelTypes {
     return member(parts[1], of: parts[0]).map { UInt64($0.offset) }
   }
 }
+
+extension PrintkRing {
+  /// `prb`: the word in the data that points at a ring whose newest descriptor says that it is that.
+  func find(_ search: DataSectionScan) -> UInt64? {
+    search.pointer { isRing(at: $0, search.space) }
+  }
+}

@@ -121,4 +121,31 @@ public struct KernelMemory: ByteSource {
     }
     if let start = run { _ = give(start, here) }
   }
+
+  /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.
+  public func read(_ address: VirtualAddress, into buffer: inout MutableRawSpan) throws(ReadFault) {
+    var done = 0
+    while done < buffer.byteCount {
+      let here = (address &+ UInt64(done)).untagged
+      let result = memory.walk(regime, here)
+      guard let leaf = result.leaf else { throw .unmapped(here, result) }
+      let rest = leaf.size - (leaf.physical.rawValue & (leaf.size - 1))
+      let count = Int(min(rest, UInt64(buffer.byteCount - done)))
+      var part = buffer._mutatingExtracting(done..<(done + count))
+      do throws(MemoryFault) {
+        try memory.read(leaf.physical, into: &part)
+      } catch {
+        throw .absent(here, error)
+      }
+      done += count
+    }
+  }
+}
+
+/// Why bytes at a virtual address are unreadable.
+public enum ReadFault: Error, Sendable {
+  /// The tables do not map the address; how the walk ended.
+  case unmapped(VirtualAddress, WalkResult)
+  /// They do, but the frame is not in the dump.
+  case absent(VirtualAddress, MemoryFault)
 }

@@ -30,6 +30,12 @@ struct FreePages: Sendable {
     orders = UInt64(min(max(vmcoreinfo.length("zone.free_area") ?? Self.defaultOrders, 1), Self.mostOrders))
   }
 
+  /// nil where VMCOREINFO does not describe `struct page`, or nothing says where it is.
+  init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
+    guard let vmcoreinfo = context.vmcoreinfo, let vmemmap = context.vmemmap(arithmetic) else { return nil }
+    self.init(context.memory, vmemmap, vmcoreinfo)
+  }
+
   /// Whether `frame` is free; nil if its own `struct page` cannot be read.
   func isFree(_ frame: UInt64) -> Bool? {
     for order in 0..<orders {

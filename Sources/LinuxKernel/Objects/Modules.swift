@@ -159,3 +159,16 @@ struct ModuleReader: Sendable {
       of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"), room)
   }
 }
+
+extension ModuleReader {
+  /// The head of the list of modules: in the data, and its first element the list of a `struct module`.
+  func findHead(_ search: DataSectionScan) -> UInt64? {
+    guard let list, let name, let state else { return nil }
+    return search.listHead(search.isNearImage) { link in
+      let module = StructView(space: space, address: link &- UInt64(list.offset))
+      // MODULE_STATE_UNFORMED is the last.
+      guard let state = module.number(state), state <= 3, let text = module.text(name) else { return false }
+      return Self.isName(text)
+    }
+  }
+}

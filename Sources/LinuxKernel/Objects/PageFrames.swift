@@ -24,14 +24,14 @@ struct PageFrames: Sendable {
   let freePages: FreePages?
 
   /// nil where the dump does not tell where the pages are described.
-  init?(_ kernel: Kernel) {
-    guard let vmcoreinfo = kernel.vmcoreinfo, let vmemmap = kernel.vmemmap else { return nil }
+  init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
+    guard let vmcoreinfo = context.vmcoreinfo, let vmemmap = context.vmemmap(arithmetic) else { return nil }
     self.vmemmap = vmemmap
-    freePages = kernel.freePages
-    space = kernel.space
+    freePages = FreePages(context.memory, vmemmap, vmcoreinfo)
+    space = context.memory
     self.vmcoreinfo = vmcoreinfo
-    types = kernel.types
-    symbols = kernel.symbols
+    types = context.types.value
+    symbols = context.symbols
   }
 
   /// The frame that the `struct page` at or around `address` describes.

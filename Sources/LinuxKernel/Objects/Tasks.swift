@@ -135,12 +135,8 @@ struct TaskReader: Sendable {
   }
 }
 
-extension Kernel {
-  /// The tasks, `init_task` first.
-  public var tasks: Listing<KernelTask> { contents.tasks.value }
-}
-
-extension KernelContents {
+extension TaskReader {
+  /// The tasks of a kernel, `init_task` first.
   static func tasks(_ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
       return Listing(notes: ["the type task_struct is not known: \(KernelTypes.advice)"])
@@ -156,5 +152,24 @@ extension KernelContents {
       ])
     }
     return reader.all(first: first)
+  }
+}
+
+extension TaskReader {
+  /// `init_task`: the task in the data that is called "swapper", has the number 0, and whose neighbours on the
+  /// list of tasks lead back to it. (`INIT_TASK_COMM`, include/linux/init_task.h; "/0" is added by `init_idle`)
+  func findFirst(_ search: DataSectionScan) -> UInt64? {
+    search.place(of: Array("swapper".utf8)) { place in isFirst(place &- UInt64(comm.offset)) }
+      .map { $0 &- UInt64(comm.offset) }
+  }
+
+  /// Whether `address` is where `init_task` is.
+  func isFirst(_ address: UInt64) -> Bool {
+    guard address & 7 == 0, let task = task(at: address), task.pid == 0, task.tgid == 0,
+      cpu == nil || task.cpu != nil, task.comm == "swapper" || task.comm.hasPrefix("swapper/")
+    else { return false }
+    let link = address &+ UInt64(tasks.offset)
+    guard let next = space.word(at: link), let previous = space.word(at: link &+ 8) else { return false }
+    return space.word(at: next &+ 8) == link && space.word(at: previous) == link
   }
 }

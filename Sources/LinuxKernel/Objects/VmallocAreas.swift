@@ -113,3 +113,27 @@ struct VmallocReader: Sendable {
     return (0..<UInt64(count)).map { base &+ $0 &* UInt64(size) &+ UInt64(head.offset) }
   }
 }
+
+extension VmallocReader {
+  /// The head of the list of areas up to 6.8: in the data, and one of its first elements an area whose `vm_struct`
+  /// has the same address. The list of free areas looks like it, but has none.
+  func findHead(_ search: DataSectionScan) -> UInt64? {
+    guard types.member("busy.head", of: "vmap_node") == nil, let list = types.member("list", of: "vmap_area"),
+      let start = types.member("va_start", of: "vmap_area"), let vm = types.member("vm", of: "vmap_area"),
+      let address = types.member("addr", of: "vm_struct")
+    else { return nil }
+    return search.listHead({ _ in true }) { first in
+      var link = first
+      for _ in 0..<4 {
+        let area = StructView(space: space, address: link &- UInt64(list.offset))
+        guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.number(vm) else {
+          return false
+        }
+        if vm != 0 { return StructView(space: space, address: vm).number(address) == start }
+        guard let next = space.word(at: link) else { return false }
+        link = next
+      }
+      return false
+    }
+  }
+}

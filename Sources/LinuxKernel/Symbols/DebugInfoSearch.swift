@@ -33,8 +33,3 @@ public struct DebugInfoSearch: Sendable {
     return DebugFiles(given: given, finder: finder, debuginfod: debuginfod, report: report)
   }
 }
-
-extension Kernel {
-  /// The source line that the code at `address` was made of, as DWARF tells; nil where it does not.
-  public func sourceLine(at address: UInt64) -> SourceLine? { sourceLines?.line(at: address) }
-}

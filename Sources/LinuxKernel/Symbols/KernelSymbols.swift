@@ -29,9 +29,9 @@ public struct KernelSymbols: Sendable {
   /// What the kernel exports: searched for only where nothing else knows a name.
   let exports: ExportTable?
   /// What can be told by its looks where no name leads to it.
-  let recognised: RecognisedObjects?
+  let recognised: (any SymbolSource)?
 
-  init(sources: [any SymbolSource], exports: ExportTable? = nil, recognised: RecognisedObjects? = nil) {
+  init(sources: [any SymbolSource], exports: ExportTable? = nil, recognised: (any SymbolSource)? = nil) {
     self.sources = sources
     self.exports = exports
     self.recognised = recognised
@@ -91,7 +91,7 @@ public struct KernelSymbols: Sendable {
 
   /// What serves, in the order it is asked.
   public var origins: [String] {
-    let present = sources.filter { ($0 as? KernelKallsyms)?.isPresent ?? true }.map(\.origin)
+    let present = sources.filter(\.isPresent).map(\.origin)
     // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
     let lacksData = sources.contains { $0 is KernelKallsyms && $0.symbol(named: "init_task") == nil }
     guard lacksData else { return present }

@@ -84,33 +84,35 @@ struct ListingStyle: Sendable {
   }
 }
 
-extension Kernel {
+/// The kernel's own listing of its tables.
+enum DebugfsListing {
   /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at
   /// that instant, without its end; nil where the layout is not known.
   ///
   /// - Parameter user: tables of user space to list instead, in the same form, without markers.
-  public func kernelListing(
-    user: TranslationRegime? = nil, _ line: @escaping (String) -> Void
+  static func write(
+    _ context: KernelContext, user: TranslationRegime?, types: MemoryAttributeIndirection?, _ checks: EntryChecks,
+    _ line: @escaping (String) -> Void
   ) -> (result: SweepResult, problems: SweepProblems)? {
-    let style = ListingStyle(era: layout.era, version: facts.version)
+    let style = ListingStyle(era: context.layout.era, version: context.facts.version)
     var markers: [(address: UInt64, text: String)] = []
     var base: UInt64 = 0
     if user == nil {
-      guard let bounds = layout.layout else { return nil }
-      markers = style.markers(bounds, layout.configuration)
-      base = ListingStyle.base(style, bounds, layout.configuration)
+      guard let bounds = context.layout.layout else { return nil }
+      markers = style.markers(bounds, context.layout.configuration)
+      base = ListingStyle.base(style, bounds, context.layout.configuration)
     }
-    let tables = user ?? regime
+    let tables = user ?? context.regime
     var writer = ListingWriter(
-      style: style, markers: markers, types: memoryTypes?.value, rootLevel: tables.startLevel, line: line)
+      style: style, markers: markers, types: types, rootLevel: tables.startLevel, line: line)
     if style.beginsAtZero, user == nil { writer.start(at: 0) }
     // A 52-bit kernel on smaller hardware lists addresses that the hardware does not translate.
     if base < tables.firstAddress {
       writer.note(base, level: tables.startLevel, value: 0)
     }
-    let result = sweep(max(base, tables.firstAddress)...(.max), of: user, &writer)
+    let result = context.sweep(max(base, tables.firstAddress)...(.max), of: user, &writer)
     writer.finish()
-    if user == nil { writer.problems.note(plausible.twins.value) }
+    if user == nil { writer.problems.note(checks.twins.value) }
     return (result, writer.problems)
   }
 }

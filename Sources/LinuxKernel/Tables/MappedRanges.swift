@@ -28,31 +28,25 @@ public struct MappedRange: Sendable {
     1 << 0 | 1 << 6 | 1 << 7 | 1 << 53 | 3 << 8 | 1 << 10 | 1 << 11 | 1 << 52 | 1 << 1 | 1 << 54 | 1 << 50 | 7 << 2
 }
 
-extension Kernel {
+extension MappedRange {
   /// Calls `body` with every mapping in `range`, those that differ in nothing the kernel shows merged, split
   /// at the bounds of regions.
   ///
-  /// - Parameter user: tables of user space to list instead of the kernel's.
-  /// - Returns: what the pass came to, and the tables on the way that could not be read or cannot be.
-  public func mappedRanges(
-    _ range: ClosedRange<UInt64>? = nil, user: TranslationRegime? = nil, _ body: @escaping (MappedRange) -> Void
+  /// - Parameters:
+  ///   - context: the kernel whose tables are listed.
+  ///   - map: its regions.
+  ///   - user: tables of user space or of the hypervisor to list instead of the kernel's.
+  /// - Returns: what the pass came to, and the tables on the way that are unreadable or malformed.
+  static func forEach(
+    _ range: ClosedRange<UInt64>?, of context: KernelContext, user: TranslationRegime?, in map: RegionMap,
+    _ checks: EntryChecks, _ body: @escaping (MappedRange) -> Void
   ) -> (result: SweepResult, problems: SweepProblems) {
-    let map =
-      user == nil
-      ? namedRegions
-      : RegionMap(nil, image: nil, first: 0)
     let whole: Region? = user.map { $0.register == .ttbr0EL2 ? .hypervisor : .user }
     var merger = RangeMerger(map: map, whole: whole, body: body)
-    let result = sweep(range, of: user, &merger)
+    let result = context.sweep(range, of: user, &merger)
     merger.flush()
-    if user == nil { merger.problems.note(plausible.twins.value) }
+    if user == nil { merger.problems.note(checks.twins.value) }
     return (result, merger.problems)
-  }
-
-  /// The addresses of `region`; nil where this kernel has none, or its layout is not known.
-  public func addresses(of region: Region) -> [ClosedRange<UInt64>] {
-    namedRegions.pieces
-      .filter { $0.region == region }.map { $0.first...$0.last }
   }
 }
 

@@ -12,14 +12,17 @@ public struct RegionUse: Sendable {
   public let source: String
 }
 
-extension Kernel {
-  /// The layout of this dump; nil when nothing tells it.
-  public func regions() -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
-    guard let bounds = layout.layout else { return nil }
-    let image = imageSpan()
-    let map = RegionMap(bounds, image: image, first: regime.firstAddress)
-    var counter = RegionCounter(map: map, plausibility: plausible)
-    let result = sweep(nil, &counter)
+extension RegionUse {
+  /// The layout of a dump and what is mapped in each region; nil if the layout is unknown.
+  static func all(
+    of context: KernelContext, _ checks: EntryChecks
+  ) -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
+    guard let bounds = context.layout.layout else { return nil }
+    let userBits = UserTables(context).bits
+    let image = context.image.addresses(context.regime, in: context.dump)
+    let map = RegionMap(bounds, image: image, first: context.regime.firstAddress)
+    var counter = RegionCounter(map: map, checks: checks)
+    let result = context.sweep(nil, &counter)
     counter.finishPiece()
     var rows = bounds.rows(userBits: userBits.value)
     if let image {
@@ -32,22 +35,23 @@ extension Kernel {
         let isInside = piece.key.region == row.region && row.span.contains(piece.key.first)
         return isInside ? sum &+ piece.value : sum
       }
-      return RegionUse(row: row, mapped: row.region == .user ? nil : inside, source: source(of: row.region))
+      return RegionUse(
+        row: row, mapped: row.region == .user ? nil : inside, source: source(of: row.region, context, userBits))
     }
-    counter.problems.note(plausible.twins.value)
+    counter.problems.note(checks.twins.value)
     return (uses, result, counter.problems)
   }
 
-  private func source(of region: Region) -> String {
+  private static func source(of region: Region, _ context: KernelContext, _ userBits: Sourced<Int>) -> String {
     switch region {
     case .user: return userBits.source
     case .kernelImage:
-      return image == nil
+      return context.image.symbols == nil
         ? "the tables, which map it at kimage_voffset around _stext" : "the symbols _text and _end"
     default:
-      if let line = layout.linesOfVMCoreInfo[region] { return "VMCOREINFO \(line)" }
-      guard let era = layout.era else { return layout.evidence }
-      return "the layout of Linux \(era.name), by \(layout.evidence)"
+      if let line = context.layout.linesOfVMCoreInfo[region] { return "VMCOREINFO \(line)" }
+      guard let era = context.layout.era else { return context.layout.evidence }
+      return "the layout of Linux \(era.name), by \(context.layout.evidence)"
     }
   }
 }
@@ -60,17 +64,17 @@ private struct RegionCounter: SweepObserver {
   /// The piece that the last entry lay in, and its sum so far.
   var piece = RegionMap.Piece(first: 0, last: 0)
   var sum: UInt64 = 0
-  private let plausibility: EntryChecks
+  private let checks: EntryChecks
   private let linearOffset: UInt64?
   /// What the addresses of the piece are above the physical ones, in the bits that tell: all of the linear map, none
   /// elsewhere.
   private var offset: UInt64 = 0
   private var offsetBits: UInt64 = 0
 
-  init(map: RegionMap, plausibility: EntryChecks) {
+  init(map: RegionMap, checks: EntryChecks) {
     self.map = map
-    self.plausibility = plausibility
-    linearOffset = plausibility.linearOffset
+    self.checks = checks
+    linearOffset = checks.linearOffset
   }
 
   /// Adds `bytes` that `entry` maps, and counts it where no kernel writes it, or not there.
@@ -80,7 +84,7 @@ private struct RegionCounter: SweepObserver {
     if !piece.contains(address) { begin(map.piece(at: address)) }
     sum &+= bytes
     let misplaced = (address &- physical.rawValue ^ offset) & offsetBits
-    if misplaced != 0 || !plausibility.isLeaf(entry.descriptor.rawValue) { problems.odd &+= 1 }
+    if misplaced != 0 || !checks.isLeaf(entry.descriptor.rawValue) { problems.odd &+= 1 }
   }
 
   private mutating func begin(_ next: RegionMap.Piece) {
@@ -105,7 +109,7 @@ private struct RegionCounter: SweepObserver {
     problems.note(table, count: count, fault)
   }
   mutating func invalid(_ entry: SweptEntry) {
-    if !plausibility.isLeaf(entry.descriptor.rawValue) { problems.odd += 1 }
+    if !checks.isLeaf(entry.descriptor.rawValue) { problems.odd += 1 }
   }
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { problems.corrupt += 1 }
 }

@@ -15,25 +15,21 @@ public struct ReverseMapping: Sendable {
   public let task: KernelTask?
 }
 
-extension Kernel {
+extension ReverseMapping {
   /// Every virtual address that maps `physical`, in order.
   ///
-  /// - Parameter task: the process whose tables are looked through; nil for the kernel's.
-  public func reverseMap(
-    _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
+  /// - Parameters:
+  ///   - task: the process whose tables are looked through; nil for the kernel's.
+  ///   - user: the tables of `task` to look through instead of the kernel's.
+  ///   - map: the regions of the addresses.
+  static func forEach(
+    of physical: PhysicalAddress, in context: KernelContext, task: KernelTask?, user: TranslationRegime?,
+    _ map: RegionMap, _ checks: EntryChecks, _ body: @escaping (ReverseMapping) -> Void
   ) -> (result: SweepResult, problems: SweepProblems) {
-    let user = task.flatMap { $0.root.map { userRegime(root: $0) } }
-    let map = user.map { RegionMap(nil, image: nil, first: $0.firstAddress) } ?? namedRegions
     var seeker = FrameSeeker(physical: physical, map: map, task: task, body: body)
-    let result = sweep(of: user, &seeker)
-    if user == nil { seeker.problems.note(plausible.twins.value) }
+    let result = context.sweep(of: user, &seeker)
+    if user == nil { seeker.problems.note(checks.twins.value) }
     return (result, seeker.problems)
-  }
-
-  /// A task for each address space that there is: threads share one.
-  public var addressSpaces: [KernelTask] {
-    var seen: Set<UInt64> = []
-    return tasks.elements.filter { task in task.root != nil && task.mm.map { seen.insert($0).inserted } ?? false }
   }
 }
 

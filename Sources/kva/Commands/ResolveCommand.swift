@@ -27,7 +27,7 @@ struct ResolveCommand: DumpCommand {
 
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
-    let arithmetic = verify ? Arithmetic(kernel) : nil
+    let arithmetic = verify ? kernel.arithmetic : nil
     let user = try session.regime(tables)
     let output = session.output
     var allFound = true

@@ -85,20 +85,3 @@ final class ModuleTypes: Sendable {
     return result
   }
 }
-
-extension Kernel {
-  /// The types as the code of a module sees them: its own, then the kernel's.
-  ///
-  /// - Parameter module: the module's name, such as "ext4"; nil for the kernel itself.
-  /// - Returns: the types, and why the module's own are not among them where they are not.
-  public func types(ofModule module: String?) -> (types: KernelTypes, note: String?) {
-    guard let module else { return (types, nil) }
-    guard let loaded = contents.modules.value.elements.first(where: { $0.name == module }) else {
-      return (types, contents.modules.value.notes.first ?? "no module '\(module)' is loaded")
-    }
-    switch contents.moduleTypes.value.types(of: loaded) {
-    case .types(let own): return (KernelTypes([own] + types.sources), nil)
-    case .none(let reason): return (types, reason)
-    }
-  }
-}

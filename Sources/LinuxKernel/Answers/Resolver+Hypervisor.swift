@@ -1,7 +1,7 @@
 import DebugInfo
 import VMSA
 
-extension Kernel {
+extension Resolver {
   /// Resolves an address by the hypervisor's tables: where they were asked for, and where no tables of user
   /// space were and the hypervisor has such an address. Nil where it is not for them.
   ///
@@ -10,12 +10,12 @@ extension Kernel {
     _ address: VirtualAddress, query: String, trace: Bool, user: TranslationRegime?
   ) -> Resolution? {
     let isAsked = user?.register == .ttbr0EL2
-    guard isAsked || user == nil && !address.isUpperHalf, let regime = user ?? hypervisor.regime?.value else {
+    guard isAsked || user == nil && !address.isUpperHalf, let regime = user ?? hypervisor.value.regime?.value else {
       return nil
     }
     var place = address
     if address.isUpperHalf {
-      guard let moved = hypervisorAddress(ofKernel: address) else {
+      guard let moved = hypervisor.value.address(ofKernel: address, context, regions) else {
         var resolution = Resolution(
           query: query, status: .badQuery,
           message: "only addresses of the linear map and the kernel image have one at EL2")
@@ -31,14 +31,28 @@ extension Kernel {
       // Any address of the lower half may be one of user space.
       return isAsked ? resolution : nil
     }
-    resolution.hypervisor = hypervisorAddress(place.rawValue, leaf)
-    if let offset = facts.kimageVoffset?.value, let image = imageSpan(),
+    resolution.hypervisor = hypervisor.value.address(place.rawValue, leaf, in: context.dump)
+    if let offset = context.facts.kimageVoffset?.value,
+      let image = context.image.addresses(context.regime, in: context.dump),
       image.contains(leaf.physical.rawValue &+ offset),
-      let symbol = symbols.symbol(containing: leaf.physical.rawValue &+ offset)
+      let symbol = context.symbols.symbol(containing: leaf.physical.rawValue &+ offset)
     {
       resolution.symbol = symbol
       resolution.symbolOffset = leaf.physical.rawValue &+ offset &- symbol.address
     }
     return resolution
+  }
+
+  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
+  var hypervisorTables: Result<TranslationRegime, QueryFailure> {
+    if let regime = hypervisor.value.regime?.value { return .success(regime) }
+    let message =
+      switch hypervisor.value.mode?.value {
+      case .vhe?: "the kernel runs at EL2 (VHE): nothing further is mapped; ask without --el2"
+      case .none?: "nothing of the kernel runs at EL2"
+      default: "the hypervisor's tables were not found"
+      }
+    let reason = hypervisor.value.mode.map { $0.source } ?? hypervisor.value.notes.first
+    return .failure(QueryFailure(status: .badQuery, message: message + (reason.map { " (\($0))" } ?? "")))
   }
 }

@@ -1,0 +1,7 @@
+/// Why a query leads to no address.
+public struct QueryFailure: Error, Sendable {
+  /// `badQuery` or `unknownSymbol`.
+  public let status: Resolution.Status
+  /// What is wrong and what to do, in one line.
+  public let message: String
+}

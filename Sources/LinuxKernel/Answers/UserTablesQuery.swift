@@ -1,0 +1,45 @@
+import Bytes
+import VMSA
+
+/// Finds the tables of user space that a query names.
+struct UserTablesQuery {
+  let tables: UserTables
+  let tasks: Lazy<Listing<KernelTask>>
+  /// The CPUs; reading them takes tasks and types.
+  let cpus: () -> [CPUState]
+
+  /// The tables of user space that `text` says: 0x and a physical address, a PID, or cpuN.
+  func regime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
+    func fail(_ message: String) -> Result<TranslationRegime, QueryFailure> {
+      .failure(QueryFailure(status: .badQuery, message: message))
+    }
+    if text.hasPrefix("0x") || text.hasPrefix("0X") {
+      guard let root = Query.number(text) else {
+        return fail("'\(text)' is no physical address: give 0x and up to 16 hex digits")
+      }
+      return .success(tables.regime(root: PhysicalAddress(root)))
+    }
+    if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
+      guard let state = cpus().first(where: { $0.cpu == number }) else {
+        return fail("there is no CPU \(number); kva info shows those there are")
+      }
+      guard let root = state.userTables else {
+        return fail(
+          "the user tables of CPU \(number) cannot be found: \(tasks.value.notes.first ?? "its task is not known"); "
+            + "give their physical address")
+      }
+      return .success(tables.regime(root: root))
+    }
+    guard let pid = Int(text), pid >= 0 else { return fail("'\(text)' is neither a PID, cpuN nor 0x and an address") }
+    guard let task = tasks.value.elements.first(where: { $0.pid == pid }) else {
+      return fail("there is no task with PID \(pid): \(tasks.value.notes.first ?? "kva tasks lists those there are")")
+    }
+    guard task.mm != nil else {
+      return fail(
+        "PID \(pid) (\(task.comm)) is a kernel thread: it has no user space; a CPU that runs one keeps the tables of "
+          + "the process before, which cpuN asks for")
+    }
+    guard let root = task.root else { return fail("the root table of PID \(pid) cannot be read") }
+    return .success(tables.regime(root: root))
+  }
+}

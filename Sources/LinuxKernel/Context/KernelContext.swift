@@ -1,0 +1,71 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import KernelLayout
+import VMSA
+
+/// What a reader of kernel objects starts from: the dump, the kernel's tables, and what is known of the kernel before
+/// any object is read.
+///
+/// A value that readers copy. It holds no object of the kernel and no answer.
+struct KernelContext: Sendable {
+  /// The dump.
+  let dump: DumpFile
+  /// The tables of the upper half.
+  let regime: TranslationRegime
+  /// What had to be known to find them.
+  let facts: KernelFacts
+  /// Where the regions lie.
+  let layout: DetectedLayout
+  /// Where the kernel image lies.
+  let image: ImageSpan
+  /// What the kernel says of itself; nil when the dump has no VMCOREINFO.
+  let vmcoreinfo: VMCoreInfo?
+  /// Kernel memory by virtual address.
+  let memory: KernelMemory
+  /// The kernel's names, without those of modules.
+  let symbols: KernelSymbols
+  /// The kernel's types, located on first use.
+  let types: Lazy<KernelTypes>
+
+  /// Walks the kernel's tables for `address`; a tag is removed first.
+  func translate(_ address: VirtualAddress) -> WalkResult {
+    self.dump.memory.walk(regime, address.untagged)
+  }
+
+  /// The entries that a walk of the kernel's tables for `address` reads, from the root down.
+  func walkSteps(to address: VirtualAddress) -> [WalkStep] {
+    func walk(_ memory: some PhysicalMemory) -> [WalkStep] {
+      var trace = WalkTrace()
+      _ = regime.walk(address.untagged, in: memory, observer: &trace)
+      return trace.steps
+    }
+    return walk(self.dump.memory)
+  }
+
+  /// How many tables a pass may read.
+  var tableLimit: Int { self.dump.tableLimit(regime.granule) }
+
+  /// Shows `observer` every entry of the kernel's tables for `range`, by ascending address.
+  ///
+  /// - Parameters:
+  ///   - range: the first and last address, both included; all that the tables translate if nil.
+  ///   - tables: tables of user space or of the hypervisor to sweep instead of the kernel's.
+  @discardableResult
+  func sweep<Observer: SweepObserver>(
+    _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
+  ) -> SweepResult {
+    (tables ?? regime).sweep(range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)
+  }
+
+  /// Where the kernel's arithmetic puts addresses.
+  var arithmetic: Arithmetic {
+    let linearMap = LinearMap(facts, layout, regime, self.dump) { symbols.symbol(named: $0) }
+    return Arithmetic(linearMap, imageOffset: facts.kimageVoffset?.value)
+  }
+
+  /// Where the `struct page` of a frame is; nil if the dump does not say.
+  func vmemmap(_ arithmetic: @autoclosure () -> Arithmetic) -> Vmemmap? {
+    Vmemmap(layout, vmcoreinfo, linearOffset: arithmetic().linearOffset?.value)
+  }
+}

@@ -1,0 +1,44 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+extension Kernel {
+  /// The CPUs. Their tasks need types; without them there are the notes alone.
+  public var cpus: [CPUState] {
+    CPUStateReader(
+      context: context, control: contents.control, rootTables: rootTables, perCPU: contents.perCPU.value
+    ).all()
+  }
+
+  /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
+  /// on more than the kernel's version.
+  public var translationControl: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
+    contents.control.value
+  }
+
+  /// Whether the kernel unmaps itself while a process runs (KPTI): its mappings are then not global.
+  public var hidesFromUser: Sourced<Bool>? { contents.control.hidesFromUser }
+
+  /// Whether TTBRs have CnP set; nil if the log does not say.
+  public var sharesTables: Bool? { contents.control.sharesTables }
+
+  /// What of KVM runs at EL2, found on first use.
+  public var hypervisor: Hypervisor { contents.hypervisor.value }
+
+  /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil if it
+  /// is neither, or `kern_hyp_va` is not known.
+  public func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
+    hypervisor.address(ofKernel: address, context, contents.regions)
+  }
+
+  /// The taint of the kernel; nil if no symbol names `tainted_mask`, or it is not in the dump.
+  public var taint: Taint? { Taint(symbols, space) }
+
+  /// The CPU that called `panic()`; nil if none did, or the dump does not say.
+  public var panicCPU: Int? { PanicCPU.number(symbols, space) }
+
+  /// Where a stopped CPU was and where each call returns to, the innermost first. Empty for a CPU that was in user
+  /// space.
+  public func backtrace(_ registers: CPURegisters) -> [UInt64] { Backtrace.addresses(registers, in: context) }
+}

@@ -1,0 +1,51 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+extension Kernel {
+  /// The loaded modules.
+  public var modules: Listing<KernelModule> { contents.modules.list.value }
+
+  /// The areas of vmalloc space.
+  public var vmallocAreas: Listing<VmallocArea> { contents.areas.value }
+
+  /// The tasks, `init_task` first.
+  public var tasks: Listing<KernelTask> { contents.tasks.value }
+
+  /// A task for each address space that there is: threads share one.
+  public var addressSpaces: [KernelTask] {
+    var seen: Set<UInt64> = []
+    return tasks.elements.filter { task in task.root != nil && task.mm.map { seen.insert($0).inserted } ?? false }
+  }
+
+  /// The log.
+  public var log: Listing<LogRecord> { contents.log }
+
+  /// The types as the code of a module sees them: its own, then the kernel's.
+  ///
+  /// - Parameter module: the module's name, such as "ext4"; nil for the kernel itself.
+  /// - Returns: the types, and why the module's own are not among them where they are not.
+  public func types(ofModule module: String?) -> (types: KernelTypes, note: String?) {
+    guard let module else { return (types, nil) }
+    guard let loaded = contents.modules.named(module) else {
+      return (types, modules.notes.first ?? "no module '\(module)' is loaded")
+    }
+    switch contents.moduleTypes.value.types(of: loaded) {
+    case .types(let own): return (KernelTypes([own] + types.sources), nil)
+    case .none(let reason): return (types, reason)
+    }
+  }
+
+  /// Calls `body` with each symbol of the kernel and then of its modules, until it returns false.
+  public func forEachSymbol(_ body: (Symbol) -> Bool) { contents.names.forEachSymbol(body) }
+
+  /// What is missing from the symbols: one sentence each.
+  public var symbolNotes: [String] { contents.names.notes }
+
+  /// The symbol that `address` lies in, of the kernel or of a module.
+  public func symbol(containing address: UInt64) -> Symbol? { contents.names.symbol(containing: address) }
+
+  /// The source line that the code at `address` was made of; nil if DWARF does not say.
+  public func sourceLine(at address: UInt64) -> SourceLine? { contents.sourceLines?.line(at: address) }
+}

@@ -1,0 +1,56 @@
+import Bytes
+import DebugInfo
+import KernelLayout
+import VMSA
+
+extension Kernel {
+  /// Walks the kernel's tables for `address`; a tag is removed first.
+  public func translate(_ address: VirtualAddress) -> WalkResult { context.translate(address) }
+
+  /// Translates many addresses, one after another.
+  public func translator() -> Translator { Translator(regime, self.dump.memory) }
+
+  /// Resolves what `query` asks for: an address, or a symbol with an offset.
+  public func translate(_ query: String) -> Resolution { resolve(query) }
+
+  /// Resolves what `text` asks for.
+  ///
+  /// - Parameters:
+  ///   - trace: give every entry of the walk. An answer that is not `mapped` always has them.
+  ///   - user: the tables that translate addresses of user space; without them these have no answer.
+  public func resolve(_ text: String, trace: Bool = false, user: TranslationRegime? = nil) -> Resolution {
+    contents.resolver.resolve(text, trace: trace, user: user)
+  }
+
+  /// Resolves an address, as `resolve(_:trace:user:)` does a query.
+  public func resolve(
+    _ address: VirtualAddress, trace: Bool = false, user: TranslationRegime? = nil
+  ) -> Resolution {
+    contents.resolver.resolve(address, query: hex(address.rawValue), trace: trace, user: user)
+  }
+
+  /// The address that `query` asks for, its tag kept.
+  public func address(of query: String) -> Result<VirtualAddress, QueryFailure> {
+    contents.resolver.lookUp(query).map(\.address)
+  }
+
+  /// Everything known of what `query` asks for.
+  public func identify(_ query: String) -> AddressIdentity { contents.identifier.identify(query) }
+
+  /// Why what the kernel's tables say of `address` may be wrong; nil if nothing says so.
+  public func doubt(of address: VirtualAddress) -> String? {
+    contents.resolver.walk(regime, address.untagged, query: "", trace: false).doubt
+  }
+
+  /// The tables of user space whose root is at `root`. They have the shape of the kernel's; a root that is
+  /// smaller than a page need not be page-aligned.
+  public func userRegime(root: PhysicalAddress) -> TranslationRegime { contents.userTables.regime(root: root) }
+
+  /// The tables of user space that `text` names: 0x and a physical address, a PID, or cpuN.
+  public func userRegime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
+    UserTablesQuery(tables: contents.userTables, tasks: contents.tasks, cpus: { self.cpus }).regime(text)
+  }
+
+  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
+  public var hypervisorRegime: Result<TranslationRegime, QueryFailure> { contents.resolver.hypervisorTables }
+}

@@ -1,0 +1,76 @@
+import CrashDump
+import KernelLayout
+import VMSA
+
+extension Kernel {
+  /// Shows `observer` all entries of the kernel's tables for `range`, in the order of addresses: each table is
+  /// read once, so that the cost grows with the tables and not with the address space.
+  ///
+  /// - Parameters:
+  ///   - range: the first and last address, both included; all that the tables translate if nil.
+  ///   - tables: tables of user space or of the hypervisor to go through instead of the kernel's.
+  /// - Returns: how many tables were read, and whether there were more of them than a dump of this size can hold
+  ///   and the rest was left out.
+  @discardableResult
+  public func sweep<Observer: SweepObserver>(
+    _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
+  ) -> SweepResult {
+    context.sweep(range, of: tables, &observer)
+  }
+
+  /// Calls `body` with every mapping in `range`, those that differ in nothing the kernel shows merged, split
+  /// at the bounds of regions.
+  ///
+  /// - Parameter user: tables of user space to list instead of the kernel's.
+  /// - Returns: what the pass came to, and the tables on the way that are unreadable or malformed.
+  public func mappedRanges(
+    _ range: ClosedRange<UInt64>? = nil, user: TranslationRegime? = nil, _ body: @escaping (MappedRange) -> Void
+  ) -> (result: SweepResult, problems: SweepProblems) {
+    let map = user == nil ? contents.regions.map(in: self.dump) : RegionMap(nil, image: nil, first: 0)
+    return MappedRange.forEach(range, of: context, user: user, in: map, contents.checks.value, body)
+  }
+
+  /// What the first address of a range of the hypervisor's tables is to it; nil of any other range.
+  public func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
+    guard range.region == .hypervisor else { return nil }
+    let leaf = Leaf(
+      physical: range.physical, level: range.level, shift: regime.granule.shift(level: range.level),
+      attributes: Attributes(range.descriptor, isSingleRange: true))
+    return hypervisor.address(range.first, leaf, in: self.dump)
+  }
+
+  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at
+  /// that instant, without its end; nil if the layout is not known.
+  ///
+  /// - Parameter user: tables of user space to list instead, in the same form, without markers.
+  public func kernelListing(
+    user: TranslationRegime? = nil, _ line: @escaping (String) -> Void
+  ) -> (result: SweepResult, problems: SweepProblems)? {
+    DebugfsListing.write(context, user: user, types: memoryTypes?.value, contents.checks.value, line)
+  }
+
+  /// Every virtual address that maps `physical`, in order.
+  ///
+  /// - Parameter task: the process whose tables are looked through; nil for the kernel's.
+  public func reverseMap(
+    _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
+  ) -> (result: SweepResult, problems: SweepProblems) {
+    let user = task.flatMap { $0.root.map { userRegime(root: $0) } }
+    let map =
+      user.map { RegionMap(nil, image: nil, first: $0.firstAddress) } ?? contents.regions.map(in: self.dump)
+    return ReverseMapping.forEach(of: physical, in: context, task: task, user: user, map, contents.checks.value, body)
+  }
+
+  /// The layout of this dump and what is mapped in each region; nil if the layout is unknown.
+  public func regions() -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
+    RegionUse.all(of: context, contents.checks.value)
+  }
+
+  /// Looks through all of the kernel's tables for what no healthy kernel has.
+  public func audit() -> AuditReport {
+    AuditReport.of(context, types: memoryTypes?.value, contents.arithmetic.value)
+  }
+
+  /// The kernel's root tables that are known, `swapper_pg_dir` first.
+  public var rootTables: [RootTable] { contents.rootTables.value }
+}

@@ -1,0 +1,37 @@
+import Bytes
+import DebugInfo
+
+/// Objects that a kernel without names for its data has all the same: recognised when they are asked for, and
+/// believed when what they lead to is in order.
+struct RecognisedObjects: SymbolSource {
+  private let places: [String: Lazy<UInt64?>]
+
+  init(_ search: DataSectionScan?, _ types: Lazy<KernelTypes>) {
+    guard let search else {
+      places = [:]
+      return
+    }
+    places = [
+      "init_task": Lazy { TaskReader(search.space, types.value)?.findFirst(search) },
+      "modules": Lazy { ModuleReader(search.space, types.value).findHead(search) },
+      "vmap_area_list": Lazy { VmallocReader(space: search.space, types: types.value).findHead(search) },
+      "prb": Lazy { PrintkRing(types.value.offset, types.value.size).flatMap { $0.find(search) } },
+    ]
+  }
+
+  var origin: String { "objects recognised in the kernel's data" }
+  /// Whether the module list was found, which has to be looked for on every kernel that needs this at all.
+  var isPresent: Bool { places["modules"]?.value != nil }
+
+  func symbol(named name: String) -> Symbol? {
+    places[name]?.value.map { Symbol(name: name, address: $0, size: 1) }
+  }
+
+  func symbol(containing address: UInt64) -> Symbol? { nil }
+
+  func forEachSymbol(_ body: (Symbol) -> Bool) {
+    for name in places.keys.sorted() {
+      if let symbol = symbol(named: name), !body(symbol) { return }
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import Bytes
+import CrashDump
+import KernelLayout
+import VMSA
+
+/// Which region an address of this kernel is in.
+struct RegionLookup: Sendable {
+  private let regime: TranslationRegime
+  private let layout: AddressLayout?
+  private let image: ImageSpan
+  private let sections: Lazy<ImageSections>
+  private let modules: LoadedModules
+
+  init(_ context: KernelContext, _ sections: Lazy<ImageSections>, _ modules: LoadedModules) {
+    regime = context.regime
+    layout = context.layout.layout
+    image = context.image
+    self.sections = sections
+    self.modules = modules
+  }
+
+  /// The region that `address`, which has no tag, is in; nil if the layout is unknown.
+  ///
+  /// - Parameter physical: where the tables map it. The image is what lies at kimage_voffset from its frames.
+  func region(of address: VirtualAddress, mappedTo physical: PhysicalAddress?) -> Region? {
+    guard address.isCanonical(bits: regime.addressBits) else { return .notCanonical }
+    guard address.isUpperHalf else { return .user }
+    let raw = address.rawValue
+    if image.contains(raw, mappedTo: physical) { return .kernelImage }
+    if image.symbols == nil {
+      // Freed init code is no longer mapped, but its addresses are still the image's.
+      if physical == nil, image.isNear(raw), sections.value.contains(raw) { return .kernelImage }
+      // What VMCOREINFO names is in the image, whatever is left of the tables.
+      if image.named.contains(raw) { return .kernelImage }
+    }
+    let region = layout?.region(of: raw)
+    // With KASLR modules lie near the image, outside the region that is named for them.
+    if region == .vmalloc, physical != nil, modules.containing(raw) != nil { return .modules }
+    return region
+  }
+
+  /// The kernel's addresses by what `region(of:mappedTo:)` calls them.
+  func map(in dump: DumpFile) -> RegionMap {
+    let page = regime.granule.size
+    let spans = modules.list.value.elements.flatMap(\.regions).compactMap { range -> Range<UInt64>? in
+      let start = range.start & ~(page - 1)
+      let (end, overflow) = range.end.addingReportingOverflow(page - 1)
+      return overflow || start >= end & ~(page - 1) ? nil : start..<(end & ~(page - 1))
+    }
+    return RegionMap(
+      layout, image: image.addresses(regime, in: dump), modules: spans, first: regime.firstAddress)
+  }
+}

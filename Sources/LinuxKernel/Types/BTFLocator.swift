@@ -1,0 +1,19 @@
+import Bytes
+import DebugInfo
+
+/// Finds the BTF of a kernel: behind kallsyms by its header, or between its symbols.
+enum BTFLocator {
+  static func types(_ space: KernelMemory, _ symbols: [any SymbolSource], _ search: ReadOnlyDataScan?) -> BTFTypes? {
+    let found = search?.btf()
+    if let found, found.isComplete { return found }
+    for source in symbols {
+      let bounds = source.addresses(of: ["__start_BTF", "__stop_BTF"])
+      guard let start = bounds[0], let end = bounds[1] else { continue }
+      guard start < end, end - start <= UInt64(Limits.btfBytes),
+        let bytes = space.bytes(at: start, count: Int(end - start))
+      else { return nil }
+      return BTFTypes(bytes, origin: "BTF in the dump")
+    }
+    return found
+  }
+}
