@@ -76,6 +76,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["CZlib", "CZstd", "CLzo2", "CSnappy"], path: "Tests/TestSupport",
       swiftSettings: testSettings),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: testSettings),
+    .testTarget(name: "ELFTests", dependencies: ["Bytes", "ELF"], swiftSettings: testSettings),
     .testTarget(name: "VMSATests", dependencies: ["VMSA", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "CrashDumpTests", dependencies: ["Bytes", "VMSA", "CrashDump", "TestSupport"],

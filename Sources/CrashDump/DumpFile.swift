@@ -1,4 +1,5 @@
 import Bytes
+import ELF
 import Glibc
 import VMSA
 
@@ -122,7 +123,7 @@ private struct DumpOpener {
     if isA(FlattenedFile.recognises) {
       let flat = try FlattenedFile(file)
       if let part = try kdump(flat) { return try whole(part) }
-      guard flat.withBytes(0..<4, ELFHeaders.recognises) == true else {
+      guard flat.withBytes(0..<4, ELFIdentity.recognises) == true else {
         throw LocatedError(
           file: path, offset: FlattenedFile.headerSize, kind: .unsupported,
           "is a flattened file of neither a kdump nor an ELF dump")
@@ -131,7 +132,7 @@ private struct DumpOpener {
       return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, flattened", warnings: warnings(flat))
     }
     if let part = try kdump(file) { return try whole(part) }
-    if isA(ELFHeaders.recognises) {
+    if isA(ELFIdentity.recognises) {
       if case .mapped(let mapped) = file { return try ELFDump(file, ELFHeaders(mapped), format: "ELF") }
       return try ELFDump(file, ELFHeaders(reading: file), format: "ELF")
     }

@@ -5,4 +5,6 @@
 enum Limits {
   /// Bytes of a section's name that are kept: those that are looked for by name have 20.
   static let sectionName = 64
+  /// Bytes of a build ID: SHA-1 has 20, the longest hash that a linker offers has 32.
+  static let buildID = 64
 }

@@ -1,5 +1,6 @@
 import Bytes
 import CElf
+import ELF
 import Glibc
 
 /// The notes of a dump: the kernel's description of itself and the registers of its CPUs.
@@ -22,29 +23,12 @@ public struct DumpNotes: Sendable {
       "its notes cannot be read: the disk or the network that it is on failed")
   }
 
-  /// Adds the notes of one segment, stopping at its end or at a header that does not fit.
-  ///
-  ///     namesz u32 | descsz u32 | type u32 | name, padded to 4 | descriptor, padded to 4
+  /// Adds the notes of one segment.
   mutating func add(_ segment: RawSpan) {
-    var offset = 0
-    while count < Limits.notes,
-      let nameSize = segment.integer(UInt32.self, at: offset),
-      let descriptorSize = segment.integer(UInt32.self, at: offset + 4),
-      let type = segment.integer(UInt32.self, at: offset + 8)
-    {
-      // The kernel leaves the notes of CPUs that did not stop as zeros, 424 bytes each (crash_notes), which is no
-      // multiple of a header: skip them a word at a time.
-      guard nameSize > 0 else {
-        offset += 4
-        continue
-      }
-      let descriptorStart = offset + 12 + (Int(nameSize) + 3) & ~3
-      let name = segment.slice(at: offset + 12, count: Int(nameSize))
-      let descriptor = segment.slice(at: descriptorStart, count: Int(descriptorSize))
-      offset = descriptorStart + (Int(descriptorSize) + 3) & ~3
-      guard let name, let descriptor else { return }
+    var notes = NoteIterator(segment)
+    while count < Limits.notes, let note = notes.next() {
       count += 1
-      take(name: name.cString(), type: type, descriptor)
+      take(name: note.name.cString(), type: note.type, note.descriptor)
     }
   }
 

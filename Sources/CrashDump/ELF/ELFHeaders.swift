@@ -9,9 +9,6 @@ struct ELFHeaders {
   /// All program headers, the real number of them where e_phnum is PN_XNUM.
   let programHeaders: [GElf_Phdr]
 
-  /// Whether a file begins as ELF files do.
-  static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("\u{7f}ELF", at: 0) }
-
   /// Reads the headers of `file`.
   ///
   /// - Throws: `LocatedError` when it is no arm64 core, or the program headers lie outside the file or are
@@ -93,35 +90,25 @@ struct ELFHeaders {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: path, offset: offset, kind: kind, message)
     }
-    guard bytes.byteCount >= 64, let fileClass = bytes.integer(UInt8.self, at: Int(EI_CLASS)),
-      let data = bytes.integer(UInt8.self, at: Int(EI_DATA)), let type = bytes.integer(UInt16.self, at: 16),
-      let machine = bytes.integer(UInt16.self, at: 18)
-    else { throw fail(0, .truncated, "the file ends within its ELF header; copy it again") }
-    guard fileClass == UInt8(ELFCLASS64) else {
-      throw fail(UInt64(EI_CLASS), .unsupported, "is a 32-bit ELF file; arm64 dumps are 64-bit")
+    guard bytes.byteCount >= 64, let identity = ELFIdentity(bytes) else {
+      throw fail(0, .truncated, "the file ends within its ELF header; copy it again")
     }
-    guard data == UInt8(ELFDATA2LSB) else {
+    guard identity.is64Bit else {
+      throw fail(ELFIdentity.classOffset, .unsupported, "is a 32-bit ELF file; arm64 dumps are 64-bit")
+    }
+    guard identity.isLittleEndian else {
       throw fail(
-        UInt64(EI_DATA), .unsupported, "is a big-endian ELF file; kva reads little-endian kernels only")
+        ELFIdentity.byteOrderOffset, .unsupported,
+        "is a big-endian ELF file; kva reads little-endian kernels only")
     }
-    guard machine == UInt16(EM_AARCH64) else {
-      throw fail(18, .unsupported, "is an ELF file of \(name(ofMachine: machine)), not of arm64")
+    guard identity.isArm64 else {
+      throw fail(
+        ELFIdentity.machineOffset, .unsupported, "is an ELF file of \(identity.machineName), not of arm64")
     }
-    guard type == UInt16(ET_CORE) else {
-      let what = type == UInt16(ET_REL) ? "an object file" : "a program or a vmlinux"
-      throw fail(16, .unsupported, "is \(what), not a core dump; a vmlinux is given with --vmlinux")
-    }
-  }
-
-  private static func name(ofMachine machine: UInt16) -> String {
-    switch Int32(machine) {
-    case EM_X86_64: "x86-64"
-    case EM_386: "32-bit x86"
-    case EM_ARM: "32-bit Arm"
-    case EM_RISCV: "RISC-V"
-    case EM_PPC64: "64-bit PowerPC"
-    case EM_S390: "s390"
-    default: "machine type \(machine)"
+    guard identity.isCore else {
+      let what = identity.isRelocatable ? "an object file" : "a program or a vmlinux"
+      throw fail(
+        ELFIdentity.typeOffset, .unsupported, "is \(what), not a core dump; a vmlinux is given with --vmlinux")
     }
   }
 }

@@ -32,6 +32,8 @@ public final class ELFImage: Sendable {
   public var path: String { file.path }
   /// The sections, by their number.
   public let sections: [Section]
+  /// ET_REL: what a compiler makes of one source file, or a kernel module.
+  let isRelocatable: Bool
   let file: MappedFile
 
   /// Opens `path`.
@@ -40,17 +42,16 @@ public final class ELFImage: Sendable {
   public init(path: String) throws(LocatedError) {
     let file = try MappedFile(path: path)
     let bytes = file.bytes
-    guard bytes.hasBytes("\u{7f}ELF", at: 0) else {
+    guard ELFIdentity.recognises(bytes) else {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, "is not an ELF file; give a vmlinux")
     }
-    guard bytes.integer(UInt8.self, at: 4) == UInt8(ELFCLASS64),
-      bytes.integer(UInt8.self, at: 5) == UInt8(ELFDATA2LSB),
-      bytes.integer(UInt16.self, at: 18) == UInt16(EM_AARCH64)
-    else {
+    guard let identity = ELFIdentity(bytes), identity.isLittleEndianArm64 else {
       throw LocatedError(
-        file: path, offset: 4, kind: .unsupported, "is not a little-endian 64-bit ELF file of arm64")
+        file: path, offset: ELFIdentity.classOffset, kind: .unsupported,
+        "is not a little-endian 64-bit ELF file of arm64")
     }
     self.file = file
+    isRelocatable = identity.isRelocatable
     sections = try Self.sections(of: file)
   }
 
@@ -97,9 +98,6 @@ public final class ELFImage: Sendable {
   /// Whether it holds a symbol table.
   public var hasSymbols: Bool { sections.contains { $0.type == UInt32(SHT_SYMTAB) } }
 
-  /// ET_REL: what a compiler makes of one source file, or a kernel module.
-  var isRelocatable: Bool { file.integer(UInt16.self, at: 16) == UInt16(ET_REL) }
-
   /// The GNU build-ID in lowercase hex, from any note section.
   public var buildID: String? {
     var bytesLeft = Limits.noteSectionBytes
@@ -107,24 +105,7 @@ public final class ELFImage: Sendable {
       let (end, overflow) = section.offset.addingReportingOverflow(section.size)
       guard !overflow, section.size <= bytesLeft else { continue }
       bytesLeft -= section.size
-      if let id = file.withBytes(section.offset..<end, Self.buildID) ?? nil { return id }
-    }
-    return nil
-  }
-
-  private static func buildID(_ notes: RawSpan) -> String? {
-    var offset = 0
-    while let nameSize = notes.integer(UInt32.self, at: offset),
-      let size = notes.integer(UInt32.self, at: offset + 4),
-      let type = notes.integer(UInt32.self, at: offset + 8)
-    {
-      let start = offset + 12 + (Int(nameSize) + 3) & ~3
-      if type == UInt32(NT_GNU_BUILD_ID), nameSize == 4, notes.hasBytes("GNU\0", at: offset + 12), size <= 64,
-        let id = notes.slice(at: start, count: Int(size))
-      {
-        return Hex.string(id)
-      }
-      offset = start + (Int(size) + 3) & ~3
+      if let id = file.withBytes(section.offset..<end, BuildID.find) ?? nil { return id }
     }
     return nil
   }
