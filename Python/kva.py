@@ -125,19 +125,9 @@ class Answer(NamedTuple):
         return self.results
 
 
-class _Problem(TypedDict):
-    kind: str
-    message: str
+# The objects of kva-json(5), as man/objects describes them.
 
-
-class Problem(_Problem, total=False):
-    """What `kva` says is wrong."""
-
-    file: str
-    offset: int
-
-
-# The bits of entries. ("global" is a word of Python's, which a class could not have as a key.)
+# man/generate: types
 _Attributes = TypedDict(
     "_Attributes",
     {
@@ -150,34 +140,21 @@ _Attributes = TypedDict(
         "memoryType": Optional[str],
         "attrIndex": int,
         "shareability": Optional[str],
+        "dirtyBitModifier": bool,
         "guarded": bool,
+        "software": list[str],
     },
 )
 
 
-class _EffectiveAttributes(_Attributes):
-    dirtyBitModifier: bool
-    software: list[str]
-
-
-class Attributes(_EffectiveAttributes, total=False):
-    """What is in effect at an address, the tables above the entry included."""
+class Attributes(_Attributes, total=False):
+    """The effective attributes of a mapping: those of its entry and of the tables above it."""
 
     executableEL2: bool
 
 
-class _EntryAttributes(_Attributes):
-    contiguous: bool
-
-
-class EntryAttributes(_EntryAttributes, total=False):
-    """The entries' own bits, whatever the tables above say."""
-
-    executableEL2: bool
-
-
-class HypervisorPart(TypedDict):
-    """Which part of the hypervisor's addresses one is in, and the kernel's address of the same memory."""
+class HypervisorAddress(TypedDict):
+    """A hypervisor address in the kernel's terms."""
 
     kernelAddress: Optional[int]
     part: str
@@ -193,7 +170,7 @@ class Mapping(TypedDict):
 
 
 class Step(TypedDict):
-    """An entry on the way of a walk."""
+    """One entry of a table walk."""
 
     level: int
     index: int
@@ -202,83 +179,28 @@ class Step(TypedDict):
     kind: str
 
 
-class Root(TypedDict):
-    """The tables that were walked."""
-
-    register: str
-    table: int
-
-
 class Range(TypedDict):
-    """Addresses from `start` up to, and not including, `end`; 0 as `end` is the end of the address space."""
+    """A range of addresses."""
 
     start: int
     end: int
 
 
-class Arithmetic(TypedDict):
-    """Where the kernel's own arithmetic puts an address."""
+class CPU(TypedDict):
+    """What a CPU was doing."""
 
-    physical: int
-    agrees: bool
-    rule: str
-
-
-class _Resolution(TypedDict):
-    query: str
-    status: str
-    region: Optional[str]
-
-
-class Resolution(_Resolution, total=False):
-    """What an address translates to: `status` is "mapped", or says why it does not."""
-
-    virtual: int
-    tag: int
-    tbi: Optional[bool]
-    physical: int
-    inDump: bool
-    section: str
-    frame: int
-    slot: int
-    hypervisor: HypervisorPart
-    entry: str
-    pagePhysical: int
-    swapType: int
-    swapOffset: int
-    arithmetic: Arithmetic
-    symbol: str
-    offset: int
-    module: str
-    mapping: Mapping
-    attributes: Attributes
-    root: Root
-    walk: list[Step]
-    doubt: str
-    message: str
-
-
-class SourceLine(TypedDict):
-    """A line of source."""
-
-    file: str
-    line: int
-
-
-class ModulePart(TypedDict):
-    """A module, and the kind of its memory."""
-
-    name: str
-    section: str
-
-
-class AreaPart(TypedDict):
-    """The vmalloc area that an address is in."""
-
-    start: int
-    end: int
-    caller: Optional[str]
-    flags: list[str]
+    cpu: int
+    pc: Optional[int]
+    sp: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    task: Optional[int]
+    ttbr0: Optional[int]
+    ttbr1: int
+    cnp: Optional[bool]
+    atEL0: Optional[bool]
+    userTables: Optional[int]
+    sources: dict[str, Optional[str]]
 
 
 class Task(TypedDict):
@@ -296,9 +218,132 @@ class Task(TypedDict):
     asid: Optional[int]
 
 
-class TaskPart(Task):
-    """A task, and the place in its structure or its stack."""
+class Proof(TypedDict):
+    """An entry that proves a finding."""
 
+    virtual: int
+    level: int
+    index: int
+    address: int
+    descriptor: int
+    kind: str
+
+
+class Finding(TypedDict):
+    """Something in the page tables that a sound kernel does not do."""
+
+    code: str
+    severity: str
+    start: int
+    end: int
+    size: int
+    region: Optional[str]
+    message: str
+    descriptors: list[Proof]
+
+
+class LogRecord(TypedDict):
+    """A message of the kernel log."""
+
+    sequence: int
+    timestamp: int
+    level: int
+    facility: int
+    caller: Optional[str]
+    text: str
+
+
+class _Problem(TypedDict):
+    kind: str
+    message: str
+
+
+class Problem(_Problem, total=False):
+    """An error or a warning."""
+
+    file: str
+    offset: int
+
+
+class _BatchAnswer(TypedDict):
+    id: Optional[Union[str, float]]
+    errors: list[Problem]
+    status: int
+
+
+class BatchAnswer(_BatchAnswer, total=False):
+    """The answer to a request."""
+
+    results: list[dict[str, Any]]
+    text: str
+
+
+class _Identity(TypedDict):
+    query: str
+    status: str
+    virtual: Optional[int]
+    physical: Optional[int]
+    region: Optional[str]
+    kind: str
+
+
+class Identity(_Identity, total=False):
+    """Everything known about an address."""
+
+    tag: int
+    withoutPAC: int
+    poison: str
+    symbol: str
+    offset: int
+    hypervisor: HypervisorAddress
+    source: SourceLine
+    module: ModulePart
+    vmalloc: AreaPart
+    task: TaskPart
+    perCPU: PerCPU
+    frame: Frame
+    page: Frame
+    notes: list[str]
+    doubt: str
+    message: str
+
+
+class SourceLine(TypedDict):
+    """A line of source."""
+
+    file: str
+    line: int
+
+
+class ModulePart(TypedDict):
+    """A module, and which part of its memory."""
+
+    name: str
+    section: str
+
+
+class AreaPart(TypedDict):
+    """A vmalloc area."""
+
+    start: int
+    end: int
+    caller: Optional[str]
+    flags: list[str]
+
+
+class TaskPart(TypedDict):
+    """A task, and where in its task_struct or stack the address is."""
+
+    pid: int
+    tgid: int
+    comm: str
+    cpu: Optional[int]
+    state: str
+    task: int
+    stack: int
+    mm: Optional[int]
+    ttbr0: Optional[int]
+    asid: Optional[int]
     part: str
     offset: int
 
@@ -320,59 +365,213 @@ class Frame(TypedDict):
     zone: Optional[str]
 
 
-class _Identity(TypedDict):
-    query: str
-    status: str
+class _Info(TypedDict):
+    schema: int
+    format: str
+    pageSize: Optional[int]
+    vaBits: Optional[int]
+    vaBitsMin: Optional[int]
+    vaBitsActual: Optional[int]
+    paBits: Optional[int]
+    kaslrOffset: Optional[int]
+    kimageVoffset: Optional[int]
+    physOffset: Optional[int]
+    layout: Optional[str]
+    cpus: list[Union[CPU, NotedCPU]]
+    release: Optional[str]
+    buildID: Optional[str]
+    crashTime: Optional[int]
+    memory: list[Range]
+    pagesPresent: Optional[int]
+    pagesTotal: Optional[int]
+    pagesFiltered: Optional[int]
+    pagesLost: Optional[int]
+    pagesCutOff: Optional[int]
+    pagesZero: Optional[int]
+    compression: Optional[str]
+    dumpLevel: Optional[int]
+    leftOut: list[str]
+    blockSize: Optional[int]
+    sources: dict[str, Optional[str]]
+    warnings: list[str]
+
+
+class Info(_Info, total=False):
+    """The dump's format and the facts about its kernel."""
+
+    swapperPgDir: SwapperPgDir
+    ttbr1: Optional[int]
+    rootTables: list[RootTable]
+    kpti: Optional[bool]
+    tcr: TCR
+    mair: int
+    hypervisor: Hypervisor
+    verification: list[Check]
+    rootCandidates: list[RootCandidate]
+
+
+class SwapperPgDir(TypedDict):
+    """The kernel's root table."""
+
     virtual: Optional[int]
-    physical: Optional[int]
-    region: Optional[str]
-    kind: str
+    physical: int
 
 
-class Identity(_Identity, total=False):
-    """Everything known of an address; `kind` says in few words what it is."""
+class NotedCPU(TypedDict):
+    """The registers of a CPU in the dump's notes."""
 
-    tag: int
-    withoutPAC: int
-    poison: str
-    symbol: str
-    offset: int
-    source: SourceLine
-    module: ModulePart
-    vmalloc: AreaPart
-    task: TaskPart
-    perCPU: PerCPU
-    frame: Frame
-    page: Frame
-    hypervisor: HypervisorPart
-    notes: list[str]
-    doubt: str
-    message: str
+    cpu: int
+    pc: int
+    sp: int
 
 
-class _Piece(TypedDict):
-    address: int
-    physical: Optional[int]
-    bytes: Optional[bytes]
-
-
-class Piece(_Piece, total=False):
-    """Memory of one page, or part of one; `bytes` is None where it cannot be read, and `message` says why."""
-
-    doubt: str
-    message: str
-
-
-class Region(Range):
-    """A part of the kernel's address space; `mapped` bytes of it are."""
+class RootTable(TypedDict):
+    """A root table of the kernel."""
 
     name: str
-    size: int
-    mapped: Optional[int]
+    virtual: Optional[int]
+    physical: int
     source: str
 
 
-class _MappedRange(Range):
+# TCR_EL1 and its fields.
+TCR = TypedDict(
+    "TCR",
+    {
+        "value": int,
+        "known": int,
+        "t0sz": Optional[int],
+        "t1sz": Optional[int],
+        "tg0": Optional[int],
+        "tg1": Optional[int],
+        "ips": Optional[int],
+        "a1": Optional[int],
+        "as": Optional[int],
+        "tbi0": Optional[int],
+        "tbi1": Optional[int],
+        "tbid0": Optional[int],
+        "tbid1": Optional[int],
+        "ha": Optional[int],
+        "hd": Optional[int],
+        "ds": Optional[int],
+        "epd0": Optional[int],
+        "epd1": Optional[int],
+        "irgn0": Optional[int],
+        "orgn0": Optional[int],
+        "sh0": Optional[int],
+        "irgn1": Optional[int],
+        "orgn1": Optional[int],
+        "sh1": Optional[int],
+        "hpd0": Optional[int],
+        "hpd1": Optional[int],
+        "nfd0": Optional[int],
+        "nfd1": Optional[int],
+        "e0pd0": Optional[int],
+        "e0pd1": Optional[int],
+        "tcma0": Optional[int],
+        "tcma1": Optional[int],
+        "sources": dict[str, Optional[str]],
+    },
+)
+
+
+class _Hypervisor(TypedDict):
+    mode: Optional[str]
+    vaMask: Optional[int]
+    tagLSB: Optional[int]
+    tagValue: Optional[int]
+    physvirtOffset: Optional[int]
+    table: Optional[int]
+    addressBits: Optional[int]
+    cpus: list[HypervisorCPU]
+    sources: dict[str, Optional[str]]
+    notes: list[str]
+
+
+class Hypervisor(_Hypervisor, total=False):
+    """KVM at EL2."""
+
+    idmap: Range
+
+
+class HypervisorCPU(TypedDict):
+    """The EL2 registers of a CPU."""
+
+    cpu: Optional[int]
+    ttbr0EL2: Optional[int]
+    tcrEL2: Optional[int]
+    mairEL2: Optional[int]
+    hcrEL2: Optional[int]
+    vbarEL2: Optional[int]
+    tpidrEL2: Optional[int]
+    spEL2: Optional[int]
+    sources: dict[str, Optional[str]]
+
+
+class Check(TypedDict):
+    """A fact checked against others."""
+
+    check: str
+    outcome: str
+    detail: str
+
+
+class RootCandidate(TypedDict):
+    """A table that may be the kernel's root table."""
+
+    physical: int
+    score: int
+    bestScore: int
+    pageSize: int
+    vaBitsActual: int
+    kimageVoffset: Optional[int]
+    linearBytes: int
+    evidence: list[str]
+
+
+class _LayoutRegion(TypedDict):
+    name: str
+    start: int
+    end: int
+    size: int
+    source: str
+
+
+class LayoutRegion(_LayoutRegion, total=False):
+    """A region of the address space."""
+
+    optional: bool
+
+
+class LookupField(TypedDict):
+    """A field of the table lookup."""
+
+    level: int
+    highBit: int
+    lowBit: int
+
+
+class Module(TypedDict):
+    """A loaded module."""
+
+    name: str
+    address: int
+    size: int
+    regions: list[ModuleRange]
+    refcount: Optional[int]
+
+
+class ModuleRange(TypedDict):
+    """A part of a module's memory."""
+
+    kind: str
+    start: int
+    end: int
+
+
+class _MappedRange(TypedDict):
+    start: int
+    end: int
     physical: int
     consecutive: bool
     size: int
@@ -383,27 +582,193 @@ class _MappedRange(Range):
 
 
 class MappedRange(_MappedRange, total=False):
-    """Neighbouring mappings that are alike."""
+    """Adjacent mappings with identical attributes."""
 
-    hypervisor: HypervisorPart
+    hypervisor: HypervisorAddress
     doubt: str
 
 
-class Proof(Step):
-    """An entry that proves a finding, and the address whose walk it is of."""
+_EntryAttributes = TypedDict(
+    "_EntryAttributes",
+    {
+        "writable": bool,
+        "executableEL1": Optional[bool],
+        "executableEL0": Optional[bool],
+        "user": bool,
+        "accessed": bool,
+        "global": bool,
+        "memoryType": Optional[str],
+        "attrIndex": int,
+        "shareability": Optional[str],
+        "contiguous": bool,
+        "guarded": bool,
+    },
+)
+
+
+class EntryAttributes(_EntryAttributes, total=False):
+    """The bits of an entry, regardless of the tables above it."""
+
+    executableEL2: bool
+
+
+class _Piece(TypedDict):
+    address: int
+    physical: Optional[int]
+    bytes: Optional[bytes]
+
+
+class Piece(_Piece, total=False):
+    """The memory of one page, or of part of one."""
+
+    doubt: str
+    message: str
+
+
+class Region(TypedDict):
+    """A region of the kernel's address space."""
+
+    name: str
+    start: int
+    end: int
+    size: int
+    mapped: Optional[int]
+    source: str
+
+
+class Report(TypedDict):
+    """What triage needs to know about a dump."""
+
+    schema: int
+    dump: str
+    error: Optional[Problem]
+    signature: Optional[str]
+    crash: Optional[Crash]
+    format: Optional[str]
+    release: Optional[str]
+    buildID: Optional[str]
+    crashTime: Optional[int]
+    pageSize: Optional[int]
+    vaBits: Optional[int]
+    taint: Optional[Taint]
+    cpus: Optional[list[TracedCPU]]
+    counts: Counts
+    audit: Optional[Audit]
+    log: Optional[list[LogRecord]]
+    warnings: list[str]
+    notes: list[str]
+
+
+class Crash(TypedDict):
+    """Why the kernel died."""
+
+    kind: str
+    text: str
+    panic: Optional[str]
+    timestamp: int
+    cpu: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    at: Optional[str]
+    trace: list[str]
+    traceSource: Optional[str]
+
+
+class Taint(TypedDict):
+    """The kernel's taint."""
+
+    mask: int
+    letters: str
+
+
+class TracedCPU(TypedDict):
+    """What a CPU was doing, and its call trace."""
+
+    cpu: int
+    pc: Optional[int]
+    sp: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    task: Optional[int]
+    ttbr0: Optional[int]
+    ttbr1: int
+    cnp: Optional[bool]
+    atEL0: Optional[bool]
+    userTables: Optional[int]
+    sources: dict[str, Optional[str]]
+    at: Optional[str]
+    trace: list[str]
+
+
+class Counts(TypedDict):
+    """How many objects the kernel has."""
+
+    modules: Optional[int]
+    tasks: Optional[int]
+    taskStates: Optional[dict[str, int]]
+    vmallocAreas: Optional[int]
+    vmallocBytes: Optional[int]
+    pagesPresent: Optional[int]
+    pagesTotal: Optional[int]
+    pagesFiltered: Optional[int]
+
+
+class Audit(TypedDict):
+    """What kva audit finds."""
+
+    findings: int
+    codes: dict[str, int]
+    first: list[Finding]
+    unchecked: list[str]
+
+
+class _Resolution(TypedDict):
+    query: str
+    status: str
+    region: Optional[str]
+
+
+class Resolution(_Resolution, total=False):
+    """What an address translates to."""
 
     virtual: int
-
-
-class Finding(Range):
-    """What no healthy kernel has in its tables."""
-
-    code: str
-    severity: str
-    size: int
-    region: Optional[str]
+    tag: int
+    tbi: Optional[bool]
+    physical: int
+    inDump: bool
+    section: str
+    frame: int
+    slot: int
+    arithmetic: Arithmetic
+    symbol: str
+    offset: int
+    module: str
+    hypervisor: HypervisorAddress
+    mapping: Mapping
+    attributes: Attributes
+    root: Root
+    walk: list[Step]
+    entry: str
+    pagePhysical: int
+    swapType: int
+    swapOffset: int
+    doubt: str
     message: str
-    descriptors: list[Proof]
+
+
+class Arithmetic(TypedDict):
+    """Where the kernel's own arithmetic puts an address."""
+
+    physical: int
+    agrees: bool
+    rule: str
+
+
+class Root(TypedDict):
+    """The tables that were walked."""
+
+    register: str
+    table: int
 
 
 class _ReverseMapping(TypedDict):
@@ -429,7 +794,7 @@ class ReverseMapping(_ReverseMapping, total=False):
 
 
 class Symbol(TypedDict):
-    """A symbol; `module` is None for the kernel's own."""
+    """A symbol of the kernel or of a module."""
 
     name: str
     address: int
@@ -437,23 +802,9 @@ class Symbol(TypedDict):
     module: Optional[str]
 
 
-class ModuleRange(Range):
-    """A piece of a module's memory: `kind` is "text", "rodata", "data" and the like."""
-
-    kind: str
-
-
-class Module(TypedDict):
-    """A loaded module."""
-
-    name: str
-    address: int
-    size: int
-    regions: list[ModuleRange]
-    refcount: Optional[int]
-
-
-class _VmallocArea(Range):
+class _VmallocArea(TypedDict):
+    start: int
+    end: int
     size: int
     caller: Optional[str]
     flags: list[str]
@@ -462,169 +813,53 @@ class _VmallocArea(Range):
 
 
 class VmallocArea(_VmallocArea, total=False):
-    """An area of vmalloc space, its guard page included."""
+    """An area of vmalloc space."""
 
     module: str
+# man/generate: end of types
 
 
-class LogRecord(TypedDict):
-    """A message of the kernel's log; `timestamp` is in nanoseconds since boot."""
+# man/generate: methods
+class _Commands:
+    """A method for each command that takes its arguments as they are."""
 
-    sequence: int
-    timestamp: int
-    level: int
-    facility: int
-    caller: Optional[str]
-    text: str
+    def audit(self, *arguments: Query, **options: Any) -> list[Finding]:
+        """One object for each finding."""
+        return self._list("audit", *arguments, **options)
 
+    def dmesg(self, *arguments: Query, **options: Any) -> list[LogRecord]:
+        """One object for each message."""
+        return self._list("dmesg", *arguments, **options)
 
-class CPU(TypedDict):
-    """What a CPU was doing."""
+    def layout(self, *arguments: Query, **options: Any) -> list[Union[LayoutRegion, LookupField]]:
+        """One object for each region, then one for each field of the table lookup."""
+        return self._list("layout", *arguments, **options)
 
-    cpu: int
-    pc: Optional[int]
-    sp: Optional[int]
-    pid: Optional[int]
-    comm: Optional[str]
-    task: Optional[int]
-    ttbr0: Optional[int]
-    ttbr1: int
-    cnp: Optional[bool]
-    atEL0: Optional[bool]
-    userTables: Optional[int]
-    sources: dict[str, Optional[str]]
+    def modules(self, *arguments: Query, **options: Any) -> list[Module]:
+        """One object for each module."""
+        return self._list("modules", *arguments, **options)
 
+    def regions(self, *arguments: Query, **options: Any) -> list[Region]:
+        """One object for each region."""
+        return self._list("regions", *arguments, **options)
 
-class TracedCPU(CPU):
-    """What a CPU was doing, and how it came there, the innermost call first."""
+    def tasks(self, *arguments: Query, **options: Any) -> list[Task]:
+        """One object for each task."""
+        return self._list("tasks", *arguments, **options)
 
-    at: Optional[str]
-    trace: list[str]
+    def vmalloc(self, *arguments: Query, **options: Any) -> list[VmallocArea]:
+        """One object for each area."""
+        return self._list("vmalloc", *arguments, **options)
 
-
-class SwapperPgDir(TypedDict):
-    """The root table of the kernel."""
-
-    virtual: Optional[int]
-    physical: int
-
-
-class _Info(TypedDict):
-    schema: int
-    format: str
-    pageSize: Optional[int]
-    vaBits: Optional[int]
-    vaBitsMin: Optional[int]
-    vaBitsActual: Optional[int]
-    paBits: Optional[int]
-    kaslrOffset: Optional[int]
-    kimageVoffset: Optional[int]
-    physOffset: Optional[int]
-    layout: Optional[str]
-    cpus: list[CPU]
-    release: Optional[str]
-    buildID: Optional[str]
-    crashTime: Optional[int]
-    memory: list[Range]
-    pagesPresent: Optional[int]
-    pagesTotal: Optional[int]
-    pagesFiltered: Optional[int]
-    pagesLost: Optional[int]
-    pagesCutOff: Optional[int]
-    pagesZero: Optional[int]
-    compression: Optional[str]
-    dumpLevel: Optional[int]
-    leftOut: list[str]
-    blockSize: Optional[int]
-    sources: dict[str, Optional[str]]
-    warnings: list[str]
-
-
-class Info(_Info, total=False):
-    """The dump's format and the facts about its kernel, each with its source."""
-
-    swapperPgDir: SwapperPgDir
-    ttbr1: Optional[int]
-    rootTables: list[dict[str, Any]]
-    kpti: Optional[bool]
-    tcr: dict[str, Any]
-    mair: int
-    hypervisor: dict[str, Any]
-    verification: list[dict[str, str]]
-    rootCandidates: list[dict[str, Any]]
-
-
-class Crash(TypedDict):
-    """How the kernel died."""
-
-    kind: str
-    text: str
-    panic: Optional[str]
-    timestamp: int
-    cpu: Optional[int]
-    pid: Optional[int]
-    comm: Optional[str]
-    at: Optional[str]
-    trace: list[str]
-    traceSource: Optional[str]
-
-
-class Taint(TypedDict):
-    """tainted_mask, and its flags as the kernel writes them."""
-
-    mask: int
-    letters: str
-
-
-class Counts(TypedDict):
-    """How much there is."""
-
-    modules: Optional[int]
-    tasks: Optional[int]
-    taskStates: Optional[dict[str, int]]
-    vmallocAreas: Optional[int]
-    vmallocBytes: Optional[int]
-    pagesPresent: Optional[int]
-    pagesTotal: Optional[int]
-    pagesFiltered: Optional[int]
-
-
-class Audit(TypedDict):
-    """What the audit finds: how many of each code, and the first of them."""
-
-    findings: int
-    codes: dict[str, int]
-    first: list[Finding]
-    unchecked: list[str]
-
-
-class Report(TypedDict):
-    """What sorting many dumps needs to know of one; `error` is not None where the dump cannot be used."""
-
-    schema: int
-    dump: str
-    error: Optional[Problem]
-    signature: Optional[str]
-    crash: Optional[Crash]
-    format: Optional[str]
-    release: Optional[str]
-    buildID: Optional[str]
-    crashTime: Optional[int]
-    pageSize: Optional[int]
-    vaBits: Optional[int]
-    taint: Optional[Taint]
-    cpus: Optional[list[TracedCPU]]
-    counts: Counts
-    audit: Optional[Audit]
-    log: Optional[list[LogRecord]]
-    warnings: list[str]
-    notes: list[str]
+    def _list(self, command: str, *arguments: Query, **options: Any) -> list[Any]:
+        raise NotImplementedError
+# man/generate: end of methods
 
 
 # The dump
 
 
-class Dump:
+class Dump(_Commands):
     """A crash dump, and the process that answers about it.
 
     Use it in a `with` statement, or `close()` it. Any thread may ask; they are answered one after another.
@@ -768,10 +1003,6 @@ class Dump:
                 piece["bytes"] = bytes.fromhex(piece["bytes"])
         return pieces
 
-    def regions(self) -> list[Region]:
-        """How the kernel divides its addresses, and how much is mapped where."""
-        return self._list("regions")
-
     def ptdump(
         self,
         start: Optional[int] = None,
@@ -787,10 +1018,6 @@ class Dump:
             bounds = f"{start or 0:#x}-{end or 0:#x}"
         return self._list("ptdump", range=bounds, region=region, ttbr0=ttbr0, el2=el2)
 
-    def audit(self, **options: Any) -> list[Finding]:
-        """What no healthy kernel has in its tables; empty where all is well."""
-        return self._list("audit", **options)
-
     def rmap(self, *physical: Query, all: bool = False) -> list[ReverseMapping]:
         """The virtual addresses that map physical ones; with `all` those of every process as well."""
         return self._list("rmap", *physical, all=all)
@@ -798,22 +1025,6 @@ class Dump:
     def symbols(self, pattern: Optional[str] = None) -> list[Symbol]:
         """The symbols of the kernel and its modules; `*` and `?` in `pattern` are as in a shell."""
         return self._list("symbols", *([] if pattern is None else [pattern]))
-
-    def modules(self) -> list[Module]:
-        """The loaded modules."""
-        return self._list("modules")
-
-    def vmalloc(self) -> list[VmallocArea]:
-        """The areas of vmalloc space."""
-        return self._list("vmalloc")
-
-    def tasks(self) -> list[Task]:
-        """The tasks."""
-        return self._list("tasks")
-
-    def dmesg(self) -> list[LogRecord]:
-        """The messages of the kernel's log."""
-        return self._list("dmesg")
 
     def report(self) -> Report:
         """What sorting many dumps needs to know of this one. See also the function `report`."""
@@ -1042,14 +1253,17 @@ def _error(problem: Problem) -> KvaError:
     return error
 
 
-#: The keys of kva-json(5) whose values are hex strings.
+# man/generate: hex keys
+#: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
     address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset
-    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag tagValue
-    task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual withoutPAC
+    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag
+    tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual
+    withoutPAC
     """.split()
 )
+# man/generate: end of hex keys
 
 
 def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:

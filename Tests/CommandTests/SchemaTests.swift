@@ -20,6 +20,33 @@ import Testing
     "0x6b6b6b6b6b6b6b6b", "0xdead000000000100", "0x00ff000000000000",
   ]
 
+  /// Questions about a dump that every command with objects has one of.
+  static func questions(_ queries: [String]) -> [(command: String, arguments: [String], options: [String])] {
+    [
+      ("info", [], []), ("resolve", queries, []), ("resolve", queries, ["walk", "verify"]),
+      ("resolve", queries, ["ttbr0=1"]), ("resolve", queries, ["el2"]), ("identify", queries, []),
+      ("read", ["init_task", "64"], []), ("read", ["0x1", "16"], []), ("read", ["0x40000000", "16"], ["physical"]),
+      ("regions", [], []), ("ptdump", [], []), ("audit", [], []), ("rmap", ["0x40210000", "0x42000000"], []),
+      ("rmap", ["0x40210000"], ["all"]), ("symbols", ["*init*"], []), ("modules", [], []), ("vmalloc", [], []),
+      ("tasks", [], []), ("dmesg", [], []), ("report", [], []),
+    ]
+  }
+
+  @Test("Each command but the shell has a schema, and each schema is tested")
+  func complete() throws {
+    let help = String(decoding: try Kva.run(["--help"]).output, as: UTF8.self)
+    let list = try #require(help.range(of: "SUBCOMMANDS:\n")).upperBound
+    let names = help[list...].split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+      .compactMap { $0.split(whereSeparator: { " ,".contains($0) }).first.map(String.init) }
+    #expect(names.contains("batch"))
+    let schemas = try FileManager.default.contentsOfDirectory(
+      atPath: Checkout.root.appendingPathComponent("man/schema").path
+    ).map { String($0.dropLast(5)) }
+    #expect(Set(schemas) == Set(names).subtracting(["shell"]).union(["common"]))
+    let tested = Self.questions([]).map(\.command) + ["layout", "batch", "common"]
+    #expect(Set(schemas) == Set(tested))
+  }
+
   @Test("Every object of every command, over each dump", arguments: dumps)
   func described(_ dump: Dump) throws {
     let path = try dump.path()
@@ -28,24 +55,35 @@ import Testing
         $0["address"] as? String ?? $0["stack"] as? String ?? $0["start"] as? String
       }
     }
-    let queries = Self.queries + first
+    let questions = Self.questions(Self.queries + first)
     var counts: [String: Int] = [:]
-    for (command, arguments) in [
-      ("info", []), ("resolve", queries), ("resolve", queries + ["--walk", "--verify"]),
-      ("resolve", queries + ["--ttbr0", "1"]), ("resolve", queries + ["--el2"]), ("identify", queries),
-      ("read", ["init_task", "64"]), ("read", ["0x1", "16"]), ("read", ["--physical", "0x40000000", "16"]),
-      ("regions", []), ("ptdump", []), ("audit", []), ("rmap", ["0x40210000", "0x42000000"]),
-      ("rmap", ["0x40210000", "--all"]), ("symbols", []), ("modules", []), ("vmalloc", []), ("tasks", []),
-      ("dmesg", []), ("report", []),
-    ] as [(String, [String])] {
+    var answers: [[String]] = []
+    for (command, arguments, options) in questions {
       let schema = try JSONSchema(command: command)
-      let lines = try Kva.run([command, path, "--json"] + arguments).lines
-      // Tens of thousands of symbols are alike.
-      for (number, line) in lines.enumerated() where lines.count < 5000 || number % 101 == 0 {
+      let lines = try Kva.run([command, path, "--json"] + arguments + options.map { "--\($0)" }).lines
+      answers.append(lines)
+      for line in lines {
         let problems = try schema.problems(try parseObject(line))
         #expect(problems.isEmpty, "\(command) \(arguments): \(problems) in \(line.prefix(2000))")
         counts[command, default: 0] += 1
       }
+    }
+    // `batch` wraps the same objects, to the byte.
+    let requests = try questions.map { command, arguments, options in
+      var members: [String: Any] = [:]
+      for option in options {
+        let parts = option.split(separator: "=").map(String.init)
+        members[parts[0]] = parts.count > 1 ? parts[1] : true
+      }
+      let request: [String: Any] = ["command": command, "arguments": arguments, "options": members]
+      return String(decoding: try JSONSerialization.data(withJSONObject: request), as: UTF8.self)
+    }
+    let batch = try Kva.run(["batch", path], input: requests.joined(separator: "\n")).lines
+    try #require(batch.count == questions.count)
+    let schema = try JSONSchema(command: "batch")
+    for (answer, objects) in zip(batch, answers) {
+      #expect(try schema.problems(try parseObject(answer)) == [])
+      #expect(answer.hasPrefix("{\"id\":null,\"results\":[\(objects.joined(separator: ","))],"))
     }
     for command in ["info", "resolve", "identify", "read", "regions", "ptdump", "symbols", "report"] {
       #expect(counts[command] ?? 0 > 0, "\(command) printed nothing")
