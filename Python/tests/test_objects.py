@@ -53,8 +53,10 @@ def test_a_new_field_reaches_schema_page_and_module(copy):
 def test_a_new_command_gets_a_schema_a_section_and_a_method(copy):
     text = "command new  New  One object.\n\nobject New  What is new.\n  size  count  Its size.\n"
     (copy / "man" / "objects" / "new.fields").write_text(text)
+    (copy / "man" / "kva-new.1").write_text(".Nd do it\n.Cm nouveau\nis another name for the command.\n")
     assert generate(copy).returncode == 0
     assert (copy / "man" / "schema" / "new.json").exists()
+    assert ".It Cm new , nouveau\nDo it.\nSee\n.Xr kva-new 1 .\n" in (copy / "man" / "kva.1").read_text()
     assert "\n.Ss new\n" in (copy / "man" / "kva-json.5").read_text()
     assert "def new(self, *arguments: Query, **options: Any) -> list[New]:" in (copy / "Python/kva.py").read_text()
     (copy / "man" / "objects" / "new.fields").unlink()

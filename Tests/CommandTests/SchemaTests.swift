@@ -37,7 +37,9 @@ import Testing
     let help = String(decoding: try Kva.run(["--help"]).output, as: UTF8.self)
     let list = try #require(help.range(of: "SUBCOMMANDS:\n")).upperBound
     let names = help[list...].split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
-      .compactMap { $0.split(whereSeparator: { " ,".contains($0) }).first.map(String.init) }
+      .compactMap { $0.split(whereSeparator: { " ,".contains($0) }).first.map(String.init) }.filter {
+        $0.first?.isLowercase ?? false
+      }
     #expect(names.contains("batch"))
     let schemas = try FileManager.default.contentsOfDirectory(
       atPath: Checkout.root.appendingPathComponent("man/schema").path

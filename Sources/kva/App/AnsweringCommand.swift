@@ -7,6 +7,9 @@ protocol AnsweringCommand: ParsableCommand {
   /// Arguments that it can be parsed with before those of the question are known.
   static var sampleArguments: [String] { get }
 
+  /// Whether the names of symbols complete its arguments.
+  static var takesSymbols: Bool { get }
+
   /// Replaces its arguments; its options stay.
   ///
   /// - Throws: `ValidationError` when it cannot take these.
@@ -21,6 +24,7 @@ protocol AnsweringCommand: ParsableCommand {
 
 extension AnsweringCommand {
   static var sampleArguments: [String] { [] }
+  static var takesSymbols: Bool { false }
 
   /// The command that `words` ask for, behind its name and without the dump.
   ///

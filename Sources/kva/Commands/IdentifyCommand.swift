@@ -11,6 +11,8 @@ struct IdentifyCommand: DumpCommand {
       Example: kva identify vmcore --json < pointers.txt
       """)
 
+  static var takesSymbols: Bool { true }
+
   @OptionGroup var options: DumpOptions
   @OptionGroup var queries: Queries
 

@@ -14,6 +14,8 @@ struct ReadCommand: DumpCommand {
       """,
     aliases: ["rd"])
 
+  static var takesSymbols: Bool { true }
+
   @OptionGroup var options: DumpOptions
 
   @Argument(help: "An address or a symbol.")
@@ -84,12 +86,12 @@ struct ReadCommand: DumpCommand {
         "\(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
       throw ExitCode.notFound
     }
-    let printer = MemoryPrinter(source: source, dump: dump, session: session)
+    let reader = MemoryReader(source: source, dump: dump, session: session)
     let found =
-      if raw { try printer.raw(start, length.value) } else if options.json {
-        try printer.json(start, length.value)
+      if raw { try reader.raw(start, length.value) } else if options.json {
+        try reader.json(start, length.value)
       } else {
-        try printer.text(start, length.value, wordSize: words?.bytes)
+        try reader.text(start, length.value, wordSize: words?.bytes)
       }
     if !found { throw ExitCode.notFound }
   }

@@ -12,6 +12,8 @@ struct ResolveCommand: DumpCommand {
       """,
     aliases: ["vtop"])
 
+  static var takesSymbols: Bool { true }
+
   @OptionGroup var options: DumpOptions
   @OptionGroup var queries: Queries
 

@@ -14,6 +14,8 @@ struct SymbolsCommand: DumpCommand {
       """,
     aliases: ["sym"])
 
+  static var takesSymbols: Bool { true }
+
   @OptionGroup var options: DumpOptions
   @Argument(help: "Only names like this.")
   var pattern: String?

@@ -18,7 +18,7 @@ enum Completion {
       return command == "help" ? begin(Shell.names, with: word) : []
     }
     if word.hasPrefix("-") { return begin(options(of: type), with: word) }
-    return takesSymbols(type) ? symbols(word) : []
+    return type.takesSymbols ? symbols(word) : []
   }
 
   /// What all of `candidates` begin with.
@@ -33,11 +33,6 @@ enum Completion {
 
   private static func begin(_ names: [String], with word: String) -> [String] {
     names.filter { $0.hasPrefix(word) }.sorted()
-  }
-
-  private static func takesSymbols(_ type: any AnsweringCommand.Type) -> Bool {
-    type == ResolveCommand.self || type == IdentifyCommand.self || type == ReadCommand.self
-      || type == SymbolsCommand.self
   }
 
   /// The long options that the help of a command shows, but for those of the dump.

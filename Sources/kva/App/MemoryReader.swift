@@ -1,21 +1,11 @@
 import KernelVA
 
-/// Writes memory in one of three forms.
-struct MemoryPrinter {
+/// Reads memory piece by piece, and writes it in one of three forms.
+struct MemoryReader {
   let source: any ReadSource
   let dump: DumpFile
   let session: Session
   private var output: Output { session.output }
-
-  /// A piece of what was asked for, within one page.
-  private struct Piece {
-    var address: UInt64
-    var count: Int
-    var physical: PhysicalAddress?
-    var bytes: [UInt8] = []
-    var problem: Unreadable?
-    var doubt: String?
-  }
 
   /// Pages one after another that cannot be shown for one reason.
   private struct Gap {
@@ -55,14 +45,14 @@ struct MemoryPrinter {
   }
 
   /// Calls `body` with each piece.
-  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (Piece) -> Void) throws {
+  private func forEachPiece(_ start: UInt64, _ length: UInt64, _ body: (MemoryPiece) -> Void) throws {
     let page = UInt64(1) << UInt64(source.pageShift)
     var done: UInt64 = 0
     while done < length {
       try session.checkListener()
       let address = start &+ done
       let count = min(page - (address & (page - 1)), length - done)
-      var piece = Piece(address: address, count: Int(count))
+      var piece = MemoryPiece(address: address, count: Int(count))
       switch source.locate(address) {
       case .failure(let failure): piece.problem = failure
       case .success(let place):
@@ -153,13 +143,7 @@ struct MemoryPrinter {
   func json(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var found = true
     try forEachPiece(start, length) { piece in
-      output.jsonLine { object in
-        object.hex("address", piece.address)
-        object.hex("physical", piece.physical?.rawValue)
-        object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
-        if let doubt = piece.doubt { object.string("doubt", doubt) }
-        if let problem = piece.problem { object.string("message", problem.message) }
-      }
+      output.memoryJSON(piece)
       if piece.problem != nil { found = false }
     }
     return found
@@ -185,43 +169,10 @@ struct MemoryPrinter {
       }
       endGap()
       report(doubt: piece.doubt, of: piece.address)
-      for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
-        let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
-        output.digits(piece.address &+ UInt64(offset), atLeast: 16)
-        output.text(" ")
-        if let wordSize { words(line, wordSize) } else { bytes(line) }
-        output.newline()
-      }
+      output.memoryText(piece, wordSize: wordSize)
     }
     endGap()
     if let message = count.message { session.report(message) }
     return count.missing == 0
-  }
-
-  private func bytes(_ line: ArraySlice<UInt8>) {
-    for (index, byte) in line.enumerated() {
-      output.spaces(index == 8 ? 2 : 1)
-      output.digits(ofByte: byte)
-    }
-    output.spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
-    output.text("|")
-    for byte in line { output.byte((0x20..<0x7f).contains(byte) ? byte : UInt8(ascii: ".")) }
-    output.text("|")
-  }
-
-  /// Little-endian words; a last part that is no whole word is shown byte by byte.
-  private func words(_ line: ArraySlice<UInt8>, _ size: Int) {
-    var rest = line
-    while rest.count >= size {
-      var value: UInt64 = 0
-      for byte in rest.prefix(size).reversed() { value = value << 8 | UInt64(byte) }
-      output.spaces(1)
-      output.digits(value, atLeast: size * 2)
-      rest = rest.dropFirst(size)
-    }
-    for byte in rest {
-      output.spaces(1)
-      output.digits(ofByte: byte)
-    }
   }
 }

@@ -1,0 +1,62 @@
+import KernelVA
+
+/// A piece of memory that was asked for, within one page.
+struct MemoryPiece {
+  var address: UInt64
+  var count: Int
+  var physical: PhysicalAddress?
+  var bytes: [UInt8] = []
+  var problem: Unreadable?
+  var doubt: String?
+}
+
+extension Output {
+  /// One piece as a JSON object.
+  func memoryJSON(_ piece: MemoryPiece) {
+    jsonLine { object in
+      object.hex("address", piece.address)
+      object.hex("physical", piece.physical?.rawValue)
+      object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
+      if let doubt = piece.doubt { object.string("doubt", doubt) }
+      if let problem = piece.problem { object.string("message", problem.message) }
+    }
+  }
+
+  /// One piece for people: sixteen bytes a line, in hex and ASCII, or as words.
+  func memoryText(_ piece: MemoryPiece, wordSize: Int?) {
+    for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
+      let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
+      digits(piece.address &+ UInt64(offset), atLeast: 16)
+      text(" ")
+      if let wordSize { memoryWords(line, wordSize) } else { memoryBytes(line) }
+      newline()
+    }
+  }
+
+  private func memoryBytes(_ line: ArraySlice<UInt8>) {
+    for (index, byte) in line.enumerated() {
+      spaces(index == 8 ? 2 : 1)
+      digits(ofByte: byte)
+    }
+    spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
+    text("|")
+    for byte in line { self.byte((0x20..<0x7f).contains(byte) ? byte : UInt8(ascii: ".")) }
+    text("|")
+  }
+
+  /// Little-endian words; a last part that is no whole word is shown byte by byte.
+  private func memoryWords(_ line: ArraySlice<UInt8>, _ size: Int) {
+    var rest = line
+    while rest.count >= size {
+      var value: UInt64 = 0
+      for byte in rest.prefix(size).reversed() { value = value << 8 | UInt64(byte) }
+      spaces(1)
+      digits(value, atLeast: size * 2)
+      rest = rest.dropFirst(size)
+    }
+    for byte in rest {
+      spaces(1)
+      digits(ofByte: byte)
+    }
+  }
+}
