@@ -212,6 +212,6 @@ private struct TTBRReader {
     if isUser, trampoline == nil { words += " (at EL0 with KPTI it holds tramp_pg_dir, which was not found)" }
     if shift > 0 { words += ", plus 0x1e00" }
     if asid != nil, let memory { words += ", the ASID of \(memory.source)" }
-    return Sourced(TTBR.value(root &+ shift, isWide: isWide, asid: asid ?? 0) | cnp, words)
+    return Sourced(TTBR.value(root &+ shift, isWide: isWide, asid: asid ?? 0) | cnp, .reason(words))
   }
 }

@@ -66,35 +66,40 @@ struct KernelFactsResolver {
 
   // MARK: - Single facts
 
-  private func source(_ key: String) -> String { vmcoreinfo?.source(key) ?? "VMCOREINFO \(key)" }
+  private func source(_ key: String) -> Provenance {
+    vmcoreinfo?.source(key) ?? .vmcoreinfo(key: key, origin: "VMCOREINFO")
+  }
 
   private func granule() throws(LocatedError) -> Sourced<Granule> {
     let (size, source) =
-      if let size = overrides.pageSize { (size, "--page-size") } else {
-        (try need(vmcoreinfo?.pageSize, "the page size", "PAGESIZE", option: "--page-size"), source("PAGESIZE"))
+      if let size = overrides.pageSize { (size, overrides.provenance(.pageSize)) } else {
+        (try need(vmcoreinfo?.pageSize, "the page size", "PAGESIZE", .pageSize), source("PAGESIZE"))
       }
     guard let granule = Granule(size: size) else {
-      throw error(.malformed, "says that pages have \(size) bytes, which arm64 does not have; give --page-size")
+      throw error(
+        .malformed, "says that pages have \(size) bytes, which arm64 does not have; give \(overrides.name(.pageSize))")
     }
     return Sourced(granule, source)
   }
 
   private func vaBits() throws(LocatedError) -> Sourced<Int> {
-    if let bits = overrides.vaBits { return Sourced(bits, "--va-bits") }
-    let bits = try need(vmcoreinfo?.number("VA_BITS"), "the VA width", "NUMBER(VA_BITS)", option: "--va-bits")
+    if let bits = overrides.vaBits { return Sourced(bits, overrides.provenance(.vaBits)) }
+    let bits = try need(vmcoreinfo?.number("VA_BITS"), "the VA width", "NUMBER(VA_BITS)", .vaBits)
     guard PagingParameters.widths.contains(where: { $0 == bits }) else {
-      throw error(.malformed, "says that virtual addresses have \(bits) bits, which no kernel has; give --va-bits")
+      throw error(
+        .malformed,
+        "says that virtual addresses have \(bits) bits, which no kernel has; give \(overrides.name(.vaBits))")
     }
     return Sourced(Int(bits), source("NUMBER(VA_BITS)"))
   }
 
   private func kimageVoffset() -> Sourced<UInt64>? {
-    if let offset = overrides.kimageVoffset { return Sourced(offset, "--kimage-voffset") }
+    if let offset = overrides.kimageVoffset { return Sourced(offset, overrides.provenance(.kimageVoffset)) }
     return vmcoreinfo?.number("kimage_voffset").map { Sourced($0, source("NUMBER(kimage_voffset)")) }
   }
 
   private func physOffset() -> Sourced<UInt64>? {
-    if let offset = overrides.physOffset { return Sourced(offset, "--phys-offset") }
+    if let offset = overrides.physOffset { return Sourced(offset, overrides.provenance(.physOffset)) }
     return vmcoreinfo?.number("PHYS_OFFSET").map { Sourced($0, source("NUMBER(PHYS_OFFSET)")) }
   }
 
@@ -112,20 +117,21 @@ struct KernelFactsResolver {
     kimageVoffset: Sourced<UInt64>?
   ) throws(LocatedError) -> (virtual: Sourced<VirtualAddress>?, physical: Sourced<PhysicalAddress>) {
     let (value, source) =
-      if let value = overrides.swapperPgDir { (value, "--swapper-pg-dir") } else {
+      if let value = overrides.swapperPgDir { (value, overrides.provenance(.swapperPgDir)) } else {
         (
           try need(
             vmcoreinfo?.symbol("swapper_pg_dir"), "the kernel's root table", "SYMBOL(swapper_pg_dir)",
-            option: "--swapper-pg-dir"),
+            .swapperPgDir),
           source("SYMBOL(swapper_pg_dir)")
         )
       }
     let address = VirtualAddress(value)
     guard address.isUpperHalf else { return (nil, Sourced(PhysicalAddress(value), source)) }
     let offset = try need(
-      kimageVoffset?.value, "the offset of the kernel image", "NUMBER(kimage_voffset)", option: "--kimage-voffset")
+      kimageVoffset?.value, "the offset of the kernel image", "NUMBER(kimage_voffset)", .kimageVoffset)
     return (
-      Sourced(address, source), Sourced(PhysicalAddress(value &- offset), "\(source) minus kimage_voffset")
+      Sourced(address, source),
+      Sourced(PhysicalAddress(value &- offset), .derived(from: source, "minus kimage_voffset"))
     )
   }
 
@@ -148,7 +154,7 @@ struct KernelFactsResolver {
       let word = try? dump.memory.word(at: PhysicalAddress((symbol.address &- offset) & ~7)),
       allowed.contains(Int(clamping: word))
     {
-      return Sourced(Int(word), "the variable vabits_actual")
+      return Sourced(Int(word), .variable("vabits_actual"))
     }
     guard vaBits == 52 else { return Sourced(vaBits, "VA_BITS, which leaves no choice") }
     if granule == .sixtyFourKiB {
@@ -156,14 +162,14 @@ struct KernelFactsResolver {
       let root = regime(52, 52).root
       for index in 0..<PagingParameters.rootEntriesBeyond48Bits {
         if let entry = try? dump.memory.word(at: root &+ UInt64(index * 8)), entry & 1 == 1 {
-          return Sourced(52, "the root table, which has entries that 48 bits do not reach")
+          return Sourced(52, .tables("the root table, which has entries that 48 bits do not reach"))
         }
       }
-      return Sourced(48, "the root table, which has no entry that 48 bits do not reach")
+      return Sourced(48, .tables("the root table, which has no entry that 48 bits do not reach"))
     }
     let fallback = PagingParameters(granule: granule, vaBits: vaBits).vaBitsMin
     if let probe, !confirms(regime(52, 52), probe), confirms(regime(fallback, fallback), probe) {
-      return Sourced(fallback, "the tables, which map the kernel in the \(fallback)-bit shape only")
+      return Sourced(fallback, .tables("the tables, which map the kernel in the \(fallback)-bit shape only"))
     }
     return Sourced(52, "VA_BITS; nothing says whether the hardware had fewer")
   }
@@ -195,7 +201,7 @@ struct KernelFactsResolver {
       return "\(kernel) cannot be checked: its table of level \(level): \(self.dump.describe(fault))"
     }
     return "the tables at \(hex(regime.root.rawValue)) do not map \(kernel) to \(hex(probe.physical.rawValue)); "
-      + "answers may be wrong (try --swapper-pg-dir or --kimage-voffset)"
+      + "answers may be wrong (try \(overrides.name(.swapperPgDir)) or \(overrides.name(.kimageVoffset)))"
   }
 
   // MARK: - Errors
@@ -205,7 +211,7 @@ struct KernelFactsResolver {
   }
 
   private func need(
-    _ value: UInt64?, _ what: String, _ line: String, option: String
+    _ value: UInt64?, _ what: String, _ line: String, _ fact: KernelOverrides.Fact
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
     let reason =
@@ -214,6 +220,6 @@ struct KernelFactsResolver {
       } else {
         "the dump has no VMCOREINFO, and no root table was found in it"
       }
-    throw error(.missing, "does not tell \(what): \(reason); give \(option)")
+    throw error(.missing, "does not tell \(what): \(reason); give \(overrides.name(fact))")
   }
 }

@@ -9,7 +9,7 @@ import VMSA
 struct SynthesizedVMCoreInfo {
   private let candidate: RootCandidate
   private var lines: [(key: String, value: String)] = []
-  private var derivations: [String: String] = [:]
+  private var derivations: [String: Provenance] = [:]
 
   /// The description of the kernel whose root table is `candidate`.
   static func of(_ candidate: RootCandidate) -> VMCoreInfo {
@@ -23,23 +23,23 @@ struct SynthesizedVMCoreInfo {
 
   private init(_ candidate: RootCandidate) { self.candidate = candidate }
 
-  private mutating func add(_ key: String, _ value: String, _ how: String) {
+  private mutating func add(_ key: String, _ value: String, _ how: Provenance) {
     lines.append((key, value))
     derivations[key] = how
   }
 
-  private mutating func addAddress(_ symbol: String, _ address: UInt64, _ how: String) {
+  private mutating func addAddress(_ symbol: String, _ address: UInt64, _ how: Provenance) {
     add("SYMBOL(\(symbol))", String(address, radix: 16), how)
   }
 
   /// What the tables alone say.
   private mutating func addTables() {
     let regime = candidate.regime
-    add("PAGESIZE", "\(regime.granule.size)", "the shape of the root table")
-    add("NUMBER(TCR_EL1_T1SZ)", "\(64 - regime.addressBits)", "the shape of the root table and its entries")
-    add("NUMBER(kimage_voffset)", hex(candidate.imageOffset), "the root table, which maps itself")
+    add("PAGESIZE", "\(regime.granule.size)", .tables("the shape of the root table"))
+    add("NUMBER(TCR_EL1_T1SZ)", "\(64 - regime.addressBits)", .tables("the shape of the root table and its entries"))
+    add("NUMBER(kimage_voffset)", hex(candidate.imageOffset), .tables("the root table, which maps itself"))
     addAddress(
-      "swapper_pg_dir", regime.root.rawValue &+ candidate.imageOffset, "the root table, which maps itself")
+      "swapper_pg_dir", regime.root.rawValue &+ candidate.imageOffset, .tables("the root table, which maps itself"))
   }
 
   /// What lies in the image: the symbols, the release, and what follows from them.
@@ -63,12 +63,12 @@ struct SynthesizedVMCoreInfo {
       vaBits.how += "; a kernel of 52 bits on hardware without them looks the same"
     default: break
     }
-    add("NUMBER(VA_BITS)", "\(vaBits.bits)", vaBits.how)
+    add("NUMBER(VA_BITS)", "\(vaBits.bits)", .reason(vaBits.how))
     if let offset = candidate.linearOffset {
       let linear = regime.root.rawValue &+ offset
       let isLower = linear >> UInt64(regime.addressBits - 1) & 1 == 0
       let start = isLower ? AddressLayout.bottom(vaBits.bits) : AddressLayout.middle(vaBits.bits)
-      add("NUMBER(PHYS_OFFSET)", hex(start &- offset), "the linear map as the tables have it")
+      add("NUMBER(PHYS_OFFSET)", hex(start &- offset), .tables("the linear map as the tables have it"))
     }
 
     if let stext = symbol("_stext") {

@@ -120,7 +120,8 @@ struct VMCoreInfoSearch {
     if !equal.isEmpty {
       found.warnings.append(
         "\(equal.count + 1) root tables stand equal; the others are at "
-          + equal.map { hex($0.regime.root.rawValue) }.joined(separator: ", ") + " (choose with --swapper-pg-dir)")
+          + equal.map { hex($0.regime.root.rawValue) }.joined(separator: ", ")
+          + " (choose with \(overrides.name(.swapperPgDir)))")
     }
     return found
   }

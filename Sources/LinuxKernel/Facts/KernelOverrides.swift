@@ -1,15 +1,33 @@
-/// Facts that the user gives instead of those of a dump that lacks them or has them wrong.
+/// Facts that the caller gives instead of those of a dump that lacks them or has them wrong.
 public struct KernelOverrides: Sendable {
+  /// A fact that can be given.
+  public enum Fact: String, Hashable, Sendable, CaseIterable {
+    /// `KernelOverrides.vaBits`.
+    case vaBits
+    /// `KernelOverrides.kimageVoffset`.
+    case kimageVoffset
+    /// `KernelOverrides.physOffset`.
+    case physOffset
+    /// `KernelOverrides.swapperPgDir`.
+    case swapperPgDir
+    /// `KernelOverrides.pageSize`.
+    case pageSize
+  }
+
   /// CONFIG_ARM64_VA_BITS.
   public var vaBits: Int?
   /// Virtual minus physical address of the kernel image.
   public var kimageVoffset: UInt64?
   /// The physical address that PAGE_OFFSET would have.
   public var physOffset: UInt64?
-  /// swapper_pg_dir: virtual when bit 55 is set, else physical.
+  /// swapper_pg_dir: virtual if bit 55 is set, else physical.
   public var swapperPgDir: UInt64?
   /// PAGE_SIZE in bytes.
   public var pageSize: UInt64?
+  /// What messages and sources call each fact, such as the option of a command that sets it; by default the property
+  /// of this type.
+  public var names: [Fact: String] = [:]
+
   /// Overrides nothing.
   public init() {}
 
@@ -17,4 +35,10 @@ public struct KernelOverrides: Sendable {
   var isEmpty: Bool {
     vaBits == nil && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil
   }
+
+  /// What to call `fact`.
+  func name(_ fact: Fact) -> String { names[fact] ?? "KernelOverrides.\(fact.rawValue)" }
+
+  /// The source of a fact that was given.
+  func provenance(_ fact: Fact) -> Provenance { .override(fact, name: name(fact)) }
 }

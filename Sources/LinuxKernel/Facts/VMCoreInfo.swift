@@ -19,7 +19,7 @@ public struct VMCoreInfo: Sendable {
   /// Lines that are left out, since no kernel writes them: one sentence each.
   let damage: [String]
   /// How lines that the kernel did not write were learnt, by key.
-  private let derivations: [String: String]
+  private let derivations: [String: Provenance]
 
   private struct Line: Sendable {
     var key: Range<Int>
@@ -35,7 +35,7 @@ public struct VMCoreInfo: Sendable {
   }
 
   /// The same for a text that was put together from what is known otherwise: `derivations` says of each key how.
-  init(_ text: [UInt8], origin: String, derivations: [String: String], isChecked: Bool = false) {
+  init(_ text: [UInt8], origin: String, derivations: [String: Provenance], isChecked: Bool = false) {
     self.text = text
     self.origin = origin
     self.derivations = derivations
@@ -93,8 +93,8 @@ public struct VMCoreInfo: Sendable {
     return String(decoding: text[line.value], as: UTF8.self)
   }
 
-  /// Where the line `key` is from, in words.
-  func source(_ key: String) -> String { derivations[key] ?? "\(origin) \(key)" }
+  /// Where the line `key` is from.
+  func source(_ key: String) -> Provenance { derivations[key] ?? .vmcoreinfo(key: key, origin: origin) }
 
   /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
   public func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }

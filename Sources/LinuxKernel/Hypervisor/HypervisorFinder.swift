@@ -85,9 +85,9 @@ struct HypervisorFinder {
   private func modeWithoutTables() -> Sourced<Hypervisor.Mode>? {
     let log = control.messages.value
     if log.says("VHE mode initialized successfully") || log.detected("Virtualization Host Extensions") == true {
-      return Sourced(.vhe, "the kernel's log")
+      return Sourced(.vhe, .log)
     }
-    if log.says("CPU: All CPU(s) started at EL1") { return Sourced(.none, "the kernel's log") }
+    if log.says("CPU: All CPU(s) started at EL1") { return Sourced(.none, .log) }
     if let address = symbols["__boot_cpu_mode"], space.integer(UInt32.self, at: address) == 0xe11,
       space.integer(UInt32.self, at: address &+ 4) == 0xe11
     {
@@ -129,7 +129,7 @@ struct HypervisorFinder {
   private func physvirtOffset(_ transform: KernHypVA?) -> Sourced<UInt64>? {
     for name in ["__kvm_nvhe_hyp_physvirt_offset", "hyp_physvirt_offset"] {
       if let value = symbols[name].flatMap({ space.word(at: $0) }), value != 0 {
-        return Sourced(value, "the variable \(name)")
+        return Sourced(value, .variable(name))
       }
     }
     guard let transform, let linearOffset, let ram = context.dump.memory.ranges.first?.lowerBound.rawValue else {

@@ -67,7 +67,7 @@ struct HypervisorRegistersReader {
         }
       }
       let ttbr0 = member("pgd_pa").map {
-        Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.source)
+        Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.provenance)
       }
       return HypervisorRegisters(
         cpu: cpu, ttbr0: ttbr0 ?? computed, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"),

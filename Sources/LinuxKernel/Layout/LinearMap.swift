@@ -18,7 +18,7 @@ struct LinearMap: Sendable {
       return
     }
     if let physOffset = facts.physOffset, !Self.isDetached(layout, facts) || physOffset.isOverride {
-      offset = Sourced(span.start &- physOffset.value, physOffset.source)
+      offset = Sourced(span.start &- physOffset.value, physOffset.provenance)
       return
     }
     if let symbol = symbol("physvirt_offset"),
@@ -26,11 +26,11 @@ struct LinearMap: Sendable {
       let word = try? dump.memory.word(at: PhysicalAddress(leaf.physical.rawValue & ~7))
     {
       // physical = virtual + physvirt_offset
-      offset = Sourced(0 &- word, "the variable physvirt_offset")
+      offset = Sourced(0 &- word, .variable("physvirt_offset"))
       return
     }
     // The others are held against it.
-    offset = regime.linearOffset(in: span, of: dump).map { Sourced($0, "the first entry of the linear map") }
+    offset = regime.linearOffset(in: span, of: dump).map { Sourced($0, .tables("the first entry of the linear map")) }
   }
 
   /// Whether PHYS_OFFSET may not describe the linear map: in 5.4 to 5.9 the variable `physvirt_offset` does.

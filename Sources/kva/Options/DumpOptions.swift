@@ -89,6 +89,10 @@ struct DumpOptions: ParsableArguments {
     overrides.physOffset = physOffset?.value
     overrides.swapperPgDir = swapperPgDir?.value
     overrides.pageSize = pageSize?.bytes
+    overrides.names = [
+      .vaBits: "--va-bits", .kimageVoffset: "--kimage-voffset", .physOffset: "--phys-offset",
+      .swapperPgDir: "--swapper-pg-dir", .pageSize: "--page-size",
+    ]
     let image = try vmlinux.map { try ELFImage(path: $0) }
     let progress = Progress("searching memory for the kernel", of: dump)
     let kernel: Kernel
