@@ -18,7 +18,7 @@ struct UserTables: Sendable {
       self.bits = context.facts.vaBitsActual
       return
     }
-    self.bits = Sourced(bits, "the variable vabits_user")
+    self.bits = Sourced(bits, .variable("vabits_user"))
   }
 
   /// The tables whose root is at `root`. A root smaller than a page need not be page-aligned.
