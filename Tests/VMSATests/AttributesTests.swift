@@ -12,12 +12,11 @@ import VMSA
     var executableEL0 = true
     var accessed = false
     var global = true
-    var dirtyBitModified = false
+    var dirtyBitModifier = false
     var contiguous = false
     var guarded = false
     var attrIndex = 0
-    var shareability: Attributes.Shareability? = Attributes.Shareability.none
-    var software: SoftwareBits = []
+    var shareability: Attributes.Shareability? = Attributes.Shareability.nonShareable
 
     init(_ change: (inout Self) -> Void = { _ in }) { change(&self) }
 
@@ -28,12 +27,11 @@ import VMSA
       executableEL0 = leaf.attributes.isExecutableEL0
       accessed = leaf.attributes.isAccessed
       global = leaf.attributes.isGlobal
-      dirtyBitModified = leaf.attributes.isDirtyBitModified
+      dirtyBitModifier = leaf.attributes.hasDirtyBitModifier
       contiguous = leaf.attributes.isContiguous
       guarded = leaf.attributes.isGuarded
       attrIndex = leaf.attributes.attrIndex
       shareability = leaf.attributes.shareability(format)
-      software = leaf.attributes.software
     }
   }
 
@@ -71,17 +69,14 @@ import VMSA
     ([11], Decoded { $0.global = false }),
     ([50], Decoded { $0.guarded = true }),
     // DBM: read-only for now, writable at the first write.
-    ([51], Decoded { $0.dirtyBitModified = true }),
-    ([7, 51], Decoded { $0.dirtyBitModified = true }),
-    ([6, 7, 51], Decoded { ($0.user, $0.dirtyBitModified, $0.executableEL1) = (true, true, false) }),
+    ([51], Decoded { $0.dirtyBitModifier = true }),
+    ([7, 51], Decoded { $0.dirtyBitModifier = true }),
+    ([6, 7, 51], Decoded { ($0.user, $0.dirtyBitModifier, $0.executableEL1) = (true, true, false) }),
     ([52], Decoded { $0.contiguous = true }),
     ([53], Decoded { $0.executableEL1 = false }),
     ([54], Decoded { $0.executableEL0 = false }),
-    ([55], Decoded { $0.software = .dirty }),
-    ([56], Decoded { $0.software = .special }),
-    ([57], Decoded { $0.software = .devmap }),
-    ([58], Decoded { $0.software = .userfaultWriteProtect }),
-    ([55, 58], Decoded { $0.software = [.dirty, .userfaultWriteProtect] }),
+    // Software's
+    ([55], Decoded()), ([56], Decoded()), ([57], Decoded()), ([58], Decoded()),
     // PBHA or POIndex, and ignored bits: those of tables restrict at these places, those of leaves do not.
     ([59], Decoded()), ([60], Decoded()), ([61], Decoded()), ([62], Decoded()), ([63], Decoded()),
   ]
@@ -129,7 +124,7 @@ import VMSA
       // APTable[1]: nobody writes; that goes for EL0 as well.
       (62, 0, Decoded { $0.writable = false }),
       (62, user, Decoded { ($0.user, $0.writable) = (true, false) }),
-      (62, clean, Decoded { ($0.writable, $0.dirtyBitModified) = (false, true) }),
+      (62, clean, Decoded { ($0.writable, $0.dirtyBitModifier) = (false, true) }),
       // NSTable means nothing outside the secure state.
       (63, 0, Decoded()),
       (63, user, Decoded { ($0.user, $0.executableEL1) = (true, false) }),
@@ -163,7 +158,7 @@ import VMSA
     func attributes(_ value: UInt64) -> Attributes { Attributes(Descriptor(rawValue: value)) }
     let data = attributes(0x00e8_0000_4123_4f03)  // PAGE_KERNEL, dirty
     #expect(data.isWritable && !data.isExecutableEL1 && !data.isExecutableEL0 && !data.isUser)
-    #expect(data.isAccessed && !data.isGlobal && data.software == .dirty)
+    #expect(data.isAccessed && !data.isGlobal)
     let text = attributes(0x0044_0000_4021_0783)  // PAGE_KERNEL_ROX, with BTI
     #expect(!text.isWritable && text.isExecutableEL1 && !text.isExecutableEL0 && !text.isUser)
     #expect(text.isGuarded && text.isGlobal)

@@ -140,7 +140,8 @@ struct NonPresentEntryReader: Sendable {
     if entry >> encoding.presentBit & 1 == 1 {
       // Since 6.10 the bit alone says no more than that a page is there: PROT_NONE has it with neither access
       // nor execution for EL0 (`pte_protnone`).
-      let isProtNone = encoding != .presentInvalid || entry >> 6 & 1 == 0 && entry >> 54 & 1 == 1
+      let bits = Descriptor.Bits(rawValue: entry)
+      let isProtNone = encoding != .presentInvalid || bits.intersection([.ap1, .uxn]) == [.uxn]
       return isProtNone ? .protNone(frame) : .presentInvalid(frame)
     }
     if encoding != .presentInvalid, level < 3, entry >> SwapEncoding.splitBit & 1 == 1 { return .presentInvalid(frame) }

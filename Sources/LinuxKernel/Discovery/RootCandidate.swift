@@ -123,7 +123,7 @@ private struct RootSurvey: SweepObserver {
 
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
     // The kernel's half never lets EL0 in.
-    if entry.descriptor.rawValue & 1 << 6 != 0 { isAbandoned = true }
+    if entry.descriptor.has(.ap1) { isAbandoned = true }
     leaves &+= 1
     if root.rawValue &- physical.rawValue < entry.size, ownAddresses.count < 8 {
       ownAddresses.append(entry.virtual.rawValue &+ (root.rawValue &- physical.rawValue))
@@ -141,7 +141,7 @@ private struct RootSurvey: SweepObserver {
   }
 
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
-    if entry.descriptor.rawValue & 1 << 6 != 0 { isAbandoned = true }
+    if entry.descriptor.has(.ap1) { isAbandoned = true }
   }
 
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {

@@ -157,7 +157,8 @@ struct RootPage {
   /// A block entry of kernel memory: AF set, no access for EL0, never executed there.
   @inline(__always)
   static func isKernelBlock(_ word: UInt64) -> Bool {
-    word & 3 == 1 && word & 1 << 10 != 0 && word & 1 << 6 == 0 && word & 1 << 54 != 0
+    let bits = Descriptor.Bits(rawValue: word)
+    return bits.intersection([.valid, .table, .af, .ap1, .uxn]) == [.valid, .af, .uxn]
   }
 }
 
@@ -167,7 +168,7 @@ extension RawSpan {
     var count = 0
     for offset in stride(from: 0, to: byteCount - 7, by: 8) {
       guard let word = integer(UInt64.self, at: offset), word != 0 else { continue }
-      guard word & 1 == 1 else { return false }
+      guard Descriptor(rawValue: word).has(.valid) else { return false }
       count += 1
     }
     return count > 0

@@ -209,6 +209,6 @@ private struct MappedFrames: SweepObserver {
     rest -= entry.size
     let range = physical.rawValue..<(physical.rawValue + entry.size)
     all.append(range)
-    if entry.descriptor.rawValue >> 7 & 1 == 0 { writable.append(range) }
+    if !entry.descriptor.has(.ap2) { writable.append(range) }
   }
 }

@@ -277,9 +277,9 @@ struct Auditor: SweepObserver {
 
   /// Which bits of neighbours may differ: the address, and what hardware sets on its own (AF; AP[2] under DBM).
   private func differ(_ a: Descriptor, _ b: Descriptor) -> Bool {
-    var ignored = context.format.lowMask | context.format.highMask | 1 << 10 | 0xf << 55
-    if a.rawValue >> 51 & 1 == 1 { ignored |= 1 << 7 }
-    return (a.rawValue ^ b.rawValue) & ~ignored != 0
+    var ignored = context.format.addressBits.union([.af, .software])
+    if a.has(.dbm) { ignored.insert(.ap2) }
+    return !a.bits.symmetricDifference(b.bits).isSubset(of: ignored)
   }
 
   private mutating func contiguous(_ entry: SweptEntry, _ physical: PhysicalAddress, isRepeated: Bool) {

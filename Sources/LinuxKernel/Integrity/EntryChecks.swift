@@ -30,11 +30,11 @@ struct EntryChecks: Sendable {
   private let sections: Lazy<ImageSections>
 
   /// What no table entry of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in bits 63:59.
-  private let tableReserved: UInt64
+  private let tableReserved: Descriptor.Bits
   /// What every leaf of the kernel's half has: AF, UXN, and SH = 11 where the format has shareability.
-  private let leafSet: UInt64
+  private let leafSet: Descriptor.Bits
   /// Those, and what none has: bit 63, NS, AP[1], and address bits beyond the format's.
-  private let leafBits: UInt64
+  private let leafBits: Descriptor.Bits
 
   /// - Parameters:
   ///   - types: MAIR_EL1, where it follows from the kernel.
@@ -55,9 +55,10 @@ struct EntryChecks: Sendable {
     let isSizeKnown = context.vmcoreinfo?.size("page") != nil
     vmemmap = Lazy { isSizeKnown ? context.vmemmap(arithmetic.value) : nil }
     let format = context.regime.format
-    tableReserved = ~(format.lowMask | format.highMask | 0xf800_0000_0000_0403)
-    leafSet = 1 << 54 | 1 << 10 | (format.hasShareability ? 3 << 8 : 0)
-    leafBits = leafSet | 1 << 63 | 1 << 6 | 1 << 5 | (0x0003_0000_0000_0000 & ~format.lowMask)
+    let meaning = format.addressBits.union([.valid, .table, .af, .tableRestrictions])
+    tableReserved = Descriptor.Bits(rawValue: ~meaning.rawValue)
+    leafSet = format.hasShareability ? [.uxn, .af, .sh] : [.uxn, .af]
+    leafBits = leafSet.union([.bit63, .ap1, .ns]).union(.address.subtracting(format.addressBits))
     endOfRAM = context.dump.describesRAM(context.facts, context.vmcoreinfo) ? context.dump.endOfMemory : nil
     linearMap = context.layout.layout?.linearMap
     let spans = [context.layout.layout?.linearMap, context.layout.layout?.kasanShadow].compactMap { $0 }
@@ -75,7 +76,7 @@ struct EntryChecks: Sendable {
   func doubt(
     _ address: VirtualAddress, _ result: WalkResult, _ steps: [WalkStep], _ absence: Absence?, in region: Region?
   ) -> String? {
-    for step in steps where step.kind == .table && step.descriptor.rawValue & tableReserved != 0 {
+    for step in steps where step.kind == .table && !step.descriptor.bits.isDisjoint(with: tableReserved) {
       return "the table entry at level \(step.level), \(hex(step.descriptor.rawValue)), has bits that no kernel sets"
     }
     guard let last = steps.last, address.isUpperHalf else { return nil }
@@ -188,14 +189,16 @@ struct EntryChecks: Sendable {
   }
 
   /// Whether the kernel's half may have this leaf.
-  func isLeaf(_ raw: UInt64) -> Bool { raw & leafBits == leafSet }
+  func isLeaf(_ raw: UInt64) -> Bool {
+    Descriptor.Bits(rawValue: raw).intersection(leafBits) == leafSet
+  }
 
   /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
   /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
   private func isPlausible(_ entry: Descriptor, _ level: Int) -> Bool {
     switch entry.kind(level: level, format: regime.format) {
     case .invalid: entry.rawValue == 0 || isLeaf(entry.rawValue)
-    case .table: entry.rawValue & tableReserved == 0
+    case .table: entry.bits.isDisjoint(with: tableReserved)
     case .block, .page: isLeaf(entry.rawValue)
     case .reserved: false
     }

@@ -158,8 +158,8 @@ private struct ListingWriter: SweepObserver {
 
   mutating func note(_ address: UInt64, level: Int, value: UInt64) {
     var shown = MappedRange.shownBits
-    if !style.showsGuarded { shown &= ~(1 << 50) }
-    let value = value & shown
+    if !style.showsGuarded { shown.remove(.gp) }
+    let value = value & shown.rawValue
     guard let before = self.level else {
       self.level = level
       current = value
@@ -243,24 +243,27 @@ private struct ListingWriter: SweepObserver {
     let name = level == rootLevel && level < 3 ? "PGD" : names[level] ?? "PTE"
     var text = "\(address(start))-\(address(end))   \(padded(String(delta), 9))\(units.prefix(1)) \(name)"
     guard bits != 0 else { return text }
-    func add(_ bit: UInt64, _ set: String, _ clear: String) { text += " " + (bits >> bit & 1 == 1 ? set : clear) }
-    add(0, " ", "F")
-    add(6, "USR", "   ")
-    add(7, "ro", "RW")
-    add(53, "NX", "x ")
-    text += bits >> 8 & 3 == 3 ? " SHD" : "    "
-    add(10, "AF", "  ")
-    add(11, "NG", "  ")
-    add(52, "CON", "   ")
-    add(1, "   ", "BLK")
+    let descriptor = Descriptor(rawValue: bits)
+    func add(_ bits: Descriptor.Bits, _ set: String, _ clear: String) {
+      text += " " + (descriptor.has(bits) ? set : clear)
+    }
+    add(.valid, " ", "F")
+    add(.ap1, "USR", "   ")
+    add(.ap2, "ro", "RW")
+    add(.pxn, "NX", "x ")
+    add(.sh, "SHD", "   ")
+    add(.af, "AF", "  ")
+    add(.nG, "NG", "  ")
+    add(.contiguous, "CON", "   ")
+    add(.table, "   ", "BLK")
     if style.showsGuarded {
-      add(54, "UXN", "   ")
-      add(50, "GP", "  ")
-    } else if bits >> 54 & 1 == 1 {
+      add(.uxn, "UXN", "   ")
+      add(.gp, "GP", "  ")
+    } else if descriptor.has(.uxn) {
       text += " UXN"
     }
     if let types {
-      let index = Int(bits >> 2 & 7)
+      let index = Attributes(descriptor).attrIndex
       let attribute = types.attribute(index)
       let words: String? =
         switch types.memoryType(index) {

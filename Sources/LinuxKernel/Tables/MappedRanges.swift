@@ -24,8 +24,9 @@ public struct MappedRange: Sendable {
 
   /// The bits that tell ranges apart: those that the kernel's own listing shows.
   /// (`pte_bits`, arch/arm64/mm/ptdump.c)
-  static let shownBits: UInt64 =
-    1 << 0 | 1 << 6 | 1 << 7 | 1 << 53 | 3 << 8 | 1 << 10 | 1 << 11 | 1 << 52 | 1 << 1 | 1 << 54 | 1 << 50 | 7 << 2
+  static let shownBits: Descriptor.Bits = [
+    .valid, .ap1, .ap2, .pxn, .sh, .af, .nG, .contiguous, .table, .uxn, .gp, .attrIndx,
+  ]
 }
 
 extension MappedRange {
@@ -101,7 +102,7 @@ private struct RangeMerger: SweepObserver {
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
     let virtual = entry.virtual.rawValue
     if let range = current, range.last &+ 1 == virtual, range.level == entry.level,
-      (range.descriptor.rawValue ^ entry.descriptor.rawValue) & MappedRange.shownBits == 0,
+      range.descriptor.bits.symmetricDifference(entry.descriptor.bits).isDisjoint(with: MappedRange.shownBits),
       piece?.contains(virtual) ?? true
     {
       if range.physical &+ (virtual &- range.first) != physical { current?.isConsecutive = false }

@@ -24,7 +24,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   /// What this entry is in a table of `level` (-1 to 3).
   @inlinable @inline(__always)
   public func kind(level: Int, format: DescriptorFormat) -> Kind {
-    switch rawValue & 3 {
+    switch rawValue & (Bits.valid.rawValue | Bits.table.rawValue) {
     case 3: level == 3 ? .page : .table
     case 1: level < 3 && level >= format.firstBlockLevel ? .block : .reserved
     default: .invalid
@@ -34,7 +34,10 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   /// Whether this is a table entry whose ignored bits are zero: besides the address it has at most AF (FEAT_HAFT)
   /// and the restrictions in bits 63:59. (Arm ARM D8.3.1)
   @inlinable @inline(__always)
-  public var isPlainTable: Bool { rawValue & 0x07fc_0000_0000_0bff == 3 }
+  public var isPlainTable: Bool {
+    let meaning = Bits.valid.rawValue | Bits.table.rawValue
+    return rawValue & (meaning | Bits.ignoredInTable.rawValue) == meaning
+  }
 
   /// Bits 63:59 of a table descriptor, which restrict everything below it.
   @inlinable public var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
@@ -47,13 +50,15 @@ public struct TableAttributes: OptionSet, Hashable, Sendable {
   /// The bits where the descriptor has them.
   public let rawValue: UInt64
   /// Keeps the attribute bits of a table descriptor.
-  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue & 0xf800_0000_0000_0000 }
+  @inlinable public init(rawValue: UInt64) {
+    self.rawValue = rawValue & Descriptor.Bits.tableRestrictions.rawValue
+  }
   /// PXNTable, bit 59: no execution at EL1.
-  public static let noExecuteEL1 = Self(rawValue: 1 << 59)
+  public static let noExecuteEL1 = Self(rawValue: Descriptor.Bits.pxnTable.rawValue)
   /// UXNTable (XNTable), bit 60: no execution at EL0.
-  public static let noExecuteEL0 = Self(rawValue: 1 << 60)
+  public static let noExecuteEL0 = Self(rawValue: Descriptor.Bits.uxnTable.rawValue)
   /// APTable[0], bit 61: no access from EL0.
-  public static let noAccessEL0 = Self(rawValue: 1 << 61)
+  public static let noAccessEL0 = Self(rawValue: Descriptor.Bits.apTable0.rawValue)
   /// APTable[1], bit 62: no writing.
-  public static let readOnly = Self(rawValue: 1 << 62)
+  public static let readOnly = Self(rawValue: Descriptor.Bits.apTable1.rawValue)
 }

@@ -22,6 +22,9 @@ public struct DescriptorFormat: Hashable, Sendable {
   /// Whether bits 9:8 are shareability. Under LPA2 it comes from TCR_EL1.SH1 instead.
   public let hasShareability: Bool
 
+  /// Every bit that may hold the address of a page or table.
+  package var addressBits: Descriptor.Bits { Descriptor.Bits(rawValue: lowMask | highMask) }
+
   /// Output addresses of up to 48 bits.
   public static func bits48(_ granule: Granule) -> Self {
     Self(

@@ -254,9 +254,8 @@ struct TableSweep: ~Copyable {
       return
     }
     let shift = UInt64(truncatingIfNeeded: table.shift)
-    let format = regime.format
     let level = table.level
-    let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
+    let regime = regime
     let row = buffers.row(slot)
     var index = from
     while index <= through {
@@ -276,30 +275,21 @@ struct TableSweep: ~Copyable {
           virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: index) &* 8, descriptor: descriptor,
           level: level, shift: table.shift, tables: attributes)
       }
-      switch descriptor.kind(level: level, format: format) {
-      case .page, .block:
-        let physical = format.outputAddress(raw, shift: table.shift)
-        if physical.rawValue &>> physicalBits == 0 {
-          observer.leaf(entry(), physical)
-        } else {
-          observer.corrupt(entry(), .addressOutOfRange(physical))
-        }
-      case .table: descend(entry(), &observer)
+      switch regime.decode(descriptor, level: level, shift: table.shift) {
+      case .memory(let physical): observer.leaf(entry(), physical)
+      case .table(let next): descend(entry(), to: next, &observer)
       case .invalid: observer.invalid(entry())
-      case .reserved: observer.corrupt(entry(), .reservedEncoding)
+      case .corrupt(let corruption): observer.corrupt(entry(), corruption)
       }
       index &+= 1
     }
   }
 
-  /// Reads the table that `entry` leads to.
+  /// Reads the table at `next`, which `entry` leads to.
   @inlinable @inline(never)
-  mutating func descend<Observer: SweepObserver>(_ entry: SweptEntry, _ observer: inout Observer) {
-    let next = regime.format.outputAddress(entry.descriptor.rawValue, shift: regime.granule.pageShift)
-    guard next.rawValue &>> UInt64(truncatingIfNeeded: regime.physicalBits) == 0 else {
-      observer.corrupt(entry, .addressOutOfRange(next))
-      return
-    }
+  mutating func descend<Observer: SweepObserver>(
+    _ entry: SweptEntry, to next: PhysicalAddress, _ observer: inout Observer
+  ) {
     let table = SweptTable(
       address: next, level: entry.level &+ 1, virtual: entry.virtual, shift: entry.shift &- regime.granule.indexBits,
       entries: 1 &<< regime.granule.indexBits, parent: entry)
@@ -312,8 +302,6 @@ struct TableSweep: ~Copyable {
   mutating func uniform<Observer: SweepObserver>(
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
   ) -> Bool {
-    let format = regime.format
-    let physicalBits = UInt64(truncatingIfNeeded: regime.physicalBits)
     let virtual = table.virtual &+ UInt64(truncatingIfNeeded: from) &<< UInt64(truncatingIfNeeded: table.shift)
     var entry = SweptEntry(
       virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: from) &* 8,
@@ -323,9 +311,8 @@ struct TableSweep: ~Copyable {
     // From the root of five levels there are four tables below.
     var below = InlineArray<4, SweptTable?>(repeating: nil)
     var depth = 0
-    while entry.descriptor.kind(level: entry.level, format: format) == .table {
-      let next = format.outputAddress(entry.descriptor.rawValue, shift: regime.granule.pageShift)
-      guard next.rawValue &>> physicalBits == 0, depth < 4, result.tables &+ depth < limit else { return false }
+    while case .table(let next) = regime.decode(entry.descriptor, level: entry.level, shift: entry.shift) {
+      guard depth < 4, result.tables &+ depth < limit else { return false }
       let shift = entry.shift &- regime.granule.indexBits
       below[depth] = SweptTable(
         address: next, level: entry.level &+ 1, virtual: virtual, shift: shift, entries: fullTable &+ 1,
@@ -339,9 +326,9 @@ struct TableSweep: ~Copyable {
         virtual: virtual, address: next, descriptor: Descriptor(rawValue: buffers[slot, 0]),
         level: entry.level &+ 1, shift: shift, tables: entry.tables.union(entry.descriptor.tableAttributes))
     }
-    let kind = entry.descriptor.kind(level: entry.level, format: format)
-    let physical = format.outputAddress(entry.descriptor.rawValue, shift: entry.shift)
-    guard kind == .page || kind == .block, physical.rawValue &>> physicalBits == 0 else { return false }
+    guard case .memory(let physical) = regime.decode(entry.descriptor, level: entry.level, shift: entry.shift) else {
+      return false
+    }
     for index in 0..<depth {
       guard let child = below[index] else { break }
       result.tables &+= 1

@@ -179,28 +179,21 @@ extension TranslationRegime {
       } catch {
         return .tableMissing(level: level, error)
       }
-      let kind = descriptor.kind(level: level, format: format)
       observer.visit(
         WalkStep(
-          level: level, index: Int(truncatingIfNeeded: index), address: entry, descriptor: descriptor, kind: kind))
-      switch kind {
+          level: level, index: Int(truncatingIfNeeded: index), address: entry, descriptor: descriptor,
+          kind: descriptor.kind(level: level, format: format)))
+      switch decode(descriptor, level: level, shift: shift) {
       case .invalid: return .unmapped(level: level)
-      case .reserved: return .corrupt(level: level, .reservedEncoding)
-      case .table:
-        table = format.outputAddress(descriptor.rawValue, shift: granule.pageShift)
-        guard table.rawValue &>> UInt64(truncatingIfNeeded: physicalBits) == 0 else {
-          return .corrupt(level: level, .addressOutOfRange(table))
-        }
+      case .corrupt(let corruption): return .corrupt(level: level, corruption)
+      case .table(let next):
+        table = next
         tables.formUnion(descriptor.tableAttributes)
         level &+= 1
         observer.enter(WalkTable(address: table, level: level, attributes: tables), for: address, shift: shift)
         shift &-= granule.indexBits
         mask = fullMask
-      case .block, .page:
-        let base = format.outputAddress(descriptor.rawValue, shift: shift)
-        guard base.rawValue &>> UInt64(truncatingIfNeeded: physicalBits) == 0 else {
-          return .corrupt(level: level, .addressOutOfRange(base))
-        }
+      case .memory(let base):
         let offset = address.rawValue & ((1 &<< UInt64(truncatingIfNeeded: shift)) &- 1)
         return .mapped(
           Leaf(

@@ -41,7 +41,7 @@ enum Words {
   /// The name of a shareability.
   static func name(_ shareability: Attributes.Shareability) -> String {
     switch shareability {
-    case .none: "none"
+    case .nonShareable: "none"
     case .reserved: "reserved"
     case .outer: "outer"
     case .inner: "inner"

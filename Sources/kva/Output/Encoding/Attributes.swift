@@ -14,7 +14,7 @@ extension JSONObject {
     string("memoryType", kernel.memoryTypes?.value.memoryType(attributes.attrIndex).rawValue)
     number("attrIndex", attributes.attrIndex)
     string("shareability", attributes.shareability(regime).map(Words.name))
-    bool("dirtyBitModifier", attributes.isDirtyBitModified)
+    bool("dirtyBitModifier", attributes.hasDirtyBitModifier)
     bool("guarded", attributes.isGuarded)
     strings("software", Words.softwareNames(attributes.software))
   }
@@ -23,13 +23,12 @@ extension JSONObject {
   mutating func entryAttributes(
     _ descriptor: Descriptor, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, isSingleRange: Bool
   ) {
-    let raw = descriptor.rawValue
     let own = Attributes(descriptor)
-    bool("writable", raw >> 7 & 1 == 0)
-    bool("executableEL1", isSingleRange ? nil : raw >> 53 & 1 == 0)
-    bool("executableEL0", isSingleRange ? nil : raw >> 54 & 1 == 0)
-    if isSingleRange { bool("executableEL2", raw >> 54 & 1 == 0) }
-    bool("user", !isSingleRange && raw >> 6 & 1 == 1)
+    bool("writable", !descriptor.has(.ap2))
+    bool("executableEL1", isSingleRange ? nil : !descriptor.has(.pxn))
+    bool("executableEL0", isSingleRange ? nil : !descriptor.has(.uxn))
+    if isSingleRange { bool("executableEL2", !descriptor.has(.uxn)) }
+    bool("user", !isSingleRange && descriptor.has(.ap1))
     bool("accessed", own.isAccessed)
     bool("global", own.isGlobal)
     string("memoryType", types?.memoryType(own.attrIndex).rawValue)
@@ -60,14 +59,14 @@ extension Words {
   static func bits(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) -> [String] {
     var words = ["AttrIndx \(attributes.attrIndex)"]
     if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { words[0] += " (\(type.rawValue))" }
-    let raw = attributes.descriptor.rawValue
-    words.append("AP \(raw >> 7 & 1)\(raw >> 6 & 1)")
+    let descriptor = attributes.descriptor
+    words.append("AP \(descriptor.has(.ap2) ? 1 : 0)\(descriptor.has(.ap1) ? 1 : 0)")
     if let sharing = attributes.shareability(regime) { words.append("SH \(name(sharing))") }
-    let flags: [(UInt64, String)] = [
-      (10, "AF"), (11, "nG"), (50, "GP"), (51, "DBM"), (52, "Contiguous"), (53, "PXN"),
-      (54, regime.register.isSingleRange ? "XN" : "UXN"),
+    let flags: [(Descriptor.Bits, String)] = [
+      (.af, "AF"), (.nG, "nG"), (.gp, "GP"), (.dbm, "DBM"), (.contiguous, "Contiguous"), (.pxn, "PXN"),
+      (.uxn, regime.register.isSingleRange ? "XN" : "UXN"),
     ]
-    for (bit, name) in flags where raw >> bit & 1 == 1 { words.append(name) }
+    for (bit, name) in flags where descriptor.has(bit) { words.append(name) }
     let software: [(SoftwareBits, String)] = [
       (.dirty, "DIRTY"), (.special, "SPECIAL"), (.devmap, "DEVMAP"), (.userfaultWriteProtect, "UFFD_WP"),
     ]

@@ -32,8 +32,8 @@ extension Output {
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
     _ doubt: String?
   ) {
-    let raw = range.descriptor.rawValue
-    let own = Attributes(range.descriptor)
+    let descriptor = range.descriptor
+    let own = Attributes(descriptor)
     digits(range.first, atLeast: 16)
     byte(UInt8(ascii: "-"))
     digits(range.last, atLeast: 16)
@@ -43,13 +43,13 @@ extension Output {
     text(range.isConsecutive ? "  L" : ", ...  L")
     text(Words.level(range.level))
     text(" ")
-    text(raw >> 7 & 1 == 0 ? "rw" : "r-")
+    text(descriptor.has(.ap2) ? "r-" : "rw")
     if hypervisor != nil {
-      text(raw >> 54 & 1 == 0 ? "x" : "-")
+      text(descriptor.has(.uxn) ? "-" : "x")
     } else {
-      text(raw >> 53 & 1 == 0 ? "x" : "-")
-      if raw >> 54 & 1 == 0 { text(" EL0-x") }
-      if raw >> 6 & 1 == 1 { text(" EL0") }
+      text(descriptor.has(.pxn) ? "-" : "x")
+      if !descriptor.has(.uxn) { text(" EL0-x") }
+      if descriptor.has(.ap1) { text(" EL0") }
     }
     if !own.isAccessed { text(" !AF") }
     if !own.isGlobal { text(" nG") }
