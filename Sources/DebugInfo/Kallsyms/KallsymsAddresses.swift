@@ -1,0 +1,118 @@
+import Bytes
+
+/// The addresses of all symbols, which ascend: what was read of the table, and which of it may be believed.
+struct KallsymsAddresses: Sendable {
+  /// How many symbols there are.
+  let count: Int
+  /// The symbols whose addresses cannot be believed.
+  private(set) var lost: Range<Int> = 0..<0
+  private let bytes: [UInt8]
+  private let table: KallsymsTables.Addresses
+
+  /// Reads the table of addresses; nil where it is not all there.
+  init?(_ tables: KallsymsTables, in space: some ByteSource) {
+    count = tables.count
+    table = tables.addresses
+    guard let bytes = space.bytes(at: table.table, count: count * table.entrySize) else { return nil }
+    self.bytes = bytes
+    lost = findLost()
+  }
+
+  /// The address of symbol `number`.
+  @inline(__always)
+  subscript(number: Int) -> UInt64 {
+    let raw = bytes.rawSpan
+    if case .absolute = table { return raw.integer(UInt64.self, at: number &* 8) ?? 0 }
+    let half = raw.integer(UInt32.self, at: number &* 4) ?? 0
+    return switch table {
+    case .relative(_, let base): base &+ UInt64(half)
+    case .placeRelative(let start), .absolute(let start):
+      start &+ UInt64(number &* 4) &+ UInt64(bitPattern: Int64(Int32(bitPattern: half)))
+    }
+  }
+
+  /// The first symbol behind `number` that has another address.
+  func next(after number: Int) -> Int {
+    let here = self[number]
+    var next = number + 1
+    while next < count, self[next] == here { next += 1 }
+    return next
+  }
+
+  /// Bytes from symbol `number` to `next`, the first that has another address; 0 where that is not known.
+  func size(of number: Int, next: Int) -> UInt64 {
+    next < count && !lost.contains(next) ? self[next] &- self[number] : 0
+  }
+
+  /// The first of the symbols that stand at or next below `address`; nil where there is none, or those that may are
+  /// lost.
+  func first(atOrBelow address: UInt64) -> Int? {
+    let isBelow = lost.isEmpty || lost.upperBound == count || address < self[lost.upperBound]
+    let first = isBelow ? 0 : lost.upperBound
+    let end = isBelow && !lost.isEmpty ? lost.lowerBound : count
+    let next = (first..<end).partitioningIndex { self[$0] > address }
+    guard next > first, lost.isEmpty || next != lost.lowerBound else { return nil }
+    var number = next - 1
+    let start = self[number]
+    while number > first, self[number - 1] == start { number -= 1 }
+    return number
+  }
+
+  // MARK: - What was overwritten
+
+  /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, or all entries of a page
+  /// are the same; by whole pages, for what was overwritten may ascend by chance.
+  private func findLost() -> Range<Int> {
+    let size = table.entrySize
+    let perPage = 4096 / size
+    let head = Int(table.table & 4095) / size
+    func pageStart(_ number: Int) -> Int { max(0, (number + head) / perPage * perPage - head) }
+    func pageEnd(_ number: Int) -> Int { min(count, pageStart(number + perPage)) }
+    func isConstant(_ first: Int) -> Bool {
+      let last = pageEnd(first) - 1
+      // System calls that are not implemented have some hundred names for one address.
+      guard last - first >= 512 else { return false }
+      let entry = bytes[(first * size)..<(first * size + size)]
+      return [first + 1, (first + last) / 2, last].allSatisfy { bytes[($0 * size)..<($0 * size + size)] == entry }
+    }
+    var lower = firstDescent()
+    var upper = lower < count ? count - 1 : 0
+    while upper > 0, self[upper] >= self[upper - 1] { upper -= 1 }
+    lower = lower < count ? pageStart(lower) : count
+    upper = upper > 0 ? max(pageEnd(upper - 1), lower) : 0
+    for first in [0] + stride(from: perPage - head, to: count, by: perPage) where isConstant(first) {
+      lower = min(lower, first)
+      upper = max(upper, pageEnd(first))
+    }
+    guard lower < upper else { return 0..<0 }
+    while lower > 0, upper < count, self[lower - 1] > self[upper] {
+      // One side is wrong; the other neighbours do not show which.
+      lower = pageStart(lower - 1)
+      upper = pageEnd(upper)
+    }
+    return lower..<upper
+  }
+
+  /// The first symbol at a lower address than the one before it; `count` if there is none.
+  private func firstDescent() -> Int {
+    if case .relative = table {
+      // One base is added to all.
+      let words = bytes.rawSpan
+      var before: UInt32 = 0
+      for number in 0..<count {
+        let here = words.integer(UInt32.self, at: number &* 4) ?? 0
+        guard here >= before else { return number }
+        before = here
+      }
+      return count
+    }
+    var number = 1
+    while number < count, self[number] >= self[number - 1] { number += 1 }
+    return number
+  }
+}
+
+extension KallsymsTables.Addresses {
+  /// Bytes of one address.
+  var entrySize: Int { if case .absolute = self { 8 } else { 4 } }
+}

@@ -1,0 +1,51 @@
+/// All names, with where every sixteenth begins.
+struct KallsymsNames: Sendable {
+  static var spacing: Int { 16 }
+  let bytes: [UInt8]
+  /// Symbols whose names are lost.
+  let lost: Int
+  private let marks: [UInt32]
+
+  /// Stands for a place that is lost.
+  private static var none: UInt32 { .max }
+
+  /// Finds the names in `bytes`.
+  ///
+  /// - Parameters:
+  ///   - blocks: where the names of each block begin, and how many it has.
+  ///   - isEnd: whether the names of a block may end at a place.
+  init(
+    _ bytes: [UInt8], _ tokens: KallsymsTokens, _ blocks: [(start: Int, count: Int)],
+    isEnd: (_ block: Int, _ place: Int) -> Bool
+  ) {
+    var marks: [UInt32] = []
+    var lost = 0
+    for (number, block) in blocks.enumerated() {
+      let before = marks.count
+      var position: Int? = block.start
+      for first in stride(from: 0, to: block.count, by: Self.spacing) {
+        marks.append(position.flatMap { UInt32(exactly: $0) } ?? Self.none)
+        position = position.flatMap {
+          tokens.end(ofNames: min(Self.spacing, block.count - first), from: $0, in: bytes)
+        }
+      }
+      if let position, isEnd(number, position) { continue }
+      lost += block.count
+      for index in before..<marks.count { marks[index] = Self.none }
+      // What was overwritten may begin in the last name of the block before.
+      if before > 0, marks[before - 1] != Self.none {
+        lost += Self.spacing
+        marks[before - 1] = Self.none
+      }
+    }
+    self.bytes = bytes
+    self.lost = lost
+    self.marks = marks
+  }
+
+  /// Where the nearest name begins that has a mark, at or before that of symbol `number`; nil where it is lost.
+  func mark(_ number: Int) -> Int? {
+    let place = number / Self.spacing
+    return place < marks.count && marks[place] != Self.none ? Int(marks[place]) : nil
+  }
+}
