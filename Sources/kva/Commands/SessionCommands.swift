@@ -3,7 +3,7 @@ import ArgumentParser
 /// The commands that `batch` and `shell` answer as well as the command line: all but those two.
 struct SessionCommands: ParsableCommand {
   /// The commands in the order of the help.
-  static let all: [any AnsweringCommand.Type] = [
+  static let all: [any ParsableCommand.Type] = [
     InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
     ModulesCommand.self, VmallocCommand.self, TasksCommand.self, DmesgCommand.self, ReportCommand.self,
@@ -16,5 +16,6 @@ struct SessionCommands: ParsableCommand {
   /// The command with this name or alias.
   static func named(_ name: String) -> (any AnsweringCommand.Type)? {
     all.first { $0.configuration.commandName == name || $0.configuration.aliases.contains(name) }
+      as? any AnsweringCommand.Type
   }
 }
