@@ -26,7 +26,7 @@ struct KdumpHeader: Sendable {
   /// Where the page descriptors begin.
   let descriptorsOffset: UInt64
   /// dump_level: what makedumpfile left out.
-  let dumpLevel: Int?
+  let dumpLevel: Int
   /// The frames of this part, where the dump is split into several files.
   let part: Range<UInt64>?
   /// Where the VMCOREINFO text is.
@@ -43,66 +43,83 @@ struct KdumpHeader: Sendable {
 
   /// Reads the headers of `file`.
   ///
-  /// - Throws: `LocatedError` where a field cannot be, or the bitmaps lie beyond the end of the file.
+  /// - Throws: `LocatedError` where a field is malformed, or the bitmaps lie beyond the end of the file.
   init(_ file: DumpBytes) throws(LocatedError) {
-    func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
-      LocatedError(file: file.path, offset: offset, kind: kind, message)
+    let main = HeaderReader(file: file, start: 0)
+    guard let identity = file.bytes(DiskDumpHeader.identity, limit: 412),
+      file.range(at: 0, count: DiskDumpHeader.size) != nil
+    else {
+      throw LocatedError(
+        file: file.path, offset: 0, kind: .truncated, "the file ends within its header; copy it again")
     }
-    func half(_ offset: UInt64) -> UInt32 { file.integer(UInt32.self, at: offset) ?? 0 }
-    func word(_ offset: UInt64) -> UInt64 { file.integer(UInt64.self, at: offset) ?? 0 }
-    guard let identity = file.bytes(12..<424, limit: 412), file.integer(UInt32.self, at: 460) != nil else {
-      throw fail(0, .truncated, "the file ends within its header; copy it again")
+    func fail<Value>(
+      _ header: HeaderReader, _ field: HeaderField<Value>, _ kind: LocatedError.Kind, _ message: String
+    ) -> LocatedError {
+      LocatedError(file: file.path, offset: header.offset(of: field), kind: kind, message)
     }
-    let version = half(8)
+    let version = main[DiskDumpHeader.headerVersion]
     guard (1...6).contains(version) else {
-      throw fail(8, .unsupported, "has header version \(version); 1 to 6 are known (is it of a big-endian machine?)")
+      throw fail(
+        main, DiskDumpHeader.headerVersion, .unsupported,
+        "has header version \(version); 1 to 6 are known (is it of a big-endian machine?)")
     }
-    let block = UInt64(half(428))
-    guard block.nonzeroBitCount == 1, (1024...(1 << 20)).contains(block) else {
-      throw fail(428, .malformed, "says that a block has \(Int32(bitPattern: half(428))) bytes; it is damaged")
+    let blockSize = main[DiskDumpHeader.blockSize]
+    guard blockSize.nonzeroBitCount == 1, (1024...(1 << 20)).contains(blockSize) else {
+      throw fail(
+        main, DiskDumpHeader.blockSize, .malformed, "says that a block has \(blockSize) bytes; it is damaged")
     }
-    let subHeaderBlocks = UInt64(half(432))
-    let bitmapBlocks = UInt64(half(436))
-    guard subHeaderBlocks < 1 << 24 else { throw fail(432, .malformed, "its sub-header cannot be that large") }
-    let sub = block
-    var frames = UInt64(half(440))
-    if version >= 6 { frames = max(word(sub + 96), frames) }
+    let block = UInt64(blockSize)
+    let subHeaderBlocks = UInt64(main[DiskDumpHeader.subHeaderBlocks])
+    guard subHeaderBlocks < 1 << 24 else {
+      throw fail(main, DiskDumpHeader.subHeaderBlocks, .malformed, "its sub-header cannot be that large")
+    }
+    let sub = HeaderReader(file: file, start: block)
+    let isWide = version >= 6
+    let frames = max(UInt64(main[DiskDumpHeader.frameCount]), isWide ? sub[KdumpSubHeader.frameCount64] : 0)
     guard frames > 0, frames <= Limits.pageFrames else {
-      throw fail(version >= 6 ? sub + 96 : 440, .malformed, "says that it has \(frames) page frames; it is damaged")
+      let message = "says that it has \(frames) page frames; it is damaged"
+      throw isWide
+        ? fail(sub, KdumpSubHeader.frameCount64, .malformed, message)
+        : fail(main, DiskDumpHeader.frameCount, .malformed, message)
     }
+    let bitmapBlocks = UInt64(main[DiskDumpHeader.bitmapBlocks])
     let oneBitmap = ((frames + 7) / 8 + block - 1) / block
     let offset = (1 + subHeaderBlocks) * block
     guard bitmapBlocks >= oneBitmap, file.range(at: offset, count: bitmapBlocks * block) != nil else {
       throw fail(
-        436, bitmapBlocks < oneBitmap ? .malformed : .truncated,
+        main, DiskDumpHeader.bitmapBlocks, bitmapBlocks < oneBitmap ? .malformed : .truncated,
         "its bitmaps, \(bitmapBlocks) blocks of \(block) bytes for \(frames) page frames, are not all there")
     }
-    func span(_ offsetField: UInt64, _ limit: UInt64) -> Range<UInt64>? {
-      let size = min(word(offsetField + 8), limit)
-      let start = word(offsetField)
+    func span(_ offset: HeaderField<UInt64>, _ size: HeaderField<UInt64>, _ limit: UInt64) -> Range<UInt64>? {
+      let size = min(sub[size], limit)
+      let start = sub[offset]
       return start > 0 && size > 0 ? file.range(at: start, count: size) : nil
     }
     self.version = Int(version)
     self.identity = identity
-    blockSize = block
-    status = half(424)
+    self.blockSize = block
+    status = main[DiskDumpHeader.status]
     frameCount = frames
     bitmapOffset = offset
     hasTwoBitmaps = bitmapBlocks >= 2 * oneBitmap
     bitmapSize = hasTwoBitmaps ? bitmapBlocks / 2 * block : bitmapBlocks * block
     descriptorsOffset = offset + bitmapBlocks * block
-    dumpLevel = version >= 1 ? Int(Int32(bitPattern: half(sub + 8))) : nil
-    if version >= 2, half(sub + 12) != 0 {
-      let start = version >= 6 ? word(sub + 80) : word(sub + 16)
-      let end = version >= 6 ? word(sub + 88) : word(sub + 24)
+    dumpLevel = Int(sub[KdumpSubHeader.dumpLevel])
+    if version >= 2, sub[KdumpSubHeader.isSplit] != 0 {
+      let start = sub[isWide ? KdumpSubHeader.firstFrame64 : KdumpSubHeader.firstFrame]
+      let end = sub[isWide ? KdumpSubHeader.endFrame64 : KdumpSubHeader.endFrame]
       guard start <= end, start < frames else {
-        throw fail(sub + 16, .malformed, "is the part of a split dump, for frames \(start) to \(end) of \(frames)")
+        throw fail(
+          sub, KdumpSubHeader.firstFrame, .malformed,
+          "is the part of a split dump, for frames \(start) to \(end) of \(frames)")
       }
       part = start..<min(end, frames)
     } else {
       part = nil
     }
-    vmcoreinfo = version >= 3 ? span(sub + 32, UInt64(Limits.vmcoreinfoBytes)) : nil
-    notes = version >= 4 ? span(sub + 48, Limits.noteBytes) : nil
+    vmcoreinfo =
+      version >= 3
+      ? span(KdumpSubHeader.vmcoreinfoOffset, KdumpSubHeader.vmcoreinfoSize, UInt64(Limits.vmcoreinfoBytes)) : nil
+    notes = version >= 4 ? span(KdumpSubHeader.notesOffset, KdumpSubHeader.notesSize, Limits.noteBytes) : nil
   }
 }

@@ -1,0 +1,35 @@
+/// `struct disk_dump_header`, 64-bit layout: block 0 of a kdump file. (makedumpfile, diskdump_mod.h)
+enum DiskDumpHeader {
+  static let headerVersion = HeaderField<UInt32>(8)
+  /// `utsname`, six texts of 65 bytes, and `timestamp`, a `struct timeval`.
+  static let identity: Range<UInt64> = 12..<424
+  static let status = HeaderField<UInt32>(424)
+  static let blockSize = HeaderField<Int32>(428)
+  static let subHeaderBlocks = HeaderField<UInt32>(432)
+  static let bitmapBlocks = HeaderField<UInt32>(436)
+  /// `max_mapnr`, cut to 32 bits where version 6 has a wider one.
+  static let frameCount = HeaderField<UInt32>(440)
+  /// Bytes of the fields up to `nr_cpus`.
+  static let size: UInt64 = 464
+}
+
+/// `struct kdump_sub_header`, 64-bit layout: block 1. What is behind a field came with a later version of the header.
+/// (makedumpfile, diskdump_mod.h)
+enum KdumpSubHeader {
+  static let dumpLevel = HeaderField<Int32>(8)
+  /// `split`, from version 2 on.
+  static let isSplit = HeaderField<Int32>(12)
+  /// `start_pfn` and `end_pfn`.
+  static let firstFrame = HeaderField<UInt64>(16)
+  static let endFrame = HeaderField<UInt64>(24)
+  /// `offset_vmcoreinfo` and `size_vmcoreinfo`, from version 3 on.
+  static let vmcoreinfoOffset = HeaderField<UInt64>(32)
+  static let vmcoreinfoSize = HeaderField<UInt64>(40)
+  /// `offset_note` and `size_note`, from version 4 on.
+  static let notesOffset = HeaderField<UInt64>(48)
+  static let notesSize = HeaderField<UInt64>(56)
+  /// `start_pfn_64`, `end_pfn_64` and `max_mapnr_64`, from version 6 on.
+  static let firstFrame64 = HeaderField<UInt64>(80)
+  static let endFrame64 = HeaderField<UInt64>(88)
+  static let frameCount64 = HeaderField<UInt64>(96)
+}
