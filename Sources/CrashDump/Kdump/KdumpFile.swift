@@ -3,13 +3,12 @@ import Synchronization
 import VMSA
 
 /// A kdump-compressed dump (makedumpfile, QEMU): each page a block of its own, compressed or not.
-final class KdumpFile: KdumpPart {
+final class KdumpFile: DumpContainer {
   var path: String { file.path }
   let header: KdumpHeader
   let notes: DumpNotes
   private let file: DumpBytes
-  private let exists: PageBitmap
-  private let dumped: PageBitmap
+  private let index: PageIndex
   private let cache: PageCache
   private let words: WordPages
   private let contexts = ContextPool()
@@ -18,15 +17,6 @@ final class KdumpFile: KdumpPart {
   private let format: String
   /// What the container of the bytes has to warn of.
   private let outerWarnings: [String]
-
-  /// A `struct page_desc`.
-  private struct PageDescriptor {
-    var offset: UInt64
-    var size: UInt32
-    var flags: UInt32
-    /// `sizeof(page_desc_t)`.
-    static var size: UInt64 { 24 }
-  }
 
   /// Reads the headers and notes of `file`.
   ///
@@ -45,10 +35,7 @@ final class KdumpFile: KdumpPart {
     self.notes = notes
     self.format = format
     outerWarnings = warnings
-    exists = PageBitmap(file, at: header.bitmapOffset, count: header.frameCount)
-    dumped =
-      header.hasTwoBitmaps
-      ? PageBitmap(file, at: header.bitmapOffset + header.bitmapSize, count: header.frameCount) : exists
+    index = PageIndex(file, header)
     words = WordPages(pageSize: Int(header.blockSize), capacity: cacheSize / 4)
     cache = PageCache(pageSize: Int(header.blockSize), capacity: cacheSize - cacheSize / 4)
     blockShift = UInt64(header.blockSize.trailingZeroBitCount)
@@ -56,49 +43,11 @@ final class KdumpFile: KdumpPart {
 
   // MARK: - Pages
 
-  /// Why frame `number` cannot be read, as far as the bitmaps tell.
-  private func absence(ofFrame number: UInt64) -> Absence? {
-    guard number < header.frameCount else { return .notInDump }
-    if let part = header.part, !part.contains(number) {
-      return exists.contains(number) || dumped.contains(number) ? .inMissingPart : .notInDump
-    }
-    if dumped.contains(number) { return nil }
-    return exists.contains(number) ? .filtered : .notInDump
-  }
-
-  /// The descriptor of frame `number`, which the bitmap says was dumped.
-  private func descriptor(_ number: UInt64) -> PageDescriptor? {
-    guard let rank = dumped.rank(number), let before = header.part.map({ dumped.rank($0.lowerBound) }) ?? 0,
-      rank >= before
-    else { return nil }
-    let at = header.descriptorsOffset + (rank - before) * PageDescriptor.size
-    guard let offset = file.word(at: at), let rest = file.word(at: at + 8) else { return nil }
-    return PageDescriptor(
-      offset: offset, size: UInt32(truncatingIfNeeded: rest), flags: UInt32(truncatingIfNeeded: rest >> 32))
-  }
-
-  /// Where the stored bytes of frame `number` are, and how they are packed.
-  private func stored(_ number: UInt64) -> Result<(range: Range<UInt64>, codec: PageCodec), PageFault> {
-    if let absence = absence(ofFrame: number) { return .failure(PageFault(absence: absence)) }
-    guard let descriptor = descriptor(number) else { return .failure(PageFault(absence: .cutOff)) }
-    // A page that was lost when the disk was full has a descriptor of zeros; a page of zeros has not.
-    guard descriptor.offset != 0 else { return .failure(PageFault(absence: .lost)) }
-    let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
-    let limit = codec == [] ? header.blockSize : UInt64(Limits.compressedPageFactor) * header.blockSize
-    guard descriptor.size > 0, descriptor.size <= limit, codec != [] || descriptor.size == header.blockSize else {
-      return .failure(PageFault(absence: .damaged))
-    }
-    guard let range = file.range(at: descriptor.offset, count: UInt64(descriptor.size)) else {
-      return .failure(PageFault(absence: .cutOff))
-    }
-    return .success((range, codec))
-  }
-
   /// Decompresses frame `number` into `page`.
   private func load(
     _ number: UInt64, into page: inout MutableRawSpan, _ context: DecompressionContext
   ) -> Absence? {
-    switch stored(number) {
+    switch index.stored(number) {
     case .failure(let fault): return fault.absence
     case .success(let (range, codec)): return decode(range, codec, into: &page, context)
     }
@@ -117,7 +66,7 @@ final class KdumpFile: KdumpPart {
   /// are, or decompressed.
   private func withFrame<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> Result<R, PageFault> {
     if let result = cache.withKeptPage(number, body) { return .success(result) }
-    switch stored(number) {
+    switch index.stored(number) {
     case .failure(let fault): return .failure(fault)
     case .success(let (range, [])):
       return file.withBytes(range, body).map { .success($0) } ?? .failure(PageFault(absence: .unreadable))
@@ -218,13 +167,13 @@ final class KdumpFile: KdumpPart {
   }
 
   func absence(at address: PhysicalAddress) -> Absence? {
-    if case .failure(let fault) = stored(address.rawValue >> blockShift) { return fault.absence }
+    if case .failure(let fault) = index.stored(address.rawValue >> blockShift) { return fault.absence }
     return nil
   }
 
   var ranges: [Range<PhysicalAddress>] {
     var result: [Range<PhysicalAddress>] = []
-    exists.forEachRun { frames, isSet in
+    index.exists.forEachRun { frames, isSet in
       guard isSet else { return true }
       result.append(
         PhysicalAddress(frames.lowerBound << blockShift)..<PhysicalAddress(frames.upperBound << blockShift))
@@ -238,8 +187,8 @@ final class KdumpFile: KdumpPart {
     var runs: [Range<UInt64>] = []
     var goesOn = true
     // A bitmap may claim far more pages than the file has descriptors for.
-    var left = (file.byteCount - min(header.descriptorsOffset, file.byteCount)) / PageDescriptor.size
-    dumped.forEachRun { frames, isSet in
+    var left = index.most
+    index.dumped.forEachRun { frames, isSet in
       let ours = header.part.map { frames.clamped(to: $0) } ?? frames
       if isSet, !ours.isEmpty {
         let end = ours.lowerBound + min(left, ours.upperBound - ours.lowerBound)
@@ -264,7 +213,7 @@ final class KdumpFile: KdumpPart {
         var shown: Range<UInt64>?
         var frame = piece.lowerBound >> blockShift
         while frame << blockShift < piece.upperBound {
-          if case .success(let (range, codec)) = stored(frame) {
+          if case .success(let (range, codec)) = index.stored(frame) {
             if range != shown {
               let absence = page.withMutableRawSpan { decode(range, codec, into: &$0, context) }
               shown = absence == nil ? range : nil
@@ -296,115 +245,30 @@ final class KdumpFile: KdumpPart {
     if header.status & 8 != 0 {
       warnings.append("makedumpfile marked this dump incomplete: it ran out of space")
     }
-    if isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
-    if isMisnumbered {
+    if index.isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
+    if index.isMisnumbered {
       warnings.append("its bitmap does not fit its page descriptors: one is damaged, and answers may be wrong")
     }
     return warnings
   }
 
-  /// Whether the first page lies elsewhere than behind as many descriptors as the bitmap says, and behind the page
-  /// of zeros where there is one: then what belongs to which frame is not known. The parts of a split dump leave room
-  /// for the descriptors of all.
-  private var isMisnumbered: Bool {
-    let count = descriptorCount
-    let end = header.descriptorsOffset + count * PageDescriptor.size
-    guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else {
-      return false
-    }
-    return first != end && first != end + header.blockSize
-  }
-
-  /// Whether one of the last descriptors, or what it points to, lies beyond the end of the file. Pages are
-  /// written in order, but pages of zeros share the first.
-  private var isCutShort: Bool {
-    let count = descriptorCount
-    let last = header.descriptorsOffset + count * PageDescriptor.size
-    guard let range = file.range(at: header.descriptorsOffset, count: last - header.descriptorsOffset) else {
-      return true
-    }
-    for index in (count > 256 ? count - 256 : 0)..<count {
-      let at = range.lowerBound + index * PageDescriptor.size
-      guard let offset = file.word(at: at), let size = file.integer(UInt32.self, at: at + 8) else { return true }
-      if file.range(at: offset, count: UInt64(size)) == nil { return true }
-    }
-    return false
-  }
-
-  /// How many page descriptors the file has.
-  private var descriptorCount: UInt64 {
-    guard let part = header.part else { return dumped.total }
-    guard let end = dumped.rank(part.upperBound), let start = dumped.rank(part.lowerBound), start <= end else {
-      return 0
-    }
-    return end - start
-  }
-
-  var storedBytes: UInt64 { descriptorCount << blockShift }
+  var storedBytes: UInt64 { index.count << blockShift }
 
   var endOfMemory: UInt64 { header.frameCount << blockShift }
 
   var summary: DumpSummary {
     var summary = DumpSummary(
       format: "\(format), header version \(header.version)", bytesPresent: 0,
-      bytesTotal: exists.total << blockShift)
+      bytesTotal: index.exists.total << blockShift)
     summary.compression = PageCodec(rawValue: header.status).intersection(.all).words
     summary.dumpLevel = header.dumpLevel
     summary.blockSize = header.blockSize
-    let count = descriptorCount
-    let counts = countPages(count)
-    summary.bytesPresent = (count &- (counts?.lost ?? 0) &- (counts?.cutOff ?? 0)) << blockShift
-    summary.bytesFiltered = (exists.total &- min(dumped.total, exists.total)) << blockShift
+    let counts = index.countPages()
+    summary.bytesPresent = (index.count &- (counts?.lost ?? 0) &- (counts?.cutOff ?? 0)) << blockShift
+    summary.bytesFiltered = (index.exists.total &- min(index.dumped.total, index.exists.total)) << blockShift
     summary.bytesZero = counts.map { $0.zero << blockShift }
     summary.bytesLost = (counts?.lost ?? 0) << blockShift
     summary.bytesCutOff = (counts?.cutOff ?? 0) << blockShift
     return summary
-  }
-
-  /// Pages of zeros (they share the first page of the file), lost and cut off ones, among `count`
-  /// descriptors; nil where there are too many to look through.
-  private func countPages(_ count: UInt64) -> (zero: UInt64, lost: UInt64, cutOff: UInt64)? {
-    guard count <= Limits.countedPages else { return nil }
-    let end = header.descriptorsOffset + count * PageDescriptor.size
-    let zeroPage = isZeroPage(at: end) ? end : .max
-    var zero: UInt64 = 0
-    var lost: UInt64 = 0
-    var cutOff: UInt64 = 0
-    let chunk: UInt64 = 1 << 16
-    var done: UInt64 = 0
-    while done < count {
-      let part = min(chunk, count - done)
-      let start = header.descriptorsOffset + done * PageDescriptor.size
-      let range = start..<(start + part * PageDescriptor.size)
-      let seen: Void? = file.withBytes(range) { bytes in
-        for index in 0..<Int(part) {
-          let at = index * Int(PageDescriptor.size)
-          let offset = bytes.integer(UInt64.self, at: at) ?? 0
-          let size = UInt64(bytes.integer(UInt32.self, at: at + 8) ?? 0)
-          if offset == 0 {
-            lost += 1
-          } else if offset == zeroPage, size == header.blockSize {
-            zero += 1
-          } else if file.range(at: offset, count: size) == nil {
-            cutOff += 1
-          }
-        }
-      }
-      file.forget(range)
-      if seen == nil { cutOff += part }
-      done += part
-    }
-    return (zero, lost, cutOff)
-  }
-
-  /// Whether a whole page of zeros lies at `offset`.
-  private func isZeroPage(at offset: UInt64) -> Bool {
-    guard let range = file.range(at: offset, count: header.blockSize) else { return false }
-    return file.withBytes(range) { bytes in
-      for index in stride(from: 0, to: bytes.byteCount, by: 8) where bytes.integer(UInt64.self, at: index) != 0 {
-        return false
-      }
-      return true
-    } ?? false
   }
 }

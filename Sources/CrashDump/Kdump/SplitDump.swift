@@ -1,29 +1,24 @@
 import Bytes
 import VMSA
 
-/// A kdump file, whatever holds its bytes.
-protocol KdumpPart: DumpContainer {
-  /// The file's path.
-  var path: String { get }
-  /// Its headers.
-  var header: KdumpHeader { get }
-}
-
 /// A dump that makedumpfile wrote in several files (`--split`), each with the pages of a range of frames.
 final class SplitDump: DumpContainer {
-  private let parts: [any KdumpPart]
+  private let parts: [KdumpFile]
+  /// The frames of each part, in order and apart.
+  private let frames: [Range<UInt64>]
   private let blockSize: UInt64
 
   /// Joins `parts`.
   ///
   /// - Throws: `LocatedError` when one is no part, belongs to another dump, or is given twice.
-  init(_ parts: [any KdumpPart]) throws(LocatedError) {
-    let ordered = parts.sorted { Self.start($0) < Self.start($1) }
+  init(_ parts: [KdumpFile]) throws(LocatedError) {
+    let ordered = parts.sorted { ($0.header.part?.lowerBound ?? 0) < ($1.header.part?.lowerBound ?? 0) }
     guard let first = ordered.first, ordered.count <= Limits.splitParts else {
       throw LocatedError(file: parts.first?.path ?? "", kind: .malformed, "is of a dump in too many parts")
     }
+    var frames: [Range<UInt64>] = []
     for (number, part) in ordered.enumerated() {
-      guard let frames = part.header.part else {
+      guard let here = part.header.part else {
         throw LocatedError(file: part.path, kind: .mismatch, "is no part of a split dump; open it by itself")
       }
       guard part.header.identity == first.header.identity, part.header.blockSize == first.header.blockSize,
@@ -32,21 +27,22 @@ final class SplitDump: DumpContainer {
         throw LocatedError(
           file: part.path, kind: .mismatch, "is a part of another dump than \(first.path); give parts of one")
       }
-      if number > 0, let before = ordered[number - 1].header.part, before.upperBound > frames.lowerBound {
+      if let before = frames.last, before.upperBound > here.lowerBound {
         throw LocatedError(
           file: part.path, kind: .mismatch, "holds the same pages as \(ordered[number - 1].path); give each part once")
       }
+      frames.append(here)
     }
     self.parts = ordered
+    self.frames = frames
     blockSize = first.header.blockSize
   }
 
-  private static func start(_ part: any KdumpPart) -> UInt64 { part.header.part?.lowerBound ?? 0 }
-
-  /// The part that holds the page of `address`.
-  private func part(_ address: PhysicalAddress) -> (any KdumpPart)? {
+  /// The number of the part that holds the page of `address`.
+  private func index(of address: PhysicalAddress) -> Int? {
     let frame = address.rawValue / blockSize
-    return parts.first { $0.header.part?.contains(frame) == true }
+    let index = frames.partitioningIndex { $0.upperBound > frame }
+    return index < frames.count && frames[index].lowerBound <= frame ? index : nil
   }
 
   /// Any part knows which pages there are.
@@ -57,26 +53,26 @@ final class SplitDump: DumpContainer {
   var notes: DumpNotes { parts.lazy.map(\.notes).first { $0.vmcoreinfo != nil } ?? parts[0].notes }
 
   func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
-    guard let part = part(address) else { throw fault(address) }
-    return try part.word(at: address)
+    guard let index = index(of: address) else { throw fault(address) }
+    return try parts[index].word(at: address)
   }
 
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
     var done = 0
     while done < buffer.byteCount {
       let here = address &+ UInt64(done)
-      guard let part = part(here), let frames = part.header.part else { throw fault(here) }
-      let end = frames.upperBound * blockSize
+      guard let index = index(of: here) else { throw fault(here) }
+      let end = frames[index].upperBound * blockSize
       let count = Int(min(UInt64(buffer.byteCount - done), end - here.rawValue))
       var piece = buffer._mutatingExtracting(done..<(done + count))
-      try part.read(here, into: &piece)
+      try parts[index].read(here, into: &piece)
       done += count
     }
   }
 
   func absence(at address: PhysicalAddress) -> Absence? {
-    guard let part = part(address) else { return fault(address).absence }
-    return part.absence(at: address)
+    guard let index = index(of: address) else { return fault(address).absence }
+    return parts[index].absence(at: address)
   }
 
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) {
@@ -91,20 +87,19 @@ final class SplitDump: DumpContainer {
 
   func missingPart(at address: PhysicalAddress) -> String? {
     let frame = address.rawValue / blockSize
-    let start = parts.compactMap { $0.header.part?.upperBound }.filter { $0 <= frame }.max() ?? 0
-    let end = parts.compactMap { $0.header.part?.lowerBound }.filter { $0 > frame }.min() ?? parts[0].header.frameCount
+    let start = frames.last { $0.upperBound <= frame }?.upperBound ?? 0
+    let end = frames.first { $0.lowerBound > frame }?.lowerBound ?? parts[0].header.frameCount
     return "\(hex(start * blockSize))-\(hex(end * blockSize))"
   }
 
   var warnings: [String] {
     var covered: UInt64 = 0
     var missing: [String] = []
-    for part in parts {
-      guard let frames = part.header.part else { continue }
-      if frames.lowerBound > covered, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
+    for here in frames {
+      if here.lowerBound > covered, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
         missing.append(range)
       }
-      covered = frames.upperBound
+      covered = here.upperBound
     }
     if covered < parts[0].header.frameCount, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
       missing.append(range)
