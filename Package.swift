@@ -71,6 +71,10 @@ let package = Package(
         .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
       ]),
 
+    // Writes the seeds of the fuzz targets: swift run fuzz-seeds.
+    .executableTarget(
+      name: "fuzz-seeds", dependencies: ["TestSupport"], path: "Tests/FuzzSeeds", swiftSettings: testSettings),
+
     // What tests build their inputs with: it shares no code with the readers.
     .target(
       name: "TestSupport", dependencies: ["CZlib", "CZstd", "CLzo2", "CSnappy"], path: "Tests/TestSupport",
