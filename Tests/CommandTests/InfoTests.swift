@@ -37,7 +37,14 @@ import Testing
     let cpus = try #require(object["cpus"] as? [[String: Any]])
     #expect(cpus.count == facts.notes.count { $0 == "CORE/0x1" })
     #expect(cpus.enumerated().allSatisfy { $0.element["cpu"] as? Int == $0.offset })
-    guard !dump.entry.isNotedEarlier else { return }
+  }
+
+  @Test(
+    "JSON has the registers of each CPU",
+    arguments: DumpEntry.testData.filter { !$0.isNotedEarlier }.flatMap(\.elfDumps))
+  func registers(_ dump: Dump) throws {
+    let cpus = try #require(Kva.run(["info", dump.path(), "--json"]).object()["cpus"] as? [[String: Any]])
+    #expect(try cpus.count == dump.entry.registers().count)
     for (cpu, registers) in zip(cpus, try dump.entry.registers()) {
       #expect(cpu["pc"] as? String == registers["pc"].map(hex))
       #expect(cpu["sp"] as? String == registers["sp"].map(hex))

@@ -150,10 +150,14 @@ import VMSA
         #expect(error.kind == .mismatch && error.file.hasSuffix("vmcore2"), "\(error)")
         #expect(error.message.contains("another dump"))
         #expect(openingError(path: folder)?.kind == .mismatch)
-        guard change < 3 else { return }
-        let dump = try DumpFile(path: names(folder, [1]))
-        #expect(dump.reason(40 << 12) == .inMissingPart)
-        #expect(dump.holds(contents(80), at: 80 << 12))
+        if change == 3 {
+          // By its name, time and frames it is a part of this dump; its block size contradicts the others.
+          #expect(openingError(path: names(folder, [1]))?.kind == .mismatch)
+        } else {
+          let dump = try DumpFile(path: names(folder, [1]))
+          #expect(dump.reason(40 << 12) == .inMissingPart)
+          #expect(dump.holds(contents(80), at: 80 << 12))
+        }
       }
     }
   }

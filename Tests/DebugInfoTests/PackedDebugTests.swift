@@ -66,10 +66,12 @@ struct PackedDebugTests {
     }
   }
 
-  @Test("A damaged packed section is an error that says so", arguments: DebugPacker.Style.allCases, Damage.allCases)
+  /// Each damage of each style; but .zdebug does not name a way of packing.
+  static let damages = DebugPacker.Style.allCases.flatMap { style in Damage.allCases.map { (style, $0) } }
+    .filter { $0.0 != .gnu || $0.1 != .unknown }
+
+  @Test("A damaged packed section is an error that says so", arguments: damages)
   func damaged(_ style: DebugPacker.Style, _ damage: Damage) throws {
-    // .zdebug does not name a way of packing.
-    guard style != .gnu || damage != .unknown else { return }
     var packer = DebugPacker(style)
     packer.claim = { name, size in
       guard name == ".debug_info" else { return size }

@@ -9,6 +9,9 @@ struct ContentsTests {
     ("kdump-61-4k48", "vmcore.d31-zlib"),
   ]
 
+  /// Those of kernels with types: c612-64k52 was built without BTF, so that modules and areas cannot be read.
+  private static let typed = whole.filter { $0.0 != "c612-64k52" }
+
   private func objects(_ command: String, _ entry: DumpEntry, _ file: String) throws -> [[String: Any]] {
     try Kva.run([command, try entry.path(file), "--json", "--no-debuginfo"]).objects()
   }
@@ -32,10 +35,9 @@ struct ContentsTests {
     #expect(Set(got) == wanted)
   }
 
-  @Test("Modules are those of /proc/modules, in which their symbols have names", arguments: whole)
+  @Test("Modules are those of /proc/modules, in which their symbols have names", arguments: typed)
   func modules(_ name: String, _ file: String) throws {
     let entry = try DumpEntry.named(name)
-    guard name != "c612-64k52" else { return }
     let got = try objects("modules", entry, file)
     let lines = try entry.lines("oracle/modules.txt").filter { !$0.isEmpty }
     #expect(got.count == lines.count && !lines.isEmpty)
@@ -48,10 +50,9 @@ struct ContentsTests {
     }
   }
 
-  @Test("Areas are those of /proc/vmallocinfo, their callers named as there", arguments: whole)
+  @Test("Areas are those of /proc/vmallocinfo, their callers named as there", arguments: typed)
   func areas(_ name: String, _ file: String) throws {
     let entry = try DumpEntry.named(name)
-    guard name != "c612-64k52" else { return }
     let got = try objects("vmalloc", entry, file)
     var rows = 0
     var missing = 0

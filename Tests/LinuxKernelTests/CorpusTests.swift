@@ -22,6 +22,20 @@ import Testing
     arguments: DumpEntry.corpus.flatMap(\.elfDumps))
   func factsOfCorpus(_ dump: Dump) throws { try checkFacts(dump) }
 
+  /// The dumps beside which the registers of the same instant are.
+  private static func held(_ entries: [DumpEntry]) -> [Dump] {
+    entries.filter { !$0.isNotedEarlier }.flatMap(\.elfDumps)
+  }
+
+  @Test("The registers of each CPU, on the source's dumps", arguments: held(DumpEntry.testData))
+  func registers(_ dump: Dump) throws { try checkRegisters(dump) }
+
+  @Test(
+    "The registers of each CPU, on the corpus",
+    .enabled(if: Checkout.corpus != nil, "no corpus here: set KVA_CORPUS"),
+    arguments: held(DumpEntry.corpus))
+  func registersOfCorpus(_ dump: Dump) throws { try checkRegisters(dump) }
+
   @Test("Every entry of TestData is there, with one ELF dump")
   func entries() {
     #expect(
@@ -84,7 +98,10 @@ private func checkFacts(_ dump: Dump) throws {
   #expect(facts.crashTime?.value == vmcoreinfo["CRASHTIME"].flatMap { UInt64($0) })
 
   #expect(file.notes.cpus.count == known.notes.count { $0 == "CORE/0x1" })
-  guard !dump.entry.isNotedEarlier else { return }
+}
+
+private func checkRegisters(_ dump: Dump) throws {
+  let file = try DumpFile(path: dump.path())
   let registers = try dump.entry.registers()
   try #require(file.notes.cpus.count == registers.count)
   for (cpu, expected) in zip(file.notes.cpus, registers) {

@@ -8,7 +8,13 @@ import Testing
   @Test("The MMU's answers, on the source's dumps", arguments: DumpEntry.testData.flatMap(\.otherDumps))
   func mmu(_ dump: Dump) throws { try checkAnswers(dump) }
 
-  @Test("The pages of the ELF dump, on the source's dumps", arguments: DumpEntry.testData.flatMap(\.otherDumps))
+  /// Those whose machine was dumped as a whole ELF file, too.
+  private static func compared(_ entries: [DumpEntry]) -> [Dump] {
+    entries.filter { $0.wholeELF != nil }.flatMap(\.otherDumps)
+  }
+  private static let split = DumpEntry.corpus.first { $0.otherDumps.contains { $0.isPart } }
+
+  @Test("The pages of the ELF dump, on the source's dumps", arguments: compared(DumpEntry.testData))
   func pages(_ dump: Dump) throws { try checkPages(dump) }
 
   @Test(
@@ -19,7 +25,7 @@ import Testing
   @Test(
     "The pages of the ELF dump, on the corpus",
     .enabled(if: Checkout.corpus != nil, "no corpus here: set KVA_CORPUS"),
-    arguments: DumpEntry.corpus.flatMap(\.otherDumps))
+    arguments: compared(DumpEntry.corpus))
   func pagesOfCorpus(_ dump: Dump) throws { try checkPages(dump) }
 
   @Test("There are dumps of two codecs and page sizes")
@@ -32,9 +38,9 @@ import Testing
   }
 
   @Test(
-    "A real split dump with a part left out", .enabled(if: Checkout.corpus != nil, "no corpus here: set KVA_CORPUS"))
+    "A real split dump with a part left out", .enabled(if: split != nil, "no split dump here: set KVA_CORPUS"))
   func missingPart() throws {
-    guard let entry = DumpEntry.corpus.first(where: { $0.otherDumps.contains { $0.isPart } }) else { return }
+    let entry = try #require(Self.split)
     let parts = try entry.otherDumps.filter(\.isPart).map { try $0.path() }
     let whole = try DumpFile(path: parts.joined(separator: ","))
     let partial = try DumpFile(path: [parts[0], parts[2]].joined(separator: ","))
@@ -87,7 +93,7 @@ private func checkAnswers(_ dump: Dump) throws {
 
 /// Every seventh page of the ELF dump of the same machine is the same here, or was left out and says so.
 private func checkPages(_ dump: Dump) throws {
-  guard let elf = dump.entry.elfDumps.first(where: { !$0.isTablesOnly }) else { return }
+  let elf = try #require(dump.entry.wholeELF)
   let reader = try CoreReader(path: elf.path())
   let file = try DumpFile(path: dump.path())
   let isFiltered = dump.file.contains("d31")
@@ -119,6 +125,9 @@ private func checkPages(_ dump: Dump) throws {
 }
 
 extension DumpEntry {
+  /// Its ELF dump of all memory; nil where it has none.
+  fileprivate var wholeELF: Dump? { elfDumps.first { !$0.isTablesOnly } }
+
   /// The dumps in it that are not ELF, or not as a file by itself.
   fileprivate var otherDumps: [Dump] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []

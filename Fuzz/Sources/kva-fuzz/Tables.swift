@@ -48,20 +48,62 @@ func forEachWord(_ bytes: ArraySlice<UInt8>, _ body: (Int, UInt64) -> Void) {
   }
 }
 
-/// Counts all that a sweep shows.
-private struct Counter: SweepObserver {
-  var counts = [0, 0, 0, 0, 0]
-  var last: UInt64 = 0
-  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
-    counts[0] += 1
-    precondition(entry.virtual.rawValue >= last, "entries come in the order of their addresses")
-    last = entry.virtual.rawValue
+/// What becomes of an address: in the same words for a walk and for a sweep.
+private enum Outcome: Hashable {
+  /// A leaf of `level` that begins at this physical address.
+  case mapped(PhysicalAddress, Attributes, level: Int)
+  case unmapped(level: Int)
+  case corrupt(level: Int, WalkResult.Corruption)
+  case missing(level: Int)
+
+  /// nil where the MMU faults without a walk.
+  init?(_ result: WalkResult, at address: UInt64) {
+    switch result {
+    case .mapped(let leaf):
+      self = .mapped(
+        PhysicalAddress(leaf.physical.rawValue &- address & (leaf.size &- 1)), leaf.attributes, level: leaf.level)
+    case .unmapped(let level): self = .unmapped(level: level)
+    case .corrupt(let level, let what): self = .corrupt(level: level, what)
+    case .tableMissing(let level, _): self = .missing(level: level)
+    case .notCanonical: return nil
+    }
   }
-  mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int) { counts[1] += count }
-  mutating func invalid(_ entry: SweptEntry) { counts[2] += 1 }
-  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { counts[3] += 1 }
+
+  init(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    self = .mapped(physical, Attributes(entry.descriptor, tables: entry.tables), level: entry.level)
+  }
+}
+
+/// Keeps what a sweep shows, a range of addresses at a time: the first 4,096 of them.
+private struct Record: SweepObserver {
+  var ranges: [(first: UInt64, last: UInt64, outcome: Outcome)] = []
+  private var next: UInt64 = 0
+
+  private mutating func add(_ first: UInt64, _ last: UInt64, _ outcome: Outcome) {
+    precondition(first <= last && first >= next, "ranges come in the order of their addresses, each once")
+    next = last
+    if ranges.count < 4096 { ranges.append((first, last, outcome)) }
+  }
+  private static func last(_ first: VirtualAddress, _ shift: Int, _ count: Int) -> UInt64 {
+    first.rawValue &+ (UInt64(count) &<< UInt64(shift)) &- 1
+  }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    add(entry.virtual.rawValue, entry.last, Outcome(entry, physical))
+  }
+  mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
+    add(entry.virtual.rawValue, last, Outcome(entry, physical))
+  }
+  mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int) {
+    add(virtual.rawValue, Self.last(virtual, shift, count), .unmapped(level: level))
+  }
+  mutating func invalid(_ entry: SweptEntry) {
+    add(entry.virtual.rawValue, entry.last, .unmapped(level: entry.level))
+  }
+  mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {
+    add(entry.virtual.rawValue, entry.last, .corrupt(level: entry.level, what))
+  }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
-    counts[4] += count
+    add(virtual.rawValue, Self.last(virtual, table.shift, count), .missing(level: table.level))
   }
 }
 
@@ -79,22 +121,37 @@ private struct Counter: SweepObserver {
   let regime = TranslationRegime(
     register: bytes[0] & 0x80 == 0 ? .ttbr1EL1 : .ttbr0EL1, granule: granule, tableBits: bits, addressBits: narrower,
     format: format, physicalBits: bytes[2] & 1 == 0 ? 52 : 40, root: PhysicalAddress(UInt64(bytes[3]) << 12))
-  for virtual in [address, address | 0xffff << 48, 0, .max, 1 << 55, regime.firstAddress, regime.lastAddress] {
+  for pointer in [address, address | 0xffff << 48, 0, .max, 1 << 55, regime.firstAddress, regime.lastAddress] {
     var trace = WalkTrace()
-    let walked = regime.walk(VirtualAddress(virtual).untagged, in: memory, observer: &trace)
+    let virtual = VirtualAddress(pointer).untagged.rawValue
+    let walked = regime.walk(VirtualAddress(virtual), in: memory, observer: &trace)
     precondition(trace.steps.count <= 5)
+    var record = Record()
+    _ = regime.sweep(virtual...virtual, in: memory, tableLimit: 5, observer: &record)
+    if let outcome = Outcome(walked, at: virtual) {
+      precondition(record.ranges.map(\.outcome) == [outcome], "a walk and a sweep of one address agree")
+    } else {
+      precondition(record.ranges.isEmpty, "a sweep shows no address that the MMU does not walk for")
+    }
     // The MMU looks at the address in the descriptor; a block of 4 TiB may reach beyond 40 bits.
     if let leaf = walked.leaf {
       let start = leaf.physical.rawValue & ~((1 << UInt64(leaf.shift)) - 1)
       precondition(start >> UInt64(regime.physicalBits) == 0)
     }
   }
-  var counter = Counter()
-  let result = regime.sweep(in: memory, tableLimit: 2000, observer: &counter)
-  precondition(result.tables <= 2000 + 4)
-  var part = Counter()
-  let first = max(regime.firstAddress, min(address, regime.lastAddress))
-  _ = regime.sweep(first...regime.lastAddress, in: memory, tableLimit: 200, observer: &part)
+  let start = max(regime.firstAddress, min(address, regime.lastAddress))
+  for (range, limit) in [(regime.firstAddress...regime.lastAddress, 2000), (start...regime.lastAddress, 200)] {
+    var record = Record()
+    let result = regime.sweep(range, in: memory, tableLimit: limit, observer: &record)
+    precondition(result.tables <= limit + 4)
+    for (first, last, outcome) in record.ranges {
+      for virtual in [max(first, range.lowerBound), last] {
+        let walked = regime.walk(VirtualAddress(virtual), in: memory)
+        // A range of equal tables leads to the same memory again and again, so that its level may be any of theirs.
+        precondition(Outcome(walked, at: virtual) == outcome, "the walk says what the sweep shows")
+      }
+    }
+  }
 }
 
 /// The input is the RAM of a kernel, tables and all: 64 pages that are zero but for the words of the records.
