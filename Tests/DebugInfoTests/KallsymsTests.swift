@@ -35,10 +35,12 @@ struct KallsymsTests {
   private static let start: UInt64 = 0xffff_8000_0900_0000
 
   /// Enough symbols for several markers, some at one address, one with a name of 200 letters.
-  private static func symbols(longName: Bool) -> [(type: Character, name: String, address: UInt64)] {
+  private static func symbols(
+    longName: Bool, more: Int = 0
+  ) -> [(type: Character, name: String, address: UInt64)] {
     var result: [(Character, String, UInt64)] = [("T", "_stext", 0xffff_8000_0801_0000)]
     var address: UInt64 = 0xffff_8000_0801_0000
-    for number in 0..<1100 {
+    for number in 0..<(1100 + more) {
       address += UInt64(16 + number % 7 * 4) * (number % 50 == 0 ? 0 : 1)
       result.append((["t", "T", "d", "r"][number % 4], "interrupt_state_\(number)_handler", address))
     }
@@ -85,9 +87,28 @@ struct KallsymsTests {
     check(try #require(tables.first), symbols)
   }
 
-  @Test("By structure, for kernels that do not tell", arguments: [KallsymsWriter.Shape.v419, .v5])
-  func found(_ shape: KallsymsWriter.Shape) throws {
-    let symbols = Self.symbols(longName: false)
+  /// Numbers of symbols, and with them of blocks of names, that are odd, or make an odd number of words.
+  static let counts = [0, 1, 2, 3, 256, 257, 513]
+
+  @Test("By what VMCOREINFO tells, where tables are aligned to 4", arguments: counts)
+  func toldAtFour(_ more: Int) throws {
+    let symbols = Self.symbols(longName: true, more: more)
+    let writer = KallsymsWriter(symbols, .v72, at: Self.start)
+    let space = MemorySpace(start: Self.start, bytes: writer.bytes)
+    let told = writer.labels.filter { $0.key != "kallsyms_markers" && $0.key != "kallsyms_seqs_of_names" }
+    let tables = KallsymsFinder.tables(in: space) { told[$0] }
+    #expect(tables.contains { $0.sequences == writer.labels["kallsyms_seqs_of_names"] })
+    check(try #require(tables.compactMap { Kallsyms($0, in: space) }.first), symbols)
+  }
+
+  @Test("By structure, where tables are aligned to 4", arguments: counts)
+  func foundAtFour(_ more: Int) throws { try checkFound(.v72, more: more) }
+
+  @Test("By structure, for kernels that do not tell", arguments: [KallsymsWriter.Shape.v419, .v5, .v64, .v7])
+  func found(_ shape: KallsymsWriter.Shape) throws { try checkFound(shape) }
+
+  private func checkFound(_ shape: KallsymsWriter.Shape, more: Int = 0) throws {
+    let symbols = Self.symbols(longName: false, more: more)
     let writer = KallsymsWriter(symbols, shape, at: Self.start)
     let space = MemorySpace(start: Self.start, bytes: writer.bytes)
     let anchors = KallsymsFinder.anchors(in: writer.bytes)

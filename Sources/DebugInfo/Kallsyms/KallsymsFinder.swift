@@ -2,13 +2,15 @@ import Bytes
 
 /// Finds the tables of kallsyms by what the kernel says, or by their structure.
 ///
-/// In memory they stand one after another, each aligned to 8 bytes, or to 256 in 4.20 and before:
+/// In memory they follow each other, each aligned alike: to 256 bytes up to 4.20, to 8 up to 7.1, to 4 since 7.2.
 ///
 /// | versions | order |
 /// | --- | --- |
 /// | 4.6 to 6.3 | offsets, relative_base, num_syms, names, markers, (seqs_of_names,) token_table, token_index |
 /// | 6.4 to 6.19 | num_syms, names, markers, token_table, token_index, offsets, relative_base, seqs_of_names |
 /// | 7.0 | the same without relative_base |
+///
+/// The alignment shows between num_syms, a word of 4 bytes (8 up to 4.20), and names.
 ///
 /// (scripts/kallsyms.c, `write_src`)
 public enum KallsymsFinder {
@@ -19,8 +21,10 @@ public enum KallsymsFinder {
   ) -> [KallsymsTables] {
     guard let names = symbol("kallsyms_names"), let countAt = symbol("kallsyms_num_syms"),
       let table = symbol("kallsyms_token_table"), let index = symbol("kallsyms_token_index"),
-      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= UInt32(Limits.symbols)
+      let count = space.integer(UInt32.self, at: countAt), count > 0, count <= UInt32(Limits.symbols),
+      case let alignment = names &- countAt, alignment == 4 || alignment == 8
     else { return [] }
+    func aligned(_ value: UInt64) -> UInt64 { (value &+ alignment &- 1) & ~(alignment &- 1) }
     let addresses: KallsymsTables.Addresses
     // Behind the addresses stand the sequence numbers, where the addresses stand last.
     let end: UInt64
@@ -31,7 +35,7 @@ public enum KallsymsFinder {
         end = baseAt &+ 8
       } else {
         addresses = .placeRelative(offsets)
-        end = (offsets &+ UInt64(count) * 4 &+ 7) & ~7
+        end = aligned(offsets &+ UInt64(count) * 4)
       }
     } else if let list = symbol("kallsyms_addresses") {
       addresses = .absolute(list)
@@ -39,8 +43,8 @@ public enum KallsymsFinder {
     } else {
       return []
     }
-    let markersSize = UInt64((count + 255) / 256 * 4 + 7) & ~7
-    let sequencesSize = (UInt64(count) * 3 + 7) & ~7
+    let markersSize = aligned(UInt64((count + 255) / 256 * 4))
+    let sequencesSize = aligned(UInt64(count) * 3)
     return [(markersSize, end), (markersSize + sequencesSize, table &- sequencesSize)].map { distance, sequences in
       KallsymsTables(
         count: Int(count), names: names, markers: table &- distance, markerSize: 4, tokenTable: table,
@@ -58,7 +62,7 @@ public enum KallsymsFinder {
   /// From the token table one goes back over the markers and the names to their number, and to the offsets,
   /// which stand at either end.
   public static func tables<Space: ByteSource>(around anchor: UInt64, in space: Space) -> [KallsymsTables] {
-    for alignment in [8, 256] as [UInt64] {
+    for alignment in [8, 4, 256] as [UInt64] {
       guard let (table, index) = tokenTable(around: anchor, alignment, space) else { continue }
       for markerSize in [4, 8] {
         var found = markers(before: table, markerSize, alignment, space).map { [$0] } ?? []

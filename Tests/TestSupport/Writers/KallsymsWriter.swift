@@ -12,6 +12,11 @@ public struct KallsymsWriter {
     case v64
     /// 7.0: offsets from where each stands.
     case v7
+    /// 7.2: labels at multiples of 4.
+    case v72
+
+    /// Whether addresses are relative to their own place.
+    var isPlaceRelative: Bool { self == .v7 || self == .v72 }
   }
 
   /// The bytes.
@@ -24,7 +29,7 @@ public struct KallsymsWriter {
   /// Writes `symbols`, which are in the order of their addresses, from `start` on.
   public init(_ symbols: [(type: Character, name: String, address: UInt64)], _ shape: Shape, at start: UInt64) {
     self.start = start
-    alignment = shape == .v419 ? 256 : 8
+    alignment = shape == .v419 ? 256 : shape == .v72 ? 4 : 8
     let isWide = shape == .v419
     let base = symbols[0].address & ~0xffff
     // The printable characters stand for themselves; some pairs that are frequent have a token of their own.
@@ -60,15 +65,15 @@ public struct KallsymsWriter {
       self.label("kallsyms_offsets")
       let table = self.start + UInt64(self.bytes.count)
       for (number, symbol) in symbols.enumerated() {
-        let origin = shape == .v7 ? table + UInt64(number * 4) : base
+        let origin = shape.isPlaceRelative ? table + UInt64(number * 4) : base
         self.number(symbol.address &- origin, 4)
       }
-      if shape != .v7 {
+      if !shape.isPlaceRelative {
         self.label("kallsyms_relative_base")
         self.number(base, 8)
       }
     }
-    if shape != .v64, shape != .v7 { addresses(&self) }
+    if shape != .v64, !shape.isPlaceRelative { addresses(&self) }
     label("kallsyms_num_syms")
     number(UInt64(symbols.count), isWide ? 8 : 4)
     label("kallsyms_names")
@@ -95,7 +100,7 @@ public struct KallsymsWriter {
     }
     label("kallsyms_token_index")
     for place in index { number(UInt64(place), 2) }
-    if shape == .v64 || shape == .v7 {
+    if shape == .v64 || shape.isPlaceRelative {
       addresses(&self)
       sequences(&self)
     }
