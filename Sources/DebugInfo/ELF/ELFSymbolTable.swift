@@ -121,7 +121,8 @@ public final class ELFSymbolTable: SymbolSource {
     return true
   }
 
-  /// The nearest symbol at or below `address`, which must lie in its size where it has one.
+  /// The nearest symbol at or below `address`, which must lie in its size. A label, which has none, reaches no
+  /// further than a function.
   public func symbol(containing address: UInt64) -> Symbol? {
     let nearest: Entry? =
       if sweeps.wrappingAdd(1, ordering: .relaxed).oldValue < Self.sweepsBeforeIndex {
@@ -129,7 +130,9 @@ public final class ELFSymbolTable: SymbolSource {
       } else {
         index.value { AddressIndex(count, entry) }.number(at: address).flatMap(entry)
       }
-    guard let nearest, nearest.size == 0 || address - nearest.address < nearest.size else { return nil }
+    guard let nearest else { return nil }
+    let reach = nearest.size == 0 ? Limits.longestFunction : nearest.size
+    guard address - nearest.address < reach else { return nil }
     return symbol(nearest)
   }
 

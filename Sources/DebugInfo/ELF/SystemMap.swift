@@ -91,7 +91,7 @@ public final class SystemMap: SymbolSource {
     }.map(symbol)
   }
 
-  /// The nearest symbol at or below `address`.
+  /// The nearest symbol at or below `address`; the last, whose end is unknown, has its own address only.
   public func symbol(containing address: UInt64) -> Symbol? {
     let wanted = address &- slide
     let next = lines.partitioningIndex { $0.address > wanted }
@@ -99,7 +99,7 @@ public final class SystemMap: SymbolSource {
     var number = next - 1
     while number > 0, lines[number - 1].address == lines[number].address { number -= 1 }
     let found = symbol(number)
-    return found.size == 0 || address &- found.address < found.size ? found : nil
+    return address == found.address || address &- found.address < found.size ? found : nil
   }
 
   /// All symbols.

@@ -29,10 +29,6 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let order: KallsymsNameOrder<Space>
   private let addresses: Lazy<KallsymsAddresses?>
 
-  /// Text symbols further apart than this leave unnamed what lies between: data that a table of functions
-  /// does not name.
-  private static var longestFunction: UInt64 { 64 << 10 }
-
   /// Reads the small tables and looks whether they agree with each other.
   ///
   /// - Returns: nil when they cannot be read, or are not what kallsyms writes.
@@ -128,7 +124,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
       let symbol = symbol(number, addresses)
     else { return nil }
     let isText = symbol.type.map { "tTwW".utf8.contains($0) } ?? false
-    let limit = symbol.size == 0 || isText ? Self.longestFunction : symbol.size
+    let limit = symbol.size == 0 || isText ? Limits.longestFunction : symbol.size
     return address &- symbol.address < limit ? symbol : nil
   }
 

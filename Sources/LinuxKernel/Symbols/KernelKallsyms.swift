@@ -17,9 +17,21 @@ struct KernelKallsyms: SymbolSource {
   /// Where its tables end; nil where there is none.
   var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
-  func symbol(containing address: UInt64) -> Symbol? { table.value?.symbol(containing: address) }
+  func symbol(containing address: UInt64) -> Symbol? {
+    guard let symbol = table.value?.symbol(containing: address) else { return nil }
+    // A table of functions has nothing between the label that ends them and the next function.
+    let isEnd = symbol.address != address && Self.endsOfText.contains(symbol.name)
+    return isEnd && !namesData ? nil : symbol
+  }
   func addresses(of names: [String]) -> [Int: UInt64] { table.value?.addresses(of: names) ?? [:] }
   func forEachSymbol(_ body: (Symbol) -> Bool) { table.value?.forEachSymbol(body) }
+
+  /// Whether it names data, as with CONFIG_KALLSYMS_ALL.
+  var namesData: Bool { symbol(named: "init_task") != nil }
+
+  /// The labels behind the functions that a table names without CONFIG_KALLSYMS_ALL.
+  /// (scripts/kallsyms.c, `text_ranges`; `is_ksym_addr`, include/linux/kallsyms.h)
+  private static let endsOfText: Set<String> = ["_etext", "_einittext"]
 
   private static func load(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelMemory>? {
     let told = KallsymsFinder.tables(in: space) { vmcoreinfo?.symbol($0) }

@@ -60,7 +60,7 @@ public struct KernelSymbols: Sendable {
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
   public func forEachSymbol(_ body: (Symbol) -> Bool) {
     // VMCOREINFO's few names are in every other source. A kallsyms of functions alone knows less than a file.
-    let kallsyms = sources.first { $0 is KernelKallsyms && $0.symbol(named: "init_task") != nil }
+    let kallsyms = sources.first { ($0 as? KernelKallsyms)?.namesData ?? false }
     for source in (kallsyms.map { [$0] } ?? []) + sources.reversed() where !(source is VMCoreInfoSymbols) {
       var isEmpty = true
       source.forEachSymbol { symbol in
@@ -93,7 +93,7 @@ public struct KernelSymbols: Sendable {
   public var origins: [String] {
     let present = sources.filter(\.isPresent).map(\.origin)
     // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
-    let lacksData = sources.contains { $0 is KernelKallsyms && $0.symbol(named: "init_task") == nil }
+    let lacksData = sources.contains { ($0 as? KernelKallsyms).map { !$0.namesData } ?? false }
     guard lacksData else { return present }
     return present + (exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
       + (recognised.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
