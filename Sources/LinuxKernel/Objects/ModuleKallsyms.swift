@@ -54,9 +54,19 @@ struct ModuleKallsyms: Sendable {
   }
 
   /// Whether the name of entry `number` has letters only that can be seen, as what was written over it seldom has.
+  /// GNU as has 1 and 2 in the names of local labels. (gas/symbols.c, `DOLLAR_LABEL_CHAR`, `LOCAL_LABEL_CHAR`)
   private func isReadable(_ number: Int) -> Bool {
     strings[Int(entries.word32(number * Self.entrySize))...].prefix(Limits.symbolName).prefix { $0 != 0 }
-      .allSatisfy { (0x21...0x7e).contains($0) }
+      .allSatisfy { (0x21...0x7e).contains($0) || $0 == 1 || $0 == 2 }
+  }
+
+  /// Whether entry `number` is a label of the assembler's: the kernel lists it but names no address by it.
+  /// (`is_mapping_symbol`, include/linux/module_symbol.h; `find_kallsyms_symbol`, kernel/module/kallsyms.c)
+  @inline(__always)
+  private func isLabel(_ number: Int) -> Bool {
+    let name = Int(entries.word32(number * Self.entrySize))
+    return strings[name] == UInt8(ascii: "$")
+      || strings[name] == UInt8(ascii: ".") && name + 1 < strings.count && strings[name + 1] == UInt8(ascii: "L")
   }
 
   private func isName(_ number: Int, _ wanted: [UInt8]) -> Bool {
@@ -83,15 +93,13 @@ struct ModuleKallsyms: Sendable {
   }
 
   /// The nearest symbol at or below `address`, which is in `range` of the module's memory. It goes to the next,
-  /// as the kernel prints it; mapping symbols ("$x", "$d") are none.
+  /// as the kernel prints it; labels of the assembler's ("$x", ".L4") count for neither.
   func symbol(containing address: UInt64, in range: KernelModule.MemoryRange) -> Symbol? {
     var best: (number: Int, start: UInt64)?
     var next = range.end
     for number in 1..<max(1, count) {
       let start = word(number, 8)
-      guard start >= range.start, start < range.end, isSymbol(number),
-        strings[Int(entries.word32(number * Self.entrySize))] != UInt8(ascii: "$")
-      else { continue }
+      guard start >= range.start, start < range.end, isSymbol(number), !isLabel(number) else { continue }
       if start > address {
         next = min(next, start)
       } else if best.map({ $0.start < start }) ?? true {
@@ -127,12 +135,11 @@ struct ModuleSymbols: SymbolSource {
     tables.value.first { $0.module.name == module }?.table.value?.symbol(named: name)
   }
 
-  /// The nearest symbol of the module that `address` is in.
+  /// The nearest symbol of the module that `address` is in; nil below its first.
   func symbol(containing address: UInt64) -> Symbol? {
     for (module, table) in tables.value {
       guard let range = module.regions.first(where: { address >= $0.start && address < $0.end }) else { continue }
       return table.value?.symbol(containing: address, in: range)
-        ?? Symbol(name: module.name, address: module.address, module: module.name)
     }
     return nil
   }

@@ -4,6 +4,19 @@ extension Output {
     for value in text.utf8 { byte(value < 0x20 && value != 0x09 || value == 0x7f ? UInt8(ascii: "?") : value) }
   }
 
+  /// Writes a name from a dump: control characters as `\x02`, so that it can be told from others.
+  func escapedName(_ name: String) {
+    guard name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return text(name) }
+    for value in name.utf8 {
+      if value < 0x20 || value == 0x7f {
+        text("\\x")
+        digits(ofByte: value)
+      } else {
+        byte(value)
+      }
+    }
+  }
+
   /// Writes `value` at the right of `width` columns.
   func column(_ value: String, _ width: Int) {
     spaces(width - value.utf8.count)
