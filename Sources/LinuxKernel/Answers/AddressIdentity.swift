@@ -127,8 +127,8 @@ struct AddressIdentifier {
         identity.kind = "task_struct"
         return
       }
-      // No stack is that large; each look for the size of one goes through the areas.
-      if task.stack != 0, address &- task.stack < 1 << 20, address &- task.stack < stackSize(task) {
+      // No stack is that large; finding how large they are goes through the areas.
+      if task.stack != 0, address &- task.stack < 1 << 20, address &- task.stack < threadSize {
         identity.task = (task, "stack", address &- task.stack)
         identity.kind = "task stack"
         return
@@ -139,25 +139,31 @@ struct AddressIdentifier {
 
   private var taskSize: UInt64 { UInt64(context.types.value.size(of: "task_struct") ?? 0) }
 
-  /// THREAD_SIZE: the vmalloc area of the stack without its guard page, or 16 KiB, and a page at least.
+  /// THREAD_SIZE: the vmalloc area of a stack without its guard page. Without VMAP_STACK 16 KiB, twice that with a
+  /// KASAN that keeps a shadow, and a page at least. The stack of `init_task` lies in the area of the image's data.
   /// (arch/arm64/include/asm/memory.h)
-  private func stackSize(_ task: KernelTask) -> UInt64 {
+  private var threadSize: UInt64 {
     let page = regime.granule.size
-    if let area = areas.value.elements.first(where: { $0.start == task.stack }) {
-      return area.end - area.start &- page
+    for task in tasks.value.elements.lazy.filter({ $0.pid != 0 && $0.stack != 0 }).prefix(Self.sampledStacks) {
+      guard let area = areas.value.elements.first(where: { $0.start == task.stack }) else { continue }
+      let size = area.end &- area.start &- page
+      if size.nonzeroBitCount == 1, (4096...1 << 20).contains(size) { return size }
     }
-    return max(16 << 10, page)
+    return max(context.layout.configuration.kasan == .none ? 16 << 10 : 32 << 10, page)
   }
+
+  /// Stacks that are looked for among the vmalloc areas: all are there, or none is.
+  private static let sampledStacks = 16
 
   /// The per-CPU variable whose copy of some CPU `address` is in.
   private func perCPUVariable(at address: UInt64) -> (name: String, cpu: Int, offset: UInt64)? {
-    guard let perCPU = perCPU.value, let start = context.symbols.symbol(named: "__per_cpu_start")?.address,
-      let end = context.symbols.symbol(named: "__per_cpu_end")?.address, start < end
-    else { return nil }
+    guard let perCPU = perCPU.value, let section = perCPU.section else { return nil }
     for (cpu, offset) in perCPU.offsets.enumerated() {
       let template = address &- offset
-      guard template >= start, template < end, space.leaf(at: address) != nil else { continue }
-      guard let symbol = context.symbols.symbol(containing: template) else { return nil }
+      guard section.contains(template), space.leaf(at: address) != nil else { continue }
+      guard let symbol = context.symbols.symbol(containing: template) ?? perCPU.symbol(containing: template) else {
+        return nil
+      }
       return (symbol.name, cpu, template &- symbol.address)
     }
     return nil

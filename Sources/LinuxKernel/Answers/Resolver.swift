@@ -30,6 +30,7 @@ struct Resolver: Sendable {
       return Resolution(query: text, status: failure.status, message: failure.message)
     }
     var resolution = resolve(found.address, query: text, trace: trace, user: user)
+    if let advice = found.advice, resolution.status != .mapped { resolution.message = advice }
     if let symbol = found.symbol {
       resolution.symbol = symbol
       resolution.symbolOffset = found.offset
@@ -48,6 +49,8 @@ struct Resolver: Sendable {
     var address: VirtualAddress
     var symbol: Symbol?
     var offset: UInt64 = 0
+    /// What to ask instead, if nothing is mapped there.
+    var advice: String?
   }
 
   func lookUp(_ text: String) -> Result<Found, QueryFailure> {
@@ -69,22 +72,37 @@ struct Resolver: Sendable {
         }
         symbol = names.modules.symbol(named: name, module: module)
       } else {
-        symbol = names.symbol(named: name)
+        symbol = names.symbol(named: name) ?? perCPU.value?.symbol(named: name)
       }
       guard let symbol else { return .failure(unknown(name)) }
-      var address = symbol.address
-      if let cpu {
-        guard let moved = perCPUAddress(symbol.address, cpu: cpu) else {
-          return .failure(
-            QueryFailure(
-              status: .unknownSymbol,
-              message: "'\(name)' of CPU \(cpu): there is no such CPU, or __per_cpu_offset cannot be read"))
-        }
-        address = moved
-      }
-      return .success(
-        Found(address: VirtualAddress(address &+ query.offset), symbol: symbol, offset: query.offset))
+      return place(symbol, cpu: cpu, query)
     }
+  }
+
+  /// Where `symbol` is, of CPU number `cpu` if it is per-CPU data.
+  private func place(_ symbol: Symbol, cpu: Int?, _ query: Query) -> Result<Found, QueryFailure> {
+    var found = Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset)
+    let name = symbol.module.map { "\($0):\(symbol.name)" } ?? symbol.name
+    // What is mapped is no template; the others are few, and worth a look at the per-CPU data.
+    if cpu == nil, context.memory.leaf(at: symbol.address) != nil { return .success(found) }
+    let isPerCPU = perCPU.value?.isVariable(
+      symbol, of: symbol.module.flatMap { modules.named($0) }, in: context.memory)
+    guard let cpu else {
+      if isPerCPU == true { found.advice = "'\(name)' is a per-CPU variable: use \(name)@cpuN" }
+      return .success(found)
+    }
+    guard isPerCPU != false else {
+      return .failure(
+        QueryFailure(status: .badQuery, message: "'\(name)' is not per-CPU: ask for it without @cpu\(cpu)"))
+    }
+    guard let moved = perCPUAddress(symbol.address, cpu: cpu) else {
+      return .failure(
+        QueryFailure(
+          status: .unknownSymbol,
+          message: "'\(name)' of CPU \(cpu): there is no such CPU, or __per_cpu_offset cannot be read"))
+    }
+    found.address = VirtualAddress(moved &+ query.offset)
+    return .success(found)
   }
 
   /// Where CPU number `cpu` has its copy of the per-CPU variable whose template is at `address`.

@@ -31,7 +31,12 @@ extension Kernel {
 
   /// The address that `query` asks for, its tag kept.
   public func address(of query: String) -> Result<VirtualAddress, QueryFailure> {
-    contents.resolver.lookUp(query).map(\.address)
+    contents.resolver.lookUp(query).flatMap { found in
+      guard let advice = found.advice, space.leaf(at: found.address.rawValue) == nil else {
+        return .success(found.address)
+      }
+      return .failure(QueryFailure(status: .badQuery, message: advice))
+    }
   }
 
   /// Everything known of what `query` asks for.

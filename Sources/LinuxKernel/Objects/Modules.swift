@@ -25,6 +25,8 @@ public struct KernelModule: Sendable {
   public let regions: [MemoryRange]
   /// How many users it has; nil where that cannot be read.
   public let references: Int64?
+  /// Where its per-CPU variables have their templates, empty if it has none; nil where that cannot be read.
+  let perCPU: Range<UInt64>?
 
   /// Whether `address` is in its memory.
   public func contains(_ address: UInt64) -> Bool {
@@ -42,6 +44,8 @@ struct ModuleReader: Sendable {
   let name: TypeMember?
   let state: TypeMember?
   private let references: TypeMember?
+  private let perCPU: TypeMember?
+  private let perCPUSize: TypeMember?
   private let kallsyms: TypeMember?
   private let layouts: [Layout]
 
@@ -66,6 +70,8 @@ struct ModuleReader: Sendable {
     name = member("name")
     state = member("state")
     references = member("refcnt.counter")
+    perCPU = member("percpu")
+    perCPUSize = member("percpu_size")
     kallsyms = member("kallsyms")
     if let array = member("mem"), let size = types.size(of: "module_memory"), size > 0,
       let base = types.member("base", of: "module_memory"), let length = types.member("size", of: "module_memory")
@@ -130,10 +136,13 @@ struct ModuleReader: Sendable {
       }
     }
     let text = regions.first { $0.kind == "text" } ?? regions.first
+    let variables = object.number(perCPU).flatMap { start in
+      object.number(perCPUSize).flatMap { start <= .max - $0 ? start..<(start + $0) : nil }
+    }
     // The list itself holds one reference (MODULE_REF_BASE).
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
-      references: object.signed(references).map { $0 &- 1 })
+      references: object.signed(references).map { $0 &- 1 }, perCPU: variables)
   }
 
   /// Whether a module may be called `text`: what a C identifier has, and more than nothing.

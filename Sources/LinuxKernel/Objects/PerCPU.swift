@@ -6,14 +6,32 @@ import DebugInfo
 struct PerCPU: Sendable {
   /// What to add to a variable's address in the image, for each CPU.
   let offsets: [UInt64]
-  /// `__per_cpu_start`: where the image has the templates; nil where it is not known.
-  let start: UInt64?
-  private let variables: [String: UInt64]
+  /// `__per_cpu_start` to `__per_cpu_end`: where the image has the templates; nil where it is not known.
+  let section: Range<UInt64>?
+  private let variables: [String: Symbol]
 
   /// The address of CPU `cpu`'s copy of the variable `name`.
   func address(_ name: String, cpu: Int) -> UInt64? {
     guard cpu >= 0, cpu < offsets.count, let template = variables[name] else { return nil }
-    return template &+ offsets[cpu]
+    return template.address &+ offsets[cpu]
+  }
+
+  /// The template of the variable `name` by BTF, for kernels whose kallsyms names functions only.
+  func symbol(named name: String) -> Symbol? { variables[name] }
+
+  /// The template that `address` lies in, likewise.
+  func symbol(containing address: UInt64) -> Symbol? {
+    variables.values.first { address &- $0.address < $0.size }
+  }
+
+  /// Whether `symbol` is the template of a per-CPU variable, or one of a module; nil if the dump does not say.
+  ///
+  /// - Parameter module: the module that it is of.
+  func isVariable(_ symbol: Symbol, of module: KernelModule?, in space: KernelMemory) -> Bool? {
+    if symbol.module != nil { return module?.perCPU.map { $0.contains(symbol.address) } }
+    if let section { return section.contains(symbol.address) }
+    // Templates are freed after boot: what the image still has mapped is none.
+    return space.leaf(at: symbol.address) == nil ? nil : false
   }
 
   /// nil where the kernel's offsets are not known.
@@ -28,19 +46,27 @@ struct PerCPU: Sendable {
     }
     guard !offsets.isEmpty else { return nil }
     let wanted = ["__entry_task", "cpu_number"]
-    var variables: [String: UInt64] = [:]
-    for name in wanted { variables[name] = symbols.symbol(named: name)?.address }
-    var start = symbols.symbol(named: "__per_cpu_start")?.address
+    var variables: [String: Symbol] = [:]
+    for name in wanted { variables[name] = symbols.symbol(named: name) }
+    let bounds = symbols.addresses(of: ["__per_cpu_start", "__per_cpu_end"])
+    var start = bounds["__per_cpu_start"]
+    var end = bounds["__per_cpu_end"]
     if variables["__entry_task"] == nil, let btf = types.value.btf {
       // The kernel's functions have names, its data have not: BTF says where in the section a variable is,
       // and the section is found by what the variables must hold.
-      let places = Dictionary(
-        btf.perCPUVariables.map { ($0.name, UInt64($0.offset)) }, uniquingKeysWith: { first, _ in first })
+      let all = btf.perCPUVariables
+      let places = Dictionary(all.map { ($0.name, UInt64($0.offset)) }, uniquingKeysWith: { first, _ in first })
       start = start ?? Self.section(places, offsets, space, vmcoreinfo, types.value)
-      if let start { for name in wanted { variables[name] = places[name].map { start &+ $0 } } }
+      if let start {
+        let templates = all.map {
+          Symbol(name: $0.name, address: start &+ UInt64($0.offset), size: UInt64($0.size), type: UInt8(ascii: "D"))
+        }
+        variables = Dictionary(templates.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        end = end ?? templates.map { $0.address &+ $0.size }.max()
+      }
     }
     self.offsets = offsets
-    self.start = start
+    section = start.flatMap { start in end.flatMap { start < $0 ? start..<$0 : nil } }
     self.variables = variables
   }
 
