@@ -14,10 +14,13 @@ struct UserTablesQuery {
       .failure(QueryFailure(status: .badQuery, message: message))
     }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {
-      guard let root = Query.number(text) else {
+      guard let value = Query.number(text) else {
         return fail("'\(text)' is no physical address: give 0x and up to 16 hex digits")
       }
-      return .success(tables.regime(root: PhysicalAddress(root)))
+      guard let root = tables.root(value) else {
+        return fail("no root table begins at '\(text)': give its physical address, or the value of TTBR0")
+      }
+      return .success(tables.regime(root: root))
     }
     if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
       guard let state = cpus().first(where: { $0.cpu == number }) else {

@@ -1,4 +1,5 @@
 import Bytes
+import CrashDump
 import DebugInfo
 import KernelLayout
 import VMSA
@@ -6,11 +7,13 @@ import VMSA
 /// Tables of user space, which have the shape of the kernel's.
 struct UserTables: Sendable {
   private let regime: TranslationRegime
+  private let dump: DumpFile
   /// The width of user addresses.
   let bits: Sourced<Int>
 
   init(_ context: KernelContext) {
     regime = context.regime
+    dump = context.dump
     let paging = context.facts.paging
     guard paging.mayHaveWiderUser, let symbol = context.symbols.symbol(named: "vabits_user"),
       case let bits = paging.userBits(vabitsUser: context.memory.word(at: symbol.address)), bits != paging.vaBitsActual
@@ -19,6 +22,21 @@ struct UserTables: Sendable {
       return
     }
     self.bits = Sourced(bits, .variable("vabits_user"))
+  }
+
+  /// The root table that `value` gives: its physical address, or TTBR0 as the CPU holds it, with the ASID, CnP and the
+  /// upper bits of a 52-bit address where the format of the dump has them.
+  ///
+  /// - Returns: nil if no table can begin there: one is aligned to its size, and to 64 bytes under 52-bit addresses.
+  func root(_ value: UInt64) -> PhysicalAddress? {
+    let tables = regime(root: PhysicalAddress(0))
+    let isWide = TTBR.isWide(tables)
+    let alignment = UInt64(max(tables.rootSize, isWide ? 64 : 8))
+    let register = TTBR.root(value, isWide: isWide)
+    // What lies above 48 bits is the ASID, or of an address: which, the dump's memory shows.
+    let candidates = [register] + (isWide && value >> 52 == 0 ? [PhysicalAddress(value)] : [])
+    let aligned = candidates.filter { $0.rawValue & (alignment - 1) == 0 }
+    return aligned.first { dump.memory.absence(at: $0) != .notInDump } ?? aligned.first
   }
 
   /// The tables whose root is at `root`. A root smaller than a page need not be page-aligned.
