@@ -27,7 +27,7 @@ public struct CPUState: Sendable {
 /// TTBRn_EL1 as a number. (Arm ARM D19, TTBR0_EL1; arch/arm64/include/asm/assembler.h, `phys_to_ttbr`)
 enum TTBR {
   /// Whether roots have 52 bits: their top four then stand in bits 5:2.
-  static func isWide(_ regime: TranslationRegime) -> Bool { regime.tableBits == 52 }
+  static func isWide(_ regime: TranslationRegime) -> Bool { regime.format != .bits48(regime.granule) }
 
   /// The register for the root table at `root`.
   static func value(_ root: PhysicalAddress, isWide: Bool, asid: Int = 0) -> UInt64 {
@@ -48,6 +48,7 @@ struct CPUStateReader {
   let control: LinuxTCR
   let rootTables: [RootTable]
   let perCPU: PerCPU?
+  let tasks: Lazy<Listing<KernelTask>>
 
   private var space: KernelMemory { context.memory }
   private var types: KernelTypes { context.types.value }
@@ -56,16 +57,23 @@ struct CPUStateReader {
   func all() -> [CPUState] {
     let notes = context.dump.notes.cpus
     let registers = TTBRReader(context, control, rootTables)
-    guard let perCPU, let reader = TaskReader(space, types) else {
+    guard let reader = TaskReader(space, types) else {
       return notes.map { registers.state($0.index, $0, task: nil, memory: nil, saved: nil) }
     }
-    let running: [KernelTask?] = perCPU.offsets.indices.map { cpu in
-      perCPU.address("__entry_task", cpu: cpu).flatMap { space.word(at: $0) }.flatMap { reader.task(at: $0) }
+    let cpus = perCPU?.offsets.indices ?? notes.indices
+    var running: [KernelTask?] = cpus.map { cpu in
+      perCPU?.address("__entry_task", cpu: cpu).flatMap { space.word(at: $0) }.flatMap { reader.task(at: $0) }
+    }
+    if running.contains(where: { $0 == nil }) {
+      let finder = RunningTasks(reader, tasks.value.elements, space)
+      for cpu in cpus where running[cpu] == nil {
+        running[cpu] = finder.task(of: cpu, notes.count == cpus.count ? [notes[cpu]] : notes)
+      }
     }
     let assigned = Self.assign(notes, to: running)
     // Only kernels with CONFIG_ARM64_SW_TTBR0_PAN have it, and it is 0 where the CPUs have PAN.
     let saved = types.member("thread_info.ttbr0", of: "task_struct")
-    return perCPU.offsets.indices.map { cpu in
+    return cpus.map { cpu in
       let task = running[cpu]
       return registers.state(
         cpu, assigned[cpu], task: task, memory: task.flatMap { memory(of: $0) },

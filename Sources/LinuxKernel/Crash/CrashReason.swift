@@ -42,6 +42,16 @@ public struct CrashReason: Sendable {
   public let taint: Taint?
   /// The call trace of the log, the innermost call first.
   public let trace: [String]
+  /// Where the CPU was and the trace, as far as the log tells them.
+  let callTrace: [LoggedPlace]
+
+  /// A place as the log has it.
+  struct LoggedPlace: Hashable, Sendable {
+    /// `symbol+0xoff/0xsize [module]`.
+    var text: String
+    /// Whether it is a return address.
+    var isReturn: Bool
+  }
 
   /// Looks through `records` for the death of the kernel; nil where they tell of none.
   public init?(_ records: [LogRecord]) {
@@ -88,7 +98,10 @@ public struct CrashReason: Sendable {
     comm = details.comm
     pc = details.pc
     taint = details.taint
-    trace = details.trace
+    trace = details.trace.map(\.text)
+    let isWhole = details.pc == nil || trace.first == details.pc
+    callTrace =
+      (isWhole ? [] : [details.pc].compactMap { $0.map { LoggedPlace(text: $0, isReturn: false) } }) + details.trace
   }
 
   /// Lines from the telling one to the end of its call trace.
@@ -149,7 +162,7 @@ private struct Details {
   var comm: String?
   var pc: String?
   var taint: Taint?
-  var trace: [String] = []
+  var trace: [CrashReason.LoggedPlace] = []
 
   init(_ lines: [Substring]) {
     var inTrace = false
@@ -172,10 +185,18 @@ private struct Details {
         inTrace = true
       } else if inTrace {
         guard let place = Self.place(line), trace.count < 64 else { return }
-        trace.append(place)
+        trace.append(CrashReason.LoggedPlace(text: place, isReturn: isReturn(line)))
       }
       if line.hasPrefix("---[ end ") { return }
     }
+  }
+
+  /// Whether the line of the trace that comes next has a return address. The first is where the trace began; exception
+  /// entry stands before what it interrupted, which is marked since 6.13 (c2c6b27b5aa1).
+  private func isReturn(_ line: Substring) -> Bool {
+    guard let last = trace.last else { return false }
+    let isMarked = line.split(separator: " ").last.map { $0.hasPrefix("(") && $0.contains("P") } ?? false
+    return !isMarked && !last.text.hasPrefix("el1")
   }
 
   private static func number(after word: String, _ words: [Substring]) -> Int? {

@@ -7,7 +7,8 @@ extension Kernel {
   /// The CPUs. Their tasks need types; without them there are the notes alone.
   public var cpus: [CPUState] {
     CPUStateReader(
-      context: context, control: contents.control, rootTables: rootTables, perCPU: contents.perCPU.value
+      context: context, control: contents.control, rootTables: rootTables, perCPU: contents.perCPU.value,
+      tasks: contents.tasks
     ).all()
   }
 
@@ -40,5 +41,18 @@ extension Kernel {
 
   /// Where a stopped CPU was and where each call returns to, the innermost first. Empty for a CPU that was in user
   /// space.
-  public func backtrace(_ registers: CPURegisters) -> [UInt64] { Backtrace.addresses(registers, in: context) }
+  public func backtrace(_ registers: CPURegisters) -> [CodePlace] { Backtrace.places(registers, in: context) }
+
+  /// `place` as `%pS` prints it, `symbol+0xoff/0xsize [module]`, a return address by the call before it.
+  public func text(of place: CodePlace) -> String { PlaceNames(contents.names).text(of: place) }
+
+  /// What names the crash of `reason`, whatever the addresses, numbers and builds.
+  ///
+  /// - Parameter places: where the CPU was and how it came there, the innermost call first, if the log does not say.
+  public func signature(_ reason: CrashReason, at places: [CodePlace] = []) -> String {
+    let names = PlaceNames(contents.names)
+    let logged = reason.callTrace
+    return CrashSignature.text(
+      reason, at: logged.isEmpty ? places.map { names.text(of: $0) } : names.renamed(logged))
+  }
 }

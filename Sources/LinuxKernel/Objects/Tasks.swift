@@ -38,6 +38,7 @@ struct TaskReader: Sendable {
   private let stack: TypeMember?
   private let mm: TypeMember?
   let cpu: TypeMember?
+  private let onCPU: TypeMember?
   private let state: TypeMember?
   private let exitState: TypeMember?
   private let signal: TypeMember?
@@ -64,6 +65,7 @@ struct TaskReader: Sendable {
     cpu = types.member("thread_info.cpu", "cpu", of: "task_struct")
     // Renamed in 5.14 (2f064a59a11f).
     state = types.member("__state", "state", of: "task_struct")
+    onCPU = task("on_cpu")
     exitState = task("exit_state")
     signal = task("signal")
     threadNode = task("thread_node")
@@ -77,7 +79,7 @@ struct TaskReader: Sendable {
     var result = Listing<KernelTask>()
     let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
     result.notes = links.notes
-    if signal == nil { result.note("only the first thread of each process is listed: \(KernelTypes.advice)") }
+    if signal == nil { result.note("only the first thread of each process is listed: \(types.advice)") }
     var seen: Set<UInt64> = []
     var left = Limits.listElements
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
@@ -125,6 +127,11 @@ struct TaskReader: Sendable {
       stack: stack, mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
   }
 
+  /// Whether a CPU runs `task` (`on_cpu`).
+  func isRunning(_ task: KernelTask) -> Bool {
+    StructView(space: space, address: task.structure).number(onCPU) == 1
+  }
+
   /// `task_state_to_char` (include/linux/sched.h): the lowest bit that counts, an idle sleep by its own.
   private func letter(_ object: StructView) -> String {
     guard let state = object.number(state) else { return "?" }
@@ -139,7 +146,7 @@ extension TaskReader {
   /// The tasks of a kernel, `init_task` first.
   static func tasks(_ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
-      return Listing(notes: ["the type task_struct is not known: \(KernelTypes.advice)"])
+      return Listing(notes: ["the type task_struct is not known: \(types.advice)"])
     }
     guard let first = symbols.symbol(named: "init_task")?.address else {
       return Listing(notes: [

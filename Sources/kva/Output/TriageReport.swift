@@ -76,14 +76,15 @@ struct TriageReport {
     self.kernel = kernel
     let states = kernel.cpus
     cpus = states.map { state in
-      CPU(state: state, trace: state.registers.map { kernel.backtrace($0).map { kernel.placeText($0) } } ?? [])
+      CPU(state: state, trace: state.registers.map { kernel.backtrace($0).map { kernel.text(of: $0) } } ?? [])
     }
     let log = kernel.log
     note("log", log)
     if !log.elements.isEmpty { lastMessages = log.elements.suffix(Self.shownMessages) }
     if let reason = CrashReason(log.elements) {
       let crash = crash(reason)
-      signature = CrashSignature.text(reason, at: crash.trace)
+      let registers = states.first { $0.cpu == crash.cpu }?.registers
+      signature = kernel.signature(reason, at: registers.map { kernel.backtrace($0) } ?? [])
       self.crash = crash
     } else if !log.elements.isEmpty {
       notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
@@ -142,13 +143,5 @@ struct TriageReport {
     var counts: [String: Int] = [:]
     for name in names { counts[name, default: 0] += 1 }
     return counts.map { Count(name: $0.key, count: $0.value) }.sorted { $0.name < $1.name }
-  }
-}
-
-extension Kernel {
-  /// An address of code as the kernel prints it with %pS.
-  func placeText(_ address: UInt64) -> String {
-    let (text, module) = describeCaller(address)
-    return module.map { "\(text) [\($0)]" } ?? text
   }
 }
