@@ -8,6 +8,7 @@ import Synchronization
 public final class DWARFTypes: TypeLayout {
   private let open: @Sendable () -> ELFImage?
   private let report: (@Sendable (LocatedError) -> Void)?
+  private let absence: String
   private let state = Mutex(State())
 
   private struct State: ~Copyable {
@@ -40,9 +41,15 @@ public final class DWARFTypes: TypeLayout {
 
   /// Uses the file that `open` gives when the first question comes; nil where there is none.
   ///
-  /// - Parameter report: called, once at most, with why its DWARF cannot be used.
-  public init(report: (@Sendable (LocatedError) -> Void)? = nil, _ open: @escaping @Sendable () -> ELFImage?) {
+  /// - Parameters:
+  ///   - report: called, once at most, with why its DWARF cannot be used.
+  ///   - absence: what `origin` says if there is none.
+  public init(
+    report: (@Sendable (LocatedError) -> Void)? = nil, absence: String = "no DWARF",
+    _ open: @escaping @Sendable () -> ELFImage?
+  ) {
     self.open = open
+    self.absence = absence
     self.report = report
   }
 
@@ -53,7 +60,7 @@ public final class DWARFTypes: TypeLayout {
   public var origin: String {
     state.withLock { state in
       state.open(open, report)
-      guard let path = state.path else { return "no DWARF" }
+      guard let path = state.path else { return absence }
       return state.failure == nil ? "DWARF of \(path)" : "no DWARF, as \(path) cannot be used"
     }
   }

@@ -50,6 +50,12 @@ public final class ELFImage: Sendable {
         file: path, offset: ELFIdentity.classOffset, kind: .unsupported,
         "is not a little-endian 64-bit ELF file of arm64")
     }
+    let headers = UInt64(bytes.integer(UInt16.self, at: 58) ?? 0) * UInt64(bytes.integer(UInt16.self, at: 60) ?? 0)
+    if let start = bytes.integer(UInt64.self, at: 40), file.range(at: start, count: headers) == nil {
+      throw LocatedError(
+        file: path, offset: file.byteCount, kind: .truncated,
+        "is cut short: its section headers lie beyond its end; copy it again")
+    }
     self.file = file
     isRelocatable = identity.isRelocatable
     sections = try Self.sections(of: file)

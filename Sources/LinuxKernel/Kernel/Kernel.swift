@@ -56,7 +56,13 @@ public final class Kernel: Sendable {
         guard force else { throw error }
         forced.append("used all the same, as --force says: \(error.description)")
       }
-      sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
+      do {
+        sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
+      } catch {
+        // Its DWARF may still serve, and the dump has names of its own.
+        guard error.kind == .missing, vmlinux.buildID != nil || vmlinux.hasDWARF else { throw error }
+        forced.append(error.description)
+      }
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
@@ -67,7 +73,12 @@ public final class Kernel: Sendable {
     self.debugFiles = debugFiles
     // A vmlinux that was given is the first source already.
     if vmlinux == nil, !debugFiles.isEmpty { sources.append(DebugFileSymbols(debugFiles, vmcoreinfo)) }
-    let dwarf = debugFiles.isEmpty ? nil : DWARFTypes(report: debugInfo.report) { debugFiles.withDWARF }
+    let dwarf =
+      debugFiles.isEmpty
+      ? nil
+      : DWARFTypes(report: debugInfo.report, absence: vmlinux.map { "\($0.path) has no DWARF" } ?? "no DWARF") {
+        debugFiles.withDWARF
+      }
     let sourceLines = dwarf.map { SourceLines(debugFiles, $0, vmcoreinfo) }
     let image = ImageSpan(facts, layout, vmcoreinfo, symbols: Self.imageBounds(sources))
     memoryTypes = LinuxMAIR.mair(

@@ -39,11 +39,14 @@ final class KernelContents: Sendable {
       var sources: [any TypeLayout] = []
       if let btf = BTFLocator.types(memory, named, readOnly) { sources.append(btf) }
       if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
-      if let dwarf { sources.append(dwarf) }
-      // If nobody has the types, contents are recognised by their looks.
-      if dwarf == nil, !(sources.first is BTFTypes) {
-        let inferred = InferredTaskLayout(memory, KernelSymbols(sources: named, exports: ExportTable(readOnly)))
-        if inferred.isPresent { sources.append(inferred) }
+      // If nobody has the types, contents are recognised by their looks. The DWARF is not opened to find out.
+      let inferred =
+        sources.first is BTFTypes
+        ? nil : InferredTaskLayout(memory, KernelSymbols(sources: named, exports: ExportTable(readOnly)))
+      if let dwarf {
+        sources.append(inferred.map { TypesOrShape(dwarf: dwarf, shape: $0) } ?? dwarf)
+      } else if let inferred, inferred.isPresent {
+        sources.append(inferred)
       }
       return KernelTypes(sources)
     }

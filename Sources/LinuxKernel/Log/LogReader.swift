@@ -42,7 +42,7 @@ struct LogReader {
   func records() -> Listing<LogRecord> {
     if let ring = symbol("prb").flatMap({ space.word(at: $0) }) {
       guard let layout = PrintkRing(offset, size) else {
-        return Listing(notes: ["the type printk_ringbuffer is not known: \(KernelTypes.advice)"])
+        return Listing(notes: ["the type printk_ringbuffer is not known: \(types.value.advice)"])
       }
       return layout.records(at: ring, in: space)
     }

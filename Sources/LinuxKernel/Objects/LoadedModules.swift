@@ -13,7 +13,7 @@ struct LoadedModules: Sendable {
     list = Lazy {
       let reader = ModuleReader(memory, types.value)
       guard reader.canRead else {
-        return Listing(notes: ["the type module is not known: \(KernelTypes.advice)"])
+        return Listing(notes: ["the type module is not known: \(types.value.advice)"])
       }
       guard let head = symbols.symbol(named: "modules")?.address else {
         return Listing(notes: [

@@ -37,7 +37,7 @@ struct VmallocReader: Sendable {
     var result = Listing<VmallocArea>()
     guard let link = area("list"), let start = area("va_start"), let last = area("va_end"), let pointer = area("vm")
     else {
-      result.notes.append("the type vmap_area is not known: \(KernelTypes.advice)")
+      result.notes.append("the type vmap_area is not known: \(types.advice)")
       return result
     }
     let structure = (

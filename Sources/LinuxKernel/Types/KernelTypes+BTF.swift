@@ -4,6 +4,9 @@ extension KernelTypes {
   /// The BTF among the sources.
   var btf: BTFTypes? { sources.lazy.compactMap { $0 as? BTFTypes }.first }
 
-  /// What to do where a type is not known.
-  static var advice: String { "no BTF was found in the dump; give --vmlinux FILE, with DWARF" }
+  /// What to do if a type is unknown.
+  var advice: String {
+    let dwarf = sources.lazy.compactMap { ($0 as? TypesOrShape)?.dwarf }.first
+    return "no BTF was found in the dump\(dwarf.map { "; \($0.origin)" } ?? ""); give --vmlinux FILE, with DWARF"
+  }
 }

@@ -1,0 +1,23 @@
+import Bytes
+import DebugInfo
+
+/// The types by DWARF, or if that has none, as if it is absent or damaged, by the shape of what is in memory.
+struct TypesOrShape: TypeLayout {
+  let dwarf: DWARFTypes
+  let shape: InferredTaskLayout
+  private let usesShape: Lazy<Bool>
+
+  init(dwarf: DWARFTypes, shape: InferredTaskLayout) {
+    self.dwarf = dwarf
+    self.shape = shape
+    usesShape = Lazy { dwarf.size(of: "task_struct") == nil && shape.isPresent }
+  }
+
+  var origin: String { usesShape.value ? "\(shape.origin); \(dwarf.origin)" : dwarf.origin }
+
+  func size(of type: String) -> Int? { dwarf.size(of: type) ?? (usesShape.value ? shape.size(of: type) : nil) }
+
+  func member(_ path: String, of type: String) -> TypeMember? {
+    dwarf.member(path, of: type) ?? (usesShape.value ? shape.member(path, of: type) : nil)
+  }
+}
