@@ -12,22 +12,27 @@ let settings: [SwiftSetting] = [
 /// Tests may use pointers and Foundation as they like.
 let testSettings: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
 
-/// What makes the linker take a library's archive where it would take the shared one: half a million instructions
-/// of a start are the search for symbols in libstdc++, and each library is a file to open and map.
+/// What makes a released binary carry the Swift library, and `libraries` from their archives: it runs where none of
+/// them is, and starts sooner. Half a million instructions of a start are the search for symbols in libstdc++, and each
+/// library is a file to open and map.
 ///
 /// With KVA_LINK=shared in the environment, for systems without the archives, the shared ones are taken.
-let carriedLibraries =
-  Context.environment["KVA_LINK"] == "shared"
-  ? []
-  : ["stdc++", "dw", "elf", "lzma", "bz2", "snappy", "lzo2", "zstd", "z"].flatMap {
-    ["-Xlinker", "--remap-inputs=*/lib\($0).so=/dev/null", "-Xlinker", "-l:lib\($0).a"]
-  }
+func carrying(_ libraries: [String]) -> [String] {
+  let archives = Context.environment["KVA_LINK"] == "shared" ? [] : libraries
+  return ["-static-stdlib", "-use-ld=lld"]
+    + archives.flatMap { ["-Xlinker", "--remap-inputs=*/lib\($0).so=/dev/null", "-Xlinker", "-l:lib\($0).a"] }
+}
+
+/// Those whose archives a shared library can carry; Debian compiles the others for executables alone.
+let independentLibraries = ["stdc++", "snappy", "lzo2", "zstd", "z"]
 
 let package = Package(
   name: "kva",
   products: [
     .library(name: "KernelVA", targets: ["KernelVA"]),
     .executable(name: "kva", targets: ["kva"]),
+    // libkva-c.so: the functions of Sources/CKva/kva.h.
+    .library(name: "kva-c", type: .dynamic, targets: ["KernelVAC"]),
     // What Benchmarks makes its dumps with.
     .library(name: "TestSupport", targets: ["TestSupport"]),
   ],
@@ -64,11 +69,20 @@ let package = Package(
       ],
       swiftSettings: settings,
       linkerSettings: [
-        // A released binary carries the Swift library and the others: it starts sooner, and runs where none of
-        // them is.
-        .unsafeFlags(["-static-stdlib", "-use-ld=lld"] + carriedLibraries, .when(configuration: .release)),
+        .unsafeFlags(
+          carrying(["stdc++", "dw", "elf", "lzma", "bz2", "snappy", "lzo2", "zstd", "z"]),
+          .when(configuration: .release)),
         .linkedLibrary("_FoundationCShims", .when(configuration: .release)),
         .linkedLibrary("_FoundationCollections", .when(configuration: .release)),
+      ]),
+    .systemLibrary(name: "CKva"),
+    .target(
+      name: "KernelVAC", dependencies: ["CKva", "KernelVA"], exclude: ["exports.map"], swiftSettings: settings,
+      linkerSettings: [
+        .unsafeFlags(
+          carrying(independentLibraries)
+            + ["-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/KernelVAC/exports.map"],
+          .when(configuration: .release))
       ]),
 
     // Writes the seeds of the fuzz targets: swift run fuzz-seeds.

@@ -51,6 +51,9 @@ public final class DumpFile: Sendable {
   /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
   public var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 
+  /// Whether this is the memory of a running kernel (`/proc/kcore`), which changes between two reads.
+  package var isLive: Bool { (container as? ELFDump)?.isLive ?? false }
+
   /// The same raw memory, beginning at `address`, which is a guess.
   ///
   /// - Throws: `LocatedError` when this is no raw memory of one file, or it does not fit there.

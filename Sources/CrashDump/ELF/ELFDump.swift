@@ -93,6 +93,9 @@ final class ELFDump: DumpContainer {
 
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
 
+  /// Whether the file is made up as it is read.
+  var isLive: Bool { if case .unmapped = memory.source { true } else { false } }
+
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }

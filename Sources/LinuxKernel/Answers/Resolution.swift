@@ -56,6 +56,9 @@ public struct Resolution: Sendable {
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
   public internal(set) var absentPage: NonPresentEntry?
 
+  /// Why memory there is unreadable, in one line, if it is not mapped.
+  package var unreadable: String { "\(query) is \(status.rawValue): \(message ?? "no mapping")" }
+
   /// The physical address.
   public var physical: PhysicalAddress? { leaf?.physical }
 

@@ -142,11 +142,7 @@ struct Number: ExpressibleByArgument {
 struct ByteSize: ExpressibleByArgument {
   let bytes: Int
   init?(argument: String) {
-    let units: [Character: UInt64] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
-    let unit = argument.last.flatMap { units[Character($0.uppercased())] }
-    guard let number = Query.number(unit == nil ? argument[...] : argument.dropLast()) else { return nil }
-    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
-    guard !overflow, bytes <= 1 << 40 else { return nil }
+    guard let bytes = Query.byteSize(argument), bytes <= 1 << 40 else { return nil }
     self.bytes = Int(bytes)
   }
 }
@@ -165,10 +161,7 @@ struct VAWidth: ExpressibleByArgument {
 struct PageSize: ExpressibleByArgument {
   let bytes: UInt64
   init?(argument: String) {
-    let text = argument.last == "K" || argument.last == "k" ? argument.dropLast() : argument[...]
-    guard let number = Query.number(text) else { return nil }
-    let (bytes, overflow) = number.multipliedReportingOverflow(by: text.count < argument.count ? 1024 : 1)
-    guard !overflow, Granule(size: bytes) != nil else { return nil }
+    guard let bytes = Query.byteSize(argument), Granule(size: bytes) != nil else { return nil }
     self.bytes = bytes
   }
   static let allValueStrings = ["4K", "16K", "64K"]

@@ -43,6 +43,6 @@ struct VirtualSource: ReadSource {
     return .failure(
       Unreadable(
         kind: .unmapped(resolution.status, resolution.message),
-        message: "\(Words.hex(address)) is \(resolution.status.rawValue): \(resolution.message ?? "no mapping")"))
+        message: resolution.unreadable))
   }
 }

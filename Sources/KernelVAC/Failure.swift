@@ -1,0 +1,82 @@
+import CKva
+import KernelVA
+
+/// Why a call failed, as cheap as it can be: the message is made for a caller who wants it.
+enum Failure: Error {
+  /// The caller broke the rules of `kva.h`, in words.
+  case argument(String)
+  /// An option of `kva_open`, and what is wrong with it.
+  case option(String)
+  /// A file cannot be used.
+  case file(LocatedError)
+  /// There is no kernel in the dump.
+  case noKernel(LocatedError)
+  /// A query leads to no address.
+  case query(QueryFailure)
+  /// No tables are those of the user space that was asked for.
+  case noTables(String)
+  /// A walk through the kernel's tables, or those of `user`, ended without a mapping.
+  case unmapped(VirtualAddress, WalkResult, Kernel, user: TranslationRegime?)
+  /// The memory at an address of the kind that was asked for is not in the dump.
+  case absent(UInt64, MemoryFault, DumpFile)
+}
+
+extension Failure {
+  /// The code that `kva.h` has for it.
+  var code: kva_code {
+    switch self {
+    case .argument: KVA_BAD_ARGUMENT
+    case .option: KVA_BAD_OPTION
+    case .file: KVA_UNUSABLE_FILE
+    case .noKernel: KVA_NO_KERNEL
+    case .query(let failure): failure.status == .unknownSymbol ? KVA_UNKNOWN_SYMBOL : KVA_BAD_ARGUMENT
+    case .noTables: KVA_NO_TABLES
+    case .unmapped(let address, let result, let kernel, let user):
+      user == nil && !address.isUpperHalf && address.untagged.isCanonical(bits: kernel.regime.addressBits)
+        ? KVA_NO_TABLES : Self.code(result)
+    case .absent(_, let fault, _): Self.code(fault.absence)
+    }
+  }
+
+  private static func code(_ result: WalkResult) -> kva_code {
+    switch result {
+    case .mapped: KVA_OK
+    case .unmapped: KVA_UNMAPPED
+    case .tableMissing: KVA_TABLE_MISSING
+    case .corrupt: KVA_CORRUPT
+    case .notCanonical: KVA_NOT_CANONICAL
+    }
+  }
+
+  private static func code(_ absence: Absence) -> kva_code {
+    switch absence {
+    case .notInDump: KVA_NOT_IN_DUMP
+    case .filtered: KVA_FILTERED
+    case .cutOff: KVA_CUT_OFF
+    case .lost: KVA_LOST
+    case .damaged: KVA_DAMAGED
+    case .inMissingPart: KVA_IN_MISSING_PART
+    case .unreadable: KVA_UNREADABLE
+    }
+  }
+
+  /// The first address that cannot be read; 0 if it is not about an address.
+  var address: UInt64 {
+    switch self {
+    case .unmapped(let address, _, _, _): address.rawValue
+    case .absent(let address, _, _): address
+    default: 0
+    }
+  }
+
+  /// What is wrong, in one line.
+  var message: String {
+    switch self {
+    case .argument(let message), .option(let message), .noTables(let message): message
+    case .file(let error), .noKernel(let error): error.description
+    case .query(let failure): failure.message
+    case .unmapped(let address, _, let kernel, let user): kernel.resolve(address, user: user).unreadable
+    case .absent(_, let fault, let dump): dump.describe(fault)
+    }
+  }
+}
