@@ -12,13 +12,19 @@ objects that kva-json(5) describes, as dictionaries with the same keys, but for 
 there is an `int` here, and the bytes of memory are `bytes`. A key that may be absent there may be absent here.
 
 The program is the one given as `kva=`, else that of the environment variable KVA, else `kva` in PATH.
+
+Memory is read many times as fast by the library `libkva-c.so`, in this process. It is the one of the environment
+variable KVA_LIBRARY, else one beside this module, else one beside the program; an empty KVA_LIBRARY is none. Without
+it the process reads memory as well, with the same answers.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import ctypes
 import fcntl
+import functools
 import itertools
 import json
 import os
@@ -28,7 +34,7 @@ import tempfile
 import threading
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import (
     IO,
     Any,
@@ -71,6 +77,8 @@ class KvaError(Exception):
     offset: Optional[int] = None
     #: The word of kva-batch(1) for it, where there is one.
     kind: Optional[str] = None
+    #: The first address that cannot be read, where memory cannot.
+    address: Optional[int] = None
 
 
 class ProgramNotFound(KvaError):
@@ -862,9 +870,13 @@ class _Commands:
 class Dump(_Commands):
     """A crash dump, and the process that answers about it.
 
-    Use it in a `with` statement, or `close()` it. Any thread may ask; they are answered one after another.
-    An exception in the middle of a question, such as KeyboardInterrupt, closes it.
+    Use it in a `with` statement, or `close()` it. Any thread may ask; they are answered one after another, but
+    by the library they read memory at once. An exception in the middle of a question, such as KeyboardInterrupt,
+    closes it.
     """
+
+    #: Whether the library reads memory; otherwise the process does.
+    fast: bool
 
     def __init__(
         self,
@@ -877,6 +889,9 @@ class Dump(_Commands):
 
         `options` are those of kva(1) that say how to open it, such as vmlinux="vmlinux" or no_debuginfo=True.
 
+        The library maps the file into this process: where it may shrink or its network fail, no_mmap=True keeps
+        that from ending the process.
+
         Raises `DumpError` where it cannot be opened, `BadRequest` for an option that there is not,
         `ProgramNotFound` without a `kva`.
         """
@@ -885,7 +900,9 @@ class Dump(_Commands):
         self._unanswered: collections.deque[_Pending] = collections.deque()
         self._bytes_unanswered = 0
         self._numbers = itertools.count(1)
-        command = [_program(kva), "batch", *_words(options), "--", self.path]
+        self._memory: Optional[_Memory] = None
+        program, words = _program(kva), _words(options)
+        command = [program, "batch", *words, "--", self.path]
         # What is said there before the process ends is the reason. A file never fills up, as a pipe would.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
         try:
@@ -903,6 +920,11 @@ class Dump(_Commands):
         self._window = _capacity(self._stdin)
         # Nothing, read from nowhere: whether it is answered tells whether the dump could be opened.
         self.ask("read", 0, 0, physical=True).checked()
+        library = _library(program)
+        if library:
+            with contextlib.suppress(_Refused):
+                self._memory = _Memory(library, self.path, words)
+        self.fast = self._memory is not None
 
     def __enter__(self) -> Dump:
         return self
@@ -915,6 +937,8 @@ class Dump(_Commands):
 
     def close(self) -> None:
         """Ends the process. What was not answered yet is lost. Closing again does nothing."""
+        # A thread that reads just now keeps it until it is done.
+        self._memory = None
         self._finalizer()
 
     @property
@@ -977,15 +1001,28 @@ class Dump(_Commands):
     ) -> bytes:
         """The bytes at a virtual address or a symbol, or at a physical address.
 
-        Raises `NotFound` unless all of them are there: absent memory is never zero.
+        Raises `NotFound`, whose `address` is the first that cannot be read, unless all of them are there: absent
+        memory is never zero.
         """
+        memory = self._memory
+        if memory is not None and not el2:
+            try:
+                if physical:
+                    return memory.read_physical(address, length)
+                return memory.read(ttbr0, address, length)
+            except _Refused:
+                pass
         pieces = []
         for piece in self.read_pieces(address, length, physical=physical, ttbr0=ttbr0, el2=el2):
             content = piece["bytes"]
             if content is None:
-                raise NotFound(f"{piece['address']:#x}: {piece.get('message', 'cannot be read')}")
+                raise _unreadable(piece["address"], piece.get("message", "cannot be read"))
             pieces.append(content)
         return b"".join(pieces)
+
+    def read_physical(self, address: Query, length: int = 256) -> bytes:
+        """The bytes at a physical address, as `read` with `physical`."""
+        return self.read(address, length, physical=True)
 
     def read_pieces(
         self,
@@ -1145,6 +1182,160 @@ class _Pending:
         self.answer: Optional[Answer] = None
 
 
+# The library
+
+
+#: KVA_KERNEL of kva.h: no tables of user space.
+_KERNEL = (1 << 64) - 1
+#: How many addresses there are.
+_ADDRESSES = 1 << 64
+#: The codes of kva.h for memory that cannot be read: KVA_NO_TABLES, and all from KVA_UNMAPPED on.
+_NO_TABLES, _UNMAPPED = 6, 16
+#: Bytes that are read into a buffer that was there before, so that nothing is allocated but the result.
+_SCRATCH = 64 << 10
+
+
+class _Refused(Exception):
+    """A question that the library does not answer: the process does, or says what is wrong with it."""
+
+
+class _Failure(ctypes.Structure):
+    """`kva_error` of kva.h."""
+
+    _fields_ = [
+        ("code", ctypes.c_int32),
+        ("reserved", ctypes.c_uint32),
+        ("address", ctypes.c_uint64),
+        ("text", ctypes.c_char * 1008),
+    ]
+
+    @property
+    def message(self) -> str:
+        return cast(bytes, self.text).decode(errors="replace")
+
+
+class _Scratch:
+    """What the library writes to."""
+
+    __slots__ = ("address", "bytes", "failure", "failure_address")
+
+    def __init__(self) -> None:
+        buffer = ctypes.create_string_buffer(_SCRATCH)
+        self.bytes = memoryview(buffer).cast("B")
+        self.address = ctypes.addressof(buffer)
+        self.failure = _Failure()
+        self.failure_address = ctypes.addressof(self.failure)
+
+
+#: Those that nobody uses now. A thread takes one from here, and so does a signal handler in the middle of a read.
+_scratches: list[_Scratch] = []
+
+
+class _Memory:
+    """A dump that the library has open; closed when nobody has it any more."""
+
+    __slots__ = ("__weakref__", "_handle", "_library", "_read", "_read_physical", "_tables")
+
+    def __init__(self, library: ctypes.CDLL, path: str, words: list[str]) -> None:
+        options = (ctypes.c_char_p * (len(words) + 1))(*map(os.fsencode, words), None)
+        handle = library.kva_open(os.fsencode(path), options, None)
+        if not handle:
+            raise _Refused
+        # At the end of the program other threads may still read.
+        weakref.finalize(self, library.kva_close, handle).atexit = False
+        self._handle = handle
+        self._library = library
+        self._read = library.kva_read
+        self._read_physical = library.kva_read_physical
+        self._tables: dict[Optional[Tables], int] = {None: _KERNEL}
+
+    def read(self, tables: Optional[Tables], address: Query, length: int) -> bytes:
+        if isinstance(address, str):
+            address = self._find(self._library.kva_find, address)
+        root = self._tables.get(tables)
+        if root is None:
+            root = self._tables[tables] = self._find(self._library.kva_find_tables, str(tables))
+        return self._bytes(self._read, address, length, root)
+
+    def read_physical(self, address: Query, length: int) -> bytes:
+        return self._bytes(self._read_physical, address, length)
+
+    def _bytes(self, read: Callable[..., int], address: Query, length: int, *tables: int) -> bytes:
+        # ctypes would cut numbers off.
+        if not (isinstance(address, int) and isinstance(length, int)):
+            raise _Refused
+        if address < 0 or length < 0 or address + length > _ADDRESSES:
+            raise _Refused
+        try:
+            scratch = _scratches.pop()
+        except IndexError:
+            scratch = _Scratch()
+        try:
+            if length <= _SCRATCH:
+                code = read(self._handle, *tables, address, scratch.address, length, scratch.failure_address)
+                if code == 0:
+                    return scratch.bytes[:length].tobytes()
+            else:
+                content = bytearray(length)
+                start = ctypes.addressof(ctypes.c_char.from_buffer(content))
+                code = read(self._handle, *tables, address, start, length, scratch.failure_address)
+                if code == 0:
+                    return bytes(content)
+            if code < _UNMAPPED and code != _NO_TABLES:
+                raise _Refused
+            raise _unreadable(scratch.failure.address, scratch.failure.message)
+        finally:
+            _scratches.append(scratch)
+
+    def _find(self, find: Callable[..., int], text: str) -> int:
+        number = ctypes.c_uint64()
+        if "\0" in text or find(self._handle, text.encode(errors="replace"), ctypes.byref(number), None):
+            raise _Refused
+        return number.value
+
+
+def _library(program: str) -> Optional[ctypes.CDLL]:
+    """The library, if there is one."""
+    given = os.environ.get("KVA_LIBRARY")
+    if given is not None:
+        if not given:
+            return None
+        library = _load(given)
+        if isinstance(library, str):
+            raise ProgramNotFound(library)
+        return library
+    beside = os.path.dirname(os.path.realpath(shutil.which(program) or program))
+    for folder in (os.path.dirname(os.path.abspath(__file__)), beside, os.path.join(beside, "..", "lib")):
+        path = os.path.join(folder, "libkva-c.so")
+        if os.path.exists(path) and not isinstance(library := _load(path), str):
+            return library
+    return None
+
+
+@functools.lru_cache(maxsize=None)
+def _load(path: str) -> Union[ctypes.CDLL, str]:
+    """The library at `path`, or why it is of no use."""
+    try:
+        library = ctypes.CDLL(path)
+        library.kva_abi.restype = ctypes.c_uint32
+        if library.kva_abi() != 1:
+            return f"{path}: a library of another version of kva"
+        pointer, number = ctypes.c_void_p, ctypes.c_uint64
+        for name, result, *arguments in (
+            ("kva_open", pointer, ctypes.c_char_p, pointer, pointer),
+            ("kva_close", None, pointer),
+            ("kva_read", ctypes.c_int, pointer, number, number, pointer, ctypes.c_size_t, pointer),
+            ("kva_read_physical", ctypes.c_int, pointer, number, pointer, ctypes.c_size_t, pointer),
+            ("kva_find", ctypes.c_int, pointer, ctypes.c_char_p, pointer, pointer),
+            ("kva_find_tables", ctypes.c_int, pointer, ctypes.c_char_p, pointer, pointer),
+        ):
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError) as error:
+        return f"{path}: {error}"
+    return library
+
+
 #: Queries that go out as one request.
 _CHUNK = 64
 
@@ -1240,6 +1431,13 @@ def _ending(status: Optional[int], stderr: bytes, path: str) -> KvaError:
         return BadRequest(said[0].removeprefix("Error: "))
     how = f"by signal {-status}" if status is not None and status < 0 else f"with status {status}"
     return Ended("; ".join([f"{path}: kva ended {how}", *lines[-1:]]))
+
+
+def _unreadable(address: int, message: str) -> NotFound:
+    """The exception for memory at `address` that cannot be read."""
+    error = NotFound(f"{address:#x}: {message}")
+    error.address = address
+    return error
 
 
 def _error(problem: Problem) -> KvaError:

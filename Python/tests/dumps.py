@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import typing
 
 import kva
 import pytest
@@ -63,6 +64,24 @@ class Entry:
         """Bytes that were read through the machine, by virtual address."""
         samples = json.loads(unpacked(self.folder / "oracle" / "gva2gpa.json"))["bytes"]
         return [(int(one["va"], 16), bytes.fromhex(one["bytes"])) for one in samples if one["set"] == 0]
+
+    def physical_memory(self):
+        """The same by physical address."""
+        samples = json.loads(unpacked(self.folder / "oracle" / "gva2gpa.json"))["bytes"]
+        return [(int(one["pa"], 16), bytes.fromhex(one["bytes"])) for one in samples if one["set"] == 0]
+
+    def user(self):
+        """The user space that a CPU was in: its root table, and bytes of it read through the machine."""
+        answers = json.loads(unpacked(self.folder / "oracle" / "gva2gpa.json"))
+        # Without the ASID and CnP.
+        root = int(answers["sets"][1]["TTBR0_EL1"], 16) & ((1 << 48) - 2)
+        samples = [one for one in answers["bytes"] if one["set"] == 1]
+        return User(root, [(int(one["va"], 16), bytes.fromhex(one["bytes"])) for one in samples])
+
+
+class User(typing.NamedTuple):
+    root: int
+    memory: list
 
 
 @pytest.fixture(scope="session")
