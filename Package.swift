@@ -33,11 +33,13 @@ let package = Package(
     .executable(name: "kva", targets: ["kva"]),
     // libkva-c.so: the functions of Sources/CKva/kva.h.
     .library(name: "kva-c", type: .dynamic, targets: ["KernelVAC"]),
-    // What Benchmarks makes its dumps with.
-    .library(name: "TestSupport", targets: ["TestSupport"]),
+  ],
+  traits: [
+    .default(enabledTraits: ["Command"]),
+    .trait(name: "Command", description: "The command kva. A package that uses the library alone can do without."),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
   targets: [
     .systemLibrary(name: "CElf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
@@ -65,7 +67,9 @@ let package = Package(
     .executableTarget(
       name: "kva",
       dependencies: [
-        "KernelVA", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "KernelVA",
+        .product(
+          name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Command"])),
       ],
       swiftSettings: settings,
       linkerSettings: [
@@ -107,3 +111,27 @@ let package = Package(
     .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),
   ]
 )
+
+// They see what is `package`, so they are of this package; with KVA_DEVELOPMENT in the environment, so that nobody
+// who builds kva builds them, or needs their flags.
+if Context.environment["KVA_DEVELOPMENT"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "kva-bench", dependencies: ["CBaseline", "cold-baseline", "launch", "KernelVA", "TestSupport"],
+      path: "Benchmarks/Sources/kva-bench", swiftSettings: testSettings,
+      // What this linker makes valgrind can read.
+      linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+    .executableTarget(name: "cold-baseline", dependencies: ["CBaseline"], path: "Benchmarks/Sources/cold-baseline"),
+    .executableTarget(name: "launch", path: "Benchmarks/Sources/launch"),
+    .target(
+      name: "CBaseline", path: "Benchmarks/Sources/CBaseline", cSettings: [.unsafeFlags(["-O2", "-gdwarf-4"])],
+      linkerSettings: ["z", "zstd", "lzo2", "snappy"].map { .linkedLibrary($0) }),
+
+    .target(name: "FuzzDriver", path: "Fuzz/Sources/Driver"),
+    .executableTarget(
+      name: "kva-fuzz", dependencies: ["FuzzDriver", "KernelVA"], path: "Fuzz/Sources/kva-fuzz",
+      swiftSettings: testSettings,
+      // The libraries are compiled with them by Fuzz/run. gold cannot link libFuzzer.
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),
+  ]
+}

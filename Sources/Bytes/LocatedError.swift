@@ -28,7 +28,7 @@ public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
   public let message: String
 
   /// Describes a trouble in `file`.
-  public init(file: String, offset: UInt64? = nil, kind: Kind, _ message: String) {
+  package init(file: String, offset: UInt64? = nil, kind: Kind, _ message: String) {
     self.file = file
     self.offset = offset
     self.kind = kind

@@ -18,10 +18,10 @@ public final class DumpFile: Sendable {
   public var summary: DumpSummary { container.summary }
 
   /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
-  public var storedBytes: UInt64 { container.storedBytes }
+  package var storedBytes: UInt64 { container.storedBytes }
 
   /// The address after the last of the machine's memory, as the dump tells, at little cost.
-  public var endOfMemory: UInt64 { container.endOfMemory }
+  package var endOfMemory: UInt64 { container.endOfMemory }
 
   private let container: any DumpContainer
 
@@ -49,7 +49,7 @@ public final class DumpFile: Sendable {
   }
 
   /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
-  public var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
+  package var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 
   /// Whether this is the memory of a running kernel (`/proc/kcore`), which changes between two reads.
   package var isLive: Bool { (container as? ELFDump)?.isLive ?? false }
@@ -57,7 +57,7 @@ public final class DumpFile: Sendable {
   /// The same raw memory, beginning at `address`, which is a guess.
   ///
   /// - Throws: `LocatedError` when this is no raw memory of one file, or it does not fit there.
-  public func placed(at address: PhysicalAddress) throws(LocatedError) -> DumpFile {
+  package func placed(at address: PhysicalAddress) throws(LocatedError) -> DumpFile {
     guard let raw = container as? RawImage else {
       throw LocatedError(file: path, kind: .unsupported, "is no raw memory: it says itself where it lies")
     }

@@ -12,7 +12,7 @@ public struct Symbol: Hashable, Sendable {
   public let module: String?
 
   /// Puts a symbol together.
-  public init(name: String, address: UInt64, size: UInt64 = 0, type: UInt8? = nil, module: String? = nil) {
+  package init(name: String, address: UInt64, size: UInt64 = 0, type: UInt8? = nil, module: String? = nil) {
     self.name = name
     self.address = address
     self.size = size
@@ -22,7 +22,7 @@ public struct Symbol: Hashable, Sendable {
 }
 
 /// Something that knows names: kallsyms in the dump, a vmlinux, VMCOREINFO.
-public protocol SymbolSource: Sendable {
+package protocol SymbolSource: Sendable {
   /// What it is, for `info`.
   var origin: String { get }
   /// Whether it was found at all: a source that is searched for in a dump may be absent.
@@ -39,10 +39,10 @@ public protocol SymbolSource: Sendable {
 
 extension SymbolSource {
   /// A source that was given is present.
-  public var isPresent: Bool { true }
+  package var isPresent: Bool { true }
 
   /// Looks up one after another.
-  public func addresses(of names: [String]) -> [Int: UInt64] {
+  package func addresses(of names: [String]) -> [Int: UInt64] {
     var result: [Int: UInt64] = [:]
     for (number, name) in names.enumerated() { result[number] = symbol(named: name)?.address }
     return result

@@ -1,15 +1,15 @@
 /// Where a member of a structure lies.
-public struct TypeMember: Hashable, Sendable {
+package struct TypeMember: Hashable, Sendable {
   /// Bytes from the start of the structure that was asked about.
-  public let offset: Int
+  package let offset: Int
   /// Its length in bytes: of the whole array where it is one; 0 where the source does not tell it. 0 of an array without a length, and where the
   /// source tells offsets only (VMCOREINFO).
-  public let size: Int
+  package let size: Int
   /// The bits, from the least significant of those bytes, where it is a bit field.
-  public let bits: Range<Int>?
+  package let bits: Range<Int>?
 
   /// Describes a member.
-  public init(offset: Int, size: Int, bits: Range<Int>? = nil) {
+  package init(offset: Int, size: Int, bits: Range<Int>? = nil) {
     self.offset = offset
     self.size = size
     self.bits = bits
@@ -36,7 +36,7 @@ public struct TypeMember: Hashable, Sendable {
 }
 
 /// Something that knows how the kernel's types are laid out: BTF in the dump, DWARF, VMCOREINFO.
-public protocol TypeLayout: Sendable {
+package protocol TypeLayout: Sendable {
   /// What it is, for `info`.
   var origin: String { get }
 
@@ -49,15 +49,15 @@ public protocol TypeLayout: Sendable {
 }
 
 /// All layouts that are known of a kernel, in the order they are asked.
-public struct KernelTypes: Sendable {
+package struct KernelTypes: Sendable {
   /// The sources, the cheapest first.
-  public let sources: [any TypeLayout]
+  package let sources: [any TypeLayout]
 
   /// Joins sources.
-  public init(_ sources: [any TypeLayout]) { self.sources = sources }
+  package init(_ sources: [any TypeLayout]) { self.sources = sources }
 
   /// `sizeof` of a type.
-  public func size(of type: String) -> Int? {
+  package func size(of type: String) -> Int? {
     for source in sources {
       if let size = source.size(of: type) { return size }
     }
@@ -66,7 +66,7 @@ public struct KernelTypes: Sendable {
 
   /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first. A source
   /// that knows no sizes (VMCOREINFO) serves where no other knows the member.
-  public func member(_ paths: String..., of type: String) -> TypeMember? {
+  package func member(_ paths: String..., of type: String) -> TypeMember? {
     var withoutSize: TypeMember?
     for path in paths {
       for source in sources {

@@ -11,14 +11,14 @@ import Glibc
 /// copied before the call that found it returns. The handle is for one thread at a time, as this type is not Sendable;
 /// the reason of a failure is kept for each thread.
 @safe
-public struct ELFFile: ~Copyable {
+package struct ELFFile: ~Copyable {
   /// The file that is read.
-  public let file: MappedFile
+  package let file: MappedFile
   /// `Elf *`, for a library that builds on libelf: good while this value lives, and not to be ended.
-  @unsafe public let handle: OpaquePointer
+  @unsafe package let handle: OpaquePointer
 
   /// Reads the ELF header of `file`; nil when there is none, for the `failureReason`.
-  public init?(_ file: MappedFile) {
+  package init?(_ file: MappedFile) {
     _ = elf_version(UInt32(EV_CURRENT))
     let handle = unsafe file.withUnsafeAddress { address in
       let bytes = unsafe UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: CChar.self)
@@ -32,41 +32,41 @@ public struct ELFFile: ~Copyable {
   deinit { unsafe elf_end(handle) }
 
   /// Why the call before failed (elf_errmsg).
-  public static var failureReason: String { unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown" }
+  package static var failureReason: String { unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown" }
 
   /// The ELF header; nil when it cannot be read.
-  public var header: GElf_Ehdr? {
+  package var header: GElf_Ehdr? {
     var header = GElf_Ehdr()
     return unsafe gelf_getehdr(handle, &header) == nil ? nil : header
   }
 
   /// The real number of program headers, where e_phnum is PN_XNUM, too; nil when it cannot be told.
-  public var programHeaderCount: Int? {
+  package var programHeaderCount: Int? {
     var count = 0
     return unsafe elf_getphdrnum(handle, &count) == 0 ? count : nil
   }
 
   /// Program header `number`; nil when it lies outside the file.
-  public func programHeader(_ number: Int) -> GElf_Phdr? {
+  package func programHeader(_ number: Int) -> GElf_Phdr? {
     var header = GElf_Phdr()
     guard let number = Int32(exactly: number), unsafe gelf_getphdr(handle, number, &header) != nil else { return nil }
     return header
   }
 
   /// The real number of sections; nil when it cannot be told.
-  public var sectionCount: Int? {
+  package var sectionCount: Int? {
     var count = 0
     return unsafe elf_getshdrnum(handle, &count) == 0 ? count : nil
   }
 
   /// The number of the section that has the sections' names; nil when it cannot be told.
-  public var nameSection: Int? {
+  package var nameSection: Int? {
     var number = 0
     return unsafe elf_getshdrstrndx(handle, &number) == 0 ? number : nil
   }
 
   /// The header of section `number`; nil when it lies outside the file.
-  public func section(_ number: Int) -> GElf_Shdr? {
+  package func section(_ number: Int) -> GElf_Shdr? {
     var header = GElf_Shdr()
     guard number >= 0, let section = unsafe elf_getscn(handle, number), unsafe gelf_getshdr(section, &header) != nil
     else { return nil }
@@ -75,7 +75,7 @@ public struct ELFFile: ~Copyable {
 
   /// The name at `offset` of the string table in section `number`, no more of it than sections are known by; nil where
   /// there is none that ends.
-  public func name(at offset: Int, in number: Int) -> String? {
+  package func name(at offset: Int, in number: Int) -> String? {
     guard offset >= 0, number >= 0, let start = unsafe elf_strptr(handle, number, offset) else { return nil }
     let bytes = unsafe UnsafeRawBufferPointer(start: start, count: strnlen(start, Limits.sectionName))
     return unsafe String(decoding: bytes, as: UTF8.self)

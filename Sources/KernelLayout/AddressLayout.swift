@@ -7,7 +7,7 @@ public struct AddressLayout: Hashable, Sendable {
     /// The address after the last; 0 for the end of the space.
     public var end: UInt64
     /// Makes a span.
-    public init(_ start: UInt64, _ end: UInt64) {
+    package init(_ start: UInt64, _ end: UInt64) {
       self.start = start
       self.end = end
     }
@@ -18,24 +18,24 @@ public struct AddressLayout: Hashable, Sendable {
   }
 
   /// PAGE_OFFSET to PAGE_END.
-  public var linearMap: Span
+  package var linearMap: Span
   /// KASAN_SHADOW_START to KASAN_SHADOW_END.
-  public var kasanShadow: Span?
+  package var kasanShadow: Span?
   /// BPF_JIT_REGION_START to BPF_JIT_REGION_END.
-  public var bpfJIT: Span?
+  package var bpfJIT: Span?
   /// MODULES_VADDR to MODULES_END.
-  public var modules: Span
+  package var modules: Span
   /// VMALLOC_START (which is KIMAGE_VADDR, the lowest address of the image) to VMALLOC_END.
-  public var vmalloc: Span
+  package var vmalloc: Span
   /// VMEMMAP_START to VMEMMAP_END.
-  public var vmemmap: Span
+  package var vmemmap: Span
   /// What the kernel's document gives the fixed mappings, up to FIXADDR_TOP.
-  public var fixmap: Span
+  package var fixmap: Span
   /// PCI_IO_START to PCI_IO_END.
-  public var pciIO: Span
+  package var pciIO: Span
 
   /// The region that `address`, canonical and of the upper half, lies in by these bounds.
-  public func region(of address: UInt64) -> Region {
+  package func region(of address: UInt64) -> Region {
     // vmalloc comes before vmemmap: where they overlap, vmalloc uses the part.
     if let kasanShadow, kasanShadow.contains(address) { return .kasanShadow }
     if linearMap.contains(address) { return .linearMap }
@@ -51,5 +51,5 @@ public struct AddressLayout: Hashable, Sendable {
 
 extension AddressLayout {
   /// The layout of `era` for `configuration`.
-  public init(era: LayoutEra, _ configuration: LayoutConfiguration) { self = era.layout(configuration) }
+  package init(era: LayoutEra, _ configuration: LayoutConfiguration) { self = era.layout(configuration) }
 }

@@ -2,13 +2,13 @@
 ///
 /// Distributions and stable trees backport, so that a version is the last thing to go by. Each row names the probe
 /// that is tried before it; `none` where nothing in a dump shows the change.
-public struct KernelChange: Hashable, Sendable {
+package struct KernelChange: Hashable, Sendable {
   /// The first version that has it.
-  public let since: KernelVersion
+  package let since: KernelVersion
   /// The commit that made it, where it is known.
-  public let commit: String?
+  package let commit: String?
   /// The subject of the commit, where it is known.
-  public let subject: String?
+  package let subject: String?
 
   /// Describes a change.
   package init(_ major: Int, _ minor: Int, _ commit: String? = nil, _ subject: String? = nil) {
@@ -20,7 +20,7 @@ public struct KernelChange: Hashable, Sendable {
 
 extension KernelVersion {
   /// Whether this version has `change`.
-  public func has(_ change: KernelChange) -> Bool { self >= change.since }
+  package func has(_ change: KernelChange) -> Bool { self >= change.since }
 }
 
 // MARK: - Widths and the linear map

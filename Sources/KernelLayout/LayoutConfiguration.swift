@@ -1,22 +1,22 @@
 import VMSA
 
 /// What decides where the regions of a kernel are, besides its era.
-public struct LayoutConfiguration: Hashable, Sendable {
+package struct LayoutConfiguration: Hashable, Sendable {
   /// PAGE_SIZE.
-  public var granule: Granule
+  package var granule: Granule
   /// VA_BITS.
-  public var vaBits: Int
+  package var vaBits: Int
   /// vabits_actual.
-  public var vaBitsActual: Int
+  package var vaBitsActual: Int
   /// CONFIG_KASAN and its mode.
-  public var kasan: KASAN
+  package var kasan: KASAN
   /// sizeof(struct page) in bytes.
-  public var structPageSize: UInt64
+  package var structPageSize: UInt64
 
   /// The modes of KASAN that keep a shadow.
-  public enum KASAN: String, Hashable, Sendable, CaseIterable {
+  package enum KASAN: String, Hashable, Sendable, CaseIterable {
     /// No shadow: no KASAN, or its hardware mode.
-    case none
+    case off = "none"
     /// One byte for eight.
     case generic
     /// One byte for sixteen.
@@ -25,7 +25,7 @@ public struct LayoutConfiguration: Hashable, Sendable {
     /// KASAN_SHADOW_SCALE_SHIFT; nil without a shadow.
     package var scaleShift: Int? {
       switch self {
-      case .none: nil
+      case .off: nil
       case .generic: 3
       case .softwareTags: 4
       }
@@ -33,8 +33,8 @@ public struct LayoutConfiguration: Hashable, Sendable {
   }
 
   /// Describes a kernel.
-  public init(
-    granule: Granule, vaBits: Int, vaBitsActual: Int? = nil, kasan: KASAN = .none, structPageSize: UInt64 = 64
+  package init(
+    granule: Granule, vaBits: Int, vaBitsActual: Int? = nil, kasan: KASAN = .off, structPageSize: UInt64 = 64
   ) {
     self.granule = granule
     self.vaBits = vaBits
@@ -49,5 +49,5 @@ public struct LayoutConfiguration: Hashable, Sendable {
   }
 
   /// VA_BITS_MIN.
-  public var vaBitsMin: Int { paging.vaBitsMin }
+  package var vaBitsMin: Int { paging.vaBitsMin }
 }

@@ -2,11 +2,11 @@
 ///
 /// Each era is one row of `LayoutEra.all`: the data that its detection goes by, and one closure that computes the
 /// bounds. Versions name it; evidence in the dump decides.
-public struct LayoutEra: Sendable {
+package struct LayoutEra: Sendable {
   /// The first version that has it: major and minor.
-  public let since: KernelVersion
+  package let since: KernelVersion
   /// The versions in words.
-  public let name: String
+  package let name: String
   /// Which half of the kernel's space the linear map has: the image and vmalloc have the other. They were
   /// exchanged in 5.4 (14c127c957c1 "arm64: mm: Flip kernel VA space").
   package let linearMap: Half
@@ -37,7 +37,7 @@ public struct LayoutEra: Sendable {
   }
 
   /// All eras, the newest first.
-  public static let all: [LayoutEra] = [
+  package static let all: [LayoutEra] = [
     LayoutEra(
       since: KernelVersion(6, 9), name: "6.9 and later", linearMap: .lower, kasanMovesImage: false,
       line: "NUMBER(MODULES_VADDR)"
@@ -69,12 +69,12 @@ public struct LayoutEra: Sendable {
   ]
 
   /// The era that a kernel version is of; nil before 4.6.
-  public static func of(_ version: KernelVersion) -> LayoutEra? { all.first { $0.since <= version } }
+  package static func of(_ version: KernelVersion) -> LayoutEra? { all.first { $0.since <= version } }
 
   /// Where the shadow of generic KASAN would be, where having one moves nothing but the end of the linear map
   /// (5.11 and later).
-  public func optionalShadow(_ configuration: LayoutConfiguration) -> AddressLayout.Span? {
-    guard configuration.kasan == .none, !kasanMovesImage else { return nil }
+  package func optionalShadow(_ configuration: LayoutConfiguration) -> AddressLayout.Span? {
+    guard configuration.kasan == .off, !kasanMovesImage else { return nil }
     var other = configuration
     other.kasan = .generic
     return layout(other).kasanShadow
@@ -82,7 +82,7 @@ public struct LayoutEra: Sendable {
 
   /// Whether kernels of this era can be configured so: the page size has that width, kernels have had 52 bits with it
   /// for as long, and the hardware may have 48 (47 with 16 KiB) instead.
-  public func allows(_ configuration: LayoutConfiguration) -> Bool {
+  package func allows(_ configuration: LayoutConfiguration) -> Bool {
     let paging = configuration.paging
     guard PagingParameters.widths(of: paging.granule).contains(paging.vaBits) else { return false }
     let isWide = paging.vaBits == 52
@@ -93,7 +93,7 @@ public struct LayoutEra: Sendable {
 
 extension LayoutEra: Hashable {
   /// Eras differ by their first version.
-  public static func == (a: Self, b: Self) -> Bool { a.since == b.since }
+  package static func == (a: Self, b: Self) -> Bool { a.since == b.since }
   /// Eras differ by their first version.
-  public func hash(into hasher: inout Hasher) { hasher.combine(since) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(since) }
 }

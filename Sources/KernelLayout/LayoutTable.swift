@@ -10,7 +10,7 @@ public struct LayoutRow: Hashable, Sendable {
   public let isOptional: Bool
 
   /// Makes a row.
-  public init(_ region: Region, _ span: AddressLayout.Span, isOptional: Bool = false) {
+  package init(_ region: Region, _ span: AddressLayout.Span, isOptional: Bool = false) {
     self.region = region
     self.span = span
     self.isOptional = isOptional
@@ -35,7 +35,7 @@ extension AddressLayout {
   /// - Parameters:
   ///   - userBits: the width of user addresses.
   ///   - optionalShadow: where KASAN's shadow would be, if the kernel has none.
-  public func rows(userBits: Int, optionalShadow: Span? = nil) -> [LayoutRow] {
+  package func rows(userBits: Int, optionalShadow: Span? = nil) -> [LayoutRow] {
     var rows = [LayoutRow(.user, Span(0, 1 << UInt64(userBits)))]
     var next: UInt64?
     func gap(_ start: UInt64, _ end: UInt64) -> LayoutRow {

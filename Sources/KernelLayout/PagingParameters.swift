@@ -1,16 +1,16 @@
 import VMSA
 
 /// The page size and the widths of addresses that a kernel was built for and runs with, and what follows from them.
-public struct PagingParameters: Hashable, Sendable {
+package struct PagingParameters: Hashable, Sendable {
   /// PAGE_SIZE.
-  public var granule: Granule
+  package var granule: Granule
   /// VA_BITS: the configured width.
-  public var vaBits: Int
+  package var vaBits: Int
   /// vabits_actual: the width in use, which is less than VA_BITS on hardware without 52-bit addresses.
-  public var vaBitsActual: Int
+  package var vaBitsActual: Int
 
   /// Describes a kernel.
-  public init(granule: Granule, vaBits: Int, vaBitsActual: Int? = nil) {
+  package init(granule: Granule, vaBits: Int, vaBitsActual: Int? = nil) {
     self.granule = granule
     self.vaBits = vaBits
     self.vaBitsActual = vaBitsActual ?? vaBits
@@ -18,7 +18,7 @@ public struct PagingParameters: Hashable, Sendable {
 
   /// The widths that a kernel with this page size can be configured for, the commonest first. Its tables have one of
   /// these shapes. (CONFIG_ARM64_VA_BITS, arch/arm64/Kconfig)
-  public static func widths(of granule: Granule) -> [Int] {
+  package static func widths(of granule: Granule) -> [Int] {
     switch granule {
     case .fourKiB: [48, 39, 52]
     case .sixteenKiB: [47, 48, 52, 36]
@@ -27,15 +27,15 @@ public struct PagingParameters: Hashable, Sendable {
   }
 
   /// Every width that an arm64 kernel can be configured for, in ascending order.
-  public static let widths = Set(Granule.allCases.flatMap(widths)).sorted()
+  package static let widths = Set(Granule.allCases.flatMap(widths)).sorted()
 
   /// VA_BITS_MIN, the width that every CPU must have for the kernel to run: 48 where 52 are configured, but 47 with
   /// 16 KiB pages, which lose a whole level without LPA2. (asm/memory.h)
-  public var vaBitsMin: Int { vaBits > 48 ? (granule == .sixteenKiB ? 47 : 48) : vaBits }
+  package var vaBitsMin: Int { vaBits > 48 ? (granule == .sixteenKiB ? 47 : 48) : vaBits }
 
   /// The width that the kernel's tables are shaped for. 64 KiB kernels keep the configured shape, and TTBR1 points
   /// into the root; those of 4 and 16 KiB fold the top level away. (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h)
-  public var tableBits: Int { granule == .sixtyFourKiB ? vaBits : vaBitsActual }
+  package var tableBits: Int { granule == .sixtyFourKiB ? vaBits : vaBitsActual }
 
   /// Every shape that the tables may have, the expected one first: a 64 KiB kernel of 5.0 to 5.3 with 52-bit user
   /// space (CONFIG_ARM64_USER_VA_BITS_52) says VA_BITS=48 and has the 52-bit shape.
@@ -65,7 +65,7 @@ public struct PagingParameters: Hashable, Sendable {
 
   /// The format of descriptors, by the page size and the width in use. 64 KiB descriptors may always be read as LPA,
   /// whose extra bits are zero where physical addresses are shorter.
-  public static func format(_ granule: Granule, addressBits: Int) -> DescriptorFormat {
+  package static func format(_ granule: Granule, addressBits: Int) -> DescriptorFormat {
     if granule == .sixtyFourKiB { return .lpa64KiB }
     return usesLPA2(granule, addressBits: addressBits) ? .lpa2(granule) : .bits48(granule)
   }

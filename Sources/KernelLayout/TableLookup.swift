@@ -1,22 +1,22 @@
 import VMSA
 
 /// Which address bits index the tables of a level.
-public struct LookupField: Hashable, Sendable {
+package struct LookupField: Hashable, Sendable {
   /// The level: -1 to 3.
-  public let level: Int
+  package let level: Int
   /// The highest bit of the index.
-  public let highBit: Int
+  package let highBit: Int
   /// The lowest bit of the index.
-  public let lowBit: Int
+  package let lowBit: Int
 }
 
 extension LayoutConfiguration {
   /// The width that the kernel's tables are shaped for: the configured one with 64 KiB pages, the one in use
   /// with others. (Section "52-bit VA support in the kernel" of the kernel's memory document; 6.9 for the rest)
-  public var tableBits: Int { paging.tableBits }
+  package var tableBits: Int { paging.tableBits }
 
   /// How an address is looked up, from the root down.
-  public var lookup: [LookupField] {
+  package var lookup: [LookupField] {
     let regime = TranslationRegime(
       register: .ttbr1EL1, granule: granule, tableBits: tableBits, format: .bits48(granule),
       root: PhysicalAddress(0))

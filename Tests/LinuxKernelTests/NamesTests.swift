@@ -184,7 +184,8 @@ struct NamesTests {
     let kernel = try Kernel(in: DumpFile(path: entry.path("vmcore.elf")))
     // drivers/block/loop.c of 6.1: int lo_number; loff_t lo_offset, lo_sizelimit; int lo_flags;
     // char lo_file_name[64]; struct file *lo_backing_file.
-    let (types, note) = kernel.types(ofModule: "loop")
+    let sources = kernel.types(ofModule: "loop")
+    let (types, note) = (sources.types, sources.note)
     #expect(note == nil)
     #expect(types.member("lo_offset", of: "loop_device") == TypeMember(offset: 8, size: 8))
     #expect(types.member("lo_flags", of: "loop_device") == TypeMember(offset: 24, size: 4))
@@ -201,7 +202,8 @@ struct NamesTests {
   func noModuleTypes() throws {
     let entry = try DumpEntry.named("c61-4k48-nokaslr")
     let kernel = try Kernel(in: DumpFile(path: entry.path("vmcore.elf")))
-    let (types, note) = kernel.types(ofModule: "fuse")
+    let sources = kernel.types(ofModule: "fuse")
+    let (types, note) = (sources.types, sources.note)
     #expect(note?.contains("CONFIG_DEBUG_INFO_BTF_MODULES") == true)
     #expect(types.member("list", of: "module") == TypeMember(offset: 8, size: 16))
   }

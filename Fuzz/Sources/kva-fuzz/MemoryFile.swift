@@ -1,4 +1,4 @@
-import Driver
+import FuzzDriver
 import Glibc
 
 /// Files in memory, which each input is written to: the readers take files.

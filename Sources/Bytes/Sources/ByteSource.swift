@@ -1,6 +1,6 @@
 /// Random access to bytes from outside that have a name: a mapped file, a file read piece by piece, or a
 /// file inside another. Any number of threads may read at once.
-public protocol ByteSource: Sendable {
+package protocol ByteSource: Sendable {
   /// The file's path, for messages.
   var path: String { get }
   /// How many bytes there are.
@@ -24,20 +24,20 @@ public protocol ByteSource: Sendable {
 
 extension ByteSource {
   /// Does nothing.
-  public func forget(_ range: Range<UInt64>) {}
+  package func forget(_ range: Range<UInt64>) {}
 
   /// All of `range`.
-  public func written(_ range: Range<UInt64>) -> [Range<UInt64>] { [range] }
+  package func written(_ range: Range<UInt64>) -> [Range<UInt64>] { [range] }
 
   /// The little-endian integer at `offset`, or nil past the end.
-  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
+  package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
     let (end, overflow) = offset.addingReportingOverflow(UInt64(MemoryLayout<T>.size))
     guard !overflow else { return nil }
     return withBytes(offset..<end) { $0.integer(T.self, at: 0) } ?? nil
   }
 
   /// Copies what `withBytes` shows.
-  public func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
+  package func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]? {
     guard range.upperBound - range.lowerBound <= UInt64(limit) else { return nil }
     let count = Int(range.upperBound - range.lowerBound)
     var isWhole = false
@@ -50,18 +50,18 @@ extension ByteSource {
   }
 
   /// `count` bytes from `offset` on, 64 MiB at most; nil where they are not all there.
-  public func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
+  package func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
     guard count >= 0, offset <= .max - UInt64(count) else { return nil }
     return bytes(offset..<(offset + UInt64(count)), limit: Limits.readAtOnce)
   }
 
   /// Shows `body` a copy of the bytes of `range`, 64 MiB at most; nil where they are not all there.
-  public func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+  package func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     bytes(range, limit: Limits.readAtOnce).map { bytes in body(bytes.rawSpan) }
   }
 
   /// `offset..<offset + count`, or nil when that passes the end of the bytes.
-  public func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
+  package func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
     let (end, overflow) = offset.addingReportingOverflow(count)
     return overflow || end > byteCount ? nil : offset..<end
   }

@@ -9,11 +9,11 @@ import Glibc
 /// `count`, and spans cannot outlive the object. Where the file shrinks afterwards, the system sends SIGBUS, which ends
 /// the process (the command says why).
 @safe
-public final class MappedFile: ByteSource, @unchecked Sendable {
+package final class MappedFile: ByteSource, @unchecked Sendable {
   /// The path as given, for messages.
-  public let path: String
+  package let path: String
   /// The size in bytes when the file was opened; never zero.
-  public let count: Int
+  package let count: Int
   @usableFromInline let base: UnsafeRawPointer
   private let holes: FileHoles?
 
@@ -21,7 +21,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   ///
   /// - Throws: `LocatedError` when it does not exist, may not be read, is a directory, a pipe or a device,
   ///   or is empty.
-  public init(path: String) throws(LocatedError) {
+  package init(path: String) throws(LocatedError) {
     let (descriptor, status) = try SystemFile.open(path)
     defer { close(descriptor) }
     guard status.st_size > 0 else {
@@ -43,21 +43,21 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
 
   /// The whole file.
   @inlinable
-  public var bytes: RawSpan {
+  package var bytes: RawSpan {
     @_lifetime(borrow self)
     get { unsafe _overrideLifetime(RawSpan(_unsafeStart: base, byteCount: count), borrowing: self) }
   }
 
   /// The size in bytes.
-  public var byteCount: UInt64 { UInt64(count) }
+  package var byteCount: UInt64 { UInt64(count) }
 
   /// The little-endian 64-bit word at `offset`; nil past the end.
   @inlinable @inline(__always)
-  public func word(at offset: UInt64) -> UInt64? { integer(UInt64.self, at: offset) }
+  package func word(at offset: UInt64) -> UInt64? { integer(UInt64.self, at: offset) }
 
   /// The little-endian integer at `offset`, or nil when the file ends before it does.
   @inlinable @inline(__always)
-  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
+  package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
     let size = MemoryLayout<T>.size
     guard count >= size, offset <= UInt64(count &- size) else { return nil }
     return unsafe T(
@@ -65,7 +65,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   }
 
   /// Shows `body` the bytes of `range`; nil where they are not all there. Nothing is copied.
-  public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+  package func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     guard range.upperBound <= UInt64(count) else { return nil }
     return body(bytes.extracting(Int(range.lowerBound)..<Int(range.upperBound)))
   }
@@ -73,7 +73,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   /// Copies `count` bytes from `offset` to `position` of `buffer`.
   ///
   /// - Returns: false, with `buffer` untouched, when either lacks them.
-  public func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+  package func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
     guard count >= 0, count <= self.count, offset <= UInt64(self.count - count), position >= 0,
       position <= buffer.byteCount, count <= buffer.byteCount - position
     else { return false }
@@ -81,10 +81,10 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   }
 
   /// The parts of `range` that are no holes of the file.
-  public func written(_ range: Range<UInt64>) -> [Range<UInt64>] { holes?.written(range) ?? [range] }
+  package func written(_ range: Range<UInt64>) -> [Range<UInt64>] { holes?.written(range) ?? [range] }
 
   /// Gives the pages of `range` back to the system; they are read again when they are looked at.
-  public func forget(_ range: Range<UInt64>) {
+  package func forget(_ range: Range<UInt64>) {
     let page = UInt64(4095)
     let start = (range.lowerBound + page) & ~page
     let end = min(range.upperBound, UInt64(count)) & ~page
@@ -96,7 +96,7 @@ public final class MappedFile: ByteSource, @unchecked Sendable {
   ///
   /// The pointer is good while the object lives.
   @unsafe
-  public func withUnsafeAddress<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
+  package func withUnsafeAddress<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     try unsafe body(base)
   }
 }

@@ -3,17 +3,17 @@ import Glibc
 /// A file that is read piece by piece: one that cannot be mapped, such as `/proc/kcore`.
 ///
 /// Safety: pread(2) is told how many bytes there are room for, and writes no more.
-public final class UnmappedFile: ByteSource {
+package final class UnmappedFile: ByteSource {
   /// The path as given, for messages.
-  public let path: String
+  package let path: String
   /// The size in bytes; the largest there is where the system does not tell it.
-  public let byteCount: UInt64
+  package let byteCount: UInt64
   private let descriptor: Int32
 
   /// Opens `path`.
   ///
   /// - Throws: `LocatedError` when it does not exist, may not be read, or is no file.
-  public init(path: String) throws(LocatedError) {
+  package init(path: String) throws(LocatedError) {
     let (descriptor, status) = try SystemFile.open(path)
     self.path = path
     self.descriptor = descriptor
@@ -26,14 +26,14 @@ public final class UnmappedFile: ByteSource {
   }
 
   /// The little-endian 64-bit word at `offset`; nil where it cannot be read.
-  public func word(at offset: UInt64) -> UInt64? {
+  package func word(at offset: UInt64) -> UInt64? {
     var value: UInt64 = 0
     let isWhole = unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0, from: offset) }
     return isWhole ? UInt64(littleEndian: value) : nil
   }
 
   /// Copies `count` bytes from `offset` to `position` of `buffer`; false where they cannot all be read.
-  public func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+  package func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
     guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
       return false
     }
@@ -43,7 +43,7 @@ public final class UnmappedFile: ByteSource {
   }
 
   /// Shows `body` a copy of the bytes of `range`, 64 MiB at most.
-  public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+  package func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     withCopy(of: range, body)
   }
 

@@ -6,7 +6,7 @@
 extension [UInt8] {
   /// The bytes.
   @inlinable
-  public var rawSpan: RawSpan {
+  package var rawSpan: RawSpan {
     @_lifetime(borrow self)
     @inline(__always)
     get { unsafe _overrideLifetime(span.bytes, borrowing: self) }
@@ -14,7 +14,7 @@ extension [UInt8] {
 
   /// Gives `body` the bytes to write them.
   @inlinable
-  public mutating func withMutableRawSpan<R, E: Error>(_ body: (inout MutableRawSpan) throws(E) -> R) throws(E) -> R {
+  package mutating func withMutableRawSpan<R, E: Error>(_ body: (inout MutableRawSpan) throws(E) -> R) throws(E) -> R {
     var span = mutableSpan
     var raw = unsafe span.mutableBytes
     return try body(&raw)
@@ -24,7 +24,7 @@ extension [UInt8] {
   ///
   /// The system gives memory page by page as it is written: a length that a file claims costs nothing until the bytes
   /// are there.
-  public init(count: Int, filledBy fill: (inout MutableRawSpan) -> Bool) {
+  package init(count: Int, filledBy fill: (inout MutableRawSpan) -> Bool) {
     unsafe self.init(unsafeUninitializedCapacity: count) { storage, written in
       var target = unsafe MutableRawSpan(
         _unsafeBytes: UnsafeMutableRawBufferPointer(start: storage.baseAddress, count: count))
@@ -34,13 +34,13 @@ extension [UInt8] {
 
   /// The little-endian 32-bit word at `offset`; 0 past the end.
   @inlinable @inline(__always)
-  public func word32(_ offset: Int) -> UInt32 { rawSpan.integer(at: offset) ?? 0 }
+  package func word32(_ offset: Int) -> UInt32 { rawSpan.integer(at: offset) ?? 0 }
 }
 
 extension Span<UInt8> {
   /// The bytes.
   @inlinable
-  public var rawSpan: RawSpan {
+  package var rawSpan: RawSpan {
     @_lifetime(copy self)
     @inline(__always)
     get { unsafe bytes }

@@ -4,7 +4,7 @@
 extension RawSpan {
   /// The integer of type `T` at `offset`, or nil when the bytes end before it does.
   @inlinable @inline(__always)
-  public func integer<T: FixedWidthInteger & BitwiseCopyable>(
+  package func integer<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type = T.self, at offset: Int
   ) -> T? {
     let size = MemoryLayout<T>.size
@@ -15,13 +15,13 @@ extension RawSpan {
   /// `count` bytes from `offset`, or nil when they are not all there.
   @inlinable
   @_lifetime(copy self)
-  public func slice(at offset: Int, count: Int) -> RawSpan? {
+  package func slice(at offset: Int, count: Int) -> RawSpan? {
     guard offset >= 0, count >= 0, offset <= byteCount, count <= byteCount &- offset else { return nil }
     return extracting(offset..<(offset &+ count))
   }
 
   /// Whether the bytes at `offset` are those of `text`.
-  public func hasBytes(_ text: StaticString, at offset: Int) -> Bool {
+  package func hasBytes(_ text: StaticString, at offset: Int) -> Bool {
     guard let part = slice(at: offset, count: text.utf8CodeUnitCount) else { return false }
     for index in 0..<part.byteCount
     where unsafe part.unsafeLoad(fromByteOffset: index, as: UInt8.self) != text.utf8Start[index] {
@@ -31,7 +31,7 @@ extension RawSpan {
   }
 
   /// The bytes up to the first NUL or the end as text, damaged UTF-8 repaired.
-  public func cString() -> String {
+  package func cString() -> String {
     unsafe withUnsafeBytes { bytes in
       let end = unsafe bytes.firstIndex(of: 0) ?? bytes.endIndex
       return unsafe String(decoding: bytes[..<end], as: UTF8.self)
@@ -39,12 +39,12 @@ extension RawSpan {
   }
 
   /// The bytes as an array.
-  public func array() -> [UInt8] {
+  package func array() -> [UInt8] {
     unsafe withUnsafeBytes { unsafe Array($0) }
   }
 
   /// All bytes as text, damaged UTF-8 repaired.
-  public func string() -> String {
+  package func string() -> String {
     unsafe withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
   }
 }

@@ -8,9 +8,9 @@ import Glibc
 /// hold is given back on the one way out, as are the words, which end with NUL, in an array that ends with nil. The
 /// environment is read in place: kva never changes it. A descriptor is closed once: the child's end in `init`, kva's
 /// by `finish`, which takes the value away, so that none is used that may by then be another file.
-public struct ChildProgram: ~Copyable {
+package struct ChildProgram: ~Copyable {
   /// Which way the pipe leads.
-  public enum Direction {
+  package enum Direction {
     /// To its standard input.
     case input
     /// From its standard output; its standard input is empty.
@@ -18,19 +18,19 @@ public struct ChildProgram: ~Copyable {
   }
 
   /// Why none was started.
-  public struct Failure: Error {
+  package struct Failure: Error {
     /// `errno`.
-    public let code: Int32
+    package let code: Int32
   }
 
   /// kva's end of the pipe.
-  public let pipe: Int32
+  package let pipe: Int32
   private let child: pid_t
 
   /// Starts `program`, looked up in PATH where its name has no slash.
   ///
   /// - Parameter arguments: the first is what it takes to be its own name.
-  public init(_ program: String, _ arguments: [String], pipe direction: Direction) throws(Failure) {
+  package init(_ program: String, _ arguments: [String], pipe direction: Direction) throws(Failure) {
     var ends: [Int32] = [-1, -1]
     guard unsafe Glibc.pipe(&ends) == 0 else { throw Failure(code: errno) }
     // Neither end goes to any child but as a standard one.
@@ -73,7 +73,7 @@ public struct ChildProgram: ~Copyable {
 
   /// Closes the pipe and waits for its end; 0 where it says that all went well (wait(2)).
   @discardableResult
-  public consuming func finish() -> Int32 {
+  package consuming func finish() -> Int32 {
     close(pipe)
     var status: Int32 = 0
     while unsafe waitpid(child, &status, 0) < 0, errno == EINTR {}

@@ -9,7 +9,7 @@ extension SystemCall {
   ///
   /// - Parameter isGivenUp: asked whether to leave the rest when a signal came.
   /// - Returns: `errno` where they could not all be written; nil where they were.
-  public static func write(_ bytes: RawSpan, to file: Int32, unless isGivenUp: () -> Bool = { false }) -> Int32? {
+  package static func write(_ bytes: RawSpan, to file: Int32, unless isGivenUp: () -> Bool = { false }) -> Int32? {
     var start = 0
     while start < bytes.byteCount {
       let rest = bytes.extracting(start...)
@@ -26,7 +26,7 @@ extension SystemCall {
   /// Reads once, at most `count` bytes, to the end of `bytes`.
   ///
   /// - Returns: how many were read: none at the end of the file, and where it cannot be read.
-  public static func read(_ count: Int, from file: Int32, to bytes: inout [UInt8]) -> Int {
+  package static func read(_ count: Int, from file: Int32, to bytes: inout [UInt8]) -> Int {
     let old = bytes.count
     bytes.append(contentsOf: repeatElement(0, count: count))
     var got = 0
@@ -40,7 +40,7 @@ extension SystemCall {
   }
 
   /// Whether `read` would return at once; waits for that, `milliseconds` at most, and no longer than to a signal.
-  public static func isReadable(_ file: Int32, within milliseconds: Int32) -> Bool {
+  package static func isReadable(_ file: Int32, within milliseconds: Int32) -> Bool {
     var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
     return unsafe poll(&waiting, 1, milliseconds) > 0
   }
@@ -48,14 +48,14 @@ extension SystemCall {
   /// Opens `path` to be written anew or at its end; it is made where there is none.
   ///
   /// - Throws: `LocatedError` when it cannot be written.
-  public static func create(_ path: String, appends: Bool) throws(LocatedError) -> Int32 {
+  package static func create(_ path: String, appends: Bool) throws(LocatedError) -> Int32 {
     let file = unsafe open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (appends ? O_APPEND : O_TRUNC), 0o666)
     guard file >= 0 else { throw unwritable(path, errno) }
     return file
   }
 
   /// What to say of the file at `path` that cannot be written, for `code` of `errno`.
-  public static func unwritable(_ path: String, _ code: Int32) -> LocatedError {
+  package static func unwritable(_ path: String, _ code: Int32) -> LocatedError {
     LocatedError(file: path, kind: .system(code), "cannot be written: \(reason(code))")
   }
 }

@@ -4,14 +4,14 @@ import Glibc
 ///
 /// Safety: strerror and getenv give strings that end with NUL, good until the next call of the same thread or until
 /// the environment is changed, which kva never does; both are copied at once.
-public enum SystemCall {
+package enum SystemCall {
   /// What the error `code` of errno(3) is called, as "No such file or directory".
-  public static func reason(_ code: Int32) -> String {
+  package static func reason(_ code: Int32) -> String {
     unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
   }
 
   /// The value of the environment's variable `name`; nil where it is not set.
-  public static func environment(_ name: String) -> String? {
+  package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }
 }

@@ -5,14 +5,14 @@ import Glibc
 ///
 /// Safety: mkstemp changes only the last letters of the array that it is given, which ends with NUL. pwrite reads as many
 /// bytes as the span has, while it lives. The descriptor is made once, closed once, and this type cannot be copied.
-public struct TemporaryFile: ~Copyable {
+package struct TemporaryFile: ~Copyable {
   private let descriptor: Int32
   private let folder: String
 
   /// Makes an empty file in the folder that TMPDIR names, else in `/var/tmp`, which is no memory as `/tmp` may be.
   ///
   /// - Throws: `LocatedError` when that cannot be written to.
-  public init() throws(LocatedError) {
+  package init() throws(LocatedError) {
     let named = SystemCall.environment("TMPDIR") ?? ""
     folder = named.isEmpty ? "/var/tmp" : named
     var name = "\(folder)/kva.XXXXXX".utf8.map { CChar(bitPattern: $0) } + [0]
@@ -26,12 +26,12 @@ public struct TemporaryFile: ~Copyable {
   deinit { close(descriptor) }
 
   /// What opens it again, while this value lives.
-  public var path: String { "/proc/self/fd/\(descriptor)" }
+  package var path: String { "/proc/self/fd/\(descriptor)" }
 
   /// Writes `bytes` at `offset`.
   ///
   /// - Throws: `LocatedError` when there is no room.
-  public func write(_ bytes: RawSpan, at offset: UInt64) throws(LocatedError) {
+  package func write(_ bytes: RawSpan, at offset: UInt64) throws(LocatedError) {
     var done = 0
     while done < bytes.byteCount {
       let written = unsafe bytes.withUnsafeBytes { source in

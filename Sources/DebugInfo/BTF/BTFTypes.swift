@@ -9,11 +9,11 @@ import Synchronization
 ///
 /// Types are numbered from 1 in their order; 0 is void. A module's begin at the number after the kernel's last,
 /// and its strings where the kernel's end. (Documentation/bpf/btf.rst)
-public final class BTFTypes: TypeLayout {
+package final class BTFTypes: TypeLayout {
   /// What it is, for `info`.
-  public let origin: String
+  package let origin: String
   /// Whether all its types are of kinds that are known, so that each has its right number.
-  public let isComplete: Bool
+  package let isComplete: Bool
 
   private let base: BTFTypes?
   private let bytes: [UInt8]
@@ -43,12 +43,12 @@ public final class BTFTypes: TypeLayout {
   }
 
   /// `sizeof(struct btf_header)`: 24 bytes.
-  public static let headerBytes = 24
+  package static let headerBytes = 24
   /// How the header of a kernel's BTF begins: magic, version, flags, hdr_len.
-  public static let magic: [UInt8] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0]
+  package static let magic: [UInt8] = [0x9f, 0xeb, 1, 0, 24, 0, 0, 0]
 
   /// How many bytes the BTF has whose header `header` is; nil when it is no header.
-  public static func size(ofHeader header: ArraySlice<UInt8>) -> Int? {
+  package static func size(ofHeader header: ArraySlice<UInt8>) -> Int? {
     let bytes = Array(header.prefix(headerBytes))
     guard bytes.count == headerBytes, bytes.starts(with: magic) else { return nil }
     func field(_ at: Int) -> Int { Int(bytes.word32(at)) }
@@ -62,7 +62,7 @@ public final class BTFTypes: TypeLayout {
   ///
   /// - Parameter base: the kernel's types, where these are a module's.
   /// - Returns: nil when they are no BTF, sections lie outside them, or it is not known where `base` ends.
-  public init?(_ bytes: [UInt8], base: BTFTypes? = nil, origin: String) {
+  package init?(_ bytes: [UInt8], base: BTFTypes? = nil, origin: String) {
     guard let size = Self.size(ofHeader: bytes[...]), size <= bytes.count, base?.isComplete ?? true else { return nil }
     func field(_ at: Int) -> Int { Int(bytes.word32(at)) }
     let types = Self.headerBytes + field(8)
@@ -110,9 +110,9 @@ public final class BTFTypes: TypeLayout {
   // MARK: - Types by number
 
   /// How many numbers are taken, 0 among them: what a module's first type is numbered.
-  public var typeCount: Int { firstNumber + starts.count }
+  package var typeCount: Int { firstNumber + starts.count }
   /// How long the strings are: where a module's begin.
-  public var stringBytes: Int { firstString + strings.count }
+  package var stringBytes: Int { firstString + strings.count }
   private var firstNumber: Int { base?.typeCount ?? 1 }
   private var firstString: Int { base?.stringBytes ?? 0 }
 
@@ -257,10 +257,10 @@ public final class BTFTypes: TypeLayout {
   }
 
   /// `sizeof` of a type.
-  public func size(of type: String) -> Int? { number(of: type).flatMap { size($0) } }
+  package func size(of type: String) -> Int? { number(of: type).flatMap { size($0) } }
 
   /// A member by its path.
-  public func member(_ path: String, of type: String) -> TypeMember? {
+  package func member(_ path: String, of type: String) -> TypeMember? {
     guard let start = number(of: type) else { return nil }
     var found = Found(type: start, firstBit: 0)
     var left = Limits.entriesPerMember
@@ -283,7 +283,7 @@ public final class BTFTypes: TypeLayout {
   }
 
   /// The per-CPU variables: their names, and where they lie from `__per_cpu_start`.
-  public var perCPUVariables: [(name: String, offset: Int, size: Int)] {
+  package var perCPUVariables: [(name: String, offset: Int, size: Int)] {
     for start in starts {
       let section = Place(table: self, at: Int(start))
       guard section.kind == Kind.section, text(section.field(0)) == ".data..percpu" else { continue }

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Nothing of the file is opened before the first question. Answers are kept, the absent ones too. It may be
 /// asked from any number of threads; they wait for each other.
-public final class DWARFTypes: TypeLayout {
+package final class DWARFTypes: TypeLayout {
   private let open: @Sendable () -> ELFImage?
   private let report: (@Sendable (LocatedError) -> Void)?
   private let absence: String
@@ -44,7 +44,7 @@ public final class DWARFTypes: TypeLayout {
   /// - Parameters:
   ///   - report: called, once at most, with why its DWARF cannot be used.
   ///   - absence: what `origin` says if there is none.
-  public init(
+  package init(
     report: (@Sendable (LocatedError) -> Void)? = nil, absence: String = "no DWARF",
     _ open: @escaping @Sendable () -> ELFImage?
   ) {
@@ -54,10 +54,10 @@ public final class DWARFTypes: TypeLayout {
   }
 
   /// Uses the DWARF of `image`.
-  public convenience init(_ image: ELFImage) { self.init { image } }
+  package convenience init(_ image: ELFImage) { self.init { image } }
 
   /// The file's name; opens it.
-  public var origin: String {
+  package var origin: String {
     state.withLock { state in
       state.open(open, report)
       guard let path = state.path else { return absence }
@@ -66,10 +66,10 @@ public final class DWARFTypes: TypeLayout {
   }
 
   /// Why the file's DWARF cannot be used, if a question has shown it.
-  public var failure: LocatedError? { state.withLock { $0.failure } }
+  package var failure: LocatedError? { state.withLock { $0.failure } }
 
   /// `sizeof` of a structure, union, typedef, enumeration or base type.
-  public func size(of type: String) -> Int? {
+  package func size(of type: String) -> Int? {
     state.withLock { state in
       if let known = state.sizes[type] { return known }
       state.open(open, report)
@@ -80,7 +80,7 @@ public final class DWARFTypes: TypeLayout {
   }
 
   /// A member by its path.
-  public func member(_ path: String, of type: String) -> TypeMember? {
+  package func member(_ path: String, of type: String) -> TypeMember? {
     let question = Question(type: type, path: path)
     return state.withLock { state in
       if let known = state.members[question] { return known }
@@ -94,7 +94,7 @@ public final class DWARFTypes: TypeLayout {
   /// The line that the code at `address` was made of.
   ///
   /// - Parameter address: the link address: what KASLR added is taken off.
-  public func sourceLine(at address: UInt64) -> SourceLine? {
+  package func sourceLine(at address: UInt64) -> SourceLine? {
     state.withLock { state in
       state.open(open, report)
       return state.reader?.sourceLine(at: address) ?? nil

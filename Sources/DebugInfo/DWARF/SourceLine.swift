@@ -6,7 +6,7 @@ public struct SourceLine: Hashable, Sendable, CustomStringConvertible {
   public let line: Int
 
   /// Names a line.
-  public init(file: String, line: Int) {
+  package init(file: String, line: Int) {
     self.file = file
     self.line = line
   }

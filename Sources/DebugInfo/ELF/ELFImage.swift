@@ -7,21 +7,21 @@ import ELF
 /// Only the headers are read when it opens.
 public final class ELFImage: Sendable {
   /// A section header, its name resolved.
-  public struct Section: Sendable {
+  package struct Section: Sendable {
     /// The name, such as ".symtab".
-    public let name: String
+    package let name: String
     /// sh_type.
-    public let type: UInt32
+    package let type: UInt32
     /// sh_flags.
-    public let flags: UInt64
+    package let flags: UInt64
     /// sh_addr: the link address.
-    public let address: UInt64
+    package let address: UInt64
     /// sh_offset.
-    public let offset: UInt64
+    package let offset: UInt64
     /// sh_size.
-    public let size: UInt64
+    package let size: UInt64
     /// sh_link.
-    public let link: Int
+    package let link: Int
     /// SHF_COMPRESSED: its bytes are a header and the packed content.
     var isCompressed: Bool { flags & UInt64(SHF_COMPRESSED) != 0 }
     /// Whether its bytes are packed, in this or an older way.
@@ -31,7 +31,7 @@ public final class ELFImage: Sendable {
   /// The path as given.
   public var path: String { file.path }
   /// The sections, by their number.
-  public let sections: [Section]
+  package let sections: [Section]
   /// ET_REL: what a compiler makes of one source file, or a kernel module.
   let isRelocatable: Bool
   let file: MappedFile
@@ -82,7 +82,7 @@ public final class ELFImage: Sendable {
   }
 
   /// Whether it holds DWARF: a stripped vmlinux does not.
-  public var hasDWARF: Bool { debugInfo != nil }
+  package var hasDWARF: Bool { debugInfo != nil }
 
   /// The section with the entries of DWARF.
   var debugInfo: Section? {
@@ -102,7 +102,7 @@ public final class ELFImage: Sendable {
   }
 
   /// Whether it holds a symbol table.
-  public var hasSymbols: Bool { sections.contains { $0.type == UInt32(SHT_SYMTAB) } }
+  package var hasSymbols: Bool { sections.contains { $0.type == UInt32(SHT_SYMTAB) } }
 
   /// The GNU build-ID in lowercase hex, from any note section.
   public var buildID: String? {
@@ -117,7 +117,7 @@ public final class ELFImage: Sendable {
   }
 
   /// The text at link address `address`, up to its NUL or `limit` bytes; nil when no section holds it.
-  public func text(at address: UInt64, limit: UInt64) -> String? {
+  package func text(at address: UInt64, limit: UInt64) -> String? {
     for section in sections
     where section.type == UInt32(SHT_PROGBITS) && section.address <= address
       && address - section.address < section.size

@@ -6,11 +6,11 @@ import Synchronization
 ///
 /// A name is found by one sweep over the table; so are the first few addresses. Only who asks for many
 /// addresses pays for an index, once.
-public final class ELFSymbolTable: SymbolSource {
+package final class ELFSymbolTable: SymbolSource {
   /// The file's name.
-  public var origin: String { "symbol table of \(image.path)" }
+  package var origin: String { "symbol table of \(image.path)" }
   /// How far the running kernel lies above its link address (KERNELOFFSET).
-  public let slide: UInt64
+  package let slide: UInt64
 
   private let image: ELFImage
   private let symbols: Range<UInt64>
@@ -26,7 +26,7 @@ public final class ELFSymbolTable: SymbolSource {
   /// Uses the symbol table of `image`, its addresses moved up by `slide`.
   ///
   /// - Throws: `LocatedError` when it has none, or one that lies outside the file.
-  public init(_ image: ELFImage, slide: UInt64) throws(LocatedError) {
+  package init(_ image: ELFImage, slide: UInt64) throws(LocatedError) {
     guard let table = image.sections.first(where: { $0.type == UInt32(SHT_SYMTAB) }),
       image.sections.indices.contains(table.link)
     else {
@@ -45,7 +45,7 @@ public final class ELFSymbolTable: SymbolSource {
   }
 
   /// The same table for another slide.
-  public convenience init(_ other: ELFSymbolTable, slide: UInt64) throws(LocatedError) {
+  package convenience init(_ other: ELFSymbolTable, slide: UInt64) throws(LocatedError) {
     try self.init(other.image, slide: slide)
   }
 
@@ -93,7 +93,7 @@ public final class ELFSymbolTable: SymbolSource {
   }
 
   /// The symbol of this name; a global one before a local one.
-  public func symbol(named name: String) -> Symbol? {
+  package func symbol(named name: String) -> Symbol? {
     let wanted = Array(name.utf8) + [0]
     // Nearly every name differs in its first eight bytes, which are compared at once.
     let mask: UInt64 = wanted.count < 8 ? 1 << UInt64(wanted.count * 8) - 1 : .max
@@ -123,7 +123,7 @@ public final class ELFSymbolTable: SymbolSource {
 
   /// The nearest symbol at or below `address`, which must lie in its size. A label, which has none, reaches no
   /// further than a function.
-  public func symbol(containing address: UInt64) -> Symbol? {
+  package func symbol(containing address: UInt64) -> Symbol? {
     let nearest: Entry? =
       if sweeps.wrappingAdd(1, ordering: .relaxed).oldValue < Self.sweepsBeforeIndex {
         sweep(for: address)
@@ -150,7 +150,7 @@ public final class ELFSymbolTable: SymbolSource {
   }
 
   /// All symbols, in the order of the table.
-  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+  package func forEachSymbol(_ body: (Symbol) -> Bool) {
     for number in 0..<count {
       if let entry = entry(number), !body(symbol(entry)) { return }
     }

@@ -2,11 +2,11 @@ import Bytes
 
 /// The `System.map` of a kernel: a line for each symbol, `address type name`, in the order of addresses.
 /// (scripts/mksysmap)
-public final class SystemMap: SymbolSource {
+package final class SystemMap: SymbolSource {
   /// What it is, for `info`.
-  public var origin: String { file.path }
+  package var origin: String { file.path }
   /// How far the running kernel lies above the addresses in the file.
-  public let slide: UInt64
+  package let slide: UInt64
 
   private let file: MappedFile
   private let lines: [Line]
@@ -20,7 +20,7 @@ public final class SystemMap: SymbolSource {
   /// Opens the file at `path`, whose kernel has `_stext` at `text`.
   ///
   /// - Throws: `LocatedError` when it is no System.map, or names no `_stext` to place it by.
-  public init(path: String, text: UInt64?) throws(LocatedError) {
+  package init(path: String, text: UInt64?) throws(LocatedError) {
     let file = try MappedFile(path: path)
     self.file = file
     lines = Self.parse(file)
@@ -84,7 +84,7 @@ public final class SystemMap: SymbolSource {
   }
 
   /// The first symbol of this name; constants and checksums, which have no place in the image, are none.
-  public func symbol(named name: String) -> Symbol? {
+  package func symbol(named name: String) -> Symbol? {
     let length = name.utf8.count
     return lines.indices.first {
       lines[$0].name.count == length && lines[$0].type | 0x20 != UInt8(ascii: "a") && Self.name(lines[$0], file) == name
@@ -92,7 +92,7 @@ public final class SystemMap: SymbolSource {
   }
 
   /// The nearest symbol at or below `address`; the last, whose end is unknown, has its own address only.
-  public func symbol(containing address: UInt64) -> Symbol? {
+  package func symbol(containing address: UInt64) -> Symbol? {
     let wanted = address &- slide
     let next = lines.partitioningIndex { $0.address > wanted }
     guard next > 0, lines[next - 1].type | 0x20 != UInt8(ascii: "a") else { return nil }
@@ -103,7 +103,7 @@ public final class SystemMap: SymbolSource {
   }
 
   /// All symbols.
-  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+  package func forEachSymbol(_ body: (Symbol) -> Bool) {
     // Those at one address have the next one in common.
     var next = 0
     for number in lines.indices {

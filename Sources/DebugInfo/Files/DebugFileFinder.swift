@@ -3,18 +3,18 @@ import Bytes
 /// Finds the vmlinux or debuginfo file of a kernel where distributions install it.
 ///
 /// Looking costs a `stat` for each place. A file is believed only if its build-ID is the kernel's.
-public struct DebugFileFinder: Sendable {
+package struct DebugFileFinder: Sendable {
   /// The kernel's build-ID in lowercase hex.
-  public let buildID: String
+  package let buildID: String
   /// The kernel's release, as `uname -r` prints it.
-  public let release: String?
+  package let release: String?
   /// What stands before every place: nothing, but for tests and mounted images.
-  public let root: String
+  package let root: String
 
   /// Looks for the files of one kernel.
   ///
   /// - Returns: nil when the dump does not tell a build-ID, so that nothing could be believed.
-  public init?(buildID: String?, release: String?, root: String = "") {
+  package init?(buildID: String?, release: String?, root: String = "") {
     guard let buildID, Self.isBuildID(buildID) else { return nil }
     self.buildID = buildID
     self.root = root
@@ -36,7 +36,7 @@ public struct DebugFileFinder: Sendable {
   }
 
   /// Where the file may be, in the order that drgn and crash look.
-  public var places: [String] {
+  package var places: [String] {
     var places = ["/usr/lib/debug/.build-id/\(buildID.prefix(2))/\(buildID.dropFirst(2)).debug"]
     if let release {
       places += [
@@ -52,7 +52,7 @@ public struct DebugFileFinder: Sendable {
   }
 
   /// The places where there is a file; none is opened. One that several places lead to is named once.
-  public var candidates: [String] {
+  package var candidates: [String] {
     var seen: Set<FileIdentity> = []
     return places.filter { place in FileIdentity(path: place).map { seen.insert($0).inserted } ?? false }
   }
@@ -60,7 +60,7 @@ public struct DebugFileFinder: Sendable {
   /// Opens the file at `path`, if it is of the kernel.
   ///
   /// - Throws: `LocatedError` when it cannot be read, or has another build-ID or none.
-  public func open(_ path: String) throws(LocatedError) -> ELFImage {
+  package func open(_ path: String) throws(LocatedError) -> ELFImage {
     let image = try ELFImage(path: path)
     guard let theirs = image.buildID else {
       throw LocatedError(file: path, kind: .mismatch, "is not used: it has no build-ID to know it by")

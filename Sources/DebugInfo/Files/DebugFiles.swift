@@ -3,7 +3,7 @@ import Synchronization
 
 /// The vmlinux and debuginfo files of one kernel: the one that was given, those that are found, what a server
 /// has. Each is opened when something that only such a file tells is asked for.
-public final class DebugFiles: Sendable {
+package final class DebugFiles: Sendable {
   private let finder: DebugFileFinder?
   private let debuginfod: Debuginfod?
   private let report: (@Sendable (LocatedError) -> Void)?
@@ -23,7 +23,7 @@ public final class DebugFiles: Sendable {
   ///   - finder: where to look; nil for nowhere.
   ///   - debuginfod: whom to ask where all that has not what is needed; nil for nobody.
   ///   - report: called, at most once for each, with why a file that was found is not used.
-  public init(
+  package init(
     given: ELFImage?, finder: DebugFileFinder?, debuginfod: Debuginfod? = nil,
     report: (@Sendable (LocatedError) -> Void)? = nil
   ) {
@@ -37,15 +37,15 @@ public final class DebugFiles: Sendable {
   }
 
   /// Whether there is any file to ask. None is opened.
-  public var isEmpty: Bool {
+  package var isEmpty: Bool {
     state.withLock { $0.opened.isEmpty && $0.candidates.isEmpty && !$0.mayFetch }
   }
 
   /// The first file with a symbol table; nil where there is none.
-  public var withSymbols: ELFImage? { first { $0.hasSymbols } }
+  package var withSymbols: ELFImage? { first { $0.hasSymbols } }
 
   /// The first file with DWARF; nil where there is none.
-  public var withDWARF: ELFImage? { first { $0.hasDWARF } }
+  package var withDWARF: ELFImage? { first { $0.hasDWARF } }
 
   private func first(where suits: (ELFImage) -> Bool) -> ELFImage? {
     state.withLock { state in

@@ -13,7 +13,7 @@ public struct Debuginfod: Sendable {
   public init(program: String = "debuginfod-find") { self.program = program }
 
   /// Whether `DEBUGINFOD_URLS` names a server.
-  public static var hasServers: Bool {
+  package static var hasServers: Bool {
     SystemCall.environment("DEBUGINFOD_URLS").map { !$0.isEmpty } ?? false
   }
 
@@ -22,7 +22,7 @@ public struct Debuginfod: Sendable {
   /// - Returns: its path in the user's cache.
   /// - Throws: `LocatedError` that says what to do, when no server is named, the program is not there, or it
   ///   does not give the file.
-  public func fetch(buildID: String) throws(LocatedError) -> String {
+  package func fetch(buildID: String) throws(LocatedError) -> String {
     guard Self.hasServers else {
       throw LocatedError(
         file: program, kind: .missing, "DEBUGINFOD_URLS is not set, so there is no server to ask for debuginfo")

@@ -11,15 +11,15 @@ import Bytes
 /// Where memory was overwritten, names would be those of other symbols. So a block of names counts only where it
 /// ends at the next marker, and addresses only where they ascend.
 /// (kernel/kallsyms.c, scripts/kallsyms.c)
-public final class Kallsyms<Space: ByteSource>: SymbolSource {
+package final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// What it is, for `info`.
-  public var origin: String { "kallsyms in the dump" }
+  package var origin: String { "kallsyms in the dump" }
   /// How many symbols there are.
-  public var count: Int { tables.count }
+  package var count: Int { tables.count }
   /// An address that none of the tables passes but for the sequence numbers: the read-only data of the kernel that
   /// have no section of their own end here, and the export tables and BTF, among others, follow.
   /// (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
-  public var end: UInt64 {
+  package var end: UInt64 {
     let size = UInt64(tables.addresses.entrySize)
     return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) &* size)
   }
@@ -32,7 +32,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// Reads the small tables and looks whether they agree with each other.
   ///
   /// - Returns: nil when they cannot be read, or are not what kallsyms writes.
-  public init?(_ tables: KallsymsTables, in space: Space) {
+  package init?(_ tables: KallsymsTables, in space: Space) {
     guard let names = KallsymsNameTable(tables, in: space) else { return nil }
     self.tables = tables
     self.names = names
@@ -41,7 +41,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   /// What of the tables is damaged, in words; nil where nothing is.
-  public var damage: String? {
+  package var damage: String? {
     guard let lostNames = names.lost, let addresses = addresses.value else {
       return "kallsyms is damaged: the names or the addresses of all symbols are not in the dump"
     }
@@ -73,14 +73,14 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   // MARK: - SymbolSource
 
   /// The first symbol of this name.
-  public func symbol(named name: String) -> Symbol? {
+  package func symbol(named name: String) -> Symbol? {
     guard let number = number(named: Array(name.utf8)), let addresses = addresses.value else { return nil }
     return symbol(number, addresses)
   }
 
   /// The addresses of those of `names` that there are; without an order of names, in one pass that skips names of
   /// another length.
-  public func addresses(of names: [String]) -> [Int: UInt64] {
+  package func addresses(of names: [String]) -> [Int: UInt64] {
     guard let addresses = addresses.value else { return [:] }
     var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
     var result: [Int: UInt64] = [:]
@@ -107,7 +107,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   /// Whether one of the symbols at `address` is of this name.
-  public func has(_ name: String, at address: UInt64) -> Bool {
+  package func has(_ name: String, at address: UInt64) -> Bool {
     guard let addresses = addresses.value, var number = addresses.first(atOrBelow: address) else { return false }
     let wanted = Array(name.utf8)
     while number < count, addresses[number] == address {
@@ -119,7 +119,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
-  public func symbol(containing address: UInt64) -> Symbol? {
+  package func symbol(containing address: UInt64) -> Symbol? {
     guard let addresses = addresses.value, let number = addresses.first(atOrBelow: address),
       let symbol = symbol(number, addresses)
     else { return nil }
@@ -129,7 +129,7 @@ public final class Kallsyms<Space: ByteSource>: SymbolSource {
   }
 
   /// All symbols, in the order of their addresses.
-  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+  package func forEachSymbol(_ body: (Symbol) -> Bool) {
     guard let addresses = addresses.value else { return }
     // Symbols at one address have the next one in common.
     var next = 0

@@ -13,10 +13,10 @@ import Bytes
 /// The alignment shows between num_syms, a word of 4 bytes (8 up to 4.20), and names.
 ///
 /// (scripts/kallsyms.c, `write_src`)
-public enum KallsymsFinder {
+package enum KallsymsFinder {
   /// The tables at addresses that VMCOREINFO gives (6.0, 5fd8fea935a1): it leaves out only the markers, which
   /// end where the token table begins, or where the sequence numbers do that stand between.
-  public static func tables<Space: ByteSource>(
+  package static func tables<Space: ByteSource>(
     in space: Space, symbol: (String) -> UInt64?
   ) -> [KallsymsTables] {
     guard let names = symbol("kallsyms_names"), let countAt = symbol("kallsyms_num_syms"),
@@ -56,12 +56,12 @@ public enum KallsymsFinder {
   static let anchor: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
 
   /// Where the digits stand in `bytes`.
-  public static func anchors(in bytes: [UInt8]) -> [Int] { bytes.occurrences(of: anchor) }
+  package static func anchors(in bytes: [UInt8]) -> [Int] { bytes.occurrences(of: anchor) }
 
   /// The tables around the digits of a token table at `anchor`, for kernels that do not say where they are.
   /// From the token table one goes back over the markers and the names to their number, and to the offsets,
   /// which stand at either end.
-  public static func tables<Space: ByteSource>(around anchor: UInt64, in space: Space) -> [KallsymsTables] {
+  package static func tables<Space: ByteSource>(around anchor: UInt64, in space: Space) -> [KallsymsTables] {
     for alignment in [8, 4, 256] as [UInt64] {
       guard let (table, index) = tokenTable(around: anchor, alignment, space) else { continue }
       for markerSize in [4, 8] {

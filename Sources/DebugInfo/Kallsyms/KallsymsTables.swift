@@ -1,7 +1,7 @@
 /// Where the tables of kallsyms are, and which of their shapes they have.
-public struct KallsymsTables: Hashable, Sendable {
+package struct KallsymsTables: Hashable, Sendable {
   /// How addresses are stored.
-  public enum Addresses: Hashable, Sendable {
+  package enum Addresses: Hashable, Sendable {
     /// `kallsyms_addresses`: 64-bit addresses.
     case absolute(UInt64)
     /// `kallsyms_offsets`: 32-bit offsets from `kallsyms_relative_base`, whose value this is (4.6 to 6.19).
@@ -18,25 +18,25 @@ public struct KallsymsTables: Hashable, Sendable {
   }
 
   /// `kallsyms_num_syms`.
-  public var count: Int
+  package var count: Int
   /// `kallsyms_names`: for each symbol a length and as many tokens.
-  public var names: UInt64
+  package var names: UInt64
   /// `kallsyms_markers`: for each 256 symbols where their names begin.
-  public var markers: UInt64
+  package var markers: UInt64
   /// Bytes of one marker: 8 in 4.20 and before, 4 since.
-  public var markerSize: Int
+  package var markerSize: Int
   /// `kallsyms_token_table`: 256 strings.
-  public var tokenTable: UInt64
+  package var tokenTable: UInt64
   /// `kallsyms_token_index`: where each token's string begins.
-  public var tokenIndex: UInt64
+  package var tokenIndex: UInt64
   /// `kallsyms_offsets` or `kallsyms_addresses`.
-  public var addresses: Addresses
+  package var addresses: Addresses
   /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest
   /// first (6.2, 60443c88f3a8, and 6.1.y); nil where there is none.
-  public var sequences: UInt64?
+  package var sequences: UInt64?
 
   /// Puts the tables together.
-  public init(
+  package init(
     count: Int, names: UInt64, markers: UInt64, markerSize: Int, tokenTable: UInt64, tokenIndex: UInt64,
     addresses: Addresses, sequences: UInt64? = nil
   ) {

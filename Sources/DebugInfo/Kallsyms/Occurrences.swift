@@ -7,7 +7,7 @@ import CElf
 /// pointers do not leave the closures that have them.
 extension RawSpan {
   /// Where `pattern`, which is not empty, first stands; nil where it does not.
-  public func firstOccurrence(of pattern: [UInt8]) -> Int? {
+  package func firstOccurrence(of pattern: [UInt8]) -> Int? {
     unsafe withUnsafeBytes { bytes in
       unsafe pattern.withUnsafeBytes { pattern in
         guard let base = bytes.baseAddress, let wanted = pattern.baseAddress else { return nil }
@@ -19,12 +19,12 @@ extension RawSpan {
 
 extension [UInt8] {
   /// Where `pattern` first stands in `range`, which lies within the bytes; nil where it does not.
-  public func firstOccurrence(of pattern: [UInt8], in range: Range<Int>) -> Int? {
+  package func firstOccurrence(of pattern: [UInt8], in range: Range<Int>) -> Int? {
     rawSpan.slice(at: range.lowerBound, count: range.count)?.firstOccurrence(of: pattern).map { range.lowerBound + $0 }
   }
 
   /// Where `pattern` stands: the offsets, in order, overlapping ones too.
-  public func occurrences(of pattern: [UInt8]) -> [Int] {
+  package func occurrences(of pattern: [UInt8]) -> [Int] {
     var result: [Int] = []
     var position = 0
     while !pattern.isEmpty, position < count, let hit = firstOccurrence(of: pattern, in: position..<count) {

@@ -9,17 +9,17 @@ public struct AddressIdentity: Sendable {
   /// What it is, in few words: "kernel text", "task stack", "struct page" and so on.
   public internal(set) var kind: String
   /// The module whose memory it is in, and which kind of its memory.
-  public internal(set) var module: (name: String, part: String)?
+  public internal(set) var module: ModulePart?
   /// The vmalloc area that it is in.
   public internal(set) var area: VmallocArea?
   /// The task whose structure or stack it is in, and how far.
-  public internal(set) var task: (task: KernelTask, part: String, offset: UInt64)?
+  public internal(set) var task: TaskPart?
   /// The per-CPU variable that it is in: its name, whose copy, and how far.
-  public internal(set) var perCPU: (name: String, cpu: Int, offset: UInt64)?
+  public internal(set) var perCPU: PerCPUVariable?
   /// What the kernel says of the frame behind it.
-  public internal(set) var frame: FrameState?
+  package internal(set) var frame: FrameState?
   /// The frame whose `struct page` it is in.
-  public internal(set) var describedFrame: FrameState?
+  package internal(set) var describedFrame: FrameState?
   /// The pointer without its authentication code.
   public internal(set) var withoutPAC: UInt64?
   /// The line of the source that the code is from, where DWARF tells.
@@ -28,6 +28,34 @@ public struct AddressIdentity: Sendable {
   public internal(set) var poison: String?
   /// What could not be looked at, and why.
   public internal(set) var notes: [String] = []
+
+  /// A part of a module's memory.
+  public struct ModulePart: Hashable, Sendable {
+    /// The module's name.
+    public let name: String
+    /// Which kind of its memory: "text", "data" and so on, as `KernelModule.MemoryRange` names it.
+    public let part: String
+  }
+
+  /// A place in what belongs to a task.
+  public struct TaskPart: Sendable {
+    /// The task.
+    public let task: KernelTask
+    /// "struct" for its `task_struct`, "stack" for its kernel stack.
+    public let part: String
+    /// Bytes from the lowest address of it.
+    public let offset: UInt64
+  }
+
+  /// A place in one CPU's copy of a per-CPU variable.
+  public struct PerCPUVariable: Hashable, Sendable {
+    /// The variable.
+    public let name: String
+    /// The CPU.
+    public let cpu: Int
+    /// Bytes from the start of the variable.
+    public let offset: UInt64
+  }
 }
 
 /// Finds out what an address is.
@@ -106,7 +134,7 @@ struct AddressIdentifier {
     if isVirtual {
       if let module = modules.containing(address) {
         let part = module.regions.first { address >= $0.start && address < $0.end }?.kind ?? "memory"
-        identity.module = (module.name, part)
+        identity.module = AddressIdentity.ModulePart(name: module.name, part: part)
         identity.kind = "module \(part)"
       }
       if let area = areas.value.elements.last(where: { $0.start <= address }), address < area.end {
@@ -123,13 +151,13 @@ struct AddressIdentifier {
     guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
     for task in tasks.value.elements {
       if address &- task.structure < taskSize {
-        identity.task = (task, "struct", address &- task.structure)
+        identity.task = AddressIdentity.TaskPart(task: task, part: "struct", offset: address &- task.structure)
         identity.kind = "task_struct"
         return
       }
       // No stack is that large; finding how large they are goes through the areas.
       if task.stack != 0, address &- task.stack < 1 << 20, address &- task.stack < threadSize {
-        identity.task = (task, "stack", address &- task.stack)
+        identity.task = AddressIdentity.TaskPart(task: task, part: "stack", offset: address &- task.stack)
         identity.kind = "task stack"
         return
       }
@@ -149,14 +177,14 @@ struct AddressIdentifier {
       let size = area.end &- area.start &- page
       if size.nonzeroBitCount == 1, (4096...1 << 20).contains(size) { return size }
     }
-    return max(context.layout.configuration.kasan == .none ? 16 << 10 : 32 << 10, page)
+    return max(context.layout.configuration.kasan == .off ? 16 << 10 : 32 << 10, page)
   }
 
   /// Stacks that are looked for among the vmalloc areas: all are there, or none is.
   private static let sampledStacks = 16
 
   /// The per-CPU variable whose copy of some CPU `address` is in.
-  private func perCPUVariable(at address: UInt64) -> (name: String, cpu: Int, offset: UInt64)? {
+  private func perCPUVariable(at address: UInt64) -> AddressIdentity.PerCPUVariable? {
     guard let perCPU = perCPU.value, let section = perCPU.section else { return nil }
     for (cpu, offset) in perCPU.offsets.enumerated() {
       let template = address &- offset
@@ -164,7 +192,7 @@ struct AddressIdentifier {
       guard let symbol = context.symbols.symbol(containing: template) ?? perCPU.symbol(containing: template) else {
         return nil
       }
-      return (symbol.name, cpu, template &- symbol.address)
+      return AddressIdentity.PerCPUVariable(name: symbol.name, cpu: cpu, offset: template &- symbol.address)
     }
     return nil
   }

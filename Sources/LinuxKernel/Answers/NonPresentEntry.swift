@@ -3,7 +3,7 @@ import KernelLayout
 import VMSA
 
 /// What Linux keeps in an entry that the hardware takes as invalid.
-public enum NonPresentEntry: Hashable, Sendable {
+package enum NonPresentEntry: Hashable, Sendable {
   /// Nothing: the entry is zero.
   case empty
   /// A page that is there but must not be touched (PROT_NONE, or NUMA balancing's bait), at this address.
@@ -24,7 +24,7 @@ public enum NonPresentEntry: Hashable, Sendable {
   case unknown
 
   /// The name that JSON has for it.
-  public var name: String {
+  package var name: String {
     switch self {
     case .empty: "empty"
     case .protNone: "prot-none"

@@ -9,9 +9,9 @@ import VMSA
 /// | `init_task`, `init_task+8`, `init_task+0x10` | a symbol and an offset |
 /// | `ext4:ext4_iget` | a symbol of a module |
 /// | `runqueues@cpu3` | per-CPU data of one CPU |
-public struct Query: Hashable, Sendable {
+package struct Query: Hashable, Sendable {
   /// What is asked about, before the offset.
-  public enum Base: Hashable, Sendable {
+  package enum Base: Hashable, Sendable {
     /// An address as a number.
     case address(UInt64)
     /// A symbol, in a module or of the kernel, of one CPU where it is per-CPU data.
@@ -19,20 +19,20 @@ public struct Query: Hashable, Sendable {
   }
 
   /// As it was asked.
-  public let text: String
+  package let text: String
   /// What is asked about.
-  public let base: Base
+  package let base: Base
   /// Added to the address of the base, modulo 2^64.
-  public let offset: UInt64
+  package let offset: UInt64
 
   /// Why a query cannot be understood.
-  public struct Malformed: Error, Hashable, Sendable {
+  package struct Malformed: Error, Hashable, Sendable {
     /// What is wrong with it, in one line.
-    public let message: String
+    package let message: String
   }
 
   /// Reads `text`.
-  public init(_ text: String) throws(Malformed) {
+  package init(_ text: String) throws(Malformed) {
     self.text = text
     var rest = text[...]
     var offset: UInt64 = 0
@@ -94,7 +94,7 @@ public struct Query: Hashable, Sendable {
   }
 
   /// A number as kva takes lengths and offsets: decimal, or hex with 0x.
-  public static func number(_ text: some StringProtocol) -> UInt64? {
+  package static func number(_ text: some StringProtocol) -> UInt64? {
     guard text.first?.isHexDigit == true else { return nil }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {
       let digits = text.dropFirst(2)

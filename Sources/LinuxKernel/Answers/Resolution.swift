@@ -52,9 +52,9 @@ public struct Resolution: Sendable {
   public internal(set) var regime: TranslationRegime?
 
   /// What an address is to the hypervisor, where its tables translated it.
-  public internal(set) var hypervisor: Hypervisor.Address?
+  package internal(set) var hypervisor: Hypervisor.Address?
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
-  public internal(set) var absentPage: NonPresentEntry?
+  package internal(set) var absentPage: NonPresentEntry?
 
   /// Why memory there is unreadable, in one line, if it is not mapped.
   package var unreadable: String { "\(query) is \(status.rawValue): \(message ?? "no mapping")" }

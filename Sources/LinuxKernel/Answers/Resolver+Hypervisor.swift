@@ -49,7 +49,7 @@ extension Resolver {
     let message =
       switch hypervisor.value.mode?.value {
       case .vhe?: "the kernel runs at EL2 (VHE): nothing further is mapped; ask without --el2"
-      case .none?: "nothing of the kernel runs at EL2"
+      case .unused?: "nothing of the kernel runs at EL2"
       default: "the hypervisor's tables were not found"
       }
     let reason = hypervisor.value.mode.map { $0.source } ?? hypervisor.value.notes.first

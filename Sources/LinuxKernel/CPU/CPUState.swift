@@ -164,8 +164,8 @@ private struct TTBRReader {
     func rootTable(_ name: String) -> RootTable? { rootTables.first { $0.name == name } }
     isWide = TTBR.isWide(regime)
     shift = regime.granule == .sixtyFourKiB && regime.tableBits == 52 && regime.addressBits == 48 ? 0x1e00 : 0
-    cnp = control.sharesTables == true ? 1 : 0
-    hasKPTI = control.hidesFromUser?.value ?? false
+    cnp = control.usesCnP == true ? 1 : 0
+    hasKPTI = control.usesKPTI?.value ?? false
     trampoline = hasKPTI ? rootTable("tramp_pg_dir") : nil
     reserved = rootTable("reserved_pg_dir") ?? rootTable("reserved_ttbr0")
     notesAreCurrent = context.vmcoreinfo?.crashTime == nil

@@ -3,6 +3,14 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
+/// TCR_EL1 as far as it is known, field by field.
+package struct SourcedTranslationControl: Sendable {
+  /// The fields that are known.
+  package let value: TranslationControl
+  /// Where a field is from, in words, if it depends on more than the kernel's version.
+  package let sources: [TranslationControl.Field: String]
+}
+
 /// The control registers as Linux programs them.
 struct LinuxTCR {
   let context: KernelContext
@@ -17,7 +25,7 @@ struct LinuxTCR {
   /// `__cpu_setup` (arch/arm64/mm/proc.S) writes the same value on every CPU: what follows from the page size
   /// and the width, constants, and what it read from the CPU's ID registers, which is in no dump but may be in
   /// the log.
-  var value: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
+  var value: SourcedTranslationControl {
     var control = TranslationControl()
     var sources: [TranslationControl.Field: String] = [:]
     func set(_ field: TranslationControl.Field, _ value: UInt64?, _ source: String) {
@@ -62,12 +70,12 @@ struct LinuxTCR {
     set(.e0pd1, log.detected("E0PD").map { $0 ? 1 : 0 }, logged)
     let size = log.physicalBits.flatMap { TranslationControl.physicalWidths.firstIndex(of: $0) }
     set(.ips, size.map(UInt64.init), "\(logged): KVM's IPA size limit")
-    return (control, sources)
+    return SourcedTranslationControl(value: control, sources: sources)
   }
 
   /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
   /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
-  var hidesFromUser: Sourced<Bool>? {
+  var usesKPTI: Sourced<Bool>? {
     let image =
       context.symbols.symbol(named: "_stext").map { VirtualAddress($0.address) } ?? context.facts.swapperVirtual?.value
     guard let leaf = image.flatMap({ context.translate($0).leaf }) else { return nil }
@@ -77,5 +85,5 @@ struct LinuxTCR {
 
   /// Whether TTBRs have CnP set; nil where the log does not tell.
   /// (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
-  var sharesTables: Bool? { messages.value.detected("Common not Private translations") }
+  var usesCnP: Bool? { messages.value.detected("Common not Private translations") }
 }

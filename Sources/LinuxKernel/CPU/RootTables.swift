@@ -2,15 +2,15 @@ import KernelLayout
 import VMSA
 
 /// A root table that the kernel keeps for all of its life, by the kernel's name.
-public struct RootTable: Sendable {
+package struct RootTable: Sendable {
   /// The name, such as "swapper_pg_dir".
-  public let name: String
+  package let name: String
   /// Where the kernel's image has it; nil where only its frame is known.
-  public let virtual: UInt64?
+  package let virtual: UInt64?
   /// Its frame.
-  public let physical: PhysicalAddress
+  package let physical: PhysicalAddress
   /// How it was found.
-  public let source: String
+  package let source: String
 }
 
 extension RootTable {

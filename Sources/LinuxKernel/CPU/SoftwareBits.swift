@@ -1,22 +1,22 @@
 import VMSA
 
 /// Linux's use of bits 58:55 of a valid leaf, which Arm leaves to software. (arch/arm64/include/asm/pgtable-prot.h)
-public struct SoftwareBits: OptionSet, Hashable, Sendable {
+package struct SoftwareBits: OptionSet, Hashable, Sendable {
   /// The bits where the descriptor has them.
-  public let rawValue: UInt64
+  package let rawValue: UInt64
   /// Keeps bits 58:55 of a descriptor.
-  public init(rawValue: UInt64) { self.rawValue = rawValue & Descriptor.Bits.software.rawValue }
+  package init(rawValue: UInt64) { self.rawValue = rawValue & Descriptor.Bits.software.rawValue }
   /// PTE_DIRTY, bit 55.
-  public static let dirty = Self(rawValue: 1 << 55)
+  package static let dirty = Self(rawValue: 1 << 55)
   /// PTE_SPECIAL, bit 56.
-  public static let special = Self(rawValue: 1 << 56)
+  package static let special = Self(rawValue: 1 << 56)
   /// PTE_DEVMAP, bit 57 (5.3 to 6.14 or so).
-  public static let devmap = Self(rawValue: 1 << 57)
+  package static let devmap = Self(rawValue: 1 << 57)
   /// PTE_UFFD_WP, bit 58 of a valid entry (6.10 and later).
-  public static let userfaultWriteProtect = Self(rawValue: 1 << 58)
+  package static let userfaultWriteProtect = Self(rawValue: 1 << 58)
 }
 
 extension Attributes {
   /// Bits 58:55, as Linux uses them.
-  public var software: SoftwareBits { SoftwareBits(rawValue: descriptor.rawValue) }
+  package var software: SoftwareBits { SoftwareBits(rawValue: descriptor.rawValue) }
 }

@@ -54,7 +54,7 @@ public struct CrashReason: Sendable {
   }
 
   /// Looks through `records` for the death of the kernel; nil where they tell of none.
-  public init?(_ records: [LogRecord]) {
+  package init?(_ records: [LogRecord]) {
     let lines = records.flatMap { record in
       record.text.split(separator: "\n").map { Line(text: $0, record: record) }
     }

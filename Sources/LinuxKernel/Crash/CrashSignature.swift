@@ -1,18 +1,18 @@
 /// Names a crash so that the same one in another dump has the same name, whatever the addresses, numbers and
 /// builds.
-public enum CrashSignature {
+package enum CrashSignature {
   /// `KIND: TEXT in FUNCTION`.
   ///
   /// - Parameters:
   ///   - places: where the CPU was, the innermost call first, each as `%pS` prints it. The first that is not
   ///     part of dying itself counts.
-  public static func text(_ reason: CrashReason, at places: [String]) -> String {
+  package static func text(_ reason: CrashReason, at places: [String]) -> String {
     let function = places.lazy.map(function).first { !isMachinery($0) }
     return "\(reason.kind.rawValue): \(general(reason.panicOrText))" + (function.map { " in \($0)" } ?? "")
   }
 
   /// `text` with N for each number, those in names left as they are.
-  public static func general(_ text: String) -> String {
+  package static func general(_ text: String) -> String {
     var result = ""
     var word = ""
     func flush() {

@@ -5,22 +5,22 @@ import VMSA
 
 /// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what
 /// disagrees is said before anything else.
-public struct CrossChecks: Sendable {
+package struct CrossChecks: Sendable {
   /// One fact that was looked at in two ways.
-  public struct Check: Sendable {
+  package struct Check: Sendable {
     /// What was looked at: "text", "root table", "linear map", "release" or "banner".
-    public let name: String
+    package let name: String
     /// What came of it.
-    public let outcome: Outcome
+    package let outcome: Outcome
     /// Both sides, or why there is only one: in words.
-    public let detail: String
+    package let detail: String
 
     /// What to say of a check that disagrees.
     var warning: String { "the dump contradicts itself, \(name): \(detail)" }
   }
 
   /// What a check came to.
-  public enum Outcome: String, Sendable {
+  package enum Outcome: String, Sendable {
     /// Both ways lead to the same.
     case agrees
     /// They do not: one of the two is wrong.
@@ -30,7 +30,7 @@ public struct CrossChecks: Sendable {
   }
 
   /// The checks, in the order in which they build on each other.
-  public private(set) var checks: [Check] = []
+  package private(set) var checks: [Check] = []
 
   /// What disagrees.
   var disagreements: [Check] { checks.filter { $0.outcome == .disagrees } }

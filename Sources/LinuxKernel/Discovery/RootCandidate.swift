@@ -4,27 +4,27 @@ import KernelLayout
 import VMSA
 
 /// A root table that was found by its structure, and how far its tables bear it out.
-public struct RootCandidate: Sendable {
+package struct RootCandidate: Sendable {
   /// The kernel's half of the address space as it gives it.
-  public let regime: TranslationRegime
+  package let regime: TranslationRegime
   /// The dump: for raw memory that nobody said the address of, as this root has it.
-  public let dump: DumpFile
+  package let dump: DumpFile
   /// Virtual minus physical address of the image that it lies in, modulo 2^64 (kimage_voffset).
-  public let imageOffset: UInt64
+  package let imageOffset: UInt64
   /// The addresses that are mapped at that offset, from the first to the last.
-  public let image: Range<UInt64>
+  package let image: Range<UInt64>
   /// Those of them that EL1 may execute, from the first to the last.
-  public let text: Range<UInt64>?
+  package let text: Range<UInt64>?
   /// Virtual minus physical address of the linear map, where the root is mapped there too.
-  public let linearOffset: UInt64?
+  package let linearOffset: UInt64?
   /// Bytes of memory that are mapped at the linear map's offset.
-  public let linearBytes: UInt64
+  package let linearBytes: UInt64
   /// What speaks for it and against it, in words.
-  public let evidence: [String]
+  package let evidence: [String]
   /// How many of the things looked at bear it out.
-  public let score: Int
+  package let score: Int
   /// How many were looked at: the score of a kernel that is whole.
-  public let bestScore: Int
+  package let bestScore: Int
 
   /// Reads all tables below `page`; nil where they are not a kernel's: a mapping for EL0 is among them, too
   /// many entries cannot be, or no address translates to the root itself.

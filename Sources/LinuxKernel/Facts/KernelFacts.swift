@@ -29,11 +29,11 @@ public struct KernelFacts: Sendable {
   public let crashTime: Sourced<UInt64>?
 
   /// The page size and the widths, and what follows from them.
-  public var paging: PagingParameters {
+  package var paging: PagingParameters {
     PagingParameters(granule: granule.value, vaBits: vaBits.value, vaBitsActual: vaBitsActual.value)
   }
   /// The width that every CPU must have for the kernel to run (VA_BITS_MIN).
-  public var vaBitsMin: Int { paging.vaBitsMin }
+  package var vaBitsMin: Int { paging.vaBitsMin }
 
   /// The version that the release begins with; nil if the release is not known.
   public var version: KernelVersion? { release.flatMap { KernelVersion(release: $0.value) } }

@@ -1,7 +1,7 @@
 /// Facts that the caller gives instead of those of a dump that lacks them or has them wrong.
 public struct KernelOverrides: Sendable {
   /// A fact that can be given.
-  public enum Fact: String, Hashable, Sendable, CaseIterable {
+  package enum Fact: String, Hashable, Sendable, CaseIterable {
     /// `KernelOverrides.vaBits`.
     case vaBits
     /// `KernelOverrides.kimageVoffset`.
@@ -26,7 +26,7 @@ public struct KernelOverrides: Sendable {
   public var pageSize: UInt64?
   /// What messages and sources call each fact, such as the option of a command that sets it; by default the property
   /// of this type.
-  public var names: [Fact: String] = [:]
+  package var names: [Fact: String] = [:]
 
   /// Overrides nothing.
   public init() {}

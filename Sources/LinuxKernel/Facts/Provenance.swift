@@ -1,5 +1,5 @@
 /// Where a fact is from. Code branches on the case; its description is for people.
-public enum Provenance: Hashable, Sendable {
+package enum Provenance: Hashable, Sendable {
   /// The caller gave the fact instead of what the dump says, and calls it by this name.
   case override(KernelOverrides.Fact, name: String)
   /// The line of VMCOREINFO with this key; `origin` is what stands in for VMCOREINFO where the kernel wrote none.
@@ -18,7 +18,7 @@ public enum Provenance: Hashable, Sendable {
 
 extension Provenance: CustomStringConvertible {
   /// The source in words, such as "VMCOREINFO NUMBER(VA_BITS)".
-  public var description: String {
+  package var description: String {
     switch self {
     case .override(_, let name): name
     case .vmcoreinfo(let key, let origin): "\(origin) \(key)"
@@ -32,7 +32,7 @@ extension Provenance: CustomStringConvertible {
 
 extension Provenance: ExpressibleByStringInterpolation {
   /// A reason in words.
-  public init(stringLiteral words: String) { self = .reason(words) }
+  package init(stringLiteral words: String) { self = .reason(words) }
 }
 
 /// A value and where it is from.
@@ -40,12 +40,12 @@ public struct Sourced<Value: Sendable>: Sendable {
   /// The value.
   public let value: Value
   /// Where it is from.
-  public let provenance: Provenance
+  package let provenance: Provenance
   /// Where it is from, in words.
   public var source: String { provenance.description }
 
   /// Joins a value with its source.
-  public init(_ value: Value, _ provenance: Provenance) {
+  package init(_ value: Value, _ provenance: Provenance) {
     self.value = value
     self.provenance = provenance
   }

@@ -10,11 +10,11 @@ import Bytes
 /// | `NUMBER(x)` | hex with 0x, or signed decimal |
 ///
 /// (kernel/vmcore_info.c, arch/arm64/kernel/vmcore_info.c; kernel/crash_core.c before 6.9.)
-public struct VMCoreInfo: Sendable {
+package struct VMCoreInfo: Sendable {
   /// The text as it stands in the note.
-  public let text: [UInt8]
+  package let text: [UInt8]
   /// Who says so: "VMCOREINFO", or what stands in for it.
-  public let origin: String
+  package let origin: String
   private let lines: [Line]
   /// Lines that are left out, since no kernel writes them: one sentence each.
   let damage: [String]
@@ -30,7 +30,7 @@ public struct VMCoreInfo: Sendable {
   ///
   /// A line whose value no kernel writes counts as not there, and `damage` tells it: an address of the kernel that is
   /// none, or the bound of a region that is at no page.
-  public init(_ text: [UInt8]) {
+  package init(_ text: [UInt8]) {
     self.init(text, origin: "VMCOREINFO", derivations: [:], isChecked: true)
   }
 
@@ -85,7 +85,7 @@ public struct VMCoreInfo: Sendable {
 
   /// The value of the line whose key is exactly `key`; the last one where there are several, since what is
   /// appended at crash time comes last.
-  public func value(_ key: String) -> String? {
+  package func value(_ key: String) -> String? {
     let wanted = key.utf8
     guard
       let line = lines.last(where: { $0.key.count == wanted.count && text[$0.key].elementsEqual(wanted) })
@@ -97,25 +97,25 @@ public struct VMCoreInfo: Sendable {
   func source(_ key: String) -> Provenance { derivations[key] ?? .vmcoreinfo(key: key, origin: origin) }
 
   /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
-  public func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
+  package func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
   /// `SYMBOL(name)`: an address, or for arrays and `vmemmap` the value itself.
-  public func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
+  package func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
   /// `OFFSET(structure.member)` in bytes.
-  public func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap(Self.parseSize) }
+  package func offset(_ member: String) -> Int? { value("OFFSET(\(member))").flatMap(Self.parseSize) }
   /// `SIZE(type)` in bytes.
-  public func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap(Self.parseSize) }
+  package func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap(Self.parseSize) }
   /// `LENGTH(array)` in elements.
-  public func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap(Self.parseSize) }
+  package func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap(Self.parseSize) }
   /// `KERNELOFFSET`: how far KASLR moved the image from its link address, in bytes.
-  public var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
+  package var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
   /// `OSRELEASE`, as `uname -r` prints it.
-  public var release: String? { value("OSRELEASE") }
+  package var release: String? { value("OSRELEASE") }
   /// `BUILD-ID` in lowercase hex (5.9 and later).
-  public var buildID: String? { value("BUILD-ID") }
+  package var buildID: String? { value("BUILD-ID") }
   /// `PAGESIZE` in bytes.
-  public var pageSize: UInt64? { value("PAGESIZE").flatMap { UInt64($0) } }
+  package var pageSize: UInt64? { value("PAGESIZE").flatMap { UInt64($0) } }
   /// `CRASHTIME` in seconds since 1970; only in a dump that the crash kernel wrote.
-  public var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
+  package var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
 
   /// Whether there are lines that describe types.
   var hasTypes: Bool {
@@ -123,7 +123,7 @@ public struct VMCoreInfo: Sendable {
   }
 
   /// The names in `SYMBOL(...)` lines with their values.
-  public var symbols: [(name: String, value: UInt64)] {
+  package var symbols: [(name: String, value: UInt64)] {
     let prefix = "SYMBOL(".utf8
     return lines.compactMap { line in
       guard text[line.key].starts(with: prefix), text[line.key].last == UInt8(ascii: ")") else { return nil }

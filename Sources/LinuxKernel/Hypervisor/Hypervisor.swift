@@ -4,9 +4,9 @@ import DebugInfo
 import VMSA
 
 /// What of KVM runs at EL2, and where it has its memory.
-public struct Hypervisor: Sendable {
+package struct Hypervisor: Sendable {
   /// How the kernel uses EL2.
-  public enum Mode: String, Sendable {
+  package enum Mode: String, Sendable {
     /// The kernel itself runs at EL2 (HCR_EL2.E2H): its tables are all there are.
     case vhe
     /// KVM has code of its own at EL2, in tables of its own that the kernel fills.
@@ -14,29 +14,29 @@ public struct Hypervisor: Sendable {
     /// The same, but the code at EL2 keeps its tables to itself (pKVM).
     case protected
     /// Nothing of the kernel is at EL2.
-    case none
+    case unused = "none"
   }
 
   /// How the kernel uses EL2; nil where the dump does not tell.
-  public internal(set) var mode: Sourced<Mode>?
+  package internal(set) var mode: Sourced<Mode>?
   /// `kern_hyp_va`; nil under VHE, and where it is not known.
-  public internal(set) var transform: Sourced<KernHypVA>?
+  package internal(set) var transform: Sourced<KernHypVA>?
   /// What to add to a hyp address of the linear part to have its physical address, modulo 2^64.
-  public internal(set) var physvirtOffset: Sourced<UInt64>?
+  package internal(set) var physvirtOffset: Sourced<UInt64>?
   /// The tables that TTBR0_EL2 holds; nil where there are none, or they were not found.
-  public internal(set) var regime: Sourced<TranslationRegime>?
+  package internal(set) var regime: Sourced<TranslationRegime>?
   /// The physical addresses of the code that is mapped to itself (`__hyp_idmap_text_start`).
-  public internal(set) var idmap: Range<UInt64>?
+  package internal(set) var idmap: Range<UInt64>?
   /// The registers of each CPU at EL2, as far as they are known.
-  public internal(set) var cpus: [HypervisorRegisters] = []
+  package internal(set) var cpus: [HypervisorRegisters] = []
   /// Why something is not known, one sentence each.
-  public internal(set) var notes: [String] = []
+  package internal(set) var notes: [String] = []
 
   /// Virtual minus physical address in the kernel's linear map.
   var linearOffset: UInt64?
 
   /// Which part of the hypervisor's addresses one is in.
-  public enum Part: String, Sendable {
+  package enum Part: String, Sendable {
     /// The linear map as the transform moves it: the hypervisor's code and data, and what the kernel shares.
     case linear
     /// The code that switches the MMU on, at its physical address.
@@ -48,13 +48,13 @@ public struct Hypervisor: Sendable {
   }
 
   /// A hyp address in the kernel's terms.
-  public struct Address: Hashable, Sendable {
+  package struct Address: Hashable, Sendable {
     /// The address at EL2.
-    public let address: UInt64
+    package let address: UInt64
     /// The part that it is in.
-    public let part: Part
+    package let part: Part
     /// The linear address of the same byte; nil of what is no RAM.
-    public let kernelAddress: UInt64?
+    package let kernelAddress: UInt64?
   }
 
   /// The part that `address`, which `leaf` maps, is in, and the kernel's address of the same byte.

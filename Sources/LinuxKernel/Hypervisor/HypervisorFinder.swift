@@ -87,11 +87,11 @@ struct HypervisorFinder {
     if log.says("VHE mode initialized successfully") || log.detected("Virtualization Host Extensions") == true {
       return Sourced(.vhe, .log)
     }
-    if log.says("CPU: All CPU(s) started at EL1") { return Sourced(.none, .log) }
+    if log.says("CPU: All CPU(s) started at EL1") { return Sourced(.unused, .log) }
     if let address = symbols["__boot_cpu_mode"], space.integer(UInt32.self, at: address) == 0xe11,
       space.integer(UInt32.self, at: address &+ 4) == 0xe11
     {
-      return Sourced(.none, "__boot_cpu_mode: every CPU was entered at EL1")
+      return Sourced(.unused, "__boot_cpu_mode: every CPU was entered at EL1")
     }
     return nil
   }

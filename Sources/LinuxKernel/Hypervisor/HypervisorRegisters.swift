@@ -3,23 +3,23 @@ import DebugInfo
 import VMSA
 
 /// The registers of one CPU at EL2, as `kvm_nvhe_init_params` has them or as they follow from the tables.
-public struct HypervisorRegisters: Sendable {
+package struct HypervisorRegisters: Sendable {
   /// The CPU's number; nil where the array of per-CPU bases was not found.
-  public let cpu: Int?
+  package let cpu: Int?
   /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
-  public let ttbr0: Sourced<UInt64>
+  package let ttbr0: Sourced<UInt64>
   /// TCR_EL2, its PS where that is known; nil where it is not known.
-  public internal(set) var tcr: Sourced<UInt64>?
+  package internal(set) var tcr: Sourced<UInt64>?
   /// MAIR_EL2.
-  public internal(set) var mair: Sourced<UInt64>?
+  package internal(set) var mair: Sourced<UInt64>?
   /// HCR_EL2 as it was written: bits of features that the CPU lacks read as zero.
-  public internal(set) var hcr: Sourced<UInt64>?
+  package internal(set) var hcr: Sourced<UInt64>?
   /// VBAR_EL2 while the host runs: a hyp address.
-  public internal(set) var vbar: Sourced<UInt64>?
+  package internal(set) var vbar: Sourced<UInt64>?
   /// TPIDR_EL2: what the hypervisor adds to the address of a per-CPU variable of its own.
-  public internal(set) var tpidr: Sourced<UInt64>?
+  package internal(set) var tpidr: Sourced<UInt64>?
   /// The top of the stack at EL2: a hyp address.
-  public internal(set) var stack: Sourced<UInt64>?
+  package internal(set) var stack: Sourced<UInt64>?
 }
 
 /// Reads the registers of each CPU at EL2.
@@ -51,7 +51,7 @@ struct HypervisorRegistersReader {
 
   func cpus() -> [HypervisorRegisters] {
     let vbar = vbar
-    let cnp: UInt64 = control.sharesTables == true ? 1 : 0
+    let cnp: UInt64 = control.usesCnP == true ? 1 : 0
     let isWide = TTBR.isWide(regime)
     let found = parameters()
     // The tables are the same for each CPU.

@@ -6,17 +6,17 @@
 /// The bits below the tag are those of the linear address; the tag is random but for one bit, which keeps the
 /// result out of the half that has the identity-mapped page.
 /// (arch/arm64/kvm/va_layout.c, `compute_layout`; arch/arm64/include/asm/kvm_mmu.h, 4.17 and later)
-public struct KernHypVA: Hashable, Sendable {
+package struct KernHypVA: Hashable, Sendable {
   /// va_mask: the bits that an address keeps.
-  public let vaMask: UInt64
+  package let vaMask: UInt64
   /// tag_lsb: the lowest bit of the tag, 0 to 63.
-  public let tagLSB: Int
+  package let tagLSB: Int
   /// tag_val: the tag, not yet shifted; 0 where the address had no bits to spare (4.17 to 5.9).
-  public let tagValue: UInt64
+  package let tagValue: UInt64
 
   /// Takes the kernel's three values; nil where they cannot be: a tag that overlaps the mask or reaches the
   /// upper half, or a mask that keeps nothing.
-  public init?(vaMask: UInt64, tagLSB: UInt64, tagValue: UInt64) {
+  package init?(vaMask: UInt64, tagLSB: UInt64, tagValue: UInt64) {
     guard vaMask != 0, vaMask >> 55 == 0, tagLSB < 55, (tagValue << tagLSB) >> tagLSB == tagValue else { return nil }
     let tag = tagValue << tagLSB
     guard tag & vaMask == 0, tag >> 55 == 0 else { return nil }
@@ -26,14 +26,14 @@ public struct KernHypVA: Hashable, Sendable {
   }
 
   /// The bits that every address of the linear part has above the mask.
-  public var tag: UInt64 { tagValue << UInt64(tagLSB) }
+  package var tag: UInt64 { tagValue << UInt64(tagLSB) }
 
   /// The hyp address of a linear address.
-  public func hypervisorAddress(ofLinear address: UInt64) -> UInt64 { address & vaMask | tag }
+  package func hypervisorAddress(ofLinear address: UInt64) -> UInt64 { address & vaMask | tag }
 
   /// The linear address that a hyp address stands for, given any other linear address of RAM: all of them are
   /// equal above the mask. Nil where `address` does not have the tag.
-  public func linearAddress(of address: UInt64, like linear: UInt64) -> UInt64? {
+  package func linearAddress(of address: UInt64, like linear: UInt64) -> UInt64? {
     address & ~vaMask == tag ? address & vaMask | linear & ~vaMask : nil
   }
 

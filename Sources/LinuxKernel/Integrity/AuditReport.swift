@@ -41,7 +41,7 @@ public struct Finding: Sendable {
     case cutShort = "cut-short"
 
     /// How bad it is.
-    public var severity: Severity {
+    package var severity: Severity {
       switch self {
       case .writableExecutable, .userExecutable, .userAccessible, .textWritable, .tableAtTwoLevels, .tableFree,
         .tableOutsideRAM, .reservedEncoding, .addressOutOfRange, .linearMapDiffers, .imageDiffers:
@@ -109,7 +109,7 @@ public struct KnownOddity: Sendable {
     case uncachedBuffer = "uncached-buffer"
 
     /// Its name in words.
-    public var words: String {
+    package var words: String {
       switch self {
       case .linearReadOnly: "read-only in the linear map: text and read-only data of the kernel, modules and BPF"
       case .linearInvalid: "present but not valid in the linear map: a crash kernel's image, or memory set aside"

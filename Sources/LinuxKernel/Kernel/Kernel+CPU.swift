@@ -14,22 +14,20 @@ extension Kernel {
 
   /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
   /// on more than the kernel's version.
-  public var translationControl: (value: TranslationControl, sources: [TranslationControl.Field: String]) {
-    contents.control.value
-  }
+  package var translationControl: SourcedTranslationControl { contents.control.value }
 
   /// Whether the kernel unmaps itself while a process runs (KPTI): its mappings are then not global.
-  public var hidesFromUser: Sourced<Bool>? { contents.control.hidesFromUser }
+  public var usesKPTI: Sourced<Bool>? { contents.control.usesKPTI }
 
-  /// Whether TTBRs have CnP set; nil if the log does not say.
-  public var sharesTables: Bool? { contents.control.sharesTables }
+  /// Whether TTBRs have CnP set (Common not Private): CPUs share their TLB entries; nil if the log does not say.
+  public var usesCnP: Bool? { contents.control.usesCnP }
 
   /// What of KVM runs at EL2, found on first use.
-  public var hypervisor: Hypervisor { contents.hypervisor.value }
+  package var hypervisor: Hypervisor { contents.hypervisor.value }
 
   /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil if it
   /// is neither, or `kern_hyp_va` is not known.
-  public func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
+  package func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
     hypervisor.address(ofKernel: address, context, contents.regions)
   }
 
@@ -41,15 +39,15 @@ extension Kernel {
 
   /// Where a stopped CPU was and where each call returns to, the innermost first. Empty for a CPU that was in user
   /// space.
-  public func backtrace(_ registers: CPURegisters) -> [CodePlace] { Backtrace.places(registers, in: context) }
+  package func backtrace(_ registers: CPURegisters) -> [CodePlace] { Backtrace.places(registers, in: context) }
 
   /// `place` as `%pS` prints it, `symbol+0xoff/0xsize [module]`, a return address by the call before it.
-  public func text(of place: CodePlace) -> String { PlaceNames(contents.names).text(of: place) }
+  package func text(of place: CodePlace) -> String { PlaceNames(contents.names).text(of: place) }
 
   /// What names the crash of `reason`, whatever the addresses, numbers and builds.
   ///
   /// - Parameter places: where the CPU was and how it came there, the innermost call first, if the log does not say.
-  public func signature(_ reason: CrashReason, at places: [CodePlace] = []) -> String {
+  package func signature(_ reason: CrashReason, at places: [CodePlace] = []) -> String {
     let names = PlaceNames(contents.names)
     let logged = reason.callTrace
     return CrashSignature.text(

@@ -25,15 +25,14 @@ extension Kernel {
   /// The types as the code of a module sees them: its own, then the kernel's.
   ///
   /// - Parameter module: the module's name, such as "ext4"; nil for the kernel itself.
-  /// - Returns: the types, and why the module's own are not among them where they are not.
-  public func types(ofModule module: String?) -> (types: KernelTypes, note: String?) {
-    guard let module else { return (types, nil) }
+  package func types(ofModule module: String?) -> ModuleTypeSources {
+    guard let module else { return ModuleTypeSources(types: types, note: nil) }
     guard let loaded = contents.modules.named(module) else {
-      return (types, modules.notes.first ?? "no module '\(module)' is loaded")
+      return ModuleTypeSources(types: types, note: modules.notes.first ?? "no module '\(module)' is loaded")
     }
     switch contents.moduleTypes.value.types(of: loaded) {
-    case .types(let own): return (KernelTypes([own] + types.sources), nil)
-    case .none(let reason): return (types, reason)
+    case .types(let own): return ModuleTypeSources(types: KernelTypes([own] + types.sources), note: nil)
+    case .missing(let reason): return ModuleTypeSources(types: types, note: reason)
     }
   }
 
@@ -41,7 +40,10 @@ extension Kernel {
   public func forEachSymbol(_ body: (Symbol) -> Bool) { contents.names.forEachSymbol(body) }
 
   /// What is missing from the symbols: one sentence each.
-  public var symbolNotes: [String] { contents.names.notes }
+  package var symbolNotes: [String] { contents.names.notes }
+
+  /// The symbol called `name`, of the kernel or of a vmlinux.
+  public func symbol(named name: String) -> Symbol? { symbols.symbol(named: name) }
 
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? { contents.names.symbol(containing: address) }

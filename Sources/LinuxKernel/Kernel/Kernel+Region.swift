@@ -17,17 +17,17 @@ extension Kernel {
 
   /// The addresses of the kernel image: by its symbols, or else as far around `_stext` as the tables map
   /// addresses to the frames that kimage_voffset gives.
-  public func imageSpan() -> ClosedRange<UInt64>? { context.image.addresses(regime, in: self.dump) }
+  package func imageSpan() -> ClosedRange<UInt64>? { context.image.addresses(regime, in: self.dump) }
 
   /// The section of the kernel image that `address` is in, if the symbols bound them: "text", "rodata", "init",
   /// "data" or "bss".
-  public func imageSection(of address: VirtualAddress) -> String? {
+  package func imageSection(of address: VirtualAddress) -> String? {
     contents.sections.value.section(of: address.rawValue)
   }
 
   /// The page frame that `address` stands for: in the linear map its own, in vmemmap the one whose
   /// `struct page` it lies in. Nil elsewhere, and where the offsets are not known.
-  public func frame(of address: VirtualAddress, in region: Region?, mappedTo physical: PhysicalAddress?) -> UInt64? {
+  package func frame(of address: VirtualAddress, in region: Region?, mappedTo physical: PhysicalAddress?) -> UInt64? {
     switch region {
     case .linearMap?: physical.map { $0.rawValue >> UInt64(regime.granule.pageShift) }
     case .vmemmap?: context.vmemmap(contents.arithmetic.value)?.frame(describedAt: address)
@@ -36,12 +36,12 @@ extension Kernel {
   }
 
   /// The slot of the fixmap that `address` is in (`__virt_to_fix`, include/asm-generic/fixmap.h).
-  public func fixmapSlot(of address: VirtualAddress, in region: Region?) -> UInt64? {
+  package func fixmapSlot(of address: VirtualAddress, in region: Region?) -> UInt64? {
     guard region == .fixmap, let top = layout.layout?.fixmap.end else { return nil }
     let page = address.rawValue & ~(regime.granule.size - 1)
     return (top &- page) >> UInt64(regime.granule.pageShift)
   }
 
   /// Where the kernel's own arithmetic puts addresses, to hold the tables against.
-  public var arithmetic: Arithmetic { contents.arithmetic.value }
+  package var arithmetic: Arithmetic { contents.arithmetic.value }
 }

@@ -10,10 +10,7 @@ extension Kernel {
   /// Translates many addresses, one after another.
   public func translator() -> Translator { Translator(regime, self.dump.memory) }
 
-  /// Resolves what `query` asks for: an address, or a symbol with an offset.
-  public func translate(_ query: String) -> Resolution { resolve(query) }
-
-  /// Resolves what `text` asks for.
+  /// Resolves what `text` asks for: an address, or a symbol with an offset.
   ///
   /// - Parameters:
   ///   - trace: give every entry of the walk. An answer that is not `mapped` always has them.
@@ -57,5 +54,5 @@ extension Kernel {
   }
 
   /// The tables that TTBR0_EL2 holds, or why there are none to walk.
-  public var hypervisorRegime: Result<TranslationRegime, QueryFailure> { contents.resolver.hypervisorTables }
+  package var hypervisorRegime: Result<TranslationRegime, QueryFailure> { contents.resolver.hypervisorTables }
 }

@@ -25,13 +25,13 @@ extension Kernel {
   /// - Returns: what the pass came to, and the tables on the way that are unreadable or malformed.
   public func mappedRanges(
     _ range: ClosedRange<UInt64>? = nil, user: TranslationRegime? = nil, _ body: @escaping (MappedRange) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems) {
+  ) -> SweepReport {
     let map = user == nil ? contents.regions.map(in: self.dump) : RegionMap(nil, image: nil, first: 0)
     return MappedRange.forEach(range, of: context, user: user, in: map, contents.checks.value, body)
   }
 
   /// What the first address of a range of the hypervisor's tables is to it; nil of any other range.
-  public func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
+  package func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
     guard range.region == .hypervisor else { return nil }
     let leaf = Leaf(
       physical: range.physical, level: range.level, shift: regime.granule.shift(level: range.level),
@@ -45,7 +45,7 @@ extension Kernel {
   /// - Parameter user: tables of user space to list instead, in the same form, without markers.
   public func kernelListing(
     user: TranslationRegime? = nil, _ line: @escaping (String) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems)? {
+  ) -> SweepReport? {
     DebugfsListing.write(context, user: user, types: memoryTypes?.value, contents.checks.value, line)
   }
 
@@ -54,7 +54,7 @@ extension Kernel {
   /// - Parameter task: the process whose tables are looked through; nil for the kernel's.
   public func reverseMap(
     _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems) {
+  ) -> SweepReport {
     let user = task.flatMap { $0.root.map { userRegime(root: $0) } }
     let map =
       user.map { RegionMap(nil, image: nil, first: $0.firstAddress) } ?? contents.regions.map(in: self.dump)
@@ -62,7 +62,7 @@ extension Kernel {
   }
 
   /// The layout of this dump and what is mapped in each region; nil if the layout is unknown.
-  public func regions() -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
+  public func regions() -> RegionListing? {
     RegionUse.all(of: context, contents.checks.value)
   }
 
@@ -72,5 +72,5 @@ extension Kernel {
   }
 
   /// The kernel's root tables that are known, `swapper_pg_dir` first.
-  public var rootTables: [RootTable] { contents.rootTables.value }
+  package var rootTables: [RootTable] { contents.rootTables.value }
 }

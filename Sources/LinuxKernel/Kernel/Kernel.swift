@@ -8,24 +8,24 @@ import VMSA
 ///
 ///     let dump = try DumpFile(path: "vmcore")
 ///     let kernel = try Kernel(in: dump)
-///     let translation = kernel.translate("init_task")
+///     let answer = kernel.resolve("init_task")
 ///
 /// It may be used from any number of threads.
 public final class Kernel: Sendable {
   let contents: KernelContents
   /// The vmlinux and debuginfo files that may be asked.
-  public let debugFiles: DebugFiles
+  package let debugFiles: DebugFiles
   /// Where VMCOREINFO is from, in words.
-  public let vmcoreinfoSource: String?
+  package let vmcoreinfoSource: String?
   /// MAIR_EL1, where it follows from the kernel.
-  public let memoryTypes: Sourced<MemoryAttributeIndirection>?
+  package let memoryTypes: Sourced<MemoryAttributeIndirection>?
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
   /// What was held against each other at opening.
-  public let verification: CrossChecks
+  package let verification: CrossChecks
   /// The root tables that were found by their structure, if the dump has no VMCOREINFO, the likeliest first;
   /// the first is the one that is used.
-  public let rootCandidates: [RootCandidate]
+  package let rootCandidates: [RootCandidate]
 
   /// Finds the kernel in `dump`.
   ///
@@ -108,17 +108,17 @@ public final class Kernel: Sendable {
   /// The dump.
   public var dump: DumpFile { context.dump }
   /// What the kernel says of itself; nil when the dump has no such note.
-  public var vmcoreinfo: VMCoreInfo? { context.vmcoreinfo }
+  package var vmcoreinfo: VMCoreInfo? { context.vmcoreinfo }
   /// What has to be known of it, each with its source.
   public var facts: KernelFacts { context.facts }
   /// The tables of the upper half.
   public var regime: TranslationRegime { context.regime }
   /// Where its regions are.
-  public var layout: DetectedLayout { context.layout }
+  package var layout: DetectedLayout { context.layout }
   /// The kernel's names.
-  public var symbols: KernelSymbols { context.symbols }
+  package var symbols: KernelSymbols { context.symbols }
   /// The kernel's types.
-  public var types: KernelTypes { context.types.value }
+  package var types: KernelTypes { context.types.value }
   /// Kernel memory by virtual address.
   public var space: KernelMemory { context.memory }
 }

@@ -1,6 +1,6 @@
 extension Kernel {
   /// All checks, those of the opening and those that need the symbols.
-  public var fullVerification: CrossChecks {
+  package var fullVerification: CrossChecks {
     var result = verification
     result.checkBanner(
       facts, at: symbols.symbol(named: "linux_banner")?.address, space, ReadOnlyDataScan(space, vmcoreinfo))

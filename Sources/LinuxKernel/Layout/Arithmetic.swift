@@ -3,19 +3,19 @@ import KernelLayout
 import VMSA
 
 /// Where the kernel's own arithmetic puts an address, to hold the tables against.
-public struct Arithmetic: Sendable {
+package struct Arithmetic: Sendable {
   /// An address by arithmetic.
-  public struct Answer: Hashable, Sendable {
+  package struct Answer: Hashable, Sendable {
     /// The rule in words, such as "virtual - kimage_voffset".
-    public let rule: String
+    package let rule: String
     /// Where it puts the address.
-    public let physical: PhysicalAddress
+    package let physical: PhysicalAddress
   }
 
   /// Virtual minus physical address in the linear map, modulo 2^64; nil if nothing shows it.
-  public let linearOffset: Sourced<UInt64>?
+  package let linearOffset: Sourced<UInt64>?
   /// Virtual minus physical address of the kernel image (kimage_voffset).
-  public let imageOffset: UInt64?
+  package let imageOffset: UInt64?
 
   init(_ linearMap: LinearMap, imageOffset: UInt64?) {
     linearOffset = linearMap.offset
@@ -23,7 +23,7 @@ public struct Arithmetic: Sendable {
   }
 
   /// Where arithmetic puts `address`, which lies in `region`; nil if there is no rule for it.
-  public func answer(_ address: VirtualAddress, in region: Region?) -> Answer? {
+  package func answer(_ address: VirtualAddress, in region: Region?) -> Answer? {
     switch region {
     case .linearMap?:
       guard let linearOffset else { return nil }

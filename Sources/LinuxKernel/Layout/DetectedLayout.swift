@@ -3,17 +3,17 @@ import KernelLayout
 import VMSA
 
 /// The layout of the kernel in a dump: its era by evidence, its bounds by VMCOREINFO where that has them.
-public struct DetectedLayout: Sendable {
+package struct DetectedLayout: Sendable {
   /// The era; nil when nothing tells it.
-  public let era: LayoutEra?
+  package let era: LayoutEra?
   /// The configuration that the bounds were computed for.
-  public let configuration: LayoutConfiguration
+  package let configuration: LayoutConfiguration
   /// The bounds; nil when neither VMCOREINFO nor the era give them.
-  public let layout: AddressLayout?
+  package let layout: AddressLayout?
   /// What the era was told by.
-  public let evidence: String
+  package let evidence: String
   /// The lines of VMCOREINFO that gave the bounds of a region, where they did.
-  public let linesOfVMCoreInfo: [Region: String]
+  package let linesOfVMCoreInfo: [Region: String]
 
   /// Finds the layout.
   ///
@@ -30,11 +30,11 @@ public struct DetectedLayout: Sendable {
       found = LayoutEra.all.first { era in
         let layout = era.layout(configuration)
         return layout.modules.size == end &- start && layout.vmemmap.end == vmemmap
-      }.map { ($0, .none, "the bounds in VMCOREINFO") }
+      }.map { ($0, .off, "the bounds in VMCOREINFO") }
     }
     if found == nil, let image {
       search: for era in LayoutEra.all where era.line.map({ vmcoreinfo?.value($0) != nil }) ?? true {
-        for kasan in LayoutConfiguration.KASAN.allCases where kasan == .none || era.kasanMovesImage {
+        for kasan in LayoutConfiguration.KASAN.allCases where kasan == .off || era.kasanMovesImage {
           configuration.kasan = kasan
           guard image &- AddressLayout(era: era, configuration).vmalloc.start < 64 << 20 else { continue }
           found = (era, kasan, "the place of _stext without KASLR, \(hex(image)), and the lines of VMCOREINFO")
@@ -42,12 +42,12 @@ public struct DetectedLayout: Sendable {
         }
       }
     }
-    if found == nil, let era = facts.version.flatMap(LayoutEra.of) { found = (era, .none, "the release alone") }
+    if found == nil, let era = facts.version.flatMap(LayoutEra.of) { found = (era, .off, "the release alone") }
     if found == nil, facts.version == nil, let eras = Self.byVmemmap(facts, configuration, isMapped),
       let newest = eras.first
     {
       let others = eras.dropFirst().map { ", or \($0.name)" }.joined()
-      found = (newest, .none, "the tables: vmemmap is where \(newest.name) has it\(others)")
+      found = (newest, .off, "the tables: vmemmap is where \(newest.name) has it\(others)")
     }
     guard let found else {
       self.init(era: nil, configuration: configuration, layout: nil, evidence: "nothing")
@@ -63,7 +63,7 @@ public struct DetectedLayout: Sendable {
           other.kasan = mode
           guard let shadow = found.era.layout(other).kasanShadow else { return false }
           return [shadow.start, shadow.start &+ shadow.size / 2, shadow.end &- other.granule.size].allSatisfy(isMapped)
-        } ?? .none
+        } ?? .off
     }
     var layout = AddressLayout(era: found.era, configuration)
     var lines: [Region: String] = [:]

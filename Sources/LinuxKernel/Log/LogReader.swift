@@ -17,7 +17,7 @@ public struct LogRecord: Sendable {
   public let text: String
 
   /// Puts a message together.
-  public init(
+  package init(
     sequence: UInt64 = 0, timestamp: UInt64 = 0, level: Int = 0, facility: Int = 0, caller: String? = nil, text: String
   ) {
     self.sequence = sequence

@@ -7,9 +7,9 @@ import VMSA
 /// What cannot be read is nil, whatever the reason; `Kernel.resolve` says which it is.
 public struct KernelMemory: ByteSource {
   /// The dump's path.
-  public let path: String
+  package let path: String
   /// All addresses.
-  public var byteCount: UInt64 { .max }
+  package var byteCount: UInt64 { .max }
   let regime: TranslationRegime
   let memory: any PhysicalMemory
   /// Where the kernel's image may be: around `_stext`.
@@ -28,7 +28,7 @@ public struct KernelMemory: ByteSource {
   }
 
   /// Where the tables map `address`, its tag ignored.
-  public func leaf(at address: UInt64) -> Leaf? { memory.walk(regime, VirtualAddress(address).untagged).leaf }
+  package func leaf(at address: UInt64) -> Leaf? { memory.walk(regime, VirtualAddress(address).untagged).leaf }
 
   /// The little-endian 64-bit word at `address`.
   public func word(at address: UInt64) -> UInt64? {
@@ -37,7 +37,7 @@ public struct KernelMemory: ByteSource {
   }
 
   /// The little-endian integer at `address`; nil where it is not all there.
-  public func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
+  package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
     let size = UInt64(MemoryLayout<T>.size)
     // Within one word nothing need be copied.
     guard address & 7 &+ size > 8 else {
@@ -48,7 +48,7 @@ public struct KernelMemory: ByteSource {
   }
 
   /// Copies `count` bytes from `address` to `position` of `buffer`; false where they are not all there.
-  public func copy(_ address: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
+  package func copy(_ address: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
     guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
       return false
     }
@@ -65,7 +65,7 @@ public struct KernelMemory: ByteSource {
   }
 
   /// Shows `body` a copy of the bytes of `range`, 64 MiB at most.
-  public func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
+  package func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     withCopy(of: range, body)
   }
 

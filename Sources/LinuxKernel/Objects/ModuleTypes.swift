@@ -11,7 +11,7 @@ final class ModuleTypes: Sendable {
   /// Either a module's types, or why there are none.
   enum Answer: Sendable {
     case types(BTFTypes)
-    case none(String)
+    case missing(String)
   }
 
   private let space: KernelMemory
@@ -38,20 +38,21 @@ final class ModuleTypes: Sendable {
   }
 
   private func read(_ module: KernelModule) -> Answer {
-    guard let base = types.btf else { return .none("the kernel's own BTF, which a module's adds to, is not known") }
+    guard let base = types.btf else { return .missing("the kernel's own BTF, which a module's adds to, is not known") }
     guard let object = objects.value.elements.first(where: { $0.module == module.structure }) else {
-      return .none(objects.value.notes.first ?? "the module \(module.name) has no BTF")
+      return .missing(objects.value.notes.first ?? "the module \(module.name) has no BTF")
     }
     let btf = StructView(space: space, address: object.btf)
     func field(_ name: String) -> UInt64? { btf.number(types.member(name, of: "btf")) }
     guard let data = field("data"), let size = field("data_size"), size <= UInt64(Limits.btfBytes),
       let bytes = space.bytes(at: data, count: Int(size))
-    else { return .none("the BTF of the module \(module.name) cannot be read: not in the dump, or damaged") }
+    else { return .missing("the BTF of the module \(module.name) cannot be read: not in the dump, or damaged") }
     guard field("start_id") == UInt64(base.typeCount), field("start_str_off") == UInt64(base.stringBytes) else {
-      return .none("the BTF of the module \(module.name) does not continue the kernel's, so its types have no numbers")
+      return .missing(
+        "the BTF of the module \(module.name) does not continue the kernel's, so its types have no numbers")
     }
     guard let found = BTFTypes(bytes, base: base, origin: "BTF of the module \(module.name)") else {
-      return .none("the BTF of the module \(module.name) is damaged")
+      return .missing("the BTF of the module \(module.name) is damaged")
     }
     return .types(found)
   }

@@ -3,15 +3,15 @@ import DebugInfo
 import VMSA
 
 /// What the kernel's `struct page` says of a page frame.
-public struct FrameState: Sendable {
+package struct FrameState: Sendable {
   /// The frame: its physical address over the page size.
-  public let frame: UInt64
+  package let frame: UInt64
   /// Where its `struct page` is.
-  public let structure: UInt64
+  package let structure: UInt64
   /// "free", "slab", "hugetlb", "offline", or nil: in use, or not known.
-  public let use: String?
+  package let use: String?
   /// The zone that it is in, such as "DMA" or "Normal".
-  public let zone: String?
+  package let zone: String?
 }
 
 /// Finds the `struct page` of frames and what they say.

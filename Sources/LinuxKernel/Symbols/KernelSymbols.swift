@@ -23,9 +23,9 @@ struct VMCoreInfoSymbols: SymbolSource {
 }
 
 /// All names that are known of a kernel: the sources in the order they are asked.
-public struct KernelSymbols: Sendable {
+package struct KernelSymbols: Sendable {
   /// The sources, the most telling first.
-  public let sources: [any SymbolSource]
+  package let sources: [any SymbolSource]
   /// What the kernel exports: searched for only where nothing else knows a name.
   let exports: ExportTable?
   /// What can be told by its looks where no name leads to it.
@@ -38,7 +38,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// The symbol of exactly this name.
-  public func symbol(named name: String) -> Symbol? {
+  package func symbol(named name: String) -> Symbol? {
     for source in sources {
       if let symbol = source.symbol(named: name) { return symbol }
     }
@@ -58,7 +58,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// Calls `body` with each symbol of the fullest source there is, until it returns false.
-  public func forEachSymbol(_ body: (Symbol) -> Bool) {
+  package func forEachSymbol(_ body: (Symbol) -> Bool) {
     // VMCOREINFO's few names are in every other source. A kallsyms of functions alone knows less than a file.
     let kallsyms = sources.first { ($0 as? KernelKallsyms)?.namesData ?? false }
     for source in (kallsyms.map { [$0] } ?? []) + sources.reversed() where !(source is VMCoreInfoSymbols) {
@@ -73,7 +73,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// What of the kernel's own names is missing, one sentence each.
-  public var notes: [String] {
+  package var notes: [String] {
     for case let kallsyms as KernelKallsyms in sources where kallsyms.isPresent {
       return kallsyms.damage.map { [$0] } ?? []
     }
@@ -82,7 +82,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// The symbol that `address` lies in.
-  public func symbol(containing address: UInt64) -> Symbol? {
+  package func symbol(containing address: UInt64) -> Symbol? {
     for source in sources {
       if let symbol = source.symbol(containing: address) { return symbol }
     }
@@ -90,7 +90,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// What serves, in the order it is asked.
-  public var origins: [String] {
+  package var origins: [String] {
     let present = sources.filter(\.isPresent).map(\.origin)
     // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
     let lacksData = sources.contains { ($0 as? KernelKallsyms).map { !$0.namesData } ?? false }
@@ -100,7 +100,7 @@ public struct KernelSymbols: Sendable {
   }
 
   /// Names like `name`, the nearest first: at most `Limits.suggestions`.
-  public func names(like name: String) -> [String] {
+  package func names(like name: String) -> [String] {
     var best: [(distance: Int, name: String)] = []
     for source in sources {
       source.forEachSymbol { symbol in

@@ -93,7 +93,7 @@ enum DebugfsListing {
   static func write(
     _ context: KernelContext, user: TranslationRegime?, types: MemoryAttributeIndirection?, _ checks: EntryChecks,
     _ line: @escaping (String) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems)? {
+  ) -> SweepReport? {
     let style = ListingStyle(era: context.layout.era, version: context.facts.version)
     var markers: [(address: UInt64, text: String)] = []
     var base: UInt64 = 0
@@ -113,7 +113,7 @@ enum DebugfsListing {
     let result = context.sweep(max(base, tables.firstAddress)...(.max), of: user, &writer)
     writer.finish()
     if user == nil { writer.problems.note(checks.twins.value) }
-    return (result, writer.problems)
+    return SweepReport(result: result, problems: writer.problems)
   }
 }
 

@@ -41,14 +41,22 @@ extension MappedRange {
   static func forEach(
     _ range: ClosedRange<UInt64>?, of context: KernelContext, user: TranslationRegime?, in map: RegionMap,
     _ checks: EntryChecks, _ body: @escaping (MappedRange) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems) {
+  ) -> SweepReport {
     let whole: Region? = user.map { $0.register == .ttbr0EL2 ? .hypervisor : .user }
     var merger = RangeMerger(map: map, whole: whole, body: body)
     let result = context.sweep(range, of: user, &merger)
     merger.flush()
     if user == nil { merger.problems.note(checks.twins.value) }
-    return (result, merger.problems)
+    return SweepReport(result: result, problems: merger.problems)
   }
+}
+
+/// What a pass over a set of tables came to.
+public struct SweepReport: Hashable, Sendable {
+  /// How many tables were read, and whether the rest was left out.
+  public let result: SweepResult
+  /// What on the way is unreadable or malformed.
+  public let problems: SweepProblems
 }
 
 /// What a pass over tables could not show.

@@ -12,11 +12,19 @@ public struct RegionUse: Sendable {
   public let source: String
 }
 
+/// The regions of a dump's kernel, in the order of addresses.
+public struct RegionListing: Sendable {
+  /// The regions. Those inside of another follow it.
+  public let regions: [RegionUse]
+  /// What the pass over the tables came to.
+  public let report: SweepReport
+}
+
 extension RegionUse {
   /// The layout of a dump and what is mapped in each region; nil if the layout is unknown.
   static func all(
     of context: KernelContext, _ checks: EntryChecks
-  ) -> (regions: [RegionUse], result: SweepResult, problems: SweepProblems)? {
+  ) -> RegionListing? {
     guard let bounds = context.layout.layout else { return nil }
     let userBits = UserTables(context).bits
     let image = context.image.addresses(context.regime, in: context.dump)
@@ -39,7 +47,7 @@ extension RegionUse {
         row: row, mapped: row.region == .user ? nil : inside, source: source(of: row.region, context, userBits))
     }
     counter.problems.note(checks.twins.value)
-    return (uses, result, counter.problems)
+    return RegionListing(regions: uses, report: SweepReport(result: result, problems: counter.problems))
   }
 
   private static func source(of region: Region, _ context: KernelContext, _ userBits: Sourced<Int>) -> String {

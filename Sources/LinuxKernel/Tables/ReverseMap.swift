@@ -25,11 +25,11 @@ extension ReverseMapping {
   static func forEach(
     of physical: PhysicalAddress, in context: KernelContext, task: KernelTask?, user: TranslationRegime?,
     _ map: RegionMap, _ checks: EntryChecks, _ body: @escaping (ReverseMapping) -> Void
-  ) -> (result: SweepResult, problems: SweepProblems) {
+  ) -> SweepReport {
     var seeker = FrameSeeker(physical: physical, map: map, task: task, body: body)
     let result = context.sweep(of: user, &seeker)
     if user == nil { seeker.problems.note(checks.twins.value) }
-    return (result, seeker.problems)
+    return SweepReport(result: result, problems: seeker.problems)
   }
 }
 

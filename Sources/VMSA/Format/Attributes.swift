@@ -2,7 +2,6 @@
 ///
 /// (Arm ARM D8.3.3 and D8.4. With permission indirection Linux chose encodings of the same meaning:
 /// arch/arm64/include/asm/pgtable-prot.h, 6.8.)
-@frozen
 public struct Attributes: Hashable, Sendable {
   /// The leaf descriptor.
   public let descriptor: Descriptor
@@ -49,14 +48,13 @@ public struct Attributes: Hashable, Sendable {
     Int(truncatingIfNeeded: descriptor.bits.intersection(.attrIndx).rawValue &>> Descriptor.Bits.attrIndxShift)
   }
   /// SH (bits 9:8), nil where the format keeps address bits there.
-  @inlinable public func shareability(_ format: DescriptorFormat) -> Shareability? {
+  @inlinable package func shareability(_ format: DescriptorFormat) -> Shareability? {
     let field = descriptor.bits.intersection(.sh).rawValue &>> Descriptor.Bits.shShift
     return format.hasShareability ? Shareability(rawValue: UInt8(truncatingIfNeeded: field)) : nil
   }
 
   /// SH: with whom the memory is coherent.
-  @frozen
-  public enum Shareability: UInt8, Hashable, Sendable {
+  @usableFromInline package enum Shareability: UInt8, Hashable, Sendable {
     /// 00.
     case nonShareable = 0
     /// 01, which no kernel writes.

@@ -1,5 +1,4 @@
 /// A stage-1 translation table entry, 64 bits. (Arm ARM D8.3)
-@frozen
 public struct Descriptor: RawRepresentable, Hashable, Sendable {
   /// The entry as it stands in the table.
   public let rawValue: UInt64
@@ -7,7 +6,6 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
   /// What an entry is, by its bits 1:0 and the level of its table.
-  @frozen
   public enum Kind: UInt8, Hashable, Sendable {
     /// Bit 0 is clear: nothing is mapped.
     case invalid
@@ -23,7 +21,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
 
   /// What this entry is in a table of `level` (-1 to 3).
   @inlinable @inline(__always)
-  public func kind(level: Int, format: DescriptorFormat) -> Kind {
+  package func kind(level: Int, format: DescriptorFormat) -> Kind {
     switch rawValue & (Bits.valid.rawValue | Bits.table.rawValue) {
     case 3: level == 3 ? .page : .table
     case 1: level < 3 && level >= format.firstBlockLevel ? .block : .reserved
@@ -34,7 +32,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   /// Whether this is a table entry whose ignored bits are zero: besides the address it has at most AF (FEAT_HAFT)
   /// and the restrictions in bits 63:59. (Arm ARM D8.3.1)
   @inlinable @inline(__always)
-  public var isPlainTable: Bool {
+  package var isPlainTable: Bool {
     let meaning = Bits.valid.rawValue | Bits.table.rawValue
     return rawValue & (meaning | Bits.ignoredInTable.rawValue) == meaning
   }
@@ -45,7 +43,6 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
 
 /// The attributes of table descriptors, gathered on the way down: each can only take rights away.
 /// (Arm ARM D8.4.2; TCR_EL1.HPD1 could disable them, but Linux leaves it clear.)
-@frozen
 public struct TableAttributes: OptionSet, Hashable, Sendable {
   /// The bits where the descriptor has them.
   public let rawValue: UInt64

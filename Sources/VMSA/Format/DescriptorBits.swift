@@ -11,7 +11,7 @@ extension Descriptor {
   ///
   /// Where the address is exactly is the `DescriptorFormat`'s: LPA keeps address bits in 15:12, LPA2 in 9:8 for SH.
   /// (Arm ARM D8.3.1 and D8.3.2; AF in tables: FEAT_HAFT)
-  @frozen @usableFromInline
+  @usableFromInline
   package struct Bits: OptionSet, Hashable, Sendable {
     @usableFromInline package let rawValue: UInt64
     /// Takes the bits where a descriptor has them.

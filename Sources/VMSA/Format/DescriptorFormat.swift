@@ -9,24 +9,23 @@
 ///     LPA2       [ attrs | attrs  ][ OA 49:16            |OA 15:12| attrs |51:50| attrs |type]
 ///
 /// (Arm ARM D8.3.1 and D8.3.2; FEAT_LPA, FEAT_LPA2.)
-@frozen
-public struct DescriptorFormat: Hashable, Sendable {
+@usableFromInline package struct DescriptorFormat: Hashable, Sendable {
   /// The address bits that stand in the descriptor at their own place, before the granule or block mask.
-  public let lowMask: UInt64
+  @usableFromInline package let lowMask: UInt64
   /// The descriptor bits that hold the address bits above.
-  public let highMask: UInt64
+  @usableFromInline package let highMask: UInt64
   /// How far those are shifted up.
-  public let highShift: UInt64
+  @usableFromInline package let highShift: UInt64
   /// The lowest level (-1 to 3) at which bits[1:0] = 01 is a block; it is reserved above it and at level 3.
-  public let firstBlockLevel: Int
+  @usableFromInline package let firstBlockLevel: Int
   /// Whether bits 9:8 are shareability. Under LPA2 it comes from TCR_EL1.SH1 instead.
-  public let hasShareability: Bool
+  @usableFromInline package let hasShareability: Bool
 
   /// Every bit that may hold the address of a page or table.
   package var addressBits: Descriptor.Bits { Descriptor.Bits(rawValue: lowMask | highMask) }
 
   /// Output addresses of up to 48 bits.
-  public static func bits48(_ granule: Granule) -> Self {
+  package static func bits48(_ granule: Granule) -> Self {
     Self(
       lowMask: 0x0000_ffff_ffff_f000, highMask: 0, highShift: 0,
       firstBlockLevel: granule == .fourKiB ? 1 : 2, hasShareability: true)
@@ -34,13 +33,13 @@ public struct DescriptorFormat: Hashable, Sendable {
 
   /// 64 KiB granule with FEAT_LPA: OA[51:48] in bits 15:12, which are zero where the addresses are
   /// shorter. A 4 TiB block at level 1 is legal.
-  public static let lpa64KiB = Self(
+  package static let lpa64KiB = Self(
     lowMask: 0x0000_ffff_ffff_0000, highMask: 0xf000, highShift: 36, firstBlockLevel: 1,
     hasShareability: true)
 
   /// 4 and 16 KiB granules with TCR_EL1.DS = 1: OA[49:12] in place, OA[51:50] in bits 9:8. Blocks of
   /// 512 GiB (4 KiB, level 0) and 64 GiB (16 KiB, level 1) are legal.
-  public static func lpa2(_ granule: Granule) -> Self {
+  package static func lpa2(_ granule: Granule) -> Self {
     Self(
       lowMask: 0x0003_ffff_ffff_f000, highMask: 0x300, highShift: 42,
       firstBlockLevel: granule == .fourKiB ? 0 : 1, hasShareability: false)
@@ -50,7 +49,7 @@ public struct DescriptorFormat: Hashable, Sendable {
   /// table or page). The block mask clears only bits that stand in place: under LPA the high bits come
   /// from below the block size.
   @inlinable @inline(__always)
-  public func outputAddress(_ descriptor: UInt64, shift: Int) -> PhysicalAddress {
+  package func outputAddress(_ descriptor: UInt64, shift: Int) -> PhysicalAddress {
     let inPlace = descriptor & lowMask & ~((1 &<< UInt64(truncatingIfNeeded: shift)) &- 1)
     return PhysicalAddress(inPlace | (descriptor & highMask) &<< highShift)
   }

@@ -1,6 +1,5 @@
 /// The translation granule: the size of a page and of a full translation table.
 /// (Arm ARM D8.2, TCR_EL1.TG0 and TG1.)
-@frozen
 public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
   /// 4 KiB pages, 512 entries a table.
   case fourKiB = 12
@@ -32,7 +31,7 @@ public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
 
   /// How many neighbouring entries Linux marks contiguous at `level`: (`CONT_PTE_SHIFT`, `CONT_PMD_SHIFT`,
   /// asm/pgtable-hwdef.h; Arm ARM table D8-95). 0 where there is no such group.
-  public func contiguousEntries(level: Int) -> Int {
+  package func contiguousEntries(level: Int) -> Int {
     switch (self, level) {
     case (.fourKiB, 1), (.fourKiB, 2), (.fourKiB, 3): 16
     case (.sixteenKiB, 3): 128

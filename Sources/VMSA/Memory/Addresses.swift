@@ -1,7 +1,6 @@
 import Bytes
 
 /// A physical address: what a descriptor holds and a dump is indexed by. At most 52 bits on arm64.
-@frozen
 public struct PhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable {
   /// The address as a number.
   public var rawValue: UInt64
@@ -16,7 +15,6 @@ public struct PhysicalAddress: RawRepresentable, Hashable, Comparable, Sendable 
 }
 
 /// A virtual address as a pointer holds it, tag included.
-@frozen
 public struct VirtualAddress: RawRepresentable, Hashable, Comparable, Sendable {
   /// The address as a number.
   public var rawValue: UInt64

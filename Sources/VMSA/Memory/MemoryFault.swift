@@ -1,5 +1,4 @@
 /// Why bytes of physical memory cannot be had. Absent memory is never zero.
-@frozen
 public enum Absence: UInt8, Hashable, Sendable {
   /// No memory at this address is in the dump: a hole, a device, or memory that was not dumped.
   case notInDump
@@ -18,7 +17,6 @@ public enum Absence: UInt8, Hashable, Sendable {
 }
 
 /// A read of physical memory that failed: why, and from where on.
-@frozen
 public struct MemoryFault: Error, Hashable, Sendable {
   /// Why the bytes cannot be had.
   public let absence: Absence

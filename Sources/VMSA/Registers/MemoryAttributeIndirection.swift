@@ -1,23 +1,21 @@
 /// MAIR_EL1: eight bytes, one for each AttrIndx. (Arm ARM D19, MAIR_EL1)
-@frozen
-public struct MemoryAttributeIndirection: RawRepresentable, Hashable, Sendable {
+package struct MemoryAttributeIndirection: RawRepresentable, Hashable, Sendable {
   /// The register.
-  public let rawValue: UInt64
+  package let rawValue: UInt64
   /// Takes the register's value.
-  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
 
   /// The attribute byte of `index` (0 to 7).
-  @inlinable public func attribute(_ index: Int) -> UInt8 {
+  @inlinable package func attribute(_ index: Int) -> UInt8 {
     UInt8(truncatingIfNeeded: rawValue &>> UInt64(truncatingIfNeeded: index &* 8))
   }
 
   /// The memory type of `index` in Arm's words.
-  public func memoryType(_ index: Int) -> MemoryType { MemoryType(attribute: attribute(index)) }
+  package func memoryType(_ index: Int) -> MemoryType { MemoryType(attribute: attribute(index)) }
 }
 
 /// What an attribute byte of MAIR_EL1 means, as far as Linux uses it.
-@frozen
-public enum MemoryType: String, Hashable, Sendable {
+package enum MemoryType: String, Hashable, Sendable {
   /// 0xff: write-back cacheable.
   case normal
   /// 0xf0: write-back cacheable with allocation tags (MTE).
@@ -38,7 +36,7 @@ public enum MemoryType: String, Hashable, Sendable {
   case other
 
   /// Reads an attribute byte.
-  public init(attribute: UInt8) {
+  package init(attribute: UInt8) {
     self =
       switch attribute {
       case 0xff: .normal
@@ -54,7 +52,7 @@ public enum MemoryType: String, Hashable, Sendable {
   }
 
   /// Whether it is one of the Device types.
-  public var isDevice: Bool {
+  package var isDevice: Bool {
     switch self {
     case .deviceNGnRnE, .deviceNGnRE, .deviceNGRE, .deviceGRE: true
     default: false

@@ -1,21 +1,19 @@
 /// TCR_EL1 as far as it is known: a value, and which of its bits are known at all. TCR_EL2 is the same
 /// under VHE. (Arm ARM D19, TCR_EL1)
-@frozen
-public struct TranslationControl: Hashable, Sendable {
+package struct TranslationControl: Hashable, Sendable {
   /// The bits that are known, the others zero.
-  public private(set) var value: UInt64 = 0
+  package private(set) var value: UInt64 = 0
   /// Which bits are known.
-  public private(set) var known: UInt64 = 0
+  package private(set) var known: UInt64 = 0
 
   /// Nothing is known.
-  public init() {}
+  package init() {}
 
   /// The widths of physical addresses that IPS (PS in TCR_EL2) stands for, by its value.
-  public static let physicalWidths = [32, 36, 40, 42, 44, 48, 52]
+  package static let physicalWidths = [32, 36, 40, 42, 44, 48, 52]
 
   /// A field of the register.
-  @frozen
-  public enum Field: String, CaseIterable, Sendable {
+  package enum Field: String, CaseIterable, Sendable {
     /// 64 minus the width of addresses of the lower half.
     case t0sz = "T0SZ"
     /// 64 minus the width of addresses of the upper half.
@@ -115,7 +113,7 @@ public struct TranslationControl: Hashable, Sendable {
   }
 
   /// What a field holds; nil where that is not known, and setting nil changes nothing.
-  public subscript(field: Field) -> UInt64? {
+  package subscript(field: Field) -> UInt64? {
     get {
       let (shift, width) = field.place
       let mask = (UInt64(1) << width - 1) << shift
@@ -133,7 +131,7 @@ public struct TranslationControl: Hashable, Sendable {
 
 extension Granule {
   /// TCR_EL1.TG0 for this page size. (Arm ARM D19, TCR_EL1)
-  public var tg0: UInt64 {
+  package var tg0: UInt64 {
     switch self {
     case .fourKiB: 0
     case .sixteenKiB: 2
@@ -141,7 +139,7 @@ extension Granule {
     }
   }
   /// TCR_EL1.TG1 for this page size: another encoding than TG0.
-  public var tg1: UInt64 {
+  package var tg1: UInt64 {
     switch self {
     case .fourKiB: 2
     case .sixteenKiB: 1

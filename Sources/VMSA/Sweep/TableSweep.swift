@@ -1,5 +1,4 @@
 /// An entry that a sweep came to.
-@frozen
 public struct SweptEntry: Hashable, Sendable {
   /// The first virtual address that the entry stands for.
   public let virtual: VirtualAddress
@@ -17,7 +16,7 @@ public struct SweptEntry: Hashable, Sendable {
   /// Bytes of virtual addresses that the entry stands for.
   @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
   /// The index in its table of full tables; a root smaller than a page begins at index 0 as well.
-  @inlinable public func index(table: PhysicalAddress) -> Int {
+  @inlinable package func index(table: PhysicalAddress) -> Int {
     Int(truncatingIfNeeded: (address.rawValue &- table.rawValue) / 8)
   }
   /// The last virtual address that the entry stands for.
@@ -25,7 +24,7 @@ public struct SweptEntry: Hashable, Sendable {
 
   /// Puts an entry together.
   @inlinable
-  public init(
+  package init(
     virtual: VirtualAddress, address: PhysicalAddress, descriptor: Descriptor, level: Int, shift: Int,
     tables: TableAttributes
   ) {
@@ -39,7 +38,6 @@ public struct SweptEntry: Hashable, Sendable {
 }
 
 /// A table that a sweep is about to read.
-@frozen
 public struct SweptTable: Hashable, Sendable {
   /// The physical address of its first entry.
   public let address: PhysicalAddress
@@ -56,7 +54,7 @@ public struct SweptTable: Hashable, Sendable {
 
   /// Puts a table together.
   @inlinable
-  public init(
+  package init(
     address: PhysicalAddress, level: Int, virtual: VirtualAddress, shift: Int, entries: Int, parent: SweptEntry?
   ) {
     self.address = address
@@ -113,7 +111,6 @@ extension SweepObserver {
 }
 
 /// What a sweep came to.
-@frozen
 public struct SweepResult: Hashable, Sendable {
   /// Tables read.
   public var tables = 0
@@ -121,7 +118,7 @@ public struct SweepResult: Hashable, Sendable {
   public var isCutShort = false
 
   /// Has read nothing yet.
-  @inlinable public init() {}
+  @inlinable package init() {}
 }
 
 extension TranslationRegime {
@@ -147,7 +144,7 @@ extension TranslationRegime {
   ///   - range: the first and last address, both included; the whole regime if nil.
   ///   - tableLimit: how many tables are read at most.
   @inlinable
-  public func sweep<Observer: SweepObserver>(
+  package func sweep<Observer: SweepObserver>(
     _ range: ClosedRange<UInt64>? = nil, in memory: any PhysicalMemory, tableLimit: Int,
     observer: inout Observer
   ) -> SweepResult {

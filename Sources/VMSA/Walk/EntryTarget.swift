@@ -1,5 +1,5 @@
 /// What an entry of a table comes to: where it leads, or why it leads nowhere.
-@frozen @usableFromInline
+@usableFromInline
 package enum EntryTarget: Hashable, Sendable {
   /// Not valid: the MMU faults.
   case invalid

@@ -1,5 +1,4 @@
 /// How the walk of one address ended.
-@frozen
 public enum WalkResult: Hashable, Sendable {
   /// A leaf maps it.
   case mapped(Leaf)
@@ -13,7 +12,6 @@ public enum WalkResult: Hashable, Sendable {
   case notCanonical
 
   /// What is wrong with an entry.
-  @frozen
   public enum Corruption: Hashable, Sendable {
     /// bits[1:0] = 01 where that is no block.
     case reservedEncoding
@@ -28,7 +26,6 @@ public enum WalkResult: Hashable, Sendable {
 }
 
 /// The entry that maps an address.
-@frozen
 public struct Leaf: Hashable, Sendable {
   /// The physical address of the byte that was asked for.
   public let physical: PhysicalAddress
@@ -43,7 +40,7 @@ public struct Leaf: Hashable, Sendable {
   @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
 
   /// Puts a leaf together.
-  @inlinable public init(physical: PhysicalAddress, level: Int, shift: Int, attributes: Attributes) {
+  @inlinable package init(physical: PhysicalAddress, level: Int, shift: Int, attributes: Attributes) {
     self.physical = physical
     self.level = level
     self.shift = shift
@@ -52,7 +49,6 @@ public struct Leaf: Hashable, Sendable {
 }
 
 /// One entry that a walk read.
-@frozen
 public struct WalkStep: Hashable, Sendable {
   /// The level of the table: -1 to 3.
   public let level: Int
@@ -67,7 +63,7 @@ public struct WalkStep: Hashable, Sendable {
 
   /// Puts a step together.
   @inlinable
-  public init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind) {
+  package init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind) {
     self.level = level
     self.index = index
     self.address = address
@@ -77,17 +73,16 @@ public struct WalkStep: Hashable, Sendable {
 }
 
 /// A table below the root that a walk comes to.
-@frozen
-public struct WalkTable: Hashable, Sendable {
+@usableFromInline package struct WalkTable: Hashable, Sendable {
   /// Its physical address.
-  public var address: PhysicalAddress
+  @usableFromInline package var address: PhysicalAddress
   /// Its level: 0 to 3.
-  public var level: Int
+  @usableFromInline package var level: Int
   /// What the tables above forbid.
-  public var attributes: TableAttributes
+  @usableFromInline package var attributes: TableAttributes
 
   /// Puts it together.
-  @inlinable public init(address: PhysicalAddress, level: Int, attributes: TableAttributes) {
+  @inlinable package init(address: PhysicalAddress, level: Int, attributes: TableAttributes) {
     self.address = address
     self.level = level
     self.attributes = attributes
@@ -95,7 +90,7 @@ public struct WalkTable: Hashable, Sendable {
 }
 
 /// Something that follows a walk: it sees each entry, or knows tables from walks before.
-public protocol WalkObserver {
+@usableFromInline package protocol WalkObserver {
   /// Called for each entry that is read, from the root down.
   mutating func visit(_ step: WalkStep)
   /// The lowest table for `address` that is known already: the walk begins there. nil for the root.
@@ -107,30 +102,29 @@ public protocol WalkObserver {
 
 extension WalkObserver {
   /// Does nothing.
-  @inlinable @inline(__always) public mutating func visit(_ step: WalkStep) {}
+  @inlinable @inline(__always) package mutating func visit(_ step: WalkStep) {}
   /// Knows none.
   @inlinable @inline(__always)
-  public mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable? { nil }
+  package mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable? { nil }
   /// Does nothing.
   @inlinable @inline(__always)
-  public mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int) {}
+  package mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int) {}
 }
 
 /// Sees nothing, and costs nothing.
-@frozen
-public struct NoTrace: WalkObserver {
+@usableFromInline package struct NoTrace: WalkObserver {
   /// Makes one.
-  @inlinable public init() {}
+  @inlinable package init() {}
 }
 
 /// Keeps each entry of a walk: at most five.
-public struct WalkTrace: WalkObserver {
+package struct WalkTrace: WalkObserver {
   /// The entries, from the root down.
-  public private(set) var steps: [WalkStep] = []
+  package private(set) var steps: [WalkStep] = []
   /// Makes an empty trace.
-  public init() { steps.reserveCapacity(5) }
+  package init() { steps.reserveCapacity(5) }
   /// Keeps the entry.
-  public mutating func visit(_ step: WalkStep) { steps.append(step) }
+  package mutating func visit(_ step: WalkStep) { steps.append(step) }
 }
 
 extension TranslationRegime {
@@ -139,14 +133,14 @@ extension TranslationRegime {
   /// Tables are read by physical address only, at most five of them, so that no input makes it loop.
   /// Nothing is allocated.
   @inlinable
-  public func walk(_ address: VirtualAddress, in memory: borrowing some PhysicalMemory) -> WalkResult {
+  package func walk(_ address: VirtualAddress, in memory: borrowing some PhysicalMemory) -> WalkResult {
     var nobody = NoTrace()
     return walk(address, in: memory, observer: &nobody)
   }
 
   /// Walks as `walk(_:in:)` does and shows `observer` each entry.
   @inlinable
-  public func walk(
+  package func walk(
     _ address: VirtualAddress, in memory: borrowing some PhysicalMemory,
     observer: inout some WalkObserver
   ) -> WalkResult {

@@ -11,7 +11,6 @@
 ///     64K/48      3       L1      64                64K/52      3       L1     1024
 ///
 /// (Arm ARM D8.2.7 to D8.2.9; CONFIG_PGTABLE_LEVELS in arch/arm64/Kconfig.)
-@frozen
 public struct TranslationRegime: Hashable, Sendable {
   /// The register that holds the root.
   public let register: Register
@@ -23,7 +22,7 @@ public struct TranslationRegime: Hashable, Sendable {
   /// kernel runs on 48-bit hardware with tables of the larger shape.
   public let addressBits: Int
   /// Where descriptors keep their output address.
-  public let format: DescriptorFormat
+  @usableFromInline package let format: DescriptorFormat
   /// Output addresses must lie below 2^`physicalBits`.
   public let physicalBits: Int
   /// The physical address of the root table.
@@ -32,7 +31,6 @@ public struct TranslationRegime: Hashable, Sendable {
   public let startLevel: Int
 
   /// A base register of stage-1 tables.
-  @frozen
   public enum Register: String, Hashable, Sendable {
     /// The lower half: user space.
     case ttbr0EL1 = "TTBR0_EL1"
@@ -52,7 +50,7 @@ public struct TranslationRegime: Hashable, Sendable {
   /// - Parameters:
   ///   - tableBits: from `granule.pageShift + 1` to 52.
   ///   - addressBits: `tableBits` unless the CPU translates fewer.
-  public init(
+  package init(
     register: Register, granule: Granule, tableBits: Int, addressBits: Int? = nil, format: DescriptorFormat,
     physicalBits: Int = 52, root: PhysicalAddress
   ) {
@@ -69,7 +67,7 @@ public struct TranslationRegime: Hashable, Sendable {
   /// How many levels a walk takes: 1 to 5. (`ARM64_HW_PGTABLE_LEVELS`, asm/pgtable-hwdef.h)
   @inlinable public var levels: Int { 4 &- startLevel }
   /// Entries of the root table.
-  @inlinable public var rootEntries: Int { 1 &<< (tableBits &- granule.shift(level: startLevel)) }
+  @inlinable package var rootEntries: Int { 1 &<< (tableBits &- granule.shift(level: startLevel)) }
   /// Bytes of the root table, which may be far less than a page.
-  @inlinable public var rootSize: Int { rootEntries &* 8 }
+  @inlinable package var rootSize: Int { rootEntries &* 8 }
 }

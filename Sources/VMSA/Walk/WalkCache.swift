@@ -26,7 +26,7 @@ public final class WalkCache {
   @usableFromInline let slots: UnsafeMutablePointer<Slot>
 
   /// Knows no table.
-  public init() {
+  package init() {
     let count = 4 * Self.perLevel
     unsafe slots = .allocate(capacity: count)
     unsafe slots.initialize(

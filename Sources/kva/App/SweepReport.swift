@@ -2,7 +2,8 @@ import KernelVA
 
 extension Session {
   /// Says what a pass over tables could not show; true when there was nothing.
-  func report(_ result: SweepResult, _ problems: SweepProblems, _ dump: DumpFile) -> Bool {
+  func report(_ pass: SweepReport, _ dump: DumpFile) -> Bool {
+    let (result, problems) = (pass.result, pass.problems)
     if let fault = problems.fault {
       let filtered = problems.filtered > 0 ? ", \(problems.filtered) of them filtered out," : ""
       report(

@@ -37,7 +37,7 @@ struct LayoutCommand: AnsweringCommand {
       throw ValidationError("arm64 has no pages of \(pageSize.bytes) bytes.")
     }
     let configuration = LayoutConfiguration(
-      granule: granule, vaBits: vaBits.bits, vaBitsActual: actual?.bits, kasan: kasan?.mode ?? .none)
+      granule: granule, vaBits: vaBits.bits, vaBitsActual: actual?.bits, kasan: kasan?.mode ?? .off)
     guard era.allows(configuration) else {
       let on = actual.map { " on hardware with \($0.bits)" } ?? ""
       throw ValidationError(
@@ -82,7 +82,7 @@ struct Version: ExpressibleByArgument {
 struct Shadow: ExpressibleByArgument {
   let mode: LayoutConfiguration.KASAN
   init?(argument: String) {
-    guard let mode = LayoutConfiguration.KASAN(rawValue: argument), mode != .none else { return nil }
+    guard let mode = LayoutConfiguration.KASAN(rawValue: argument), mode != .off else { return nil }
     self.mode = mode
   }
   static let allValueStrings = ["generic", "sw-tags"]

@@ -48,11 +48,11 @@ struct PtdumpCommand: DumpCommand {
         output.text(line)
         output.newline()
       }
-      guard let (result, problems) = listed else {
+      guard let listed else {
         session.report("nothing tells how this kernel divides its addresses; see kva info")
         throw ExitCode.notFound
       }
-      if !session.report(result, problems, kernel.dump) { throw ExitCode.notFound }
+      if !session.report(listed, kernel.dump) { throw ExitCode.notFound }
       return
     }
     var spans: [ClosedRange<UInt64>?] = [range?.addresses]
@@ -73,14 +73,14 @@ struct PtdumpCommand: DumpCommand {
       return kernel.doubt(of: VirtualAddress(range.first)) ?? kernel.doubt(of: VirtualAddress(range.last))
     }
     for span in spans {
-      let (result, problems) = kernel.mappedRanges(span, user: user) { range in
+      let pass = kernel.mappedRanges(span, user: user) { range in
         if json {
           output.mappedRangeJSON(range, format, types, hypervisor, doubt(range))
         } else {
           output.mappedRangeText(range, format, types, hypervisor, doubt(range))
         }
       }
-      isWhole = session.report(result, problems, kernel.dump) && isWhole
+      isWhole = session.report(pass, kernel.dump) && isWhole
     }
     if !isWhole { throw ExitCode.notFound }
   }

@@ -15,12 +15,12 @@ struct RegionsCommand: DumpCommand {
 
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
-    guard let (regions, result, problems) = kernel.regions() else {
+    guard let listing = kernel.regions() else {
       session.report("nothing tells how this kernel divides its addresses; see kva info")
       throw ExitCode.notFound
     }
     let output = session.output
-    if options.json { regions.forEach(output.regionJSON) } else { output.regionsText(regions) }
-    if !session.report(result, problems, kernel.dump) { throw ExitCode.notFound }
+    if options.json { listing.regions.forEach(output.regionJSON) } else { output.regionsText(listing.regions) }
+    if !session.report(listing.report, kernel.dump) { throw ExitCode.notFound }
   }
 }

@@ -40,7 +40,7 @@ struct RmapCommand: DumpCommand {
       var count = 0
       for task in [nil] + (all ? kernel.addressSpaces.map(Optional.some) : []) {
         try session.checkListener()
-        let (result, problems) = kernel.reverseMap(address, task: task) { mapping in
+        let pass = kernel.reverseMap(address, task: task) { mapping in
           count += 1
           if options.json {
             output.reverseMappingJSON(mapping, of: address, kernel)
@@ -48,7 +48,7 @@ struct RmapCommand: DumpCommand {
             output.reverseMappingText(mapping, of: address, kernel)
           }
         }
-        allFound = session.report(result, problems, kernel.dump) && allFound
+        allFound = session.report(pass, kernel.dump) && allFound
       }
       if count == 0 {
         allFound = false

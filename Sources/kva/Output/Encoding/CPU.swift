@@ -11,7 +11,7 @@ extension JSONObject {
     hex("task", state.task?.structure)
     hex("ttbr0", state.ttbr0?.value)
     hex("ttbr1", state.ttbr1.value)
-    bool("cnp", kernel.sharesTables)
+    bool("cnp", kernel.usesCnP)
     bool("atEL0", state.isAtEL0)
     hex("userTables", state.userTables?.rawValue)
     object("sources") { sources in

@@ -27,7 +27,7 @@ extension Output {
     if configuration.vaBits != configuration.vaBitsActual {
       text(" on hardware with \(configuration.vaBitsActual)")
     }
-    if configuration.kasan != .none { text(", KASAN \(configuration.kasan.rawValue)") }
+    if configuration.kasan != .off { text(", KASAN \(configuration.kasan.rawValue)") }
     text("\n\nStart             End                 Size  Use\n")
     for row in rows {
       // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.

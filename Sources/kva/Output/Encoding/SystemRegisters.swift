@@ -10,8 +10,8 @@ extension JSONObject {
       table.hex("physical", value.physical.rawValue)
       table.string("source", value.source)
     }
-    bool("kpti", kernel.hidesFromUser?.value)
-    let (control, controlSources) = kernel.translationControl
+    bool("kpti", kernel.usesKPTI?.value)
+    let (control, controlSources) = (kernel.translationControl.value, kernel.translationControl.sources)
     object("tcr") { tcr in
       tcr.hex("value", control.value)
       tcr.hex("known", control.known)
@@ -72,12 +72,12 @@ extension HypervisorRegisters {
 extension Output {
   /// The same for people: `line` writes a name, a value and its source.
   func registersText(of kernel: Kernel, _ line: (_ name: String, _ value: String, _ source: String?) -> Void) {
-    let (control, _) = kernel.translationControl
+    let control = kernel.translationControl.value
     let known = TranslationControl.Field.allCases.compactMap { field in
       control[field].map { "\(field.rawValue) \($0)\(Words.meaning(of: field, $0))" }
     }
     line("TCR_EL1", known.joined(separator: ", "), "what is not shown is not known")
-    if let kpti = kernel.hidesFromUser { line("KPTI", kpti.value ? "on" : "off", kpti.source) }
+    if let kpti = kernel.usesKPTI { line("KPTI", kpti.value ? "on" : "off", kpti.source) }
     for table in kernel.rootTables.dropFirst() {
       let virtual = table.virtual.map { ", virtual \(Words.hex($0))" } ?? ""
       line(table.name, Words.hex(table.physical.rawValue) + virtual, table.source)
@@ -93,7 +93,7 @@ extension Output {
       case .vhe?: "VHE: the kernel runs at EL2, nothing further is mapped"
       case .nvhe?: "nVHE: KVM has tables of its own at EL2"
       case .protected?: "protected (pKVM): the code at EL2 has its own tables"
-      case .none?: "none: nothing of the kernel runs at EL2"
+      case .unused?: "none: nothing of the kernel runs at EL2"
       case nil: "not known"
       }
     line("hypervisor", words, hypervisor.mode?.source ?? hypervisor.notes.first)

@@ -1,0 +1,1 @@
+../../../Sources/kva/Limits.swift
