@@ -7,12 +7,12 @@ struct SpansTests {
     ("0", 0), ("f", 15), ("DeadBeef", 0xdead_beef), ("0000000000000000", 0), ("ffffffffffffffff", UInt64.max),
   ])
   func hexDigitsAreANumber(_ text: String, _ value: UInt64) {
-    #expect(Hex.number(text) == value)
+    #expect(Hex.number(text[...]) == value)
   }
 
   @Test(arguments: ["", "+1", "-1", "0x1", "g", "1 ", "10000000000000000", "１"])
   func otherTextIsNoNumber(_ text: String) {
-    #expect(Hex.number(text) == nil)
+    #expect(Hex.number(text[...]) == nil)
   }
 
   @Test func hexIsWrittenAsMessagesHaveIt() {

@@ -4,7 +4,10 @@ import Synchronization
 ///
 /// Safety: the box that is stored is retained until this goes away, and never exchanged for another; so what a load
 /// gives is alive as long as this is.
-@safe
+///
+/// The compiler specialises it for other modules only as `@usableFromInline`; unspecialised, each read costs two
+/// thousand instructions.
+@safe @usableFromInline
 package struct AtomicOnce<Value: Sendable>: ~Copyable, Sendable {
   @usableFromInline
   final class Box: Sendable {

@@ -13,7 +13,7 @@ package enum Hex {
 
   /// The number that `text` spells with 1 to 64 bits' worth of hex digits and nothing else: no sign, which `UInt64`
   /// would accept, and no prefix.
-  package static func number(_ text: some StringProtocol) -> UInt64? {
+  package static func number(_ text: Substring) -> UInt64? {
     var value: UInt64?
     for byte in text.utf8 {
       guard let digit = digit(byte), value ?? 0 < 1 << 60 else { return nil }
