@@ -88,6 +88,17 @@ extension KernelChange {
   package static let deviceExclusivePages = Self(5, 14, "b756a3b5e7ea")
 }
 
+// MARK: - Stacks
+
+extension KernelChange {
+  /// `struct pt_regs` ends with lockdep_hardirqs and exit_rcu, 336 bytes in all.
+  /// Probe: the type itself.
+  package static let exceptionStateInRegisters = Self(5, 10)
+  /// The frame records of exceptions and of the end of a chain have a type.
+  /// Probe: the type frame_record_meta.
+  package static let markedFrameRecords = Self(6, 13, "c2c6b27b5aa1")
+}
+
 // MARK: - kernel_page_tables in debugfs
 
 /// How a kernel words its listing cannot be probed: no dump has it.

@@ -6,10 +6,7 @@ import VMSA
 extension Kernel {
   /// The CPUs. Their tasks need types; without them there are the notes alone.
   public var cpus: [CPUState] {
-    CPUStateReader(
-      context: context, control: contents.control, rootTables: rootTables, perCPU: contents.perCPU.value,
-      tasks: contents.tasks
-    ).all()
+    contents.cpus.value
   }
 
   /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
@@ -39,7 +36,11 @@ extension Kernel {
 
   /// Where a stopped CPU was and where each call returns to, the innermost first. Empty for a CPU that was in user
   /// space.
-  package func backtrace(_ registers: CPURegisters) -> [CodePlace] { Backtrace.places(registers, in: context) }
+  package func backtrace(_ registers: CPURegisters) -> [CodePlace] {
+    contents.stacks.value.trace(registers).compactMap { named in
+      named.frame.kind == .link ? nil : CodePlace(named.frame.pc, isReturn: named.frame.kind != .interrupted)
+    }
+  }
 
   /// `place` as `%pS` prints it, `symbol+0xoff/0xsize [module]`, a return address by the call before it.
   package func text(of place: CodePlace) -> String { PlaceNames(contents.names).text(of: place) }

@@ -21,6 +21,10 @@ final class KernelContents: Sendable {
   let hypervisor: Lazy<Hypervisor>
   let resolver: Resolver
   let sourceLines: SourceLines?
+  /// What each CPU was doing.
+  let cpus: Lazy<[CPUState]>
+  /// Where tasks are.
+  let stacks: Lazy<TaskStackReader>
   private let ignoresTopByte: Lazy<Sourced<Bool>?>
   private let messages: Lazy<BootMessages>
 
@@ -90,8 +94,18 @@ final class KernelContents: Sendable {
     areas = Lazy {
       VmallocReader(space: memory, types: types.value).areas { symbols.symbol(named: $0)?.address }
     }
-    tasks = Lazy { TaskReader.tasks(memory, types.value, symbols) }
-    rootTables = Lazy { RootTable.all(of: context) }
+    let tasks = Lazy { TaskReader.tasks(memory, types.value, symbols) }
+    let rootTables = Lazy { RootTable.all(of: context) }
+    let cpus = Lazy {
+      CPUStateReader(
+        context: context, control: LinuxTCR(context: context, messages: messages, ignoresTopByte: ignoresTopByte),
+        rootTables: rootTables.value, perCPU: perCPU.value, tasks: tasks
+      ).all()
+    }
+    self.tasks = tasks
+    self.rootTables = rootTables
+    self.cpus = cpus
+    stacks = Lazy { TaskStackReader(context, names, cpus.value, perCPU.value, tasks.value.elements) }
     resolver = Resolver(
       context: context, names: names, modules: modules, regions: regions, perCPU: perCPU, hypervisor: hypervisor,
       ignoresTopByte: ignoresTopByte, checks: checks)
@@ -102,6 +116,9 @@ final class KernelContents: Sendable {
 
   /// The tables of processes.
   var userTables: UserTables { UserTables(context) }
+
+  /// What finds tasks.
+  var taskQuery: TaskQuery { TaskQuery(context: context, tasks: tasks, cpus: cpus) }
 
   /// What says everything known of an address.
   var identifier: AddressIdentifier {

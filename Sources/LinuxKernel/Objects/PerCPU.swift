@@ -34,6 +34,18 @@ struct PerCPU: Sendable {
     return space.leaf(at: symbol.address) == nil ? nil : false
   }
 
+  /// Where the image has the templates of those of `names` that are known: by their symbols, or by BTF, which says
+  /// where in the section a variable is.
+  func templates(of names: [String], _ symbols: KernelSymbols, _ types: KernelTypes) -> [String: UInt64] {
+    var result = symbols.addresses(of: names)
+    if let start, result.count < names.count, let btf = types.btf {
+      for variable in btf.perCPUVariables where result[variable.name] == nil && names.contains(variable.name) {
+        result[variable.name] = start &+ UInt64(variable.offset)
+      }
+    }
+    return result
+  }
+
   /// nil where the kernel's offsets are not known.
   init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
     guard let table = symbols.symbol(named: "__per_cpu_offset")?.address else { return nil }

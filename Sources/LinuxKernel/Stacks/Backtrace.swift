@@ -1,0 +1,25 @@
+/// The chain of frames on the stacks of a task.
+public struct Backtrace: Sendable {
+  /// How a chain ends.
+  public enum End: String, Sendable {
+    /// At the entry from user space.
+    case user
+    /// Where the kernel ends it.
+    case final
+    /// Before its end: damaged, or not in the dump.
+    case broken
+  }
+
+  /// The innermost frame first.
+  public internal(set) var frames: [StackFrame] = []
+  /// How it ends.
+  public internal(set) var end: End = .broken
+  /// Why it is broken, in one line; nil if it is not.
+  public internal(set) var message: String?
+  /// The registers of user space, if the task came from there.
+  public internal(set) var user: SavedRegisters?
+  /// The registers of each exception on the way, the innermost first.
+  public internal(set) var exceptions: [SavedRegisters] = []
+  /// Where the frame records are, for the addresses of a stack to be told by their frame.
+  var records: [UInt64] = []
+}

@@ -1,0 +1,70 @@
+import Bytes
+import DebugInfo
+
+/// Where a task that does not run has x29, sp and its program counter.
+/// (`struct cpu_context`, arch/arm64/include/asm/processor.h)
+struct SavedContext: Sendable {
+  /// Bytes from the start of `struct task_struct`.
+  private let fp: UInt64
+  private let sp: UInt64
+  private let pc: UInt64
+
+  /// By the type, or by what sleeping tasks have: fp, sp and pc are neighbours, the first two on the task's stack and
+  /// the third in executable memory, at one offset in all of them.
+  init?(_ context: KernelContext, _ tasks: [KernelTask]) {
+    let types = context.types.value
+    if let fp = types.member("thread.cpu_context.fp", of: "task_struct"),
+      let sp = types.member("thread.cpu_context.sp", of: "task_struct"),
+      let pc = types.member("thread.cpu_context.pc", of: "task_struct")
+    {
+      self.fp = UInt64(fp.offset)
+      self.sp = UInt64(sp.offset)
+      self.pc = UInt64(pc.offset)
+      return
+    }
+    guard let offset = Self.search(context, tasks) else { return nil }
+    (fp, sp, pc) = (offset, offset + 8, offset + 16)
+  }
+
+  /// No `struct task_struct` is larger.
+  private static let largestTask = 16 << 10
+  /// How many tasks must agree, and how many are looked at.
+  private static let fewest = 4
+  private static let most = 32
+
+  private static func search(_ context: KernelContext, _ tasks: [KernelTask]) -> UInt64? {
+    let size = ThreadSize.bytes(context.layout.configuration)
+    let sleeping = tasks.filter { $0.stack != 0 && $0.state != "R" }.prefix(most)
+    var places: [UInt64: Int] = [:]
+    var looked = 0
+    for task in sleeping {
+      var found: [UInt64] = []
+      // The structure may end before that: it is read as far as it goes.
+      for start in stride(from: 0, to: largestTask, by: 4096) {
+        guard let bytes = context.memory.bytes(at: task.structure &+ UInt64(start), count: 4096 + 16) else { break }
+        let span = bytes.rawSpan
+        for offset in stride(from: 0, to: 4096, by: 8) {
+          guard let fp = span.integer(UInt64.self, at: offset), fp &- task.stack < size, fp & 7 == 0,
+            let sp = span.integer(UInt64.self, at: offset + 8), sp &- task.stack < size, sp <= fp,
+            let pc = span.integer(UInt64.self, at: offset + 16), pc & 3 == 0,
+            context.memory.leaf(at: pc)?.attributes.isExecutableEL1 ?? false
+          else { continue }
+          found.append(UInt64(start + offset))
+        }
+      }
+      if !found.isEmpty { looked += 1 }
+      for place in found { places[place, default: 0] += 1 }
+    }
+    guard looked >= fewest else { return nil }
+    let right = places.filter { $0.value == looked }
+    return right.count == 1 ? right.first?.key : nil
+  }
+
+  /// What `task` saved; nil if it is unreadable.
+  func read(of task: KernelTask, in memory: KernelMemory) -> (pc: UInt64, fp: UInt64, sp: UInt64)? {
+    guard let pc = memory.word(at: task.structure &+ pc), let fp = memory.word(at: task.structure &+ fp),
+      let sp = memory.word(at: task.structure &+ sp)
+    else { return nil }
+    return (pc, fp, sp)
+  }
+}

@@ -1,0 +1,48 @@
+import Bytes
+import CrashDump
+import DebugInfo
+import VMSA
+
+/// A frame and the function that it is in.
+public struct NamedFrame: Sendable {
+  /// The frame.
+  public let frame: StackFrame
+  /// The function; nil if no symbol names it.
+  public let symbol: Symbol?
+
+  /// How far `frame.pc` is in the function, in bytes; 0 without one.
+  public var offset: UInt64 { symbol.map { frame.pc &- $0.address } ?? 0 }
+
+  /// The frame as the kernel prints it: `function+0x10/0x40 [module]`, or the address if no symbol names it. (%pS)
+  public var text: String {
+    guard let symbol else { return hex(frame.pc) }
+    let place = "\(symbol.name)+\(hex(offset))/\(hex(symbol.size))"
+    return symbol.module.map { "\(place) [\($0)]" } ?? place
+  }
+}
+
+/// Where a task is.
+public struct TaskStack: Sendable {
+  /// The task.
+  public let task: KernelTask
+  /// The CPU that was running it; nil if it was not running.
+  public let runningOn: Int?
+  /// Its frames, the innermost first.
+  public let frames: [NamedFrame]
+  /// How the chain ends, and the registers on the way.
+  public let trace: Backtrace
+
+  /// A name for the chain of functions, equal for equal chains on every boot of every build: 16 hex digits (FNV-1a, 64
+  /// bits). Addresses, offsets and frames that are not part of the chain do not count; a frame without a function
+  /// counts as such.
+  public var hash: String {
+    var value: UInt64 = 0xcbf2_9ce4_8422_2325
+    func add(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    for named in frames where named.frame.kind != .link && named.frame.kind != .scanned {
+      for byte in (named.symbol?.name ?? "?").utf8 { add(byte) }
+      add(0)
+    }
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}

@@ -1,0 +1,193 @@
+import Bytes
+import DebugInfo
+import VMSA
+
+/// Follows frame records.
+///
+///     x29 -> | x29 of the caller | x30: where the function returns to |
+///
+/// A chain lies on one stack at rising addresses, or goes on to another stack that it has not been on: that of the
+/// interrupt to the task's, that of an overflow to either. It ends at the record that the kernel's entry code made, and
+/// is broken anywhere else: nothing is guessed beyond.
+/// (arch/arm64/kernel/stacktrace.c; `frame_record_meta`, asm/stacktrace/frame.h, 6.13; AAPCS64, 6.4.6)
+struct Unwinder {
+  let memory: KernelMemory
+  let layout: ExceptionFrame
+  /// The width of kernel addresses, above which a pointer authentication code is.
+  let addressBits: Int
+  /// The task's own stack.
+  let task: KernelStack
+  /// The stacks of the CPU that the task runs on, or may have run on.
+  let others: [KernelStack]
+  /// The function that an address is in; nil if no symbol names it.
+  let function: (UInt64) -> Symbol?
+
+  /// A kernel stack of 64 KiB has room for 4,096 records; a sound one has some thirty.
+  private static let mostFrames = 512
+
+  /// Unwinds a task that is not running, from the registers that `__switch_to` saved.
+  func unwind(pc: UInt64, fp: UInt64, sp: UInt64) -> Backtrace {
+    var trace = Backtrace()
+    guard isText(pc) else {
+      trace.message = "the saved program counter, \(hex(pc)), is not in executable memory"
+      return trace
+    }
+    trace.frames.append(StackFrame(pc: pc, kind: .call, sp: sp, stack: stack(at: sp)?.kind))
+    follow(fp, &trace)
+    return trace
+  }
+
+  /// Unwinds from the registers of a CPU that was in the kernel.
+  func unwind(_ registers: SavedRegisters) -> Backtrace {
+    var trace = Backtrace()
+    guard !isUserMode(registers) else {
+      trace.user = registers
+      trace.end = .user
+      return trace
+    }
+    interrupted(registers, &trace)
+    follow(registers.general[29], &trace)
+    return trace
+  }
+
+  // MARK: - The chain
+
+  private func follow(_ start: UInt64, _ trace: inout Backtrace) {
+    var here = start
+    var current: KernelStack?
+    var left: [KernelStack] = []
+    func broken(_ why: String) {
+      trace.end = .broken
+      trace.message = why
+    }
+    var last: UInt64?
+    while trace.frames.count < Self.mostFrames {
+      guard here & 7 == 0 else { return broken("the frame pointer \(hex(here)) is not aligned") }
+      if let stack = current, stack.holdsRecord(at: here) {
+        // Callers are higher on the stack.
+        if let last, here <= last {
+          return broken("the frame pointer \(hex(here)) does not rise above \(hex(last))")
+        }
+      } else {
+        guard let next = stack(at: here), next.holdsRecord(at: here) else {
+          return broken("the frame pointer \(hex(here)) is on no stack of this task or its CPU")
+        }
+        guard !left.contains(next) else {
+          return broken("the frame pointer \(hex(here)) goes back to the \(next.kind.rawValue) stack")
+        }
+        if let current { left.append(current) }
+        current = next
+      }
+      guard let next = memory.word(at: here), let raw = memory.word(at: here &+ 8) else {
+        return broken("the frame record at \(hex(here)) is not in the dump")
+      }
+      trace.records.append(here)
+      last = here
+      if next == 0 {
+        guard raw == 0 else {
+          // A kernel thread up to 5.13 returns to ret_from_fork.
+          let pc = stripped(raw)
+          if isText(pc) { trace.frames.append(StackFrame(pc: pc, kind: .call, sp: nil, stack: current?.kind)) }
+          trace.end = .final
+          return
+        }
+        guard let registers = marked(here, &trace) else { return }
+        here = registers.general[29]
+        continue
+      }
+      let pc = stripped(raw)
+      guard isText(pc) else {
+        return broken("the frame record at \(hex(here)) returns to \(hex(pc)), which is not executable")
+      }
+      if let registers = exception(recordAt: here, next: next, pc: pc) {
+        interrupted(registers, &trace)
+        here = registers.general[29]
+      } else {
+        trace.frames.append(StackFrame(pc: pc, kind: .call, sp: next, stack: current?.kind))
+        here = next
+      }
+    }
+    broken("the chain has more than \(Self.mostFrames) frames")
+  }
+
+  /// What a record of two zeros is: the registers of an exception to go on from, or nil where the chain ends.
+  private func marked(_ record: UInt64, _ trace: inout Backtrace) -> SavedRegisters? {
+    let bottom = task.end &- layout.size &+ layout.record
+    let isBottom = record == bottom
+    if layout.hasMarkedRecords {
+      let type = memory.word(at: record &+ 16)
+      if type == ExceptionFrame.registers,
+        let registers = layout.read(at: record &- layout.record, in: memory)
+      {
+        interrupted(registers, &trace)
+        return registers
+      }
+      guard type == ExceptionFrame.final, isBottom else {
+        trace.end = .broken
+        trace.message =
+          "the record at \(hex(record)) has type \(type.map(hex) ?? "unknown"), not that of an exception or the end"
+        return nil
+      }
+    } else if !isBottom {
+      trace.end = .broken
+      trace.message = "the chain ends at \(hex(record)), not at the registers at the top of the stack"
+      return nil
+    }
+    if let registers = layout.read(at: record &- layout.record, in: memory), isUserMode(registers) {
+      trace.user = registers
+      trace.end = .user
+    } else {
+      trace.end = .final
+    }
+    return nil
+  }
+
+  /// The registers of an exception up to 6.12, whose entry code stores x29 and ELR in `pt_regs.stackframe`: they are
+  /// told by agreeing with the record, and by the stack pointer, which was where the registers end. On an overflow
+  /// stack it was elsewhere.
+  private func exception(recordAt record: UInt64, next: UInt64, pc: UInt64) -> SavedRegisters? {
+    guard !layout.hasMarkedRecords, let registers = layout.read(at: record &- layout.record, in: memory),
+      registers.general[29] == next, stripped(registers.pc) == pc
+    else { return nil }
+    let end = registers.address &+ layout.size
+    let isOverflow = others.contains { $0.kind == .overflow && $0.contains(record) }
+    return registers.sp == end || isOverflow && stack(at: registers.sp &- 1) != nil ? registers : nil
+  }
+
+  /// Adds where an exception interrupted the code, and what x30 then said, if that is not known otherwise.
+  private func interrupted(_ registers: SavedRegisters, _ trace: inout Backtrace) {
+    trace.exceptions.append(registers)
+    let place = stack(at: registers.sp)?.kind
+    trace.frames.append(StackFrame(pc: registers.pc, kind: .interrupted, sp: registers.sp, stack: place))
+    let link = stripped(registers.general[30])
+    guard isText(link) else { return }
+    // What the next record returns to needs no other witness. After a call x30 is in the function itself.
+    if let raw = memory.word(at: registers.general[29] &+ 8), stripped(raw) == link { return }
+    if let own = function(registers.pc), own.address == function(link &- 1)?.address { return }
+    trace.frames.append(StackFrame(pc: link, kind: .link, sp: nil, stack: place))
+  }
+
+  // MARK: - Addresses
+
+  private func isUserMode(_ registers: SavedRegisters) -> Bool { registers.isUser }
+
+  /// The stack that `address` is on.
+  private func stack(at address: UInt64) -> KernelStack? {
+    if task.contains(address) { return task }
+    return others.first { $0.contains(address) }
+  }
+
+  /// Whether code may be at `address`: in executable memory, or in code of booting that was freed, which idle tasks
+  /// return to.
+  private func isText(_ address: UInt64) -> Bool {
+    guard address & 3 == 0, VirtualAddress(address).isUpperHalf else { return false }
+    if memory.leaf(at: address)?.attributes.isExecutableEL1 ?? false { return true }
+    guard memory.image.contains(address), let symbol = function(address &- 1), symbol.module == nil else { return false }
+    return symbol.type.map { $0 | 0x20 == UInt8(ascii: "t") } ?? false
+  }
+
+  /// `address` without its pointer authentication code or tag: the bits above the width take the value of bit 55.
+  func stripped(_ address: UInt64) -> UInt64 {
+    address >> 55 & 1 == 1 ? address | ~0 << UInt64(addressBits) : address & ~(~0 << UInt64(addressBits))
+  }
+}

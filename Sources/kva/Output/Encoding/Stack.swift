@@ -1,0 +1,118 @@
+import KernelVA
+
+extension JSONObject {
+  /// The fields of a frame.
+  mutating func frame(_ named: NamedFrame) {
+    hex("pc", named.frame.pc)
+    string("symbol", named.symbol?.name)
+    number("offset", named.symbol == nil ? nil : named.offset)
+    number("size", named.symbol?.size)
+    string("module", named.symbol?.module)
+    hex("sp", named.frame.sp)
+    string("kind", named.frame.kind.rawValue)
+    string("stack", named.frame.stack?.rawValue)
+  }
+
+  /// The fields of a stack.
+  mutating func stack(_ stack: TaskStack, _ kernel: Kernel) {
+    hex("task", stack.task.structure)
+    number("pid", stack.task.pid)
+    number("tgid", stack.task.tgid)
+    string("comm", stack.task.comm)
+    number("cpu", stack.runningOn ?? stack.task.cpu)
+    string("state", stack.task.state)
+    bool("running", stack.runningOn != nil)
+    array("frames", stack.frames) { object, named in
+      object.frame(named)
+      object.string("source", kernel.sourceLine(at: named.frame.symbolAddress)?.description)
+    }
+    string("end", stack.trace.end.rawValue)
+    string("message", stack.trace.message)
+    string("hash", stack.hash)
+    object("user", stack.trace.user) { object, registers in
+      object.hex("pc", registers.pc)
+      object.hex("sp", registers.sp)
+      object.hex("pstate", registers.pstate)
+      for (number, value) in registers.general.enumerated() { object.hex("x\(number)", value) }
+    }
+  }
+}
+
+extension Output {
+  /// One stack as a JSON object.
+  func stackJSON(_ stack: TaskStack, _ kernel: Kernel) {
+    jsonLine { $0.stack(stack, kernel) }
+  }
+
+  /// Equal stacks as a JSON object.
+  func stackGroupJSON(_ hash: String, _ stacks: [TaskStack]) {
+    jsonLine { object in
+      object.string("hash", hash)
+      object.number("count", stacks.count)
+      object.array("tasks", stacks) { object, stack in
+        object.hex("task", stack.task.structure)
+        object.number("pid", stack.task.pid)
+        object.string("comm", stack.task.comm)
+        object.string("state", stack.task.state)
+      }
+      object.array("frames", stacks.first?.frames ?? []) { $0.frame($1) }
+    }
+  }
+
+  /// One stack as an oops prints it.
+  func stackText(_ stack: TaskStack, _ kernel: Kernel) {
+    let task = stack.task
+    text("PID: \(task.pid)  TASK: ")
+    hex(task.structure)
+    text("  CPU: \((stack.runningOn ?? task.cpu).map(String.init) ?? "?")  STATE: \(task.state)  COMMAND: ")
+    printable(task.comm)
+    if stack.runningOn != nil { text("  (running)") }
+    newline()
+    chainText(stack, kernel)
+    newline()
+  }
+
+  /// Equal stacks, told once.
+  func stackGroupText(_ hash: String, _ stacks: [TaskStack], _ kernel: Kernel) {
+    text("\(stacks.count) \(stacks.count == 1 ? "task" : "tasks"), stack \(hash):")
+    for stack in stacks.prefix(Self.shownTasks) {
+      text(" ")
+      printable(stack.task.comm)
+      text("(\(stack.task.pid))")
+    }
+    if stacks.count > Self.shownTasks { text(" and \(stacks.count - Self.shownTasks) more") }
+    newline()
+    if let first = stacks.first { chainText(first, kernel) }
+    newline()
+  }
+
+  /// How many tasks of a group are named.
+  private static var shownTasks: Int { 8 }
+
+  private func chainText(_ stack: TaskStack, _ kernel: Kernel) {
+    for named in stack.frames {
+      text(" ")
+      text(named.text)
+      switch named.frame.kind {
+      case .call: break
+      case .interrupted: text("  (interrupted)")
+      case .link: text("  (x30; not part of the chain)")
+      case .trampoline: text("  (through a trampoline)")
+      case .scanned: text("  (scanned)")
+      }
+      if let line = kernel.sourceLine(at: named.frame.symbolAddress) { text("  \(line)") }
+      newline()
+    }
+    if let message = stack.trace.message {
+      text(" broken: \(message)")
+      newline()
+    }
+    if let user = stack.trace.user {
+      text(" user space: pc ")
+      hex(user.pc)
+      text("  sp ")
+      hex(user.sp)
+      newline()
+    }
+  }
+}
