@@ -33,11 +33,13 @@ struct KernelContext: Sendable {
     self.dump.memory.walk(regime, address.untagged)
   }
 
-  /// The entries that a walk of the kernel's tables for `address` reads, from the root down.
-  func walkSteps(to address: VirtualAddress) -> [WalkStep] {
+  /// The entries that a walk for `address` reads, from the root down.
+  ///
+  /// - Parameter tables: tables of user space to walk instead of the kernel's.
+  func walkSteps(to address: VirtualAddress, by tables: TranslationRegime? = nil) -> [WalkStep] {
     func walk(_ memory: some PhysicalMemory) -> [WalkStep] {
       var trace = WalkTrace()
-      _ = regime.walk(address.untagged, in: memory, observer: &trace)
+      _ = (tables ?? regime).walk(address.untagged, in: memory, observer: &trace)
       return trace.steps
     }
     return walk(self.dump.memory)

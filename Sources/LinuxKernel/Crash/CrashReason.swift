@@ -52,6 +52,8 @@ public struct CrashReason: Sendable {
     /// Whether it is a return address.
     var isReturn: Bool
   }
+  /// What the lines of its oops say.
+  let oops: OopsText
 
   /// Looks through `records` for the death of the kernel; nil where they tell of none.
   package init?(_ records: [LogRecord]) {
@@ -102,6 +104,11 @@ public struct CrashReason: Sendable {
     let isWhole = details.pc == nil || trace.first == details.pc
     callTrace =
       (isWhole ? [] : [details.pc].compactMap { $0.map { LoggedPlace(text: $0, isReturn: false) } }) + details.trace
+    // A stack overflow is announced before the panic that it leads to.
+    let announced = before.last.flatMap {
+      $0.kind == .oops && cause.kind == .panic && cause.index - $0.index <= 64 ? $0 : nil
+    }
+    oops = OopsText(lines[(announced ?? cause).index...].prefix(Self.linesOfDeath).map(\.text)[...])
   }
 
   /// Lines from the telling one to the end of its call trace.

@@ -27,8 +27,8 @@ extension Kernel {
 
   /// The tasks that a question without one is about: the one that crashed, or else those that the CPUs ran.
   public var foremostTasks: [KernelTask] {
-    let states = cpus
-    if let number = panicCPU, let task = states.first(where: { $0.cpu == number })?.task { return [task] }
-    return states.compactMap(\.task)
+    if let number = panicCPU, let task = cpus.first(where: { $0.cpu == number })?.task { return [task] }
+    if let reason = crashReason, let task = crashedTask(reason) { return [task] }
+    return cpus.compactMap(\.task)
   }
 }

@@ -117,6 +117,13 @@ final class KernelContents: Sendable {
   /// The tables of processes.
   var userTables: UserTables { UserTables(context) }
 
+  /// What says why the kernel died.
+  var faultReader: KernelFaultReader {
+    KernelFaultReader(
+      context: context, names: names, identifier: identifier, userTables: userTables, modules: modules,
+      sourceLines: sourceLines)
+  }
+
   /// What finds tasks.
   var taskQuery: TaskQuery { TaskQuery(context: context, tasks: tasks, cpus: cpus) }
 

@@ -1,0 +1,94 @@
+/// What a kernel died of.
+public enum FaultKind: String, Sendable, CaseIterable {
+  /// A NULL pointer, or a member of a structure at NULL.
+  case nullPointer = "null-pointer"
+  /// An address that is not mapped.
+  case pagingRequest = "paging-request"
+  /// A write to read-only memory.
+  case writeReadOnly = "write-read-only"
+  /// A read of memory that may not be read.
+  case readUnreadable = "read-unreadable"
+  /// A fetch from memory that may not be executed.
+  case executeNonExecutable = "execute-non-executable"
+  /// A fetch from user space's memory (PXN).
+  case executeUser = "execute-user"
+  /// An access to user space's memory outside of the routines for it (PAN).
+  case accessUser = "access-user"
+  /// An address that is not aligned.
+  case alignment
+  /// A pointer whose tag is not the memory's (MTE).
+  case tagCheck = "tag-check"
+  /// An error that the memory system reported with the access.
+  case externalAbort = "external-abort"
+  /// An error that the memory system reported later.
+  case serror
+  /// A kernel stack without room.
+  case stackOverflow = "stack-overflow"
+  /// An instruction that the CPU does not know.
+  case undefinedInstruction = "undefined-instruction"
+  /// A branch to what is no branch target (BTI).
+  case branchTarget = "branch-target"
+  /// A pointer whose authentication failed (FPAC).
+  case pointerAuthentication = "pointer-authentication"
+  /// BUG().
+  case bug
+  /// WARN() with panic_on_warn.
+  case warning
+  /// A check of UBSAN.
+  case ubsan
+  /// An indirect call to a function of another type (kCFI).
+  case cfi
+  /// A report of KASAN.
+  case kasan
+  /// A report of KFENCE.
+  case kfence
+  /// A CPU or a task that got no further.
+  case lockup
+  /// A panic that a person asked for.
+  case requested
+  /// Another panic.
+  case panic
+  /// Something else.
+  case other
+
+  /// By the syndrome alone, and the address.
+  init(_ syndrome: ExceptionSyndrome, far: UInt64?, pageSize: UInt64) {
+    let status = syndrome.faultStatus ?? 0
+    switch syndrome.exceptionClass {
+    case 0x00, 0x0e: self = .undefinedInstruction
+    case 0x0d: self = .branchTarget
+    case 0x1c: self = .pointerAuthentication
+    case 0x22, 0x26: self = .alignment
+    case 0x2f: self = .serror
+    case 0x3c: self = Self(breakImmediate: Int(syndrome.rawValue & 0xffff))
+    case 0x20, 0x21, 0x24, 0x25:
+      let isUser = far.map { $0 >> 55 & 1 == 0 } ?? false
+      switch status {
+      case 0x0c...0x0f:
+        if syndrome.isInstructionAbort {
+          self = isUser ? .executeUser : .executeNonExecutable
+        } else if isUser {
+          self = .accessUser
+        } else {
+          self = syndrome.isWrite == true ? .writeReadOnly : .readUnreadable
+        }
+      case 0x10, 0x13...0x18, 0x1b...0x1f: self = .externalAbort
+      case 0x11: self = .tagCheck
+      case 0x21: self = .alignment
+      default: self = far.map { $0 < pageSize } ?? false ? .nullPointer : .pagingRequest
+      }
+    default: self = .other
+    }
+  }
+
+  /// By the immediate of a BRK. (arch/arm64/include/asm/brk-imm.h)
+  init(breakImmediate immediate: Int) {
+    switch immediate {
+    case 0x800: self = .bug
+    case 0x900...0x9ff: self = .kasan
+    case 0x5500...0x55ff: self = .ubsan
+    case 0x8000...0x83ff: self = .cfi
+    default: self = .other
+    }
+  }
+}

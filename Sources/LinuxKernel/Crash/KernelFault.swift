@@ -1,0 +1,196 @@
+import Bytes
+import DebugInfo
+import VMSA
+
+/// What the processor said when the kernel died, and what the dump says of it.
+///
+/// The registers and the program counter come from the stack, the syndrome from the log, which is the second witness
+/// of the others.
+public struct KernelFault: Sendable {
+  /// What it died of.
+  public let kind: FaultKind
+  /// ESR_EL1; nil if the log does not have it.
+  public let syndrome: ExceptionSyndrome?
+  /// The address that could not be accessed.
+  public let far: UInt64?
+  /// Where the CPU was; nil if neither the stack nor the log says.
+  public let pc: UInt64?
+  /// The function that `pc` is in.
+  public let function: Symbol?
+  /// `pc` as the log has it, if its symbol is not known here.
+  public let pcText: String?
+  /// x0 to x30, sp, pc and pstate, as far as they are known, in this order.
+  public let registers: [(name: String, value: UInt64)]
+  /// What registers point to, in words, by name.
+  public let pointers: [(name: String, text: String)]
+  /// The walk of `far` that the log printed, by the kernel's names for the levels.
+  public let loggedWalk: [(name: String, entry: UInt64)]
+  /// The walk of `far` now; empty if it could not be walked.
+  public let walk: [WalkStep]
+  /// Whether the two are the same; nil if one of them is not there.
+  public let agrees: Bool?
+  /// Where the source has the BUG() or WARN(), or the faulting instruction.
+  public let file: String?
+  /// The line in it.
+  public let line: Int?
+  /// The instructions around `pc`, as the log printed them.
+  public let code: String?
+  /// What speaks against the log or the stack, one sentence each.
+  public let notes: [String]
+}
+
+/// Puts the witnesses of a death together.
+struct KernelFaultReader {
+  let context: KernelContext
+  let names: KernelNames
+  let identifier: AddressIdentifier
+  let userTables: UserTables
+  let modules: LoadedModules
+  let sourceLines: SourceLines?
+
+  /// The fault of a kernel that died as `reason` says, in `stack`'s task; nil if neither is there.
+  func fault(_ reason: CrashReason?, _ stack: TaskStack?) -> KernelFault? {
+    guard reason != nil || stack?.trace.exceptions.contains(where: { !$0.isUser }) ?? false else { return nil }
+    let text = reason?.oops
+    let saved = exception(in: stack, text)
+    let syndrome = (text?.esr).map { ExceptionSyndrome($0) }
+    let far = text?.far.flatMap { syndrome?.hasAddress ?? true ? $0 : nil }
+    let pc = saved?.pc ?? text?.pc.flatMap(address)
+    let function = pc.flatMap { names.symbol(containing: $0) }
+    let place = pc.flatMap { pc in
+      [.bug, .warning].contains(kind(reason, syndrome, far)) || syndrome?.breakImmediate == 0x800
+        ? BugTable(context, modules.list.value)?.place(of: pc) : nil
+    }
+    let source = pc.flatMap { sourceLines?.line(at: $0) }
+    let registers = registers(saved, text, pc)
+    let walk = far.map { steps(to: $0, text, stack) } ?? []
+    var notes: [String] = []
+    if syndrome == nil, reason?.kind == .oops || reason == nil {
+      notes.append("ESR is not known: the log does not have it")
+    }
+    if let saved, let text {
+      let differing = registers.map(\.name).filter { name in
+        text.registers[name].map { $0 != value(name, saved) } ?? false
+      }
+      if !differing.isEmpty {
+        notes.append("the log and the stack differ in \(differing.joined(separator: ", "))")
+      }
+    }
+    return KernelFault(
+      kind: kind(reason, syndrome, far), syndrome: syndrome, far: far, pc: pc, function: function, pcText: text?.pc,
+      registers: registers, pointers: pointers(registers), loggedWalk: text?.walk ?? [], walk: walk,
+      agrees: agreement(text?.walk ?? [], walk), file: place?.file ?? text?.file ?? source?.file,
+      line: place?.line ?? text?.line ?? source?.line, code: text?.code, notes: notes)
+  }
+
+  // MARK: - Witnesses
+
+  /// The registers of the exception that killed: the one whose program counter the log names, or else the innermost.
+  private func exception(in stack: TaskStack?, _ text: OopsText?) -> SavedRegisters? {
+    guard let exceptions = stack?.trace.exceptions.filter({ !$0.isUser && $0.address != 0 }) else { return nil }
+    if let logged = text?.pc.flatMap(address), let same = exceptions.first(where: { $0.pc == logged }) { return same }
+    if let sp = text?.registers["sp"], let same = exceptions.first(where: { $0.sp == sp }) { return same }
+    return text?.pc == nil && text?.registers.isEmpty ?? true ? exceptions.first : nil
+  }
+
+  /// The address of `symbol+0xoff/0xsize [module]`.
+  private func address(_ place: String) -> UInt64? {
+    let words = place.split(separator: " ")
+    guard let first = words.first, let plus = first.lastIndex(of: "+") else { return nil }
+    let offset = first[first.index(after: plus)...].split(separator: "/").first.flatMap { OopsText.hex($0) }
+    let name = String(first[..<plus])
+    let module = words.dropFirst().first.map { String($0.dropFirst().prefix { $0 != "]" && $0 != " " }) }
+    let symbol = module.map { names.modules.symbol(named: name, module: $0) } ?? names.symbol(named: name)
+    guard let symbol, let offset else { return nil }
+    return symbol.address &+ offset
+  }
+
+  private func value(_ name: String, _ saved: SavedRegisters) -> UInt64? {
+    switch name {
+    case "sp": saved.sp
+    case "pc": saved.pc
+    case "pstate": saved.pstate
+    default: Int(name.dropFirst()).flatMap { saved.general.indices.contains($0) ? saved.general[$0] : nil }
+    }
+  }
+
+  private func registers(
+    _ saved: SavedRegisters?, _ text: OopsText?, _ pc: UInt64?
+  ) -> [(name: String, value: UInt64)] {
+    ((0...30).map { "x\($0)" } + ["sp", "pc", "pstate"]).compactMap { name in
+      let known = saved.flatMap { value(name, $0) } ?? text?.registers[name] ?? (name == "pc" ? pc : nil)
+      return known.map { (name, $0) }
+    }
+  }
+
+  // MARK: - Kind
+
+  private func kind(_ reason: CrashReason?, _ syndrome: ExceptionSyndrome?, _ far: UInt64?) -> FaultKind {
+    let headline = (reason?.oops.headline ?? reason?.text) ?? ""
+    let panic = reason?.panic ?? ""
+    if headline.contains("Insufficient stack space") || panic.contains("kernel stack overflow") {
+      return .stackOverflow
+    }
+    if reason?.kind == .sysrq || panic.contains("sysrq triggered crash") { return .requested }
+    if headline.contains("BUG: KASAN") { return .kasan }
+    if headline.contains("BUG: KFENCE") { return .kfence }
+    switch reason?.kind {
+    case .lockup?: return .lockup
+    case .warning?: return .warning
+    case .bug? where headline.contains("kernel BUG at"): return .bug
+    default: break
+    }
+    if let syndrome { return FaultKind(syndrome, far: far, pageSize: context.regime.granule.size) }
+    if headline.contains("NULL pointer dereference") { return .nullPointer }
+    if headline.contains("paging request") { return .pagingRequest }
+    if headline.contains("Undefined instruction") { return .undefinedInstruction }
+    if headline.contains("SError") || panic.contains("SError") { return .serror }
+    if headline.contains("UBSAN") { return .ubsan }
+    if headline.contains("CFI") { return .cfi }
+    return reason?.kind == .panic ? .panic : reason?.kind == .bug ? .bug : .other
+  }
+
+  // MARK: - The walk
+
+  private func steps(to far: UInt64, _ text: OopsText?, _ stack: TaskStack?) -> [WalkStep] {
+    let address = VirtualAddress(far).untagged
+    if address.isUpperHalf { return context.walkSteps(to: address) }
+    guard let root = text?.root ?? stack?.task.root?.rawValue else { return [] }
+    return context.walkSteps(to: address, by: userTables.regime(root: PhysicalAddress(root)))
+  }
+
+  /// Whether the log's entries, with those of folded levels taken once, are those of the walk.
+  private func agreement(_ logged: [(name: String, entry: UInt64)], _ walk: [WalkStep]) -> Bool? {
+    guard !logged.isEmpty, !walk.isEmpty else { return nil }
+    var entries: [UInt64] = []
+    for (_, entry) in logged where entries.last != entry || entry == 0 { entries.append(entry) }
+    return entries == walk.map(\.descriptor.rawValue)
+  }
+
+  // MARK: - Pointers
+
+  private func pointers(_ registers: [(name: String, value: UInt64)]) -> [(name: String, text: String)] {
+    registers.compactMap { name, value in
+      guard name != "pstate", let text = describe(value) else { return nil }
+      return (name, text)
+    }
+  }
+
+  /// What `value` points to; nil if it is no pointer.
+  private func describe(_ value: UInt64) -> String? {
+    guard VirtualAddress(value).isUpperHalf else { return nil }
+    let identity = identifier.identify(hex(value))
+    guard identity.poison == nil else { return identity.poison }
+    guard identity.resolution.status == .mapped || identity.resolution.symbol != nil else { return nil }
+    var words = identity.kind
+    if let task = identity.task { words += " of \(task.task.comm) (\(task.task.pid)), \(hex(task.offset)) in it" }
+    if let perCPU = identity.perCPU { words += " \(perCPU.name) of CPU \(perCPU.cpu)" }
+    if let symbol = identity.resolution.symbol {
+      words += ": \(symbol.name)+\(hex(identity.resolution.symbolOffset))"
+      if let module = symbol.module { words += " [\(module)]" }
+    } else if let module = identity.module {
+      words += " of \(module.name)"
+    }
+    return words
+  }
+}
