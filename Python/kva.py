@@ -273,6 +273,47 @@ class Problem(_Problem, total=False):
     offset: int
 
 
+class SourceLine(TypedDict):
+    """A line of source."""
+
+    file: str
+    line: int
+
+
+# What the processor reported when the kernel died.
+Fault = TypedDict(
+    "Fault",
+    {
+        "kind": str,
+        "esr": Optional[int],
+        "class": Optional[str],
+        "faultStatus": Optional[int],
+        "status": Optional[str],
+        "level": Optional[int],
+        "write": Optional[bool],
+        "far": Optional[int],
+        "pc": Optional[CodePlace],
+        "registers": Optional[dict[str, int]],
+        "pointers": Optional[dict[str, str]],
+        "logWalk": Optional[dict[str, int]],
+        "walk": Optional[list[Step]],
+        "agrees": Optional[bool],
+        "file": Optional[str],
+        "line": Optional[int],
+        "code": Optional[list[str]],
+        "object": Optional[str],
+    },
+)
+
+
+class CodePlace(TypedDict):
+    """A place in the kernel's code."""
+
+    address: int
+    symbol: Optional[str]
+    offset: Optional[int]
+
+
 class _BatchAnswer(TypedDict):
     id: Optional[Union[str, float]]
     errors: list[Problem]
@@ -314,13 +355,6 @@ class Identity(_Identity, total=False):
     notes: list[str]
     doubt: str
     message: str
-
-
-class SourceLine(TypedDict):
-    """A line of source."""
-
-    file: str
-    line: int
 
 
 class ModulePart(TypedDict):
@@ -663,6 +697,7 @@ class Report(TypedDict):
     counts: Counts
     audit: Optional[Audit]
     log: Optional[list[LogRecord]]
+    fault: Optional[Fault]
     warnings: list[str]
     notes: list[str]
 
@@ -801,6 +836,60 @@ class ReverseMapping(_ReverseMapping, total=False):
     doubt: str
 
 
+class StackTrace(TypedDict):
+    """Where a task is."""
+
+    task: int
+    pid: int
+    tgid: int
+    comm: str
+    cpu: Optional[int]
+    state: str
+    running: bool
+    frames: list[StackFrame]
+    end: str
+    message: Optional[str]
+    hash: int
+    shadow: Optional[ShadowStack]
+    user: Optional[UserContext]
+
+
+class StackFrame(TypedDict):
+    """A frame of a stack."""
+
+    pc: int
+    symbol: Optional[str]
+    offset: Optional[int]
+    size: Optional[int]
+    module: Optional[str]
+    sp: Optional[int]
+    kind: str
+    source: Optional[SourceLine]
+
+
+class ShadowStack(TypedDict):
+    """The shadow call stack against the frame records."""
+
+    frames: int
+    agrees: bool
+
+
+class UserContext(TypedDict):
+    """The user registers at a kernel entry."""
+
+    pc: int
+    sp: int
+
+
+class StackGroup(TypedDict):
+    """Tasks in the same place."""
+
+    hash: int
+    count: int
+    tasks: list[int]
+    frames: list[StackFrame]
+
+
 class Symbol(TypedDict):
     """A symbol of the kernel or of a module."""
 
@@ -839,6 +928,10 @@ class _Commands:
         """One object for each message."""
         return self._list("dmesg", *arguments, **options)
 
+    def fault(self, *arguments: Query, **options: Any) -> list[Fault]:
+        """One object for each fault."""
+        return self._list("fault", *arguments, **options)
+
     def layout(self, *arguments: Query, **options: Any) -> list[Union[LayoutRegion, LookupField]]:
         """One object for each region, then one for each field of the table lookup."""
         return self._list("layout", *arguments, **options)
@@ -850,6 +943,10 @@ class _Commands:
     def regions(self, *arguments: Query, **options: Any) -> list[Region]:
         """One object for each region."""
         return self._list("regions", *arguments, **options)
+
+    def stack(self, *arguments: Query, **options: Any) -> list[Union[StackTrace, StackGroup]]:
+        """One object for each task; with --group one for each distinct trace."""
+        return self._list("stack", *arguments, **options)
 
     def tasks(self, *arguments: Query, **options: Any) -> list[Task]:
         """One object for each task."""
@@ -1455,10 +1552,10 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address descriptor end hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask mm offset
-    pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset table tag
-    tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual
-    withoutPAC
+    address descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask
+    mm offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset
+    table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2
+    virtual withoutPAC
     """.split()
 )
 # man/generate: end of hex keys

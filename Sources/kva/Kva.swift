@@ -67,8 +67,10 @@ extension Kva {
         $0._commandName == name || $0.configuration.aliases.contains(name)
       })
     else { throw ValidationError(noCommand(name)) }
-    if let parsed = try? command.parse(Array(arguments.dropFirst())) { return parsed }
-    return try parseAsRoot(arguments)
+    var words = Array(arguments.dropFirst())
+    if command == FaultCommand.self { words = FaultCommand.completed(words) }
+    if let parsed = try? command.parse(words) { return parsed }
+    return try parseAsRoot([name] + words)
   }
 
   /// What to say of a command that there is not: those that begin alike are offered.

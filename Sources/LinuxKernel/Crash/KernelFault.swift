@@ -33,10 +33,48 @@ public struct KernelFault: Sendable {
   public let file: String?
   /// The line in it.
   public let line: Int?
-  /// The instructions around `pc`, as the log printed them.
-  public let code: String?
+  /// The instructions around `pc`, that at `pc` in parentheses, as the kernel prints them.
+  public let code: [String]?
+  /// What `far` points into; nil if unknown.
+  public let object: String?
   /// What speaks against the log or the stack, one sentence each.
   public let notes: [String]
+}
+
+extension KernelFault {
+  /// Decodes what a console printed, without a dump.
+  ///
+  /// - Parameters:
+  ///   - esr: ESR_EL1.
+  ///   - far: FAR_EL1.
+  ///   - line: the walk that an oops printed, such as `[addr] pgd=..., pud=...`; empty without one.
+  ///   - pageSize: of the kernel, for the size of what is a NULL pointer.
+  /// - Returns: nil if `line` has no entry and there is no `esr`.
+  public init?(esr: UInt64?, far: UInt64?, line: String, pageSize: UInt64) {
+    let syndrome = esr.map { ExceptionSyndrome($0) }
+    let walk = OopsText.walk(line[...])
+    guard esr != nil || !walk.isEmpty else { return nil }
+    let printed = line.firstIndex(of: "[").flatMap { OopsText.hex(line[line.index(after: $0)...]) }
+    let address = far ?? printed
+    self.syndrome = syndrome
+    self.far = address
+    kind =
+      syndrome.map { FaultKind($0, far: address, pageSize: pageSize) }
+      ?? (address.map { $0 < pageSize } ?? false ? .nullPointer : .pagingRequest)
+    pc = nil
+    function = nil
+    pcText = nil
+    registers = []
+    pointers = []
+    loggedWalk = walk
+    self.walk = []
+    agrees = nil
+    file = nil
+    self.line = nil
+    code = nil
+    object = nil
+    notes = []
+  }
 }
 
 /// Puts the witnesses of a death together.
@@ -80,7 +118,9 @@ struct KernelFaultReader {
       kind: kind(reason, syndrome, far), syndrome: syndrome, far: far, pc: pc, function: function, pcText: text?.pc,
       registers: registers, pointers: pointers(registers), loggedWalk: text?.walk ?? [], walk: walk,
       agrees: agreement(text?.walk ?? [], walk), file: place?.file ?? text?.file ?? source?.file,
-      line: place?.line ?? text?.line ?? source?.line, code: text?.code, notes: notes)
+      line: place?.line ?? text?.line ?? source?.line,
+      code: text?.code?.split(separator: " ").map(String.init) ?? pc.flatMap(code), object: far.flatMap(describe),
+      notes: notes)
   }
 
   // MARK: - Witnesses
@@ -165,6 +205,17 @@ struct KernelFaultReader {
     var entries: [UInt64] = []
     for (_, entry) in logged where entries.last != entry || entry == 0 { entries.append(entry) }
     return entries == walk.map(\.descriptor.rawValue)
+  }
+
+  /// The words before `pc`, and that at it, as the kernel prints them.
+  private func code(_ pc: UInt64) -> [String]? {
+    let words = (0..<5).compactMap { context.memory.integer(UInt32.self, at: pc &- 16 &+ UInt64($0 * 4)) }
+    guard words.count == 5 else { return nil }
+    return words.enumerated().map { number, word in
+      let text = String(word, radix: 16)
+      let padded = String(repeating: "0", count: 8 - text.count) + text
+      return number == 4 ? "(\(padded))" : padded
+    }
   }
 
   // MARK: - Pointers

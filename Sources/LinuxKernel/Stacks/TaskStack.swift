@@ -32,7 +32,7 @@ public struct TaskStack: Sendable {
   /// How the chain ends, and the registers on the way.
   public let trace: Backtrace
 
-  /// A name for the chain of functions, equal for equal chains on every boot of every build: 16 hex digits (FNV-1a, 64
+  /// A name for the chain of functions, equal for equal chains on every boot of every build: hex digits after 0x (FNV-1a, 64
   /// bits). Addresses, offsets and frames that are not part of the chain do not count; a frame without a function
   /// counts as such.
   public var hash: String {
@@ -42,7 +42,6 @@ public struct TaskStack: Sendable {
       for byte in (named.symbol?.name ?? "?").utf8 { add(byte) }
       add(0)
     }
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
+    return hex(value)
   }
 }

@@ -6,7 +6,8 @@ struct SessionCommands: ParsableCommand {
   static let all: [any ParsableCommand.Type] = [
     InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, StackCommand.self, DmesgCommand.self,
+    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, StackCommand.self, FaultCommand.self,
+    DmesgCommand.self,
     ReportCommand.self,
   ]
 

@@ -52,7 +52,11 @@ struct StackCommand: DumpCommand {
       }
     }
     for (hash, stacks) in groups.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
-      if options.json { output.stackGroupJSON(hash, stacks) } else { output.stackGroupText(hash, stacks, kernel) }
+      if options.json {
+        output.stackGroupJSON(hash, stacks, kernel)
+      } else {
+        output.stackGroupText(hash, stacks, kernel)
+      }
     }
     if !isWhole { throw ExitCode.notFound }
   }

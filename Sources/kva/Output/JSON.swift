@@ -130,6 +130,17 @@ struct JSONObject {
     output.jsonArray(elements, fields)
   }
 
+  mutating func numbers(_ name: String, _ values: [some FixedWidthInteger]) {
+    key(name)
+    output.byte(UInt8(ascii: "["))
+    for (index, value) in values.enumerated() {
+      if index > 0 { output.byte(UInt8(ascii: ",")) }
+      if value < 0 { output.byte(UInt8(ascii: "-")) }
+      output.decimal(UInt64(value.magnitude))
+    }
+    output.byte(UInt8(ascii: "]"))
+  }
+
   mutating func strings(_ name: String, _ values: [String]) {
     key(name)
     output.byte(UInt8(ascii: "["))

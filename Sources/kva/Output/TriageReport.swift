@@ -49,6 +49,8 @@ struct TriageReport {
   var pages: Pages?
   var audit: AuditReport?
   var findingCodes: [Count] = []
+  /// What the processor reported.
+  var fault: KernelFault?
   var lastMessages: ArraySlice<LogRecord>?
   var notes: [String] = []
 
@@ -89,6 +91,7 @@ struct TriageReport {
     } else if !log.elements.isEmpty {
       notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
     }
+    fault = kernel.fault
     taint = kernel.taint ?? crash?.reason.taint
     if taint == nil { notes.append("taint: no symbol names tainted_mask, and the log does not tell") }
     let modules = kernel.modules

@@ -53,6 +53,13 @@ public struct DumpEntry: Sendable, CustomStringConvertible {
     return try Unpacked.path(of: packed, prefix: name)
   }
 
+  /// Whether it has `file`, packed or not.
+  public func has(_ file: String) -> Bool {
+    [file, file + ".zst"].contains {
+      FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
+    }
+  }
+
   /// The contents of `file`, unpacked where it is kept as `.zst`.
   public func data(_ file: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path(file))) }
 

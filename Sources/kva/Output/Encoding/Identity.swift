@@ -21,8 +21,7 @@ extension Output {
       object.hypervisorAddress(resolution.hypervisor)
       if let source = identity.source {
         object.object("source") { part in
-          part.string("file", source.file)
-          part.number("line", source.line)
+          part.sourceLine(source)
         }
       }
       if let module = identity.module {

@@ -57,6 +57,7 @@ extension Output {
         part.strings("unchecked", audit.unchecked)
       }
       object.array("log", report.lastMessages) { $0.logRecord($1) }
+      object.object("fault", report.fault) { $0.fault($1) }
       object.strings("warnings", report.kernel?.warnings ?? report.dump?.warnings ?? [])
       object.strings("notes", report.notes)
     }

@@ -10,7 +10,6 @@ extension JSONObject {
     string("module", named.symbol?.module)
     hex("sp", named.frame.sp)
     string("kind", named.frame.kind.rawValue)
-    string("stack", named.frame.stack?.rawValue)
   }
 
   /// The fields of a stack.
@@ -24,16 +23,15 @@ extension JSONObject {
     bool("running", stack.runningOn != nil)
     array("frames", stack.frames) { object, named in
       object.frame(named)
-      object.string("source", kernel.sourceLine(at: named.frame.symbolAddress)?.description)
+      object.object("source", kernel.sourceLine(at: named.frame.symbolAddress)) { $0.sourceLine($1) }
     }
     string("end", stack.trace.end.rawValue)
     string("message", stack.trace.message)
     string("hash", stack.hash)
+    object("shadow", Int?.none) { _, _ in }
     object("user", stack.trace.user) { object, registers in
       object.hex("pc", registers.pc)
       object.hex("sp", registers.sp)
-      object.hex("pstate", registers.pstate)
-      for (number, value) in registers.general.enumerated() { object.hex("x\(number)", value) }
     }
   }
 }
@@ -45,17 +43,15 @@ extension Output {
   }
 
   /// Equal stacks as a JSON object.
-  func stackGroupJSON(_ hash: String, _ stacks: [TaskStack]) {
+  func stackGroupJSON(_ hash: String, _ stacks: [TaskStack], _ kernel: Kernel) {
     jsonLine { object in
       object.string("hash", hash)
       object.number("count", stacks.count)
-      object.array("tasks", stacks) { object, stack in
-        object.hex("task", stack.task.structure)
-        object.number("pid", stack.task.pid)
-        object.string("comm", stack.task.comm)
-        object.string("state", stack.task.state)
+      object.numbers("tasks", stacks.map(\.task.pid))
+      object.array("frames", stacks.first?.frames ?? []) { object, named in
+        object.frame(named)
+        object.object("source", kernel.sourceLine(at: named.frame.symbolAddress)) { $0.sourceLine($1) }
       }
-      object.array("frames", stacks.first?.frames ?? []) { $0.frame($1) }
     }
   }
 
