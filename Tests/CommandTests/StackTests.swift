@@ -67,9 +67,10 @@ import Testing
   private func consoleTrace(_ dump: Dump) throws -> [String] {
     var trace: [String] = []
     var isInTrace = false
-    for line in try dump.entry.lines("oracle/serial.log") {
+    // The console ends its lines with a carriage return, too.
+    let console = try String(decoding: dump.entry.data("oracle/serial.log"), as: UTF8.self)
+    for line in console.split(whereSeparator: \.isNewline) {
       let text = line.replacingOccurrences(of: #"^\[[^\]]*\] ?"#, with: "", options: .regularExpression)
-        .trimmingCharacters(in: .newlines)
       if text.hasPrefix("Call trace:") {
         isInTrace = true
       } else if isInTrace {

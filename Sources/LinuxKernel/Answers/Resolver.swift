@@ -5,7 +5,7 @@ import KernelLayout
 import VMSA
 
 /// Answers what an address or a symbol is mapped to.
-struct Resolver: Sendable {
+final class Resolver: Sendable {
   let context: KernelContext
   let names: KernelNames
   let modules: LoadedModules
@@ -15,8 +15,25 @@ struct Resolver: Sendable {
   let ignoresTopByte: Lazy<Sourced<Bool>?>
   let checks: Lazy<EntryChecks>
 
-  private var regime: TranslationRegime { context.regime }
-  private var dump: DumpFile { context.dump }
+  private let regime: TranslationRegime
+  private let dump: DumpFile
+
+  init(
+    _ context: KernelContext, _ names: KernelNames, _ modules: LoadedModules, _ regions: RegionLookup,
+    perCPU: Lazy<PerCPU?>, hypervisor: Lazy<Hypervisor>, ignoresTopByte: Lazy<Sourced<Bool>?>,
+    checks: Lazy<EntryChecks>
+  ) {
+    self.context = context
+    self.names = names
+    self.modules = modules
+    self.regions = regions
+    self.perCPU = perCPU
+    self.hypervisor = hypervisor
+    self.ignoresTopByte = ignoresTopByte
+    self.checks = checks
+    regime = context.regime
+    dump = context.dump
+  }
 
   /// Resolves what `text` asks for.
   ///

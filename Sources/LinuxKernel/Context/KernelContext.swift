@@ -7,8 +7,8 @@ import VMSA
 /// What a reader of kernel objects starts from: the dump, the kernel's tables, and what is known of the kernel before
 /// any object is read.
 ///
-/// A value that readers copy. It holds no object of the kernel and no answer.
-struct KernelContext: Sendable {
+/// Immutable; readers hold it, or the parts they use. It holds no object of the kernel and no answer.
+final class KernelContext: Sendable {
   /// The dump.
   let dump: DumpFile
   /// The tables of the upper half.
@@ -27,6 +27,21 @@ struct KernelContext: Sendable {
   let symbols: KernelSymbols
   /// The kernel's types, located on first use.
   let types: Lazy<KernelTypes>
+
+  init(
+    dump: DumpFile, regime: TranslationRegime, facts: KernelFacts, layout: DetectedLayout, image: ImageSpan,
+    vmcoreinfo: VMCoreInfo?, memory: KernelMemory, symbols: KernelSymbols, types: Lazy<KernelTypes>
+  ) {
+    self.dump = dump
+    self.regime = regime
+    self.facts = facts
+    self.layout = layout
+    self.image = image
+    self.vmcoreinfo = vmcoreinfo
+    self.memory = memory
+    self.symbols = symbols
+    self.types = types
+  }
 
   /// Walks the kernel's tables for `address`; a tag is removed first.
   func translate(_ address: VirtualAddress) -> WalkResult {
@@ -62,7 +77,7 @@ struct KernelContext: Sendable {
 
   /// Where the kernel's arithmetic puts addresses.
   var arithmetic: Arithmetic {
-    let linearMap = LinearMap(facts, layout, regime, self.dump) { symbols.symbol(named: $0) }
+    let linearMap = LinearMap(facts, layout, regime, self.dump) { self.symbols.symbol(named: $0) }
     return Arithmetic(linearMap, imageOffset: facts.kimageVoffset?.value)
   }
 

@@ -107,8 +107,8 @@ final class KernelContents: Sendable {
     self.cpus = cpus
     stacks = Lazy { TaskStackReader(context, names, cpus.value, perCPU.value, tasks.value.elements) }
     resolver = Resolver(
-      context: context, names: names, modules: modules, regions: regions, perCPU: perCPU, hypervisor: hypervisor,
-      ignoresTopByte: ignoresTopByte, checks: checks)
+      context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
+      checks: checks)
   }
 
   /// The registers that depend on more than the tables.
