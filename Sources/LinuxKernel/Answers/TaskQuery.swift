@@ -29,7 +29,7 @@ struct TaskQuery {
         return fail("there is no CPU \(number); kva info lists the CPUs")
       }
       guard let task = state.task else {
-        return fail("the task of CPU \(number) is not known: \(tasks.value.notes.first ?? KernelTypes.advice)")
+        return fail("the task of CPU \(number) is not known: \(tasks.value.notes.first ?? context.types.value.advice)")
       }
       return .success(task)
     }

@@ -38,7 +38,7 @@ struct PerCPU: Sendable {
   /// where in the section a variable is.
   func templates(of names: [String], _ symbols: KernelSymbols, _ types: KernelTypes) -> [String: UInt64] {
     var result = symbols.addresses(of: names)
-    if let start, result.count < names.count, let btf = types.btf {
+    if let start = section?.lowerBound, result.count < names.count, let btf = types.btf {
       for variable in btf.perCPUVariables where result[variable.name] == nil && names.contains(variable.name) {
         result[variable.name] = start &+ UInt64(variable.offset)
       }
