@@ -1,12 +1,12 @@
 /// A place in code that a CPU was at, or was to return to.
-public struct CodePlace: Hashable, Sendable {
+package struct CodePlace: Hashable, Sendable {
   /// The address, without its pointer authentication code.
-  public let address: UInt64
+  package let address: UInt64
   /// Whether it is a return address: the instruction before it called. An interrupted program counter is not.
-  public let isReturn: Bool
+  package let isReturn: Bool
 
   /// Puts a place together.
-  public init(_ address: UInt64, isReturn: Bool) {
+  package init(_ address: UInt64, isReturn: Bool) {
     self.address = address
     self.isReturn = isReturn
   }

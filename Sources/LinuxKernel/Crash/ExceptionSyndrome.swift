@@ -1,10 +1,10 @@
 /// ESR_EL1 in words. (Arm ARM, "ESR_EL1, Exception Syndrome Register (EL1)"; arch/arm64/include/asm/esr.h)
-public struct ExceptionSyndrome: Hashable, Sendable {
+package struct ExceptionSyndrome: Hashable, Sendable {
   /// The register.
-  public let rawValue: UInt64
+  package let rawValue: UInt64
 
   /// Decodes a register.
-  public init(_ rawValue: UInt64) { self.rawValue = rawValue }
+  package init(_ rawValue: UInt64) { self.rawValue = rawValue }
 
   /// EC, bits 31:26.
   var exceptionClass: UInt64 { rawValue >> 26 & 0x3f }
@@ -12,32 +12,32 @@ public struct ExceptionSyndrome: Hashable, Sendable {
   var iss: UInt64 { rawValue & 0x1ff_ffff }
 
   /// The exception class in words.
-  public var className: String {
+  package var className: String {
     Self.classes[exceptionClass] ?? "exception class 0x\(String(exceptionClass, radix: 16))"
   }
 
   /// Whether it is an instruction or data abort.
-  public var isAbort: Bool { [0x20, 0x21, 0x24, 0x25].contains(exceptionClass) }
+  package var isAbort: Bool { [0x20, 0x21, 0x24, 0x25].contains(exceptionClass) }
   /// Whether it is an abort of a fetch.
-  public var isInstructionAbort: Bool { exceptionClass == 0x20 || exceptionClass == 0x21 }
+  package var isInstructionAbort: Bool { exceptionClass == 0x20 || exceptionClass == 0x21 }
   /// Whether it was taken from EL0.
-  public var isFromUser: Bool { [0x20, 0x24, 0x11, 0x15, 0x30, 0x32, 0x34, 0x38].contains(exceptionClass) }
+  package var isFromUser: Bool { [0x20, 0x24, 0x11, 0x15, 0x30, 0x32, 0x34, 0x38].contains(exceptionClass) }
 
   /// The fault status code (DFSC, IFSC: bits 5:0) of an abort; nil of anything else.
-  public var faultStatus: Int? { isAbort ? Int(rawValue & 0x3f) : nil }
+  package var faultStatus: Int? { isAbort ? Int(rawValue & 0x3f) : nil }
 
   /// Whether the access was a write: WnR, but for cache maintenance (CM). False for a fetch, nil for what is no abort.
-  public var isWrite: Bool? {
+  package var isWrite: Bool? {
     guard isAbort else { return nil }
     return !isInstructionAbort && rawValue >> 6 & 1 == 1 && rawValue >> 8 & 1 == 0
   }
 
   /// Whether FAR_EL1 holds the address: not if FnV is set, nor for what has none.
-  public var hasAddress: Bool { isAbort && rawValue >> 10 & 1 == 0 || exceptionClass == 0x22 }
+  package var hasAddress: Bool { isAbort && rawValue >> 10 & 1 == 0 || exceptionClass == 0x22 }
 
   /// The level that a fault of translation, access flag, permission or address size is of: -1 to 3; nil for others.
   /// It is the architecture's level, not one of Linux's folded ones.
-  public var level: Int? {
+  package var level: Int? {
     guard let status = faultStatus else { return nil }
     switch status {
     case 0x00...0x0f, 0x14...0x17, 0x1c...0x1f: return status & 3
@@ -47,7 +47,7 @@ public struct ExceptionSyndrome: Hashable, Sendable {
   }
 
   /// What kind of abort it is, in words; nil of anything else.
-  public var status: String? {
+  package var status: String? {
     guard let code = faultStatus else { return nil }
     let words: String =
       switch code {
@@ -71,7 +71,7 @@ public struct ExceptionSyndrome: Hashable, Sendable {
   }
 
   /// The immediate of a BRK; nil of anything else.
-  public var breakImmediate: Int? { exceptionClass == 0x3c ? Int(rawValue & 0xffff) : nil }
+  package var breakImmediate: Int? { exceptionClass == 0x3c ? Int(rawValue & 0xffff) : nil }
 
   private static let classes: [UInt64: String] = [
     0x00: "unknown reason", 0x01: "WFI or WFE", 0x07: "access to SVE, SIMD or floating point",

@@ -1,5 +1,5 @@
 /// What a kernel died of.
-public enum FaultKind: String, Sendable, CaseIterable {
+package enum FaultKind: String, Sendable, CaseIterable {
   /// A NULL pointer, or a member of a structure at NULL.
   case nullPointer = "null-pointer"
   /// An address that is not mapped.

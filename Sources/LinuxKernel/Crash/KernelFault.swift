@@ -6,39 +6,39 @@ import VMSA
 ///
 /// The registers and the program counter come from the stack, the syndrome from the log, which is the second witness
 /// of the others.
-public struct KernelFault: Sendable {
+package struct KernelFault: Sendable {
   /// What it died of.
-  public let kind: FaultKind
+  package let kind: FaultKind
   /// ESR_EL1; nil if the log does not have it.
-  public let syndrome: ExceptionSyndrome?
+  package let syndrome: ExceptionSyndrome?
   /// The address that could not be accessed.
-  public let far: UInt64?
+  package let far: UInt64?
   /// Where the CPU was; nil if neither the stack nor the log says.
-  public let pc: UInt64?
+  package let pc: UInt64?
   /// The function that `pc` is in.
-  public let function: Symbol?
+  package let function: Symbol?
   /// `pc` as the log has it, if its symbol is not known here.
-  public let pcText: String?
+  package let pcText: String?
   /// x0 to x30, sp, pc and pstate, as far as they are known, in this order.
-  public let registers: [(name: String, value: UInt64)]
+  package let registers: [(name: String, value: UInt64)]
   /// What registers point to, in words, by name.
-  public let pointers: [(name: String, text: String)]
+  package let pointers: [(name: String, text: String)]
   /// The walk of `far` that the log printed, by the kernel's names for the levels.
-  public let loggedWalk: [(name: String, entry: UInt64)]
+  package let loggedWalk: [(name: String, entry: UInt64)]
   /// The walk of `far` now; empty if it could not be walked.
-  public let walk: [WalkStep]
+  package let walk: [WalkStep]
   /// Whether the two are the same; nil if one of them is not there.
-  public let agrees: Bool?
+  package let agrees: Bool?
   /// Where the source has the BUG() or WARN(), or the faulting instruction.
-  public let file: String?
+  package let file: String?
   /// The line in it.
-  public let line: Int?
+  package let line: Int?
   /// The instructions around `pc`, that at `pc` in parentheses, as the kernel prints them.
-  public let code: [String]?
+  package let code: [String]?
   /// What `far` points into; nil if unknown.
-  public let object: String?
+  package let object: String?
   /// What speaks against the log or the stack, one sentence each.
-  public let notes: [String]
+  package let notes: [String]
 }
 
 extension KernelFault {
@@ -50,7 +50,7 @@ extension KernelFault {
   ///   - line: the walk that an oops printed, such as `[addr] pgd=..., pud=...`; empty without one.
   ///   - pageSize: of the kernel, for the size of what is a NULL pointer.
   /// - Returns: nil if `line` has no entry and there is no `esr`.
-  public init?(esr: UInt64?, far: UInt64?, line: String, pageSize: UInt64) {
+  package init?(esr: UInt64?, far: UInt64?, line: String, pageSize: UInt64) {
     let syndrome = esr.map { ExceptionSyndrome($0) }
     let walk = OopsText.walk(line[...])
     guard esr != nil || !walk.isEmpty else { return nil }

@@ -11,7 +11,7 @@ extension Kernel {
   }
 
   /// What the processor said when the kernel died; nil if neither the log nor a stack tells of an exception.
-  public var fault: KernelFault? {
+  package var fault: KernelFault? {
     let reason = crashReason
     let task = reason == nil && panicCPU == nil ? nil : crashedTask(reason)
     return contents.faultReader.fault(reason, task.map { stack(of: $0) })

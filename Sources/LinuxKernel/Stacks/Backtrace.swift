@@ -1,7 +1,7 @@
 /// The chain of frames on the stacks of a task.
-public struct Backtrace: Sendable {
+package struct Backtrace: Sendable {
   /// How a chain ends.
-  public enum End: String, Sendable {
+  package enum End: String, Sendable {
     /// At the entry from user space.
     case user
     /// Where the kernel ends it.
@@ -11,15 +11,15 @@ public struct Backtrace: Sendable {
   }
 
   /// The innermost frame first.
-  public internal(set) var frames: [StackFrame] = []
+  package internal(set) var frames: [StackFrame] = []
   /// How it ends.
-  public internal(set) var end: End = .broken
+  package internal(set) var end: End = .broken
   /// Why it is broken, in one line; nil if it is not.
-  public internal(set) var message: String?
+  package internal(set) var message: String?
   /// The registers of user space, if the task came from there.
-  public internal(set) var user: SavedRegisters?
+  package internal(set) var user: SavedRegisters?
   /// The registers of each exception on the way, the innermost first.
-  public internal(set) var exceptions: [SavedRegisters] = []
+  package internal(set) var exceptions: [SavedRegisters] = []
   /// Where the frame records are, for the addresses of a stack to be told by their frame.
   var records: [UInt64] = []
 }

@@ -44,18 +44,18 @@ struct ExceptionFrame: Sendable {
 }
 
 /// The registers that an exception saved on a stack.
-public struct SavedRegisters: Hashable, Sendable {
+package struct SavedRegisters: Hashable, Sendable {
   /// x0 to x30.
-  public let general: [UInt64]
+  package let general: [UInt64]
   /// The stack pointer: SP_EL0 of an exception from user space.
-  public let sp: UInt64
+  package let sp: UInt64
   /// Where the exception was taken (ELR).
-  public let pc: UInt64
+  package let pc: UInt64
   /// PSTATE at that point (SPSR).
-  public let pstate: UInt64
+  package let pstate: UInt64
   /// Where the `struct pt_regs` is.
-  public let address: UInt64
+  package let address: UInt64
 
   /// Whether the exception came from EL0.
-  public var isUser: Bool { pstate & 0xf == 0 }
+  package var isUser: Bool { pstate & 0xf == 0 }
 }

@@ -1,7 +1,7 @@
 /// A stack of the kernel.
-public struct KernelStack: Hashable, Sendable {
+package struct KernelStack: Hashable, Sendable {
   /// What it serves.
-  public enum Kind: String, Hashable, Sendable, CaseIterable {
+  package enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A task's own.
     case task
     /// Interrupts of a CPU.
@@ -15,13 +15,13 @@ public struct KernelStack: Hashable, Sendable {
   }
 
   /// What it serves.
-  public let kind: Kind
+  package let kind: Kind
   /// The lowest address.
-  public let start: UInt64
+  package let start: UInt64
   /// The address behind the highest: where the stack begins to grow down from.
-  public let end: UInt64
+  package let end: UInt64
   /// The CPU that it belongs to; nil for a task's.
-  public let cpu: Int?
+  package let cpu: Int?
 
   /// Whether a frame record fits at `address`.
   func holdsRecord(at address: UInt64) -> Bool {

@@ -21,7 +21,7 @@ public struct StackFrame: Hashable, Sendable {
   /// The stack pointer of the frame, which is where its own frame record is; nil if unknown.
   public let sp: UInt64?
   /// The stack that it is on; nil for a frame of no stack, as of a CPU that just entered the kernel.
-  public let stack: KernelStack.Kind?
+  package let stack: KernelStack.Kind?
 
   /// The address to name it by: a call's own instruction, since what is behind a call that does not return belongs
   /// to another function.

@@ -30,7 +30,7 @@ public struct TaskStack: Sendable {
   /// Its frames, the innermost first.
   public let frames: [NamedFrame]
   /// How the chain ends, and the registers on the way.
-  public let trace: Backtrace
+  package let trace: Backtrace
 
   /// A name for the chain of functions, equal for equal chains on every boot of every build: hex digits after 0x (FNV-1a, 64
   /// bits). Addresses, offsets and frames that are not part of the chain do not count; a frame without a function

@@ -5,7 +5,7 @@ import VMSA
 enum ThreadSize {
   /// 16 KiB, doubled by a KASAN with a shadow, and a page at least.
   static func bytes(_ configuration: LayoutConfiguration) -> UInt64 {
-    max(configuration.kasan == .none ? 16 << 10 : 32 << 10, configuration.granule.size)
+    max(configuration.kasan.scaleShift == nil ? 16 << 10 : 32 << 10, configuration.granule.size)
   }
 
   /// The overflow stack of a CPU. (OVERFLOW_STACK_SIZE)
