@@ -15,7 +15,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
     case block
     /// 11 at level 3: a page.
     case page
-    /// 01 at level 3 or where the format has no block: no kernel writes it.
+    /// 01 at level 3 or where the format has no block: an encoding that no kernel writes.
     case reserved
   }
 

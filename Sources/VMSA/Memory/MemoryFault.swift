@@ -1,4 +1,4 @@
-/// Why bytes of physical memory cannot be had. Absent memory is never zero.
+/// Why a physical address is unreadable. Absent memory never reads as zero.
 public enum Absence: UInt8, Hashable, Sendable {
   /// No memory at this address is in the dump: a hole, a device, or memory that was not dumped.
   case notInDump

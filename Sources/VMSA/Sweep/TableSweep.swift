@@ -1,4 +1,4 @@
-/// An entry that a sweep came to.
+/// An entry that a sweep reads.
 public struct SweptEntry: Hashable, Sendable {
   /// The first virtual address that the entry stands for.
   public let virtual: VirtualAddress
@@ -10,7 +10,7 @@ public struct SweptEntry: Hashable, Sendable {
   public let level: Int
   /// log2 of the bytes that the entry stands for.
   public let shift: Int
-  /// What the tables above forbid.
+  /// The restrictions of the tables above.
   public let tables: TableAttributes
 
   /// Bytes of virtual addresses that the entry stands for.
@@ -66,8 +66,8 @@ public struct SweptTable: Hashable, Sendable {
   }
 }
 
-/// What sees the entries of a sweep, in the order of virtual addresses. What it does not care for it leaves
-/// out: the default is to do nothing.
+/// Sees the entries of a sweep in the order of virtual addresses. By default every table is read, a repeated entry counts
+/// as one leaf, and the rest is ignored.
 public protocol SweepObserver {
   /// A table is about to be read; false leaves it and everything below it out.
   mutating func enter(_ table: SweptTable) -> Bool
@@ -81,7 +81,7 @@ public protocol SweepObserver {
   mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int)
   /// An entry that is not valid, but not zero: Linux may keep a mapping there that the hardware does not see.
   mutating func invalid(_ entry: SweptEntry)
-  /// An entry that cannot be.
+  /// A malformed entry.
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption)
   /// `count` entries of `table` from `virtual` on that cannot be read.
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault)
@@ -110,7 +110,7 @@ extension SweepObserver {
   ) {}
 }
 
-/// What a sweep came to.
+/// The outcome of a sweep.
 public struct SweepResult: Hashable, Sendable {
   /// Tables read.
   public var tables = 0

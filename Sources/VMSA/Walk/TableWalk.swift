@@ -4,16 +4,16 @@ public enum WalkResult: Hashable, Sendable {
   case mapped(Leaf)
   /// The entry at `level` is invalid: the MMU faults.
   case unmapped(level: Int)
-  /// The table at `level` cannot be read from the dump.
+  /// The table at `level` is not readable in the dump.
   case tableMissing(level: Int, MemoryFault)
-  /// An entry at `level` that cannot be.
+  /// The entry at `level` is malformed.
   case corrupt(level: Int, Corruption)
   /// The bits above the width of the tables disagree: the MMU faults without walking.
   case notCanonical
 
   /// What is wrong with an entry.
   public enum Corruption: Hashable, Sendable {
-    /// bits[1:0] = 01 where that is no block.
+    /// bits[1:0] = 01 at a level that has no blocks.
     case reservedEncoding
     /// An output address beyond the physical range.
     case addressOutOfRange(PhysicalAddress)
@@ -27,7 +27,7 @@ public enum WalkResult: Hashable, Sendable {
 
 /// The entry that maps an address.
 public struct Leaf: Hashable, Sendable {
-  /// The physical address of the byte that was asked for.
+  /// The physical address that the virtual address maps to.
   public let physical: PhysicalAddress
   /// The level of its table: -1 to 3.
   public let level: Int
@@ -78,7 +78,7 @@ public struct WalkStep: Hashable, Sendable {
   @usableFromInline package var address: PhysicalAddress
   /// Its level: 0 to 3.
   @usableFromInline package var level: Int
-  /// What the tables above forbid.
+  /// The restrictions of the tables above.
   @usableFromInline package var attributes: TableAttributes
 
   /// Puts it together.
@@ -89,7 +89,7 @@ public struct WalkStep: Hashable, Sendable {
   }
 }
 
-/// Something that follows a walk: it sees each entry, or knows tables from walks before.
+/// Follows a walk: it sees each entry, and may know tables from earlier walks.
 @usableFromInline package protocol WalkObserver {
   /// Called for each entry that is read, from the root down.
   mutating func visit(_ step: WalkStep)
@@ -111,7 +111,7 @@ extension WalkObserver {
   package mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int) {}
 }
 
-/// Sees nothing, and costs nothing.
+/// A no-op observer that optimizes away.
 @usableFromInline package struct NoTrace: WalkObserver {
   /// Makes one.
   @inlinable package init() {}
