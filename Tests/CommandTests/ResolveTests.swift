@@ -199,7 +199,7 @@ import Testing
       ("", "bad-query"),
       ("0xffff7f0000000000", "unmapped"), ("0x0123ffff00000000", "not-canonical"),
       ("0xfff7000000000000", "not-canonical"),
-      ("0x1000", "bad-query"), ("nomodule:symbol", "unknown-symbol"), ("runqueues@cpu99", "unknown-symbol"),
+      ("0x1000", "no-tables"), ("nomodule:symbol", "unknown-symbol"), ("runqueues@cpu99", "unknown-symbol"),
     ]
     let json = try Kva.run(
       ["resolve", path, "--json"], input: expected.map(\.0).joined(separator: "\n") + "\n")

@@ -65,7 +65,7 @@ private func checkTranslations(_ dump: Dump) throws {
         answer.status == .mapped && answer.physical?.rawValue == physical
       } else {
         answer.status == .unmapped || answer.status == .notCanonical
-          || answer.status == .badQuery && sample.virtual >> 55 & 1 == 0
+          || answer.status == .noTables && sample.virtual >> 55 & 1 == 0
       }
     if !isRight {
       differences.append(

@@ -81,7 +81,7 @@ private func checkAnswers(_ dump: Dump) throws {
     let answer = kernel.resolve(VirtualAddress(sample.virtual))
     if let physical = sample.physical { return answer.physical?.rawValue != physical }
     return answer.status != .unmapped && answer.status != .notCanonical
-      && !(answer.status == .badQuery && sample.virtual >> 55 & 1 == 0)
+      && !(answer.status == .noTables && sample.virtual >> 55 & 1 == 0)
   }
   let drift = dump.entry.isNotedEarlier ? samples.count / 100 : 0
   #expect(differences.count <= drift, "\(differences.count) of \(samples.count): \(differences.prefix(5))")

@@ -21,6 +21,18 @@ import Testing
     ("ffff800008000000+0x10", 0xffff_8000_0800_0000, 16),
     ("0x1+0xffffffffffffffff", 1, .max),
     ("0x1+18446744073709551615", 1, .max),
+    // As the kernel prints them, and as people group digits.
+    ("[<ffff80000a1c2d40>]", 0xffff_8000_0a1c_2d40, 0),
+    ("[<ffff80000a1c2d40>] vfs_read+0x10/0x40", 0xffff_8000_0a1c_2d40, 0),
+    ("ffff80000a1c2d40:", 0xffff_8000_0a1c_2d40, 0),
+    ("0xffff80000a1c2d40,", 0xffff_8000_0a1c_2d40, 0),
+    ("(0xffff80000a1c2d40)", 0xffff_8000_0a1c_2d40, 0),
+    ("0xffff80000a1c2d40);", 0xffff_8000_0a1c_2d40, 0),
+    ("ffff80000a1c2d40 [fuse]", 0xffff_8000_0a1c_2d40, 0),
+    ("0xffff_8000_0a1c_2d40", 0xffff_8000_0a1c_2d40, 0),
+    ("ffff_8000_0a1c_2d40", 0xffff_8000_0a1c_2d40, 0),
+    ("0x1000-8", 0x1000, 0 &- 8),
+    ("ffff800008000000-0x10", 0xffff_8000_0800_0000, 0 &- 16),
   ]
 
   @Test(arguments: addresses)
@@ -50,6 +62,25 @@ import Testing
     ("runqueues@cpu3", symbol("runqueues", cpu: 3), 0),
     ("runqueues@cpu127+8", symbol("runqueues", cpu: 127), 8),
     ("kvm:kvm_running_vcpu@cpu2", symbol("kvm_running_vcpu", "kvm", cpu: 2), 0),
+    ("init_task-8", symbol("init_task"), 0 &- 8),
+    ("init_task-0x10", symbol("init_task"), 0 &- 16),
+    ("name-with-dashes", symbol("name-with-dashes"), 0),
+    ("schedule+0x10/0x40", symbol("schedule"), 16),
+    ("schedule+0x10/0x40,", symbol("schedule"), 16),
+    ("schedule+0x10/0x40 (P)", symbol("schedule"), 16),
+    ("<schedule+0x10>", symbol("schedule"), 16),
+    ("<ext4_iget+0x10 [ext4]>", symbol("ext4_iget", "ext4"), 16),
+    ("ext4_iget [ext4]", symbol("ext4_iget", "ext4"), 0),
+    ("ext4_iget+0x10/0x40 [ext4]", symbol("ext4_iget", "ext4"), 16),
+    ("ext4_iget+0x10/0x40 [ext4 0123abcd]", symbol("ext4_iget", "ext4"), 16),
+    ("ext4_iget+0x10/0x40 [ext4] (P)", symbol("ext4_iget", "ext4"), 16),
+    ("ext4:", symbol("ext4"), 0),
+    ("init_task;", symbol("init_task"), 0),
+    ("__init_begin", symbol("__init_begin"), 0),
+    ("$pc", .register(name: "pc", cpu: nil), 0),
+    ("$sp@cpu1", .register(name: "sp", cpu: 1), 0),
+    ("$x0+8", .register(name: "x0", cpu: nil), 8),
+    ("$x29@cpu3-0x10", .register(name: "x29", cpu: 3), 0 &- 16),
   ]
 
   @Test(arguments: symbols)
@@ -61,10 +92,11 @@ import Testing
 
   static let malformed = [
     "", " ", "init_task ", " init_task", "init task", "init_task\t", "init_task\n", "init\u{7f}task", "a\0b",
-    "0x", "0X", "0xg", "0x-1", "0x-0", "0x+1", "0x1ffffffffffffffff", "0x0x1", "0xffff_8000",
+    "0x", "0X", "0xg", "0x-1", "0x-0", "0x+1", "0x1ffffffffffffffff", "0x0x1", "0x_ffff", "0xffff_",
+    "schedule+0x10/", "schedule+0x10/x", "schedule+1/2/3", "$pc@1", "init_task [", "a b [c]",
     "init_task+", "init_task+x", "init_task+-8", "init_task+0x", "init_task+1f", "init_task+8 ",
     "init_task+0x10000000000000000", "init_task+18446744073709551616", "init_task+0x-1",
-    ":name", "ext4:", ":", "ext4:+8", "@cpu1", "ext4:@cpu1",
+    ":name", ":", "ext4:+8", "@cpu1", "ext4:@cpu1",
     "runqueues@", "runqueues@3", "runqueues@cpu", "runqueues@cpu-1", "runqueues@cpu-0", "runqueues@cpux",
     "runqueues@CPU1", "runqueues@cpu99999999999999999999", "runqueues@cpu+3",
   ]

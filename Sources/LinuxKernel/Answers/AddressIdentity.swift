@@ -73,15 +73,17 @@ struct AddressIdentifier {
   private var regime: TranslationRegime { context.regime }
 
   /// Everything known of what `query` asks for.
-  func identify(_ query: String) -> AddressIdentity {
-    var resolution = resolver.resolve(query, trace: false, user: nil)
+  ///
+  /// - Parameter user: the tables that translate addresses of user space, or those of the hypervisor.
+  func identify(_ query: String, user: TranslationRegime? = nil) -> AddressIdentity {
+    var resolution = resolver.resolve(query, trace: false, user: user)
     var withoutPAC: UInt64?
     var poison: String?
     if let pointer = resolution.virtual?.rawValue {
       poison = Poison.name(pointer)
-      if poison == nil, resolution.status == .notCanonical, let stripped = stripPAC(pointer) {
+      if poison == nil, resolution.status == .notCanonical, let stripped = resolver.withoutPAC(pointer) {
         let text = hex(stripped)
-        resolution = resolver.resolve(text, trace: false, user: nil)
+        resolution = resolver.resolve(text, trace: false, user: user)
         withoutPAC = stripped
       }
     }
@@ -89,24 +91,19 @@ struct AddressIdentifier {
     identity.withoutPAC = withoutPAC
     if let poison {
       identity.poison = poison
-      identity.kind = "poison"
+      identity.kind = Poison.isError(resolution.virtual?.rawValue ?? 0) ? "error pointer" : "poison"
       return identity
     }
-    guard let address = resolution.virtual?.rawValue, address >> 55 & 1 == 1 else { return identity }
-    fill(&identity, address)
+    guard let address = resolution.virtual else { return identity }
+    if address.isUpperHalf {
+      fill(&identity, address.rawValue)
+    } else if let physical = resolution.physical, resolution.region == .user, resolution.absence != .notInDump {
+      let frames = PageFrames(context, arithmetic.value)
+      identity.frame = frames.flatMap { $0.state(ofFrame: physical.rawValue >> $0.vmemmap.pageShift) }
+    } else if resolution.status == .noTables, address.rawValue < 4096 {
+      identity.kind = Resolver.null(address)
+    }
     return identity
-  }
-
-  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
-  /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
-  private func stripPAC(_ pointer: UInt64) -> UInt64? {
-    let told = context.vmcoreinfo?.number("KERNELPACMASK")
-    guard told != 0, pointer >> 55 & 1 == 1 else { return nil }
-    // A pointer to code has its code in the top byte as well, unless that is for tags.
-    let mask = told ?? (UInt64.max << UInt64(regime.addressBits) & ~(1 << 55))
-    let stripped = pointer | mask | 0xff << 56
-    return VirtualAddress(stripped).isCanonical(bits: regime.addressBits) && space.leaf(at: stripped) != nil
-      ? stripped : nil
   }
 
   private func kind(_ resolution: Resolution) -> String {

@@ -1,14 +1,19 @@
 import Bytes
 import VMSA
 
-/// What a person asks about: an address or a name, with an offset.
+/// What a person asks about: an address, a name or a register, with an offset.
 ///
 /// | text | means |
 /// | --- | --- |
 /// | `0xffff80000a1c2d40`, `ffff80000a1c2d40` | an address: it begins with 0x, or is 8 to 16 hex digits |
-/// | `init_task`, `init_task+8`, `init_task+0x10` | a symbol and an offset |
-/// | `ext4:ext4_iget` | a symbol of a module |
+/// | `0xffff_8000_0a1c_2d40` | the same; without 0x in groups of four digits |
+/// | `init_task`, `init_task+8`, `init_task-0x10` | a symbol and an offset |
+/// | `ext4:ext4_iget`, `ext4_iget [ext4]` | a symbol of a module |
 /// | `runqueues@cpu3` | per-CPU data of one CPU |
+/// | `$pc`, `$sp`, `$x0@cpu1` | a register of the CPU that panicked, or of one CPU |
+///
+/// What the kernel prints may be pasted: `[<ffff80000a1c2d40>]`, `ext4_iget+0x10/0x40 [ext4]`, `schedule+0x8/0x90 (P)`,
+/// with `:`, `,`, `;` or `)` behind it; and `<init_task+0x8>`, as kva prints names.
 package struct Query: Hashable, Sendable {
   /// What is asked about, before the offset.
   package enum Base: Hashable, Sendable {
@@ -16,6 +21,8 @@ package struct Query: Hashable, Sendable {
     case address(UInt64)
     /// A symbol, in a module or of the kernel, of one CPU where it is per-CPU data.
     case symbol(name: String, module: String?, cpu: Int?)
+    /// What a register of a CPU holds; of the CPU that panicked if `cpu` is nil.
+    case register(name: String, cpu: Int?)
   }
 
   /// As it was asked.
@@ -34,31 +41,83 @@ package struct Query: Hashable, Sendable {
   /// Reads `text`.
   package init(_ text: String) throws(Malformed) {
     self.text = text
-    var rest = text[...]
-    var offset: UInt64 = 0
-    if let sign = rest.utf8.lastIndex(of: UInt8(ascii: "+")), sign != rest.startIndex {
-      let digits = rest[rest.utf8.index(after: sign)...]
-      guard let value = Self.number(digits) else {
-        throw Malformed(message: "'\(digits)' is not an offset: give decimal digits, or hex with 0x")
-      }
-      offset = value
-      rest = rest[..<sign]
-    }
+    let (place, module) = Self.unwrapped(text)
+    var (rest, offset) = try Self.offset(place)
     self.offset = offset
     guard !rest.isEmpty else { throw Malformed(message: "nothing is asked: give an address or a symbol") }
     guard !rest.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7f }) else {
       throw Malformed(message: "a query is one word: an address or a symbol")
     }
     if let digits = Self.hexDigits(rest) {
-      guard let value = Hex.number(digits) else {
+      guard let value = Hex.number(Substring(digits.filter { $0 != "_" })), digits.first != "_", digits.last != "_"
+      else {
         throw Malformed(message: "'\(rest)' is not a 64-bit address: give 1 to 16 hex digits after 0x")
       }
       base = .address(value)
     } else if (8...16).contains(rest.utf8.count), let value = Hex.number(rest) {
       base = .address(value)
+    } else if let value = Self.grouped(rest) {
+      base = .address(value)
+    } else if rest.hasPrefix("$") {
+      let (name, cpu) = try Self.cpu(rest.dropFirst())
+      base = .register(name: String(name), cpu: cpu)
     } else {
+      if let module { rest = "\(module):\(rest)" }
       base = try Self.symbol(rest)
     }
+  }
+
+  /// `text` without what the kernel, or kva, prints around a place, and the module that it names behind it.
+  private static func unwrapped(_ text: String) -> (place: Substring, module: Substring?) {
+    var rest = text[...]
+    func dropLast() { rest = rest[..<rest.utf8.index(before: rest.endIndex)] }
+    // The address of an old trace says more than the name behind it.
+    if rest.hasPrefix("[<"), let end = rest.firstRange(of: ">]") {
+      return (rest[rest.utf8.index(rest.startIndex, offsetBy: 2)..<end.lowerBound], nil)
+    }
+    while let last = rest.utf8.last, ":,;".utf8.contains(last) || last == 0x29 && !rest.utf8.contains(0x28) {
+      dropLast()
+    }
+    // The marks of a trace since 6.13, as " (P)".
+    if rest.utf8.last == 0x29, let open = rest.firstRange(of: " (") { rest = rest[..<open.lowerBound] }
+    for (first, last) in [("<", ">"), ("(", ")")] where rest.hasPrefix(first) && rest.hasSuffix(last) && rest.count > 2
+    {
+      rest = rest[rest.utf8.index(after: rest.startIndex)...]
+      dropLast()
+    }
+    guard rest.utf8.last == UInt8(ascii: "]"), let open = rest.firstRange(of: " [") else { return (rest, nil) }
+    // The module's build ID may follow its name.
+    let module = rest[open.upperBound...].prefix { $0 != " " && $0 != "]" }
+    return (rest[..<open.lowerBound], module.isEmpty ? nil : module)
+  }
+
+  /// `+N` or `-N` at the end of `text`, with the size of the symbol behind it if the kernel printed it.
+  private static func offset(_ text: Substring) throws(Malformed) -> (rest: Substring, offset: UInt64) {
+    let signs = (plus: UInt8(ascii: "+"), minus: UInt8(ascii: "-"))
+    guard let sign = text.utf8.lastIndex(where: { $0 == signs.plus || $0 == signs.minus }), sign != text.startIndex
+    else {
+      return (text, 0)
+    }
+    let isPlus = text.utf8[sign] == signs.plus
+    let parts = text[text.utf8.index(after: sign)...].split(separator: "/", omittingEmptySubsequences: false)
+    let rest = text[..<sign]
+    if let value = number(parts[0]), parts.dropFirst().allSatisfy({ number($0) != nil }), parts.count < 3,
+      !rest.utf8.contains(signs.plus)
+    {
+      return (rest, isPlus ? value : 0 &- value)
+    }
+    guard !text.utf8.contains(signs.plus) else {
+      let offset = text[(text.utf8.firstIndex(of: signs.plus).map { text.utf8.index(after: $0) } ?? sign)...]
+      throw Malformed(message: "'\(offset)' is not an offset: give decimal digits, or hex with 0x")
+    }
+    return (text, 0)
+  }
+
+  /// Groups of four hex digits, which make an address without 0x.
+  private static func grouped(_ text: Substring) -> UInt64? {
+    let groups = text.split(separator: "_", omittingEmptySubsequences: false)
+    guard (2...4).contains(groups.count), groups.allSatisfy({ $0.utf8.count == 4 }) else { return nil }
+    return Hex.number(Substring(groups.joined()))
   }
 
   /// What stands behind 0x; nil where the text does not begin so.
@@ -71,17 +130,7 @@ package struct Query: Hashable, Sendable {
   }
 
   private static func symbol(_ text: Substring) throws(Malformed) -> Base {
-    var name = text
-    var cpu: Int?
-    if let at = name.lastIndex(of: "@") {
-      let place = name[name.index(after: at)...]
-      let digits = place.dropFirst(3)
-      guard place.hasPrefix("cpu"), digits.first?.isHexDigit == true, let number = Int(digits) else {
-        throw Malformed(message: "'@\(place)' is not a CPU: give NAME@cpuN")
-      }
-      cpu = number
-      name = name[..<at]
-    }
+    var (name, cpu) = try cpu(text)
     var module: String?
     if let colon = name.firstIndex(of: ":") {
       module = String(name[..<colon])
@@ -91,6 +140,17 @@ package struct Query: Hashable, Sendable {
       throw Malformed(message: "'\(text)' names no symbol: give NAME, MODULE:NAME or NAME@cpuN")
     }
     return .symbol(name: String(name), module: module, cpu: cpu)
+  }
+
+  /// What stands before `@cpuN`, and N.
+  private static func cpu(_ text: Substring) throws(Malformed) -> (name: Substring, cpu: Int?) {
+    guard let at = text.lastIndex(of: "@") else { return (text, nil) }
+    let place = text[text.index(after: at)...]
+    let digits = place.dropFirst(3)
+    guard place.hasPrefix("cpu"), digits.first?.isHexDigit == true, let number = Int(digits) else {
+      throw Malformed(message: "'@\(place)' is not a CPU: give NAME@cpuN")
+    }
+    return (text[..<at], number)
   }
 
   /// A number as kva takes lengths and offsets: decimal, or hex with 0x.

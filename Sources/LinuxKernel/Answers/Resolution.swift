@@ -18,6 +18,8 @@ public struct Resolution: Sendable {
     case notCanonical = "not-canonical"
     /// No source knows the name.
     case unknownSymbol = "unknown-symbol"
+    /// An address of user space, and nothing says which tables translate it.
+    case noTables = "no-tables"
     /// The query cannot be understood, or cannot be answered with what was given.
     case badQuery = "bad-query"
   }

@@ -14,6 +14,9 @@ final class Resolver: Sendable {
   let hypervisor: Lazy<Hypervisor>
   let ignoresTopByte: Lazy<Sourced<Bool>?>
   let checks: Lazy<EntryChecks>
+  let cpus: Lazy<[CPUState]>
+  /// The CPU that called `panic()`; nil if none did, or the dump does not say.
+  let panicCPU: Lazy<Int?>
 
   private let regime: TranslationRegime
   private let dump: DumpFile
@@ -21,7 +24,7 @@ final class Resolver: Sendable {
   init(
     _ context: KernelContext, _ names: KernelNames, _ modules: LoadedModules, _ regions: RegionLookup,
     perCPU: Lazy<PerCPU?>, hypervisor: Lazy<Hypervisor>, ignoresTopByte: Lazy<Sourced<Bool>?>,
-    checks: Lazy<EntryChecks>
+    checks: Lazy<EntryChecks>, cpus: Lazy<[CPUState]>, panicCPU: Lazy<Int?>
   ) {
     self.context = context
     self.names = names
@@ -31,6 +34,8 @@ final class Resolver: Sendable {
     self.hypervisor = hypervisor
     self.ignoresTopByte = ignoresTopByte
     self.checks = checks
+    self.cpus = cpus
+    self.panicCPU = panicCPU
     regime = context.regime
     dump = context.dump
   }
@@ -80,6 +85,8 @@ final class Resolver: Sendable {
     switch query.base {
     case .address(let value):
       return .success(Found(address: VirtualAddress(value &+ query.offset)))
+    case .register(let name, let cpu):
+      return register(name, cpu: cpu).map { Found(address: VirtualAddress($0 &+ query.offset)) }
     case .symbol(let name, let module, let cpu):
       let symbol: Symbol?
       if let module {
@@ -99,6 +106,8 @@ final class Resolver: Sendable {
   /// Where `symbol` is, of CPU number `cpu` if it is per-CPU data.
   private func place(_ symbol: Symbol, cpu: Int?, _ query: Query) -> Result<Found, QueryFailure> {
     var found = Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset)
+    // What lies before a symbol is in another one.
+    if Int64(bitPattern: query.offset) < 0 { found.symbol = nil }
     let name = symbol.module.map { "\($0):\(symbol.name)" } ?? symbol.name
     // What is mapped is no template; the others are few, and worth a look at the per-CPU data.
     if cpu == nil, context.memory.leaf(at: symbol.address) != nil { return .success(found) }
@@ -122,6 +131,28 @@ final class Resolver: Sendable {
     return .success(found)
   }
 
+  /// What register `name` of CPU number `cpu` holds; of the CPU that panicked, or the first, if it is nil.
+  private func register(_ name: String, cpu: Int?) -> Result<UInt64, QueryFailure> {
+    let known = cpus.value.compactMap { state in state.registers.map { (cpu: state.cpu, registers: $0) } }
+    guard let found = known.first(where: { $0.cpu == cpu ?? panicCPU.value ?? $0.cpu }) else {
+      let which = (cpu ?? panicCPU.value).map { "of CPU \($0)" } ?? "of a CPU"
+      return .failure(QueryFailure(status: .badQuery, message: "the dump has no registers \(which)"))
+    }
+    switch name {
+    case "pc": return .success(found.registers.pc)
+    case "sp": return .success(found.registers.sp)
+    case "lr": return .success(found.registers.general[30])
+    case "fp": return .success(found.registers.general[29])
+    default:
+      guard name.hasPrefix("x"), let number = Int(name.dropFirst()), found.registers.general.indices.contains(number)
+      else {
+        return .failure(
+          QueryFailure(status: .badQuery, message: "there is no register '$\(name)': give $pc, $sp or $x0 to $x30"))
+      }
+      return .success(found.registers.general[number])
+    }
+  }
+
   /// Where CPU number `cpu` has its copy of the per-CPU variable whose template is at `address`.
   /// (`__per_cpu_offset`, mm/percpu.c)
   private func perCPUAddress(_ address: UInt64, cpu: Int) -> UInt64? {
@@ -131,7 +162,13 @@ final class Resolver: Sendable {
   }
 
   private func unknown(_ name: String) -> QueryFailure {
-    let near = context.symbols.names(like: name).filter { $0 != name }
+    var names = NameSuggestions(name)
+    context.symbols.forEachName { names.consider($0) }
+    self.names.modules.forEachSymbol { symbol in
+      names.consider(symbol.name)
+      return true
+    }
+    let near = names.best
     let known = context.symbols.origins.joined(separator: ", ")
     let advice =
       near.isEmpty
@@ -152,9 +189,14 @@ final class Resolver: Sendable {
     if let resolution = resolveHypervisor(address, query: query, trace: trace, user: user) { return resolution }
     let tables = address.isUpperHalf ? regime : user ?? regime
     guard address.isCanonical(bits: tables.addressBits) else {
+      let signed = withoutPAC(pointer.rawValue).map {
+        "; it may be signed (PAC): without its authentication code it is \(hex($0))"
+      }
       var resolution = Resolution(
         query: query, status: .notCanonical,
-        message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55")
+        message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55"
+          + (signed ?? ""))
+      resolution.notePoison(pointer)
       resolution.virtual = pointer
       resolution.region = .notCanonical
       return resolution
@@ -166,10 +208,12 @@ final class Resolver: Sendable {
       resolution = walk(user, address, query: query, trace: trace)
       resolution.noteNonPresentPage(NonPresentEntryReader(context))
     } else {
+      let what =
+        address.rawValue < 4096 ? Self.null(address) : "an address of user space" + (isHash(address) ? Self.hash : "")
       resolution = Resolution(
-        query: query, status: .badQuery,
-        message: "an address of user space: say with --ttbr0 which tables translate it")
+        query: query, status: .noTables, message: "\(what): say with --ttbr0 which tables translate it")
     }
+    resolution.notePoison(pointer)
     resolution.virtual = address
     resolution.tag = pointer.tag
     // Linux sets TCR_EL1.TBI0 always (TCR_TBI0, arch/arm64/mm/proc.S).
@@ -180,6 +224,28 @@ final class Resolver: Sendable {
       resolution.region = address.isUpperHalf ? regions.region(of: address, mappedTo: resolution.physical) : .user
     }
     return resolution
+  }
+
+  /// `NULL + 8`: a member of a structure that a NULL pointer was followed to.
+  static func null(_ address: VirtualAddress) -> String {
+    address.rawValue == 0 ? "NULL" : "NULL + \(address.rawValue < 10 ? "\(address.rawValue)" : hex(address.rawValue))"
+  }
+
+  /// Whether `address` may be what %p prints: 32 bits of a hash. (lib/vsprintf.c, `ptr_to_id`, 4.15)
+  private func isHash(_ address: VirtualAddress) -> Bool { address.rawValue >> 28 != 0 && address.rawValue >> 32 == 0 }
+
+  private static let hash = ", or the hash that %p prints of a pointer"
+
+  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
+  /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
+  func withoutPAC(_ pointer: UInt64) -> UInt64? {
+    let told = context.vmcoreinfo?.number("KERNELPACMASK")
+    guard told != 0, pointer >> 55 & 1 == 1 else { return nil }
+    // A pointer to code has its code in the top byte as well, unless that is for tags.
+    let mask = told ?? (UInt64.max << UInt64(regime.addressBits) & ~(1 << 55))
+    let stripped = pointer | mask | 0xff << 56
+    return VirtualAddress(stripped).isCanonical(bits: regime.addressBits) && context.memory.leaf(at: stripped) != nil
+      ? stripped : nil
   }
 
   /// Walks the tables of `regime` for `address`, which has no tag.
@@ -222,5 +288,13 @@ final class Resolver: Sendable {
       resolution.doubt = checks.value.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }
     return resolution
+  }
+}
+
+extension Resolution {
+  /// Says what `pointer`, which is mapped nowhere, stands for if it is one of the kernel's values that are no addresses.
+  fileprivate mutating func notePoison(_ pointer: VirtualAddress) {
+    guard status != .mapped, let meaning = Poison.name(pointer.rawValue) else { return }
+    message = [meaning, message].compactMap(\.self).joined(separator: "; ")
   }
 }

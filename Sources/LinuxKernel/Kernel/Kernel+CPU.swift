@@ -5,9 +5,7 @@ import VMSA
 
 extension Kernel {
   /// The CPUs. Their tasks need types; without them there are the notes alone.
-  public var cpus: [CPUState] {
-    contents.cpus.value
-  }
+  public var cpus: [CPUState] { contents.cpus.value }
 
   /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
   /// on more than the kernel's version.

@@ -37,7 +37,11 @@ extension Kernel {
   }
 
   /// Everything known of what `query` asks for.
-  public func identify(_ query: String) -> AddressIdentity { contents.identifier.identify(query) }
+  ///
+  /// - Parameter user: the tables that translate addresses of user space, or those of the hypervisor.
+  public func identify(_ query: String, user: TranslationRegime? = nil) -> AddressIdentity {
+    contents.identifier.identify(query, user: user)
+  }
 
   /// Why what the kernel's tables say of `address` may be wrong; nil if nothing says so.
   public func doubt(of address: VirtualAddress) -> String? {

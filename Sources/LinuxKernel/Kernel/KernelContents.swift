@@ -108,7 +108,7 @@ final class KernelContents: Sendable {
     stacks = Lazy { TaskStackReader(context, names, cpus.value, perCPU.value, tasks.value.elements) }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
-      checks: checks)
+      checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) })
   }
 
   /// The registers that depend on more than the tables.

@@ -99,22 +99,45 @@ package struct KernelSymbols: Sendable {
       + (recognised.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
   }
 
-  /// Names like `name`, the nearest first: at most `Limits.suggestions`.
-  package func names(like name: String) -> [String] {
-    var best: [(distance: Int, name: String)] = []
+  /// Calls `body` with each name of each source, some more than once.
+  func forEachName(_ body: (String) -> Void) {
     for source in sources {
       source.forEachSymbol { symbol in
-        let candidate = symbol.name
-        let distance = SpellingDistance.between(name, candidate, limit: 3)
-        if distance < 3, !best.contains(where: { $0.name == candidate }) {
-          best.append((distance, candidate))
-          best.sort { ($0.distance, $0.name) < ($1.distance, $1.name) }
-          best.removeLast(max(0, best.count - Limits.suggestions))
-        }
+        body(symbol.name)
         return true
       }
     }
-    return best.map(\.name)
+  }
+}
+
+/// The names that a person may have meant: those that differ by a letter or two, then those that begin with what was
+/// typed.
+struct NameSuggestions {
+  private let wanted: String
+  private let limit: Int
+  private var found: [(rank: Int, name: String)] = []
+
+  init(_ wanted: String) {
+    self.wanted = wanted
+    // Of three letters two are no likeness.
+    limit = wanted.utf8.count < 4 ? 2 : 3
+  }
+
+  /// At most `Limits.suggestions` names, the likeliest first.
+  var best: [String] { found.map(\.name) }
+
+  /// Keeps `name` if it is among the likeliest.
+  mutating func consider(_ name: String) {
+    let distance = SpellingDistance.between(wanted, name, limit: limit)
+    guard distance < limit || !wanted.isEmpty && name.utf8.starts(with: wanted.utf8) else { return }
+    // Of those that go on, the shortest.
+    let rank = distance < limit ? distance : limit + name.utf8.count
+    guard distance > 0, rank < found.last?.rank ?? .max || found.count < Limits.suggestions,
+      !found.contains(where: { $0.name == name })
+    else { return }
+    found.append((rank, name))
+    found.sort { ($0.rank, $0.name) < ($1.rank, $1.name) }
+    found.removeLast(max(0, found.count - Limits.suggestions))
   }
 }
 

@@ -15,15 +15,17 @@ struct IdentifyCommand: DumpCommand {
 
   @OptionGroup var options: DumpOptions
   @OptionGroup var queries: Queries
+  @OptionGroup var tables: TablesOptions
 
   mutating func take(_ arguments: [String]) { queries.arguments = arguments }
 
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
+    let user = try session.regime(tables)
     let output = session.output
     var allFound = true
     try queries.forEach(session) { query in
-      let identity = kernel.identify(query)
+      let identity = kernel.identify(query, user: user)
       if identity.resolution.status != .mapped { allFound = false }
       if options.json { output.identityJSON(identity, kernel) } else { output.identityText(identity, kernel) }
     }
