@@ -61,6 +61,7 @@ extension Kva {
   /// One command by itself is parsed in half the time that it takes as one of all; what is no call of a command
   /// in order (help, an error, a completion) is left to the whole parser.
   static func parsed(_ arguments: [String]) throws -> any ParsableCommand {
+    let arguments = CrashNames.translated(arguments, namesDump: true)
     guard let name = arguments.first, !name.hasPrefix("-"), name != "help" else { return try parseAsRoot(arguments) }
     guard
       let command = configuration.subcommands.first(where: {
@@ -75,6 +76,7 @@ extension Kva {
 
   /// What to say of a command that there is not: those that begin alike are offered.
   private static func noCommand(_ name: String) -> String {
+    if SystemCall.isFile(name) { return "the command comes first: kva info \(name)?" }
     let like = configuration.subcommands.map { $0._commandName }.filter { $0.hasPrefix(name.prefix(3)) }
     return "kva has no command '\(name)'\(like.isEmpty ? "" : "; did you mean \(like.joined(separator: ", "))?")"
   }

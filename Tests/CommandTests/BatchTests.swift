@@ -126,6 +126,7 @@ import Testing
         #expect(errors.count == 1)
         #expect(errors.first?["kind"] as? String == bad.kind, "\(bad.line)")
         let message = errors.first?["message"] as? String ?? ""
+        #expect(!message.contains("\n"))
         #expect(message.contains(bad.word), "\(bad.line): \(message)")
         #expect(next["id"] as? String == "good")
         #expect(next["status"] as? Int == 0)

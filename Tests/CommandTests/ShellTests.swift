@@ -11,7 +11,7 @@ import Testing
       ("resolve init_task+8 --walk", ["resolve", "init_task+8", "--walk"]),
       ("vtop init_task", ["resolve", "init_task"]),
       ("rd  init_task 16  # its first bytes", ["read", "init_task", "16"]), ("mod", ["modules"]), ("log", ["dmesg"]),
-      ("ps --json", ["tasks", "--json"]), ("kmem -v", ["vmalloc"]), ("sys", ["info"]), ("bt", ["report"]),
+      ("ps --json", ["tasks", "--json"]), ("kmem -v", ["vmalloc"]), ("sys", ["info"]), ("bt", ["stack"]),
       ("sym 'vmalloc_*'", ["symbols", "vmalloc_*"]), ("sym 0xffff8000086fcc40", ["identify", "0xffff8000086fcc40"]),
       (#"identify init_t\ask "0x0""#, ["identify", "init_task", "0x0"]), ("audit", ["audit"]),
     ]
@@ -24,6 +24,26 @@ import Testing
     let shell = try Kva.run(["shell", dump], input: lines.map(\.entered).joined(separator: "\n"))
     #expect(shell.text == wanted)
     #expect(shell.standardError == "")
+  }
+
+  @Test("crash's names are understood outside of the shell as well, and by help")
+  func crashNames() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    let pairs: [(entered: [String], command: [String])] = [
+      (["bt", dump], ["stack", dump]), (["sys", dump, "--json"], ["info", dump, "--json"]),
+      (["kmem", "-v", dump], ["vmalloc", dump]), (["kmem", dump, "-v", "--json"], ["vmalloc", dump, "--json"]),
+      (["sym", dump, "0xffff8000086fcc40"], ["identify", dump, "0xffff8000086fcc40"]),
+      (["sym", dump, "init_task"], ["symbols", dump, "init_task"]), (["help", "bt"], ["help", "stack"]),
+      (["help", "kmem"], ["help", "vmalloc"]), (["help", "sys"], ["help", "info"]),
+      (["help", "rd"], ["help", "read"]),
+    ]
+    for pair in pairs {
+      let (crash, own) = (try Kva.run(pair.entered), try Kva.run(pair.command))
+      #expect(crash.text == own.text && crash.status == own.status && !own.text.isEmpty, "\(pair.entered)")
+    }
+    let shell = try Kva.run(["shell", dump], input: "help bt\nhelp kmem\n")
+    let own = try Kva.run(["shell", dump], input: "help stack\nhelp vmalloc\n")
+    #expect(shell.status == 0 && shell.text == own.text)
   }
 
   @Test("Output goes to files and programs")
@@ -97,8 +117,17 @@ import Testing
       try terminal.type("\u{1b}[A\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\n")
       _ = try terminal.wait(for: "physical    0x40832000")
       try terminal.wait(forPrompt: "kva> ")
+      // A value of an option, a symbol of a module.
+      try terminal.type("ptdump --format k\t| head -n 1\n")
+      _ = try terminal.wait(for: "---[ ")
+      try terminal.wait(forPrompt: "kva> ")
+      try terminal.type("resolve fuse:flush_bg_q\t\n")
+      _ = try terminal.wait(for: "fuse:flush_bg_queue = 0xffff8000003c60e0")
+      try terminal.wait(forPrompt: "kva> ")
       try terminal.type("\u{4}")
       #expect(try terminal.finish() == 0)
+      // What comes next, as the prompt of sh(1), begins a line.
+      #expect(terminal.text.utf8.last == UInt8(ascii: "\n"))
       let kept = try String(contentsOfFile: history, encoding: .utf8)
       #expect(kept.contains("identify"))
       #expect(!kept.contains("swapper\n"))

@@ -5,6 +5,12 @@ import Glibc
 /// Safety: read(2), write(2), poll(2) and open(2) get the memory of an array, a span or a variable, with the length that it has
 /// there, for as long as they run, and keep nothing of it.
 extension SystemCall {
+  /// Whether there is a file, of any kind but a directory, at `path`.
+  public static func isFile(_ path: String) -> Bool {
+    var status = stat()
+    return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+  }
+
   /// Writes all of `bytes`, however many calls that takes.
   ///
   /// - Parameter isGivenUp: asked whether to leave the rest when a signal came.

@@ -21,7 +21,9 @@ enum SystemFile {
     guard kind == S_IFREG else {
       close(descriptor)
       let what =
-        kind == S_IFDIR ? "is a directory; name the dump file in it" : "is not a regular file; copy the dump to one"
+        kind == S_IFDIR
+        ? "is a directory; name the dump file in it"
+        : "is not a regular file: a dump must be a file that can be sought; copy it to one"
       throw LocatedError(file: path, kind: .unsupported, what)
     }
     return (descriptor, status)

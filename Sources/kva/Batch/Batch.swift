@@ -58,7 +58,7 @@ struct Batch {
       ending = [Problem(error)]
     } catch {
       status = 64
-      ending = [.usage(SessionCommands.message(for: error))]
+      ending = [.usage(SessionCommands.line(for: error))]
     }
     people.flush()
     output.framing = .lines

@@ -21,7 +21,7 @@ struct ParsedCommands {
     } catch let error as Problem {
       throw error
     } catch {
-      throw .usage(SessionCommands.message(for: error))
+      throw .usage(SessionCommands.line(for: error))
     }
   }
 

@@ -37,6 +37,11 @@ struct RmapCommand: DumpCommand {
     var allFound = true
     for argument in physical {
       let address = argument.address
+      guard address.rawValue >> 55 & 1 == 0 else {
+        allFound = false
+        session.report("\(Words.hex(address.rawValue)) is a virtual address: kva resolve tells the physical one")
+        continue
+      }
       var count = 0
       for task in [nil] + (all ? kernel.addressSpaces.map(Optional.some) : []) {
         try session.checkListener()

@@ -15,6 +15,12 @@ struct SessionCommands: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kva", version: "kva \(Release.version)", subcommands: all)
 
+  /// What is wrong with a question, in one line: the parser adds how the command is used.
+  static func line(for error: any Error) -> String {
+    let text = message(for: error)
+    return text.split(separator: "\n").first.map(String.init) ?? text
+  }
+
   /// The command with this name or alias.
   static func named(_ name: String) -> (any AnsweringCommand.Type)? {
     all.first { $0.configuration.commandName == name || $0.configuration.aliases.contains(name) }

@@ -63,7 +63,27 @@ struct DumpOptions: ParsableArguments {
   /// Opens the dump.
   func open() throws -> DumpFile {
     BusError.install(dump)
-    return try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize, isMapped: !noMmap)
+    do throws(LocatedError) {
+      return try DumpFile(path: dump, cacheSize: cacheSize?.bytes ?? DumpFile.defaultCacheSize, isMapped: !noMmap)
+    } catch {
+      throw explained(error)
+    }
+  }
+
+  /// `error` with what was probably meant, if the dump is no file.
+  private func explained(_ error: LocatedError) -> LocatedError {
+    guard case .system = error.kind, error.file == dump, !SystemCall.isFile(dump) else { return error }
+    if dump == "-" {
+      return LocatedError(
+        file: dump, kind: .unsupported, "is standard input: a dump must be a file that can be sought; name one")
+    }
+    let words = CommandLine.arguments.dropFirst(2)
+    guard let start = words.firstIndex(of: dump),
+      let file = words[start...].first(where: { !$0.hasPrefix("-") && SystemCall.isFile($0) })
+    else { return error }
+    return LocatedError(
+      file: dump, kind: error.kind,
+      "\(error.message); the dump comes first: kva \(CommandLine.arguments[1]) \(file) \(dump)")
   }
 
   /// Contradictions are told before anything is opened.
@@ -79,6 +99,19 @@ struct DumpOptions: ParsableArguments {
     return DebugInfoSearch(
       isEnabled: !noDebuginfo, debuginfod: debuginfod && Debuginfod.hasServers ? Debuginfod() : nil,
       report: { Diagnostics.report($0.description) })
+  }
+
+  /// `error` with the address that was meant, if raw memory has no kernel where it was said to lie, but one if its
+  /// address gets the last zero that is easily lost.
+  private func withOtherAddress(_ error: LocatedError) -> LocatedError {
+    guard error.kind == .missing, !dump.contains(","), !SystemCall.isFile(dump), let at = dump.lastIndex(of: "@") else {
+      return error
+    }
+    let other = dump + "0"
+    guard let file = try? DumpFile(path: other), (try? Kernel(in: file)) != nil else { return error }
+    return LocatedError(
+      file: error.file, offset: error.offset, kind: error.kind,
+      "\(error.message); did you mean \(other[other.index(after: at)...])?")
   }
 
   /// Finds the kernel in `dump`, and says on standard error what is doubtful about it.
@@ -102,7 +135,7 @@ struct DumpOptions: ParsableArguments {
         progress: progress.map { $0.advance })
     } catch {
       for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }
-      throw error
+      throw withOtherAddress(error)
     }
     progress?.end()
     for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }

@@ -18,6 +18,9 @@ enum Completion {
       return command == "help" ? begin(Shell.names, with: word) : []
     }
     if word.hasPrefix("-") { return begin(options(of: type), with: word) }
+    if let option = before.dropFirst().last, option.hasPrefix("--"), let values = values(of: option, type) {
+      return begin(values, with: word)
+    }
     return type.takesSymbols ? symbols(word) : []
   }
 
@@ -50,9 +53,47 @@ enum Completion {
     return options.sorted()
   }
 
+  /// What may stand behind `option`, which may have `=` at its end, as the help of a command lists it; nil if that lists
+  /// nothing.
+  private static func values(of option: Substring, _ type: any AnsweringCommand.Type) -> [String]? {
+    let name = option.hasSuffix("=") ? option.dropLast() : option
+    if name == "--ttbr0" { return tables() }
+    var entry = ""
+    for line in type.helpMessage(columns: 1000).split(separator: "\n") {
+      let text = line.drop { $0 == " " }
+      if text.hasPrefix("-") {
+        guard entry.isEmpty else { break }
+        if text.hasPrefix(name + " ") { entry = String(text) }
+      } else if !entry.isEmpty {
+        entry += " " + text
+      }
+    }
+    guard let start = entry.firstRange(of: "(values: ") else { return nil }
+    let values = entry[start.upperBound...].prefix { $0 != ")" && $0 != ";" }
+    return values.split(separator: ",").map { $0.drop { $0 == " " }.split(separator: " ").joined(separator: "\\ ") }
+  }
+
+  /// What `--ttbr0` takes by name: each CPU, and each process.
+  private static func tables() -> [String] {
+    guard let kernel = kernel.withLock(\.self) else { return [] }
+    return kernel.cpus.map { "cpu\($0.cpu)" } + kernel.addressSpaces.map { "\($0.pid)" }
+  }
+
+  /// Symbols of the kernel and its modules, modules with the colon behind them, and behind that their symbols.
   private static func symbols(_ word: String) -> [String] {
     guard !word.isEmpty, let kernel = kernel.withLock(\.self) else { return [] }
     var names: Set<String> = []
+    if let colon = word.firstIndex(of: ":") {
+      let module = word[..<colon]
+      kernel.forEachSymbol { symbol in
+        if let owner = symbol.module, owner == module, case let name = "\(owner):\(symbol.name)", name.hasPrefix(word) {
+          names.insert(name)
+        }
+        return names.count < most
+      }
+      return names.sorted()
+    }
+    for module in kernel.modules.elements where module.name.hasPrefix(word) { names.insert(module.name + ":") }
     kernel.forEachSymbol { symbol in
       if symbol.name.hasPrefix(word) { names.insert(symbol.name) }
       return names.count < most

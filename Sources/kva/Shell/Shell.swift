@@ -7,17 +7,12 @@ struct Shell {
   private let session: Session
   private let standardOutput: Output
 
-  /// What `crash` calls things, where kva's own names and aliases are others.
-  private static let aliases: [(words: [String], command: [String])] = [
-    (["kmem", "-v"], ["vmalloc"]), (["sys"], ["info"]), (["bt"], ["report"]),
-  ]
-
   /// What a line may begin with.
   static var names: [String] {
     let commands = SessionCommands.all.flatMap { type in
       [type.configuration.commandName].compactMap(\.self) + type.configuration.aliases
     }
-    return commands + aliases.map { $0.words[0] } + ["help", "quit", "exit"]
+    return commands + CrashNames.all + ["help", "quit", "exit"]
   }
 
   init(_ session: Session) {
@@ -40,13 +35,13 @@ struct Shell {
       Diagnostics.report(error.description)
       return 2
     } catch {
-      Diagnostics.report(SessionCommands.message(for: error))
+      Diagnostics.report(SessionCommands.line(for: error))
     }
     return 64
   }
 
   private func run(_ line: ShellLine) throws -> Int32 {
-    let words = Self.translated(line.words)
+    let words = CrashNames.translated(line.words, namesDump: false)
     if words[0] == "help" {
       try write(line.destination) { session.output.text(try Self.help(words.dropFirst().first)) }
       return 0
@@ -73,18 +68,6 @@ struct Shell {
       }
     }
     return status
-  }
-
-  /// `words` with what crash(8) calls a command replaced by what kva does.
-  private static func translated(_ words: [String]) -> [String] {
-    for alias in aliases where words.starts(with: alias.words) {
-      return alias.command + words.dropFirst(alias.words.count)
-    }
-    // `sym` of crash takes an address as well.
-    if words.count == 2, words[0] == "sym", let query = try? Query(words[1]), case .address = query.base {
-      return ["identify", words[1]]
-    }
-    return words
   }
 
   /// Lets `body` write to `destination` through the session's output.

@@ -37,7 +37,10 @@ struct ShellCommand: ParsableCommand {
     }
     loop: while true {
       switch editor.next(prompt: prompt) {
-      case .end: break loop
+      case .end:
+        session.output.newline()
+        session.output.flush()
+        break loop
       case .interrupted:
         session.output.newline()
         session.output.flush()
@@ -65,7 +68,11 @@ struct ShellCommand: ParsableCommand {
       session.output.text(prompt)
       session.output.flush()
     }
-    while let line = lines.next(beforeWaiting: ask), shell.run(line.text) != nil {}
+    while let line = lines.next(beforeWaiting: ask) {
+      guard shell.run(line.text) != nil else { return }
+    }
+    session.output.newline()
+    session.output.flush()
   }
 
   /// The file that entered lines are kept in: what KVA_HISTORY names, none where that is empty, else one in the
