@@ -42,7 +42,9 @@ struct OopsText: Sendable {
     if far == nil, line.hasPrefix("FAR: ") { far = Self.hex(line.dropFirst(5)) }
     let trimmed = line.drop { $0 == " " }
     if esr == nil {
-      for prefix in ["ESR = ", "ESR: "] where trimmed.hasPrefix(prefix) { esr = Self.hex(trimmed.dropFirst(prefix.count)) }
+      for prefix in ["ESR = ", "ESR: "] where trimmed.hasPrefix(prefix) {
+        esr = Self.hex(trimmed.dropFirst(prefix.count))
+      }
       if esr == nil, let rest = Self.rest(of: line, after: ", code 0x") { esr = Self.hex(rest) }
     }
     if root == nil, let rest = Self.rest(of: line, after: "pgdp=") ?? Self.rest(of: line, after: "pgdp = ") {

@@ -92,7 +92,9 @@ struct TaskStackReader: Sendable {
       }
       return trace
     }
-    guard let saved else { return .broken("where its registers were saved is not known: \(context.types.value.advice)") }
+    guard let saved else {
+      return .broken("where its registers were saved is not known: \(context.types.value.advice)")
+    }
     guard let (pc, fp, sp) = saved.read(of: task, in: context.memory) else {
       return .broken("its registers, in its task_struct, are not in the dump")
     }

@@ -182,7 +182,9 @@ struct Unwinder {
   private func isText(_ address: UInt64) -> Bool {
     guard address & 3 == 0, VirtualAddress(address).isUpperHalf else { return false }
     if memory.leaf(at: address)?.attributes.isExecutableEL1 ?? false { return true }
-    guard memory.image.contains(address), let symbol = function(address &- 1), symbol.module == nil else { return false }
+    guard memory.image.contains(address), let symbol = function(address &- 1), symbol.module == nil else {
+      return false
+    }
     return symbol.type.map { $0 | 0x20 == UInt8(ascii: "t") } ?? false
   }
 
