@@ -51,3 +51,33 @@ package struct LayoutConfiguration: Hashable, Sendable {
   /// VA_BITS_MIN.
   package var vaBitsMin: Int { paging.vaBitsMin }
 }
+
+/// KASAN's map of memory to its shadow: one byte for a granule of 8 or 16. (`kasan_mem_to_shadow`,
+/// include/linux/kasan.h)
+package struct KASANShadow: Hashable, Sendable {
+  /// CONFIG_KASAN_GENERIC or CONFIG_KASAN_SW_TAGS.
+  package let mode: LayoutConfiguration.KASAN
+  /// KASAN_SHADOW_OFFSET: where the shadow of address 0 would be.
+  package let offset: UInt64
+  /// KASAN_SHADOW_SCALE_SHIFT.
+  private let scale: UInt64
+
+  /// The map of a kernel whose shadow ends at `end` (KASAN_SHADOW_END), where the shadow of the last address is. nil
+  /// for a mode without a shadow.
+  package init?(_ mode: LayoutConfiguration.KASAN, end: UInt64) {
+    guard let shift = mode.scaleShift else { return nil }
+    self.mode = mode
+    scale = UInt64(shift)
+    offset = end &- 1 << (64 - scale)
+  }
+
+  /// Where the shadow of `address`, which has no tag, is.
+  package func shadow(of address: UInt64) -> UInt64 { address >> scale &+ offset }
+
+  /// The addresses that the byte at `shadow` stands for; nil if it is the shadow of none.
+  package func addresses(shadowedAt shadow: UInt64) -> ClosedRange<UInt64>? {
+    let granule = shadow &- offset
+    guard granule >> (64 - scale) == 0 else { return nil }
+    return granule << scale...(granule << scale | (1 << scale - 1))
+  }
+}

@@ -236,11 +236,6 @@ import Testing
   private func checkHealthy(_ dump: Dump) throws {
     let result = try Kva.run(["audit", dump.path(), "--json"])
     switch dump.entry.name {
-    case "c612-4k48-kasan":
-      withKnownIssue("from 5.11 on the KASAN shadow is only partly mapped, and is taken for the linear map") {
-        #expect(result.status == 0)
-        #expect(result.text == "")
-      }
     case "deb73-rt-4k52-n1":
       // Booted with rodata=off: the kernel's text and the trampoline's really may be written, and nothing else.
       #expect(result.status == 1)

@@ -24,13 +24,7 @@ import Testing
   func kernelTextOfCorpus(_ dump: Dump) throws { try checkText(dump) }
 
   private func checkText(_ dump: Dump) throws {
-    if dump.entry.name == "c612-4k48-kasan" {
-      withKnownIssue("from 5.11 on the KASAN shadow is only partly mapped, and the listing gives up in it") {
-        try compareText(dump)
-      }
-    } else {
-      try compareText(dump)
-    }
+    try compareText(dump)
   }
 
   private func compareText(_ dump: Dump) throws {
@@ -55,13 +49,7 @@ import Testing
   func rangesOfCorpus(_ dump: Dump) throws { try checkRanges(dump) }
 
   private func checkRanges(_ dump: Dump) throws {
-    if dump.entry.name == "c612-4k48-kasan" {
-      withKnownIssue("from 5.11 on the KASAN shadow is only partly mapped, and the listing gives up in it") {
-        try compareRanges(dump)
-      }
-    } else {
-      try compareRanges(dump)
-    }
+    try compareRanges(dump)
   }
 
   private func compareRanges(_ dump: Dump) throws {

@@ -13,7 +13,7 @@ import VMSA
       granule: Sourced(granule, ""), vaBits: Sourced(bits, ""), vaBitsActual: Sourced(actual, ""), physicalBits: nil,
       kaslrOffset: nil, kimageVoffset: nil, physOffset: Sourced(physOffset, ""), swapperVirtual: nil,
       swapperPhysical: Sourced(PhysicalAddress(0), ""), release: Sourced(release, ""), buildID: nil, crashTime: nil)
-    return (facts, DetectedLayout(facts, nil) { _ in false })
+    return (facts, DetectedLayout(facts, nil) { _ in nil })
   }
 
   /// 4 KiB pages, 39 bits: the linear map has 0x40000000 at PAGE_OFFSET, which PHYS_OFFSET, 0xfffffff780000000, does

@@ -238,6 +238,69 @@ import VMSA
     }
   }
 
+  @Test("A table that repeats one leaf is read once, however often and wherever it is used", arguments: Shape.all)
+  func shared(_ shape: Shape) throws {
+    var writer = shape.writer()
+    // UXN, PXN, read-only: what tables forbid besides changes nothing.
+    let path = writer.map(
+      shape.address, to: 0x77_0000, attributes: 0x0060_0000_0000_0480, tableAttributes: [2: 1 << 60, 1: 1 << 59])
+    let entries = writer.granule.bytes / 8
+    for entry in path where entry.level >= 2 {
+      let table = entry.address - UInt64(entry.index) * 8
+      for index in 0..<entries {
+        // As KASAN has it: its first entry alone, which boot made, has UXNTable.
+        writer.words[table + index * 8] = entry.level == 3 || index == 0 ? entry.value : entry.value & ~(1 << 60)
+      }
+    }
+    // The same table of level 2 again, beside it, and a table of level 2 that uses the one of level 3 here and there.
+    let upper = path[path.count - 3]
+    writer.words[upper.address ^ 8] = upper.value
+    let other = shape.address ^ 1 << UInt64(shape.lowBit(1) + 2)
+    let mixed = writer.map(other, to: 0x99_0000)
+    let pieces = mixed[mixed.count - 2]
+    for index in stride(from: 2, to: entries, by: 3) where index != UInt64(pieces.index) {
+      writer.words[pieces.address - UInt64(pieces.index) * 8 + index * 8] = path[path.count - 2].value
+    }
+    let memory = Counting(TableMemory(writer))
+    let regime = shape.regime(root: writer.root)
+    var seen = Everything()
+    let result = regime.sweep(in: memory, tableLimit: 1000, observer: &seen)
+    #expect(memory.reads.withLock { $0.values.allSatisfy { $0 == 1 } })
+    #expect(result.tables == regime.levels + 2)
+    #expect(!result.isCutShort)
+    var random = SplitMix(seed: 3)
+    for number in 0..<200 {
+      let base = [shape.address, shape.address ^ 1 << UInt64(shape.lowBit(1)), other][number % 3]
+      let address = base ^ (random.next() & ((1 << UInt64(shape.lowBit(1))) - 1))
+      let walked = regime.walk(VirtualAddress(address), in: memory)
+      guard case .leaf(let physical, let attributes, let level)? = seen.kind(of: address) else {
+        #expect(walked.leaf == nil, "\(hex(address))")
+        continue
+      }
+      let leaf = try #require(walked.leaf)
+      #expect(physical.rawValue == leaf.physical.rawValue & ~(leaf.size - 1))
+      #expect(level == leaf.level)
+      #expect(attributes.isWritable == leaf.attributes.isWritable)
+      #expect(attributes.isExecutableEL0 == leaf.attributes.isExecutableEL0)
+      #expect(attributes.isExecutableEL1 == leaf.attributes.isExecutableEL1)
+    }
+    // Where the leaf lets EL0 execute, UXNTable of one entry is a difference, and both are shown.
+    for index in 0..<entries {
+      let table = path[path.count - 1].address - UInt64(path[path.count - 1].index) * 8
+      writer.words[table + index * 8]? &= ~(1 << 54)
+    }
+    var apart = Everything()
+    _ = regime.sweep(in: TableMemory(writer), tableLimit: 10_000, observer: &apart)
+    let first = shape.address & ~((1 << UInt64(shape.lowBit(1))) - 1)
+    for address in [first, first + 1 << UInt64(shape.lowBit(2))] {
+      guard case .leaf(_, let attributes, _)? = apart.kind(of: address) else {
+        Issue.record("\(hex(address)) is not shown as mapped")
+        continue
+      }
+      #expect(attributes.isExecutableEL0 == (address != first))
+    }
+  }
+
   @Test("Tables that lead to themselves end, and what multiplies is cut short", arguments: Shape.all)
   func loops(_ shape: Shape) {
     let all = shape.granule.bytes / 8

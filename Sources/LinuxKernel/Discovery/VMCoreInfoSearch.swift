@@ -93,7 +93,7 @@ struct VMCoreInfoSearch {
     guard let (facts, regime, confirmation) = try? resolver.resolve(), case .confirmed = confirmation else {
       return nil
     }
-    let layout = DetectedLayout(facts, info) { dump.memory.walk(regime, VirtualAddress($0)).leaf != nil }
+    let layout = DetectedLayout(facts, info) { dump.memory.walk(regime, VirtualAddress($0)).leaf?.physical }
     return CrossChecks(facts, regime, layout, info, dump).agreements
   }
 

@@ -68,7 +68,7 @@ public final class Kernel: Sendable {
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
     let (facts, regime, _) = try resolver.resolve()
     func leaf(_ address: UInt64) -> Leaf? { dump.memory.walk(regime, VirtualAddress(address)).leaf }
-    let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0) != nil }
+    let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0)?.physical }
     let debugFiles = debugInfo.files(given: vmlinux, vmcoreinfo)
     self.debugFiles = debugFiles
     // A vmlinux that was given is the first source already.

@@ -15,10 +15,15 @@ package struct DetectedLayout: Sendable {
   /// The lines of VMCOREINFO that gave the bounds of a region, where they did.
   package let linesOfVMCoreInfo: [Region: String]
 
+  /// The kernel's shadow of memory; nil without KASAN, and in its hardware mode.
+  package var kasanShadow: KASANShadow? {
+    layout?.kasanShadow.flatMap { KASANShadow(configuration.kasan, end: $0.end) }
+  }
+
   /// Finds the layout.
   ///
-  /// - Parameter isMapped: whether the tables map an address; asked for places that only KASAN maps.
-  init(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, isMapped: (UInt64) -> Bool) {
+  /// - Parameter physical: where the tables map an address; nil if they do not.
+  init(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, physical: (UInt64) -> PhysicalAddress?) {
     var configuration = LayoutConfiguration(
       granule: facts.granule.value, vaBits: facts.vaBits.value, vaBitsActual: facts.vaBitsActual.value)
     if let size = vmcoreinfo?.size("page") { configuration.structPageSize = UInt64(size) }
@@ -43,7 +48,7 @@ package struct DetectedLayout: Sendable {
       }
     }
     if found == nil, let era = facts.version.flatMap(LayoutEra.of) { found = (era, .off, "the release alone") }
-    if found == nil, facts.version == nil, let eras = Self.byVmemmap(facts, configuration, isMapped),
+    if found == nil, facts.version == nil, let eras = Self.byVmemmap(facts, configuration, { physical($0) != nil }),
       let newest = eras.first
     {
       let others = eras.dropFirst().map { ", or \($0.name)" }.joined()
@@ -56,14 +61,8 @@ package struct DetectedLayout: Sendable {
 
     configuration.kasan = found.kasan
     if !found.era.kasanMovesImage {
-      // The place of the image does not show KASAN; its shadow is mapped as a whole.
-      configuration.kasan =
-        [.generic, .softwareTags].first { mode in
-          var other = configuration
-          other.kasan = mode
-          guard let shadow = found.era.layout(other).kasanShadow else { return false }
-          return [shadow.start, shadow.start &+ shadow.size / 2, shadow.end &- other.granule.size].allSatisfy(isMapped)
-        } ?? .off
+      // The place of the image does not show KASAN.
+      configuration.kasan = Self.kasan(facts, vmcoreinfo, found.era, configuration, physical)
     }
     var layout = AddressLayout(era: found.era, configuration)
     var lines: [Region: String] = [:]
@@ -78,6 +77,32 @@ package struct DetectedLayout: Sendable {
     self.init(
       era: found.era, configuration: configuration, layout: layout, evidence: found.evidence,
       linesOfVMCoreInfo: lines)
+  }
+
+  /// The mode of KASAN, by the shadow of addresses that every kernel maps: its root table in the linear map and in the
+  /// image, and its text. Since 5.11 nothing else shows it, and no more of the shadow need be mapped: RAM holes and,
+  /// with KASAN_VMALLOC, unused vmalloc space have none. (`kasan_init_shadow`, arch/arm64/mm/kasan_init.c)
+  private static func kasan(
+    _ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ era: LayoutEra, _ configuration: LayoutConfiguration,
+    _ physical: (UInt64) -> PhysicalAddress?
+  ) -> LayoutConfiguration.KASAN {
+    var known = [facts.swapperVirtual?.value.rawValue, vmcoreinfo?.symbol("_stext")].compactMap { $0 }
+    let linear = era.layout(configuration).linearMap.start
+    let offset = facts.physOffset.map { linear &- $0.value }
+    if let offset { known.append(facts.swapperPhysical.value.rawValue &+ offset) }
+    known = known.filter { physical($0) != nil }
+    guard !known.isEmpty else { return .off }
+    return [.generic, .softwareTags].first { mode in
+      var other = configuration
+      other.kasan = mode
+      guard let span = era.layout(other).kasanShadow, let map = KASANShadow(mode, end: span.end) else { return false }
+      return known.allSatisfy { address in
+        let shadow = map.shadow(of: address)
+        guard span.contains(shadow), let frame = physical(shadow) else { return false }
+        // Without KASAN the linear map has these addresses.
+        return offset.map { frame.rawValue &+ $0 != shadow } ?? true
+      }
+    } ?? .off
   }
 
   /// The eras that have the `struct page` of the root table's frame at a place that the tables map, the newest

@@ -58,4 +58,15 @@ public struct TableAttributes: OptionSet, Hashable, Sendable {
   public static let noAccessEL0 = Self(rawValue: Descriptor.Bits.apTable0.rawValue)
   /// APTable[1], bit 62: no writing.
   public static let readOnly = Self(rawValue: Descriptor.Bits.apTable1.rawValue)
+
+  /// What `leaf` forbids by itself, so that tables above it which forbid the same change nothing.
+  @inlinable
+  package static func implied(by leaf: Descriptor) -> Self {
+    var implied: Self = []
+    if leaf.has(.pxn) { implied.insert(.noExecuteEL1) }
+    if leaf.has(.uxn) { implied.insert(.noExecuteEL0) }
+    if !leaf.has(.ap1) { implied.insert(.noAccessEL0) }
+    if !Attributes(leaf).isWritable { implied.insert(.readOnly) }
+    return implied
+  }
 }

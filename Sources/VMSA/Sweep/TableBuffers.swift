@@ -52,14 +52,34 @@ struct TableBuffers: ~Copyable {
     return unsafe Row(words + slot &* stride, mask: stride &- 1)
   }
 
-  /// Whether the entries `from` to `through` of the table in `slot` are equal.
+  /// The bits in which table descriptors of equal effect may differ: what they forbid, which the leaf below may
+  /// forbid anyway.
   @inlinable @inline(__always)
-  func isUniform(_ slot: Int, from: Int, through: Int) -> Bool {
+  static var restrictions: UInt64 { Descriptor.Bits.tableRestrictions.rawValue }
+
+  /// Whether the entries `from` and `through` of the table in `slot` allow it to be one of equal entries, which most
+  /// tables fail at once.
+  @inlinable @inline(__always)
+  func mayRepeat(_ slot: Int, from: Int, through: Int) -> Bool {
     let value = self[slot, from]
-    // Most tables differ in their last entry already.
-    guard value != 0, value == self[slot, through] else { return false }
-    for index in from...through where self[slot, index] != value { return false }
-    return true
+    return value != 0 && (value ^ self[slot, through]) & ~Self.restrictions == 0
+  }
+
+  /// The bits in which the entries `from` to `through` of the table in `slot` differ; nil if those are more than
+  /// table descriptors of equal effect may differ in, or the entries are invalid.
+  ///
+  /// - Parameter ofTables: whether 11 in bits 1:0 is a table at this level, not a page.
+  @inlinable
+  func difference(_ slot: Int, from: Int, through: Int, ofTables: Bool) -> UInt64? {
+    let value = self[slot, from]
+    guard value & 1 == 1 else { return nil }
+    let tolerated = ofTables && value & 2 != 0 ? Self.restrictions : 0
+    var difference: UInt64 = 0
+    for index in from...through {
+      difference |= value ^ self[slot, index]
+      if difference & ~tolerated != 0 { return nil }
+    }
+    return difference
   }
 
   /// Reads the entries `from` to `through` of the table at `table` into `slot`.

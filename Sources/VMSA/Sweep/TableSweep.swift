@@ -74,8 +74,8 @@ public protocol SweepObserver {
   /// An entry that maps memory; `physical` is where the memory begins.
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress)
   /// All addresses from that of `entry` through `last` are mapped by entries equal to `entry`, each to the
-  /// same memory: a table of one repeated entry, such as KASAN's shadow of what has none, is not read again
-  /// for each time that it is used. (`kasan_early_shadow_pte`, mm/kasan/init.c)
+  /// same memory: a table of one repeated entry, such as KASAN's shadow of memory without one, is read once,
+  /// however often it is used. (`kasan_early_shadow_pte`, mm/kasan/init.c)
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64)
   /// `count` entries that are zero from `virtual` on.
   mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int)
@@ -172,6 +172,8 @@ struct TableSweep: ~Copyable {
   @usableFromInline var result = SweepResult()
   /// One table of each level from the root's down.
   @usableFromInline let buffers: TableBuffers
+  /// The last table of each level, from 0 to 3, that was found to repeat one leaf.
+  @usableFromInline var repeats = InlineArray<4, RepeatingTable?>(repeating: nil)
 
   @inlinable
   init(regime: TranslationRegime, memory: any PhysicalMemory, first: UInt64, last: UInt64, limit: Int) {
@@ -245,7 +247,7 @@ struct TableSweep: ~Copyable {
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
   ) {
     let slot = table.level &- regime.startLevel
-    if from < through, buffers.isUniform(slot, from: from, through: through),
+    if from < through, buffers.mayRepeat(slot, from: from, through: through),
       uniform(table, attributes, &observer, from: from, through: through)
     {
       return
@@ -282,7 +284,7 @@ struct TableSweep: ~Copyable {
     }
   }
 
-  /// Reads the table at `next`, which `entry` leads to.
+  /// Reads the table at `next`, which `entry` leads to, unless it is known to repeat one leaf.
   @inlinable @inline(never)
   mutating func descend<Observer: SweepObserver>(
     _ entry: SweptEntry, to next: PhysicalAddress, _ observer: inout Observer
@@ -290,24 +292,34 @@ struct TableSweep: ~Copyable {
     let table = SweptTable(
       address: next, level: entry.level &+ 1, virtual: entry.virtual, shift: entry.shift &- regime.granule.indexBits,
       entries: 1 &<< regime.granule.indexBits, parent: entry)
-    read(table, entry.tables.union(entry.descriptor.tableAttributes), &observer)
+    let attributes = entry.tables.union(entry.descriptor.tableAttributes)
+    if let known = repeats[table.level], known.address == next, entry.virtual.rawValue >= first, entry.last <= last {
+      guard observer.enter(table) else { return }
+      observer.repeated(known.leaf(at: entry.virtual, tables: attributes), known.physical, through: entry.last)
+      return
+    }
+    read(table, attributes, &observer)
   }
 
-  /// A table of equal entries: shows `observer` one leaf that stands for all of the range, if the tables
-  /// below are of equal entries too. Each of them is read once. It shows nothing where they are not.
+  /// A table whose entries are equal in effect: shows `observer` one leaf that stands for all of the range, if
+  /// the tables below are such tables too. Each of them is read once. It shows nothing where they are not.
   @inlinable @inline(never)
   mutating func uniform<Observer: SweepObserver>(
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
   ) -> Bool {
     let virtual = table.virtual &+ UInt64(truncatingIfNeeded: from) &<< UInt64(truncatingIfNeeded: table.shift)
+    let slot = table.level &- regime.startLevel
+    guard
+      var differences = buffers.difference(slot, from: from, through: through, ofTables: table.level < 3)
+    else { return false }
     var entry = SweptEntry(
       virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: from) &* 8,
-      descriptor: Descriptor(rawValue: buffers[table.level &- regime.startLevel, from]), level: table.level,
-      shift: table.shift, tables: attributes)
+      descriptor: Descriptor(rawValue: buffers[slot, from]), level: table.level, shift: table.shift, tables: attributes)
     let fullTable = (1 &<< regime.granule.indexBits) &- 1
     // From the root of five levels there are four tables below.
     var below = InlineArray<4, SweptTable?>(repeating: nil)
     var depth = 0
+    var isKnown = false
     while case .table(let next) = regime.decode(entry.descriptor, level: entry.level, shift: entry.shift) {
       guard depth < 4, result.tables &+ depth < limit else { return false }
       let shift = entry.shift &- regime.granule.indexBits
@@ -315,24 +327,62 @@ struct TableSweep: ~Copyable {
         address: next, level: entry.level &+ 1, virtual: virtual, shift: shift, entries: fullTable &+ 1,
         parent: entry)
       depth &+= 1
+      let attributes = entry.tables.union(entry.descriptor.tableAttributes)
+      if let known = repeats[entry.level &+ 1], known.address == next {
+        entry = known.leaf(at: virtual, tables: attributes)
+        isKnown = true
+        break
+      }
       let slot = entry.level &+ 1 &- regime.startLevel
       guard (try? buffers.load(slot, memory, next, from: 0, through: fullTable)) != nil,
-        buffers.isUniform(slot, from: 0, through: fullTable)
+        let more = buffers.difference(slot, from: 0, through: fullTable, ofTables: entry.level < 2)
       else { return false }
+      differences |= more
       entry = SweptEntry(
         virtual: virtual, address: next, descriptor: Descriptor(rawValue: buffers[slot, 0]),
-        level: entry.level &+ 1, shift: shift, tables: entry.tables.union(entry.descriptor.tableAttributes))
+        level: entry.level &+ 1, shift: shift, tables: attributes)
     }
-    guard case .memory(let physical) = regime.decode(entry.descriptor, level: entry.level, shift: entry.shift) else {
-      return false
+    guard case .memory(let physical) = regime.decode(entry.descriptor, level: entry.level, shift: entry.shift),
+      differences & ~TableAttributes.implied(by: entry.descriptor).rawValue == 0
+    else { return false }
+    // A root is at the start level, which may be -1, and is used once.
+    if from == 0, through == table.entries &- 1, table.level > regime.startLevel {
+      repeats[table.level] = RepeatingTable(address: table.address, leaf: entry, physical: physical)
     }
     for index in 0..<depth {
       guard let child = below[index] else { break }
-      result.tables &+= 1
+      if !isKnown || index < depth &- 1 {
+        repeats[child.level] = RepeatingTable(address: child.address, leaf: entry, physical: physical)
+        result.tables &+= 1
+      }
       guard observer.enter(child) else { return true }
     }
     let end = (UInt64(truncatingIfNeeded: through) &+ 1) &<< UInt64(truncatingIfNeeded: table.shift)
     observer.repeated(entry, physical, through: table.virtual.rawValue &+ end &- 1)
     return true
+  }
+}
+
+/// A table that maps all of its addresses by one leaf, again and again.
+@usableFromInline
+struct RepeatingTable {
+  @usableFromInline let address: PhysicalAddress
+  @usableFromInline let physical: PhysicalAddress
+  /// The leaf, where it was found.
+  @usableFromInline let entry: SweptEntry
+
+  @inlinable
+  init(address: PhysicalAddress, leaf entry: SweptEntry, physical: PhysicalAddress) {
+    self.address = address
+    self.entry = entry
+    self.physical = physical
+  }
+
+  /// The leaf as an entry for `virtual`, below tables that forbid `tables`.
+  @inlinable
+  func leaf(at virtual: VirtualAddress, tables: TableAttributes) -> SweptEntry {
+    SweptEntry(
+      virtual: virtual, address: entry.address, descriptor: entry.descriptor, level: entry.level, shift: entry.shift,
+      tables: tables)
   }
 }
