@@ -204,7 +204,7 @@ class CPU(TypedDict):
     comm: Optional[str]
     task: Optional[int]
     ttbr0: Optional[int]
-    ttbr1: int
+    ttbr1: Optional[int]
     cnp: Optional[bool]
     atEL0: Optional[bool]
     userTables: Optional[int]
@@ -344,6 +344,7 @@ class Identity(_Identity, total=False):
     poison: str
     symbol: str
     offset: int
+    shadowed: Range
     hypervisor: HypervisorAddress
     source: SourceLine
     module: ModulePart
@@ -447,6 +448,7 @@ class Info(_Info, total=False):
     kpti: Optional[bool]
     tcr: TCR
     mair: int
+    mairKnown: int
     hypervisor: Hypervisor
     verification: list[Check]
     rootCandidates: list[RootCandidate]
@@ -734,7 +736,7 @@ class TracedCPU(TypedDict):
     comm: Optional[str]
     task: Optional[int]
     ttbr0: Optional[int]
-    ttbr1: int
+    ttbr1: Optional[int]
     cnp: Optional[bool]
     atEL0: Optional[bool]
     userTables: Optional[int]
@@ -779,6 +781,7 @@ class Resolution(_Resolution, total=False):
     tbi: Optional[bool]
     physical: int
     inDump: bool
+    shared: bool
     section: str
     frame: int
     slot: int
@@ -1552,10 +1555,10 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2 mask
-    mm offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start structPage swapOffset
-    table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2
-    virtual withoutPAC
+    address descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2
+    mairKnown mask mm offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start
+    structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables
+    vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
 # man/generate: end of hex keys

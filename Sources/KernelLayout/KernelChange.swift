@@ -99,6 +99,28 @@ extension KernelChange {
   package static let markedFrameRecords = Self(6, 13, "c2c6b27b5aa1")
 }
 
+// MARK: - Realms
+
+extension KernelChange {
+  /// A Realm marks the memory that it shares by the top bit of its addresses, `prot_ns_shared`.
+  /// Probe: the variable, which is 0 elsewhere.
+  package static let realmSharedPages = Self(6, 13)
+}
+
+// MARK: - Software bits of entries
+
+extension KernelChange {
+  /// PTE_DEVMAP, bit 57.
+  /// Probe: none.
+  package static let devmapEntries = Self(5, 3)
+  /// Bit 57 has no meaning any more.
+  /// Probe: none.
+  package static let noDevmapEntries = Self(6, 17)
+  /// PTE_UFFD_WP, bit 58 of a valid entry.
+  /// Probe: none.
+  package static let userfaultEntries = Self(6, 10)
+}
+
 // MARK: - kernel_page_tables in debugfs
 
 /// How a kernel words its listing cannot be probed: no dump has it.
@@ -120,6 +142,14 @@ extension KernelChange {
   package static let longerTrampoline = Self(5, 17)
   /// The fixmap is marked from FIXADDR_TOT_START on, with the slots for booting.
   package static let listingMarksWholeFixmap = Self(6, 5)
+  /// BLK is shown for 01 in bits 1:0 alone, no longer for entries that are not valid.
+  package static let listingShowsBlocksByType = Self(6, 15)
+  /// The fixmap has a slot for each possible CPU, and one more, if the kernel has KVM.
+  /// Probe: the slot of the trampoline, which is behind them.
+  package static let nestedFixmap = Self(
+    6, 16, nil, "KVM: arm64: nv: Handle mapping of VNCR_EL2 at EL2")
+  /// Each of the fixmap's seven slots for booting has a page more. 6.12.y has it, too, since 6.12.117 at the latest.
+  package static let longerEarlyMappings = Self(7, 3)
   /// The listing begins at the first address of the width in use, and so does its vmemmap.
   /// Probe: the layout's era, whose first version is compared.
   package static let listingOfWidthInUse = Self(6, 9)

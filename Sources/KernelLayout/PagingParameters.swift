@@ -47,10 +47,16 @@ package struct PagingParameters: Hashable, Sendable {
   /// The width of addresses of user space: that of the kernel's, but for 64 KiB kernels of 5.0 to 5.3 whose user space
   /// alone has 52 bits.
   ///
-  /// - Parameter vabitsUser: the kernel's variable `vabits_user`, if it has one.
-  package func userBits(vabitsUser: UInt64?) -> Int { mayHaveWiderUser && vabitsUser == 52 ? 52 : vaBitsActual }
+  /// - Parameters:
+  ///   - vabitsUser: the kernel's variable `vabits_user`, if it can be read.
+  ///   - tableBits: the width that the tables are shaped for. Kernels of 48 bits have the 52-bit shape for user space's
+  ///     sake alone.
+  package func userBits(vabitsUser: UInt64?, tableBits: Int) -> Int {
+    guard mayHaveWiderUser else { return vaBitsActual }
+    return vabitsUser.map { $0 == 52 } ?? (tableBits == 52) ? 52 : vaBitsActual
+  }
 
-  /// Whether user space may be wider than the kernel's half, which only `vabits_user` says.
+  /// Whether user space may be wider than the kernel's half.
   package var mayHaveWiderUser: Bool { granule == .sixtyFourKiB && vaBits == 48 }
 
   /// How many of the first entries of a 64 KiB, 52-bit root table are for addresses that 48 bits do not reach: of 1,024

@@ -186,6 +186,38 @@ import Testing
     }
   }
 
+  @Test(
+    "A linear alias of the kernel's data is read-only in 7.2 and invalid in 7.3, by design", arguments: [true, false])
+  func dataAlias(_ isReadOnly: Bool) throws {
+    try Scratch.withFolder { folder in
+      var kernel = AuditedKernel()
+      // Data behind the root table, as the image has them.
+      for page in UInt64(0x140)..<0x150 {
+        kernel.writer.map(Kernel.text + page << 12, to: Kernel.ram + page << 12, attributes: Kernel.data)
+        kernel.change(Kernel.linear + page << 12) { isReadOnly ? $0 | 1 << 7 : $0 & ~1 }
+      }
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let result = try Kva.run(["audit", path])
+      #expect(result.status == 0)
+      let code = isReadOnly ? "data-alias-read-only" : "data-alias-unmapped"
+      let words = "linear alias of kernel data: \(isReadOnly ? "read-only in" : "unmapped by") this kernel"
+      #expect(result.text.contains("known: \(code): 64K at 0xffff000000140000 \(words)"), "\(result.text)")
+      #expect(!result.text.contains("crash kernel"))
+      for command in ["resolve", "identify"] {
+        let answer = try Kva.run([command, path, "0xffff000000145678", "--json"]).object()
+        #expect(answer["status"] as? String == (isReadOnly ? "mapped" : "unmapped"))
+        #expect(answer["doubt"] == nil)
+        #expect((answer["message"] as? String)?.contains(words) ?? isReadOnly)
+      }
+      // Read-only data may not be written for all that.
+      kernel.change(Kernel.text + 0x1_1000) { $0 & ~(1 << 7) }
+      try kernel.write(to: path)
+      let findings = try Kva.run(["audit", path, "--json"]).objects().compactMap { $0["code"] as? String }
+      #expect(findings == ["text-writable"])
+    }
+  }
+
   @Test("The one table that KASAN's shadow is made of where nothing is shadowed is known, and read a few times")
   func kasan() throws {
     try Scratch.withFolder { folder in
@@ -217,6 +249,17 @@ import Testing
       let listing = try Kva.run(["ptdump", path, "--format", "kernel"], limit: 30).lines
       let line = try #require(listing.firstIndex(of: "---[ Kasan shadow start ]---"))
       #expect(listing[line + 1].hasPrefix("0xffff600000000000-0xffff800000000000          32T PTE       ro NX SHD AF "))
+      // KASAN_SHADOW_OFFSET is 0xdfff800000000000 for 48 bits (arch/arm64/Kconfig); 8 bytes have one of shadow.
+      let null = try Kva.run(["identify", path, "--json", "0xdfff800000000004"]).object()
+      #expect(null["status"] as? String == "not-canonical")
+      #expect(null["tag"] == nil)
+      let words = "KASAN's shadow of 0x20 to 0x27: a NULL dereference (KASAN_SHADOW_OFFSET 0xdfff800000000000)"
+      #expect(null["message"] as? String == words)
+      #expect((null["shadowed"] as? [String: String]) == ["start": "0x20", "end": "0x28"])
+      let text = try Kva.run(["identify", path, "--json", "0xffff700001000000"]).object()
+      #expect((text["shadowed"] as? [String: String])?["start"] == "0xffff800008000000")
+      let tagged = try Kva.run(["resolve", path, "--json", "0xf3ff800008000000"]).object()
+      #expect(tagged["status"] as? String == "not-canonical")
       let mapped = try Kva.run(["rmap", path, "0x40383000", "--json"], limit: 30).objects()
       #expect(mapped.first?["virtual"] as? String == "0xffff000000383000")
       #expect(mapped.count == 1 + 64)

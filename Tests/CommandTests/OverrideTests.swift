@@ -31,6 +31,26 @@ import Testing
     }
   }
 
+  @Test(
+    "A width that the tables deny is used, and said to contradict them",
+    arguments: [("48", "--va-bits 48 contradicts the tables: they translate 39 bits"), ("39", nil)])
+  func contradiction(_ bits: String, _ words: String?) throws {
+    var kernel = PlainKernel(
+      .k4, .bits48, shape: 39, bits: 39, release: "6.6.0", text: 0xffff_ffc0_8000_0000, linear: 0xffff_ff80_0000_0000)
+    kernel.vmcoreinfo.append("NUMBER(TCR_EL1_T1SZ)=0x19")
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let answer = try Kva.run(["resolve", path, "0xffffff8000100000", "--va-bits", bits])
+      if let words {
+        #expect(answer.standardError.contains(words), "\(answer.standardError)")
+      } else {
+        #expect(answer.standardError == "")
+        #expect(answer.text.contains("-> 0x40100000  linear map"))
+      }
+    }
+  }
+
   @Test("Each fact that is missing is asked for by its option", arguments: 0..<4)
   func missing(_ number: Int) throws {
     let lines = ["PAGESIZE", "NUMBER(VA_BITS)", "NUMBER(kimage_voffset)", "SYMBOL(swapper_pg_dir)"]

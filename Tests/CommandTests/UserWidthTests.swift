@@ -17,7 +17,12 @@ import Testing
       let start = Int(address - 0x4000_0000)
       memory.replaceSubrange(start..<(start + 8), with: [UInt8](little: word))
     }
-    for (address, word) in tables.words { put(word, at: address) }
+    // A process that maps a page above 48 bits.
+    var process = TableWriter(.k64, .lpa, vaBits: 52, root: 0x401f_0000, firstTable: 0x401d_0000)
+    process.map(0xf_0000_0000_0000, to: 0x4002_0000, attributes: AuditedKernel.data | 1 << 6)
+    for (address, word) in tables.words.merging(process.words, uniquingKeysWith: { a, _ in a }) {
+      put(word, at: address)
+    }
     put(bits, at: 0x4001_0000)
     let lines = [
       "OSRELEASE=5.1.0-handmade", "PAGESIZE=65536", "SYMBOL(swapper_pg_dir)=\(String(text + 0x10_0000, radix: 16))",
@@ -35,6 +40,11 @@ import Testing
       let user = try #require(try answer.objects().first { $0["name"] as? String == "user" })
       #expect(user["end"] as? String == (bits == 52 ? "0x10000000000000" : "0x1000000000000"))
       if bits == 52 { #expect(user["source"] as? String == "the variable vabits_user") }
+      // Without the variable the shape of the root says it, and the tables of a process have that shape, too.
+      let alone = try Kva.run(["info", path, "--json"]).object()["tcr"] as? [String: Any]
+      #expect(alone?["t0sz"] as? Int == 12)
+      let high = try Kva.run(["resolve", path, "0xf000000000000", "--ttbr0", "0x401f0000", "--json"]).object()
+      #expect(high["physical"] as? String == "0x40020000")
     }
   }
 }

@@ -30,12 +30,13 @@ import VMSA
   func widerUser() {
     let paging = PagingParameters(granule: .sixtyFourKiB, vaBits: 48)
     #expect(paging.tableShapes == [48, 52])
-    #expect(paging.userBits(vabitsUser: 52) == 52)
-    #expect(paging.userBits(vabitsUser: 48) == 48)
-    #expect(paging.userBits(vabitsUser: nil) == 48)
+    #expect(paging.userBits(vabitsUser: 52, tableBits: 52) == 52)
+    #expect(paging.userBits(vabitsUser: 48, tableBits: 52) == 48)
+    #expect(paging.userBits(vabitsUser: nil, tableBits: 48) == 48)
+    #expect(paging.userBits(vabitsUser: nil, tableBits: 52) == 52)
     // No other kernel has the variable; whatever has its name says nothing.
-    #expect(PagingParameters(granule: .fourKiB, vaBits: 48).userBits(vabitsUser: 52) == 48)
-    #expect(PagingParameters(granule: .sixtyFourKiB, vaBits: 42).userBits(vabitsUser: 52) == 42)
+    #expect(PagingParameters(granule: .fourKiB, vaBits: 48).userBits(vabitsUser: 52, tableBits: 52) == 48)
+    #expect(PagingParameters(granule: .sixtyFourKiB, vaBits: 42).userBits(vabitsUser: 52, tableBits: 52) == 42)
   }
 
   @Test func formats() {

@@ -1,5 +1,6 @@
 import Bytes
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// Everything that is known of an address.
@@ -81,13 +82,16 @@ struct AddressIdentifier {
     var poison: String?
     if let pointer = resolution.virtual?.rawValue {
       poison = Poison.name(pointer)
-      if poison == nil, resolution.status == .notCanonical, let stripped = resolver.withoutPAC(pointer) {
+      // The shadow of NULL and of user space may look like a signed pointer.
+      let isShadow = resolution.shadowed.map { $0.lowerBound >> UInt64(regime.addressBits) == 0 } ?? false
+      if poison == nil, !isShadow, resolution.status == .notCanonical, let stripped = resolver.withoutPAC(pointer) {
         let text = hex(stripped)
         resolution = resolver.resolve(text, trace: false, user: user)
         withoutPAC = stripped
       }
     }
     var identity = AddressIdentity(resolution: resolution, kind: kind(resolution))
+    if resolution.shadowed != nil { identity.kind = Region.kasanShadow.rawValue }
     identity.withoutPAC = withoutPAC
     if let poison {
       identity.poison = poison

@@ -42,6 +42,8 @@ public struct Resolution: Sendable {
   public internal(set) var leaf: Leaf?
   /// Why the page's bytes cannot be read, nil when they can.
   public internal(set) var absence: Absence?
+  /// Whether its page is one that a Realm shares with its host: the bit which says so is no part of the address.
+  public internal(set) var isShared = false
   /// The region that it lies in.
   public internal(set) var region: Region?
   /// The symbol that it lies in.
@@ -53,6 +55,8 @@ public struct Resolution: Sendable {
   /// The tables that were walked.
   public internal(set) var regime: TranslationRegime?
 
+  /// The memory whose KASAN shadow is at the address; nil of any other address.
+  public internal(set) var shadowed: ClosedRange<UInt64>?
   /// What an address is to the hypervisor, where its tables translated it.
   package internal(set) var hypervisor: Hypervisor.Address?
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.

@@ -187,15 +187,13 @@ final class Resolver: Sendable {
   ) -> Resolution {
     let address = pointer.untagged
     if let resolution = resolveHypervisor(address, query: query, trace: trace, user: user) { return resolution }
+    if let resolution = resolveUntaggable(pointer, query: query) { return resolution }
     let tables = address.isUpperHalf ? regime : user ?? regime
     guard address.isCanonical(bits: tables.addressBits) else {
-      let signed = withoutPAC(pointer.rawValue).map {
-        "; it may be signed (PAC): without its authentication code it is \(hex($0))"
-      }
       var resolution = Resolution(
         query: query, status: .notCanonical,
         message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55"
-          + (signed ?? ""))
+          + signature(pointer))
       resolution.notePoison(pointer)
       resolution.virtual = pointer
       resolution.region = .notCanonical
@@ -220,6 +218,9 @@ final class Resolver: Sendable {
     if pointer.tag != nil {
       resolution.topByteIgnored = address.isUpperHalf ? ignoresTopByte.value?.value : true
     }
+    if resolution.region == .kasanShadow {
+      resolution.shadowed = context.layout.kasanShadow?.addresses(shadowedAt: address.rawValue)
+    }
     if resolution.region == nil {
       resolution.region = address.isUpperHalf ? regions.region(of: address, mappedTo: resolution.physical) : .user
     }
@@ -236,6 +237,12 @@ final class Resolver: Sendable {
 
   private static let hash = ", or the hash that %p prints of a pointer"
 
+  /// What to add about a pointer that may be signed; nothing about any other.
+  private func signature(_ pointer: VirtualAddress) -> String {
+    withoutPAC(pointer.rawValue).map { "; it may be signed (PAC): without its authentication code it is \(hex($0))" }
+      ?? ""
+  }
+
   /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
   /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
   func withoutPAC(_ pointer: UInt64) -> UInt64? {
@@ -248,15 +255,58 @@ final class Resolver: Sendable {
       ? stripped : nil
   }
 
+  /// The answer for an address of the upper half with something in its top byte, if the kernel has generic KASAN and
+  /// its MMU does not ignore that: no pointer has a tag there, and the shadow of what is no address of the kernel begins
+  /// so. (`kasan_non_canonical_hook`, mm/kasan/report.c)
+  private func resolveUntaggable(_ pointer: VirtualAddress, query: String) -> Resolution? {
+    guard pointer.tag != nil, pointer.isUpperHalf, let shadow = context.layout.kasanShadow, shadow.mode == .generic,
+      ignoresTopByte.value?.value != true
+    else { return nil }
+    var resolution = Resolution(
+      query: query, status: .notCanonical,
+      message: "bits 63 to 56 differ from bit 55, and no pointer of a kernel with generic KASAN has a tag"
+        + signature(pointer))
+    resolution.virtual = pointer
+    resolution.region = .notCanonical
+    guard let addresses = shadow.addresses(shadowedAt: pointer.rawValue) else {
+      resolution.notePoison(pointer)
+      return resolution
+    }
+    let what =
+      if addresses.lowerBound < regime.granule.size {
+        "a NULL dereference"
+      } else if addresses.lowerBound >> UInt64(regime.addressBits) == 0 {
+        "an access to user memory"
+      } else {
+        "an access to what is no address"
+      }
+    resolution.shadowed = addresses
+    resolution.message =
+      "KASAN's shadow of \(hex(addresses.lowerBound)) to \(hex(addresses.upperBound)): \(what) "
+      + "(KASAN_SHADOW_OFFSET \(hex(shadow.offset)))"
+    return resolution
+  }
+
   /// Walks the tables of `regime` for `address`, which has no tag.
   func walk(
     _ regime: TranslationRegime, _ address: VirtualAddress, query: String, trace: Bool
   ) -> Resolution {
     var steps = WalkTrace()
+    var tables = regime
     func walk(_ memory: some PhysicalMemory) -> WalkResult {
-      regime.walk(address, in: memory, observer: &steps)
+      tables.walk(address, in: memory, observer: &steps)
     }
-    let result = walk(self.dump.memory)
+    var result = walk(self.dump.memory)
+    var isShared = false
+    // What lies beyond RAM is another machine's, a device's, or not meant so.
+    if case .mapped(let leaf) = result, leaf.physical.rawValue >= self.dump.endOfMemory,
+      case let outputs = context.outputs.value, case let exact = outputs.applied(to: regime), exact != regime
+    {
+      isShared = leaf.attributes.descriptor.rawValue & outputs.sharedBits != 0 && !regime.register.isSingleRange
+      steps = WalkTrace()
+      tables = exact
+      result = walk(self.dump.memory)
+    }
     var resolution: Resolution
     switch result {
     case .mapped(let leaf):
@@ -277,14 +327,20 @@ final class Resolver: Sendable {
       resolution = Resolution(
         query: query, status: .corrupt,
         message: "the entry at level \(level) points to \(hex(target.rawValue)), beyond the "
-          + "\(regime.physicalBits) bits of physical addresses")
+          + "\(tables.physicalBits) bits of physical addresses")
     case .notCanonical:
       resolution = Resolution(query: query, status: .notCanonical, message: "outside the range of the tables")
     }
-    resolution.regime = regime
+    resolution.regime = tables
+    resolution.isShared = isShared
     if trace || resolution.status != .mapped { resolution.walk = steps.steps }
     if regime.register != .ttbr0EL2 {
       resolution.region = regions.region(of: address, mappedTo: resolution.physical)
+      if case .unmapped(let level) = result,
+        let reason = checks.value.reasonUnmapped(address, steps.steps.last, in: resolution.region)
+      {
+        resolution.message = "the entry at level \(level) is invalid; \(reason)"
+      }
       resolution.doubt = checks.value.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }
     return resolution

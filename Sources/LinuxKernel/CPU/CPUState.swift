@@ -15,8 +15,9 @@ public struct CPUState: Sendable {
   /// nil where they cannot be found.
   public let ttbr0: Sourced<UInt64>?
   /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, or of its trampoline while a process runs under
-  /// KPTI, with the ASID where it is known. Both registers have CnP where the log tells that CPUs have it.
-  public let ttbr1: Sourced<UInt64>
+  /// KPTI, with the ASID where it is known; nil if it holds tables that were not found, as its source says. Both
+  /// registers have CnP where the log tells that CPUs have it.
+  public let ttbr1: Sourced<UInt64?>
   /// The tables of user space that the CPU's task has, also while the register does not hold them.
   public let userTables: PhysicalAddress?
   /// Whether it was at EL0 when it stopped; nil where that is not known, as in the kernel's own dumps, whose
@@ -62,7 +63,7 @@ struct CPUStateReader {
     }
     let cpus = perCPU?.offsets.indices ?? notes.indices
     var running: [KernelTask?] = cpus.map { cpu in
-      perCPU?.address("__entry_task", cpu: cpu).flatMap { space.word(at: $0) }.flatMap { reader.task(at: $0) }
+      perCPU?.address("__entry_task", cpu: cpu).flatMap { space.pointer(at: $0) }.flatMap { reader.task(at: $0) }
     }
     if running.contains(where: { $0 == nil }) {
       let finder = RunningTasks(reader, tasks.value.elements, space)
@@ -85,7 +86,7 @@ struct CPUStateReader {
   private func memory(of task: KernelTask) -> TaskMemory? {
     if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
     let object = StructView(space: space, address: task.structure)
-    guard let active = object.number(types.member("active_mm", of: "task_struct")), active != 0 else {
+    guard let active = object.pointer(types.member("active_mm", of: "task_struct")), active != 0 else {
       return nil
     }
     let mm = StructView(space: space, address: active)
@@ -211,13 +212,15 @@ private struct TTBRReader {
       && context.layout.layout?.region(of: pc.rawValue) == .fixmap
   }
 
-  private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool, isInTrampoline: Bool) -> Sourced<UInt64> {
+  private func ttbr1(_ memory: TaskMemory?, isAtEL0: Bool, isInTrampoline: Bool) -> Sourced<UInt64?> {
     let isUser = isAtEL0 && hasKPTI || isInTrampoline
+    if isUser, trampoline == nil {
+      return Sourced(nil, "unknown: at EL0 with KPTI it holds tramp_pg_dir, which was not found")
+    }
     let root = (isUser ? trampoline?.physical : nil) ?? context.regime.root
     let asid = memory?.asid.map { $0 | (isUser ? 1 : 0) }
     let place = isInTrampoline ? "in the trampoline, at one end of which it is swapper_pg_dir" : "at EL0 with KPTI"
-    var words = "computed: \(isUser && trampoline != nil ? "tramp_pg_dir, since it is \(place)" : "swapper_pg_dir")"
-    if isUser, trampoline == nil { words += " (at EL0 with KPTI it holds tramp_pg_dir, which was not found)" }
+    var words = "computed: \(isUser ? "tramp_pg_dir, since it is \(place)" : "swapper_pg_dir")"
     if shift > 0 { words += ", plus 0x1e00" }
     if asid != nil, let memory { words += ", the ASID of \(memory.source)" }
     return Sourced(TTBR.value(root &+ shift, isWide: isWide, asid: asid ?? 0) | cnp, .reason(words))

@@ -99,14 +99,16 @@ private struct RootTableFinder {
 
   /// Why the table at `root` is the trampoline's; nil where it is not.
   private func trampoline(_ root: PhysicalAddress) -> String? {
-    var counter = LeafCounter()
+    let fixmap = kernel.layout.layout?.fixmap
+    var counter = LeafCounter(fixmap: fixmap)
     kernel.sweep(nil, of: regime(root, .ttbr1EL1), &counter)
     guard !counter.isOther else { return nil }
     guard let table = counter.missing else {
-      return (1...16).contains(counter.count) ? "it maps nothing but a few pages of read-only code" : nil
+      guard (1...16).contains(counter.count) else { return nil }
+      return "it maps nothing but a few pages of " + (counter.isWritable ? "code in the fixmap" : "read-only code")
     }
     // The table below may not be in the dump.
-    guard counter.count == 0, let fixmap = kernel.layout.layout?.fixmap, let entry = table.parent,
+    guard counter.count == 0, let fixmap, let entry = table.parent,
       entry.level == kernel.regime.startLevel,
       entry.virtual.rawValue <= fixmap.end &- 1, fixmap.end &- 1 <= entry.last
     else { return nil }
@@ -123,7 +125,11 @@ private struct RootTableFinder {
 
 /// Counts the pages that tables map, and gives up on those that are no trampoline's.
 private struct LeafCounter: SweepObserver {
+  /// Where the trampoline is; nil where the layout is not known.
+  let fixmap: AddressLayout.Span?
   var count = 0
+  /// Whether one of them may be written, as with rodata=off.
+  var isWritable = false
   var isOther = false
   /// The one table that cannot be read.
   var missing: SweptTable?
@@ -131,7 +137,8 @@ private struct LeafCounter: SweepObserver {
   mutating func enter(_ table: SweptTable) -> Bool { !isOther && count <= 16 }
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
     count += 1
-    if entry.level < 3 || Attributes(entry.descriptor, tables: entry.tables).isWritable { isOther = true }
+    if Attributes(entry.descriptor, tables: entry.tables).isWritable { isWritable = true }
+    if entry.level < 3 || !(fixmap?.contains(entry.virtual.rawValue) ?? !isWritable) { isOther = true }
   }
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { isOther = true }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {

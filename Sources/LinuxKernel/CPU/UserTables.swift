@@ -15,13 +15,21 @@ struct UserTables: Sendable {
     regime = context.regime
     dump = context.dump
     let paging = context.facts.paging
-    guard paging.mayHaveWiderUser, let symbol = context.symbols.symbol(named: "vabits_user"),
-      case let bits = paging.userBits(vabitsUser: context.memory.word(at: symbol.address)), bits != paging.vaBitsActual
-    else {
-      self.bits = context.facts.vaBitsActual
+    guard paging.mayHaveWiderUser else {
+      bits = context.facts.vaBitsActual
       return
     }
-    self.bits = Sourced(bits, .variable("vabits_user"))
+    let variable = context.symbols.symbol(named: "vabits_user").flatMap { context.memory.word(at: $0.address) }
+    let width = paging.userBits(vabitsUser: variable, tableBits: context.regime.tableBits)
+    guard width != paging.vaBitsActual else {
+      bits = context.facts.vaBitsActual
+      return
+    }
+    bits = Sourced(
+      width,
+      variable == nil
+        ? .tables("the shape of the root table, which a 48-bit kernel has for user space of 52 bits")
+        : .variable("vabits_user"))
   }
 
   /// The root table that `value` gives: its physical address, or TTBR0 as the CPU holds it, with the ASID, CnP and the

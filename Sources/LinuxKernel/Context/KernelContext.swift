@@ -27,10 +27,13 @@ final class KernelContext: Sendable {
   let symbols: KernelSymbols
   /// The kernel's types, located on first use.
   let types: Lazy<KernelTypes>
+  /// What else there is to know of output addresses, read on first use.
+  let outputs: Lazy<OutputAddresses>
 
   init(
     dump: DumpFile, regime: TranslationRegime, facts: KernelFacts, layout: DetectedLayout, image: ImageSpan,
-    vmcoreinfo: VMCoreInfo?, memory: KernelMemory, symbols: KernelSymbols, types: Lazy<KernelTypes>
+    vmcoreinfo: VMCoreInfo?, memory: KernelMemory, symbols: KernelSymbols, types: Lazy<KernelTypes>,
+    outputs: Lazy<OutputAddresses>
   ) {
     self.dump = dump
     self.regime = regime
@@ -41,6 +44,7 @@ final class KernelContext: Sendable {
     self.memory = memory
     self.symbols = symbols
     self.types = types
+    self.outputs = outputs
   }
 
   /// Walks the kernel's tables for `address`; a tag is removed first.
@@ -72,7 +76,8 @@ final class KernelContext: Sendable {
   func sweep<Observer: SweepObserver>(
     _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
   ) -> SweepResult {
-    (tables ?? regime).sweep(range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)
+    outputs.value.applied(to: tables ?? regime).sweep(
+      range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)
   }
 
   /// Where the kernel's arithmetic puts addresses.

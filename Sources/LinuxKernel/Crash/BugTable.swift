@@ -50,7 +50,7 @@ struct BugTable {
     let count = types.member("num_bugs", of: "module")
     for module in modules.elements {
       let object = StructView(space: context.memory, address: module.structure)
-      guard let start = object.number(table), let number = object.number(count), number > 0,
+      guard let start = object.pointer(table), let number = object.number(count), number > 0,
         number <= Self.mostEntries, start <= .max - number * UInt64(size)
       else { continue }
       tables.append(start..<(start + number * UInt64(size)))

@@ -45,6 +45,7 @@ struct KernelFactsResolver {
     }
     let actual = vaBitsActual(granule: granule.value, vaBits: vaBits.value, probe: probe(kimageVoffset), regime)
     let paging = PagingParameters(granule: granule.value, vaBits: vaBits.value, vaBitsActual: actual.value)
+    checkOverrides(granule.value, actual)
     let candidates = paging.tableShapes.map { regime(table: $0, address: min(actual.value, $0)) }
     let confirmed = probe(kimageVoffset).flatMap { probe in candidates.first { confirms($0, probe) } }
     var confirmation: Confirmation = confirmed == nil ? .unknown : .confirmed
@@ -62,6 +63,22 @@ struct KernelFactsResolver {
       buildID: vmcoreinfo?.buildID.map { Sourced($0, source("BUILD-ID")) },
       crashTime: vmcoreinfo?.crashTime.map { Sourced($0, source("CRASHTIME")) })
     return (facts, confirmed ?? candidates[0], confirmation)
+  }
+
+  /// Warns of what the caller gives and the dump denies.
+  private mutating func checkOverrides(_ granule: Granule, _ actual: Sourced<Int>) {
+    if let given = overrides.vaBits, given != actual.value,
+      given <= 48 || PagingParameters(granule: granule, vaBits: given).vaBitsMin != actual.value
+    {
+      warnings.append(
+        "\(overrides.name(.vaBits)) \(given) contradicts the tables: they translate \(actual.value) bits, by \(actual.source)"
+      )
+    } else if let given = overrides.vaBits, let told = vmcoreinfo?.number("VA_BITS"), told == UInt64(actual.value),
+      told != UInt64(given)
+    {
+      // The tables agree with both.
+      warnings.append("\(overrides.name(.vaBits)) \(given) contradicts \(source("NUMBER(VA_BITS)")), which is \(told)")
+    }
   }
 
   // MARK: - Single facts

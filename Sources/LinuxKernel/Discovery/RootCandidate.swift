@@ -67,7 +67,7 @@ package struct RootCandidate: Sendable {
     judge(
       linearBytes > imageBytes, "\(linearBytes >> 10) KiB of memory are mapped at one offset",
       "its linear map is smaller than its image")
-    judge(extent.text != nil, "the image has text that is executable and not writable", "its image has no text")
+    judge(extent.text != nil, "the image has text that is executable", "its image has no text")
     judge(survey.corrupt == 0, "every entry is one that can be", "\(survey.corrupt) entries cannot be")
     judge(
       survey.missing == 0 && !swept.isCutShort, "all \(swept.tables) tables are there",
@@ -172,7 +172,8 @@ private struct ImageExtent: SweepObserver {
     first = min(first, start)
     last = max(last, end)
     let attributes = Attributes(entry.descriptor, tables: entry.tables)
-    guard attributes.isExecutableEL1, !attributes.isWritable else { return }
+    // With rodata=off it may be written, too.
+    guard attributes.isExecutableEL1 else { return }
     text = min(text?.lowerBound ?? start, start)..<max(text?.upperBound ?? end, end)
   }
 }

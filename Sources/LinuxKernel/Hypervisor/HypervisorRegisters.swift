@@ -70,20 +70,29 @@ struct HypervisorRegistersReader {
         Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.provenance)
       }
       return HypervisorRegisters(
-        cpu: cpu, ttbr0: ttbr0 ?? computed, tcr: member("tcr_el2").map(withPS), mair: member("mair_el2"),
+        cpu: cpu, ttbr0: ttbr0 ?? computed,
+        tcr: member("tcr_el2").map {
+          Self.withPhysicalSize($0, hcr: member("hcr_el2")?.value, size: control.value.value[.ips])
+        }, mair: member("mair_el2"),
         hcr: member("hcr_el2"),
         vbar: vbar,
         tpidr: member("tpidr_el2"), stack: member("stack_hyp_va"))
     }
   }
 
-  /// TCR_EL2 with PS, bits 18:16, which the code at EL2 fills in by the CPU's ID registers
+  /// TCR_EL2 with the size of physical addresses, which the code at EL2 may fill in by the CPU's ID registers
   /// (`___kvm_hyp_init`, arch/arm64/kvm/hyp/nvhe/hyp-init.S): nowhere in the dump but perhaps in the log.
-  private func withPS(_ tcr: Sourced<UInt64>) -> Sourced<UInt64> {
-    guard let size = control.value.value[.ips] else {
-      return Sourced(tcr.value, "\(tcr.source); without PS, which is not known")
+  ///
+  /// With HCR_EL2.E2H (hVHE) TCR_EL2 has the layout of TCR_EL1: the size is IPS in bits 34:32, and bits 21:16 are T1SZ.
+  /// Without it is PS in bits 18:16. (Arm ARM D24, TCR_EL2)
+  static func withPhysicalSize(_ tcr: Sourced<UInt64>, hcr: UInt64?, size: UInt64?) -> Sourced<UInt64> {
+    let isE2H = (hcr ?? 0) >> 34 & 1 == 1
+    let (name, shift): (String, UInt64) = isE2H ? ("IPS", 32) : ("PS", 16)
+    guard tcr.value >> shift & 7 == 0 else { return tcr }
+    guard let size else {
+      return Sourced(tcr.value, "\(tcr.source); without \(name), which is not known")
     }
-    return Sourced(tcr.value & ~(7 << 16) | size << 16, "\(tcr.source); PS by KVM's IPA size limit in the log")
+    return Sourced(tcr.value | size << shift, "\(tcr.source); \(name) by KVM's IPA size limit in the log")
   }
 
   /// VBAR_EL2 while the host runs: the vectors that the host calls through, at their hyp address.

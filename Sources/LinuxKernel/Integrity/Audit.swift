@@ -7,8 +7,10 @@ extension AuditReport {
   /// Two passes: the first learns which frames are the kernel's text and read-only data and which are mapped
   /// other than as cached memory, the second holds every entry against that. Memory grows with the table
   /// pages and with those ranges, not with the entries.
-  static func of(_ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic) -> AuditReport {
-    let context = AuditContext(kernel, types: types, arithmetic)
+  static func of(
+    _ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic, _ sections: ImageSections
+  ) -> AuditReport {
+    let context = AuditContext(kernel, types: types, arithmetic, sections)
     var survey = AuditSurvey(context: context)
     kernel.sweep(nil, &survey)
     survey.finish()
@@ -36,9 +38,13 @@ struct AuditContext {
   let freePages: FreePages?
   /// log2 of the page size.
   let pageShift: UInt64
+  private let sections: ImageSections
 
-  init(_ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic) {
+  init(
+    _ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic, _ sections: ImageSections
+  ) {
     self.kernel = kernel
+    self.sections = sections
     image = kernel.image.addresses(kernel.regime, in: kernel.dump)
     map = RegionMap(kernel.layout.layout, image: image, first: kernel.regime.firstAddress)
     imageOffset = arithmetic.imageOffset
@@ -53,6 +59,17 @@ struct AuditContext {
     ram = kernel.dump.describesRAM(kernel.facts, kernel.vmcoreinfo) ? kernel.dump.memory.ranges : []
     freePages = FreePages(kernel, arithmetic)
     pageShift = UInt64(kernel.regime.granule.pageShift)
+  }
+
+  /// Whether the frame at `physical` is of the image's data and bss. From 7.2 on their alias in the linear map is
+  /// read-only, and from 7.3 on invalid.
+  func isKernelData(_ physical: UInt64) -> Bool {
+    guard let image, let imageOffset, case let address = physical &+ imageOffset, image.contains(address) else {
+      return false
+    }
+    return kernel.image.isData(
+      address, sections,
+      isWritable: kernel.translate(VirtualAddress(address)).leaf?.attributes.isWritable ?? false)
   }
 
   /// Whether memory of this kind is cached, not cached, or a device's; nil where MAIR_EL1 is not known.
@@ -121,9 +138,10 @@ struct AuditSurvey: SweepObserver {
       kind: kind ?? .cached)
     if kind == .uncached || kind == .device { add(claim, to: \.special) }
     let attributes = Attributes(entry.descriptor, tables: entry.tables)
+    // A read-only alias of data is a precaution, and proves no text.
     guard let imageFrames, !attributes.isWritable, imageFrames.contains(physical.rawValue),
       context.image?.contains(entry.virtual.rawValue) ?? false
-        || context.linear?.contains(entry.virtual.rawValue) ?? false
+        || context.linear?.contains(entry.virtual.rawValue) ?? false && !context.isKernelData(physical.rawValue)
     else { return }
     add(claim, to: \.readOnly)
   }

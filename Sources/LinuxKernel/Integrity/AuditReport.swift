@@ -97,6 +97,11 @@ public struct KnownOddity: Sendable {
     /// Entries of the linear map that are there but not valid: a loaded crash kernel, secret memory, pages
     /// that debug_pagealloc took away.
     case linearInvalid = "linear-invalid"
+    /// The linear map has the kernel's data and bss read-only, as 7.2 does.
+    case dataAliasReadOnly = "data-alias-read-only"
+    /// Entries of the linear map for the kernel's data and bss are there but not valid, as 7.3 has it
+    /// (`mark_linear_data_alias_valid`, arch/arm64/mm/mmu.c).
+    case dataAliasUnmapped = "data-alias-unmapped"
     /// RAM without a linear mapping: firmware's memory (NOMAP), memory kept from the kernel.
     case linearUnmapped = "linear-unmapped"
     /// Parts of the image that are not mapped: what stood before `_stext`, init code that was freed.
@@ -108,11 +113,16 @@ public struct KnownOddity: Sendable {
     /// A buffer that a device sees without caches, mapped once more in vmalloc (`dma_alloc_coherent`).
     case uncachedBuffer = "uncached-buffer"
 
+    /// What to say of an address in the linear map that 7.3 unmaps.
+    static let unmappedDataAlias = "linear alias of kernel data: unmapped by this kernel"
+
     /// Its name in words.
     package var words: String {
       switch self {
       case .linearReadOnly: "read-only in the linear map: text and read-only data of the kernel, modules and BPF"
       case .linearInvalid: "present but not valid in the linear map: a crash kernel's image, or memory set aside"
+      case .dataAliasReadOnly: "linear alias of kernel data: read-only in this kernel"
+      case .dataAliasUnmapped: Self.unmappedDataAlias
       case .linearUnmapped: "RAM without a linear mapping: firmware's, or kept from the kernel"
       case .imageUnmapped: "not mapped within the kernel image: what is before _stext, freed init code"
       case .reservedMemory: "mapped memory that was not dumped, between ranges that were: reserved memory"

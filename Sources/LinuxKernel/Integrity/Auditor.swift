@@ -96,7 +96,7 @@ struct Auditor: SweepObserver {
 
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {
     let here = entry.virtual.rawValue
-    let bits = context.kernel.regime.physicalBits
+    let bits = context.kernel.outputs.value.applied(to: context.kernel.regime).physicalBits
     switch what {
     case .reservedEncoding:
       add(
@@ -115,7 +115,8 @@ struct Auditor: SweepObserver {
   mutating func invalid(_ entry: SweptEntry) {
     endGroup(unless: entry)
     if context.linear?.contains(entry.virtual.rawValue) == true {
-      note(.linearInvalid, entry.virtual.rawValue, entry.last)
+      let isData = context.linearOffset.map { context.isKernelData(entry.virtual.rawValue &- $0.value) } ?? false
+      note(isData ? .dataAliasUnmapped : .linearInvalid, entry.virtual.rawValue, entry.last)
       linearNext = entry.last &+ 1
     }
   }
@@ -226,7 +227,9 @@ struct Auditor: SweepObserver {
               + "corruption", [(here, entry.level)])
         }
       }
-      if !attributes.isWritable { note(.linearReadOnly, here, last) }
+      if !attributes.isWritable {
+        note(context.isKernelData(physical.rawValue) ? .dataAliasReadOnly : .linearReadOnly, here, last)
+      }
     }
     if let image = context.image, let offset = context.imageOffset, image.contains(here) {
       if here > imageNext { note(.imageUnmapped, imageNext, here &- 1) }

@@ -99,6 +99,11 @@ struct EntryChecks: Sendable {
         return "it is mapped as memory, but RAM ends at \(hex(endOfRAM))"
       }
       if region == .guardRegion || region == .hole { return "no kernel maps anything here" }
+      if leaf.level == 1, regime.granule == .sixtyFourKiB, regime.physicalBits < 52 {
+        return
+          "a block of 4 TiB at level 1 is unusual for this width: it takes physical addresses of 52 bits, and these "
+          + "have \(regime.physicalBits)"
+      }
       return neighbours(last)
     case .unmapped:
       guard isPlausible(last.descriptor, last.level) else { return oddEntry(last) }
@@ -168,6 +173,20 @@ struct EntryChecks: Sendable {
 
   /// Virtual minus physical address in the linear map; nil where nothing tells it.
   var linearOffset: UInt64? { arithmetic.value.linearOffset?.value }
+
+  /// Why nothing is mapped at `address` in the linear map, whose entry `last` keeps all but its valid bit: the kernel
+  /// has taken its alias of the image's data away. nil elsewhere.
+  func reasonUnmapped(_ address: VirtualAddress, _ last: WalkStep?, in region: Region?) -> String? {
+    guard region == .linearMap, let last, last.descriptor.rawValue & 1 == 0, isLeaf(last.descriptor.rawValue),
+      let physical = expected(address, region)?.rawValue, let offset = image.offset,
+      case let alias = physical &+ offset,
+      image.isData(
+        alias, sections.value,
+        isWritable: dump.memory.walk(regime, VirtualAddress(alias)).leaf?.attributes.isWritable ?? false),
+      image.addresses(regime, in: dump)?.contains(alias) ?? false
+    else { return nil }
+    return KnownOddity.Code.unmappedDataAlias
+  }
 
   private func oddEntry(_ step: WalkStep) -> String {
     "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes"

@@ -68,7 +68,7 @@ extension Kernel {
 
   /// Looks through all of the kernel's tables for what no healthy kernel has.
   public func audit() -> AuditReport {
-    AuditReport.of(context, types: memoryTypes?.value, contents.arithmetic.value)
+    AuditReport.of(context, types: memoryTypes?.value, contents.arithmetic.value, contents.sections.value)
   }
 
   /// The kernel's root tables that are known, `swapper_pg_dir` first.

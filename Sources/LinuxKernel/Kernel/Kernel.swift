@@ -18,7 +18,9 @@ public final class Kernel: Sendable {
   /// Where VMCOREINFO is from, in words.
   package let vmcoreinfoSource: String?
   /// MAIR_EL1, where it follows from the kernel.
-  package let memoryTypes: Sourced<MemoryAttributeIndirection>?
+  package var memoryTypes: Sourced<MemoryAttributeIndirection>? { contents.memoryTypes.value?.register }
+  /// The bits of MAIR_EL1 that are known: AttrIndx 1 depends on whether the CPUs have MTE, which the log says.
+  package var knownMemoryTypes: UInt64 { contents.memoryTypes.value?.known ?? 0 }
   /// What the reader should know before trusting the answers, one sentence each.
   public let warnings: [String]
   /// What was held against each other at opening.
@@ -81,12 +83,12 @@ public final class Kernel: Sendable {
       }
     let sourceLines = dwarf.map { SourceLines(debugFiles, $0, vmcoreinfo) }
     let image = ImageSpan(facts, layout, vmcoreinfo, symbols: Self.imageBounds(sources))
-    memoryTypes = LinuxMAIR.mair(
+    let memoryTypes = LinuxMAIR.mair(
       facts.version,
       imageIndex: vmcoreinfo?.symbol("_stext").flatMap(leaf)?.attributes.attrIndex)
     contents = KernelContents(
       dump, regime, facts, layout, image, vmcoreinfo, extra: sources.filter { !($0 is VMCoreInfoSymbols) },
-      dwarf: dwarf, sourceLines: sourceLines, memoryTypes: memoryTypes?.value)
+      dwarf: dwarf, sourceLines: sourceLines, memoryTypes: memoryTypes)
     vmcoreinfoSource = found.source
     rootCandidates = found.roots
     verification = CrossChecks(facts, regime, layout, vmcoreinfo, dump)

@@ -17,6 +17,7 @@ final class KernelContents: Sendable {
   let regions: RegionLookup
   let arithmetic: Lazy<Arithmetic>
   let checks: Lazy<EntryChecks>
+  let memoryTypes: Lazy<LinuxMAIR?>
   let rootTables: Lazy<[RootTable]>
   let hypervisor: Lazy<Hypervisor>
   let resolver: Resolver
@@ -30,23 +31,24 @@ final class KernelContents: Sendable {
 
   init(
     _ dump: DumpFile, _ regime: TranslationRegime, _ facts: KernelFacts, _ layout: DetectedLayout,
-    _ image: ImageSpan, _ vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?,
-    sourceLines: SourceLines?, memoryTypes: MemoryAttributeIndirection?
+    _ span: ImageSpan, _ vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?,
+    sourceLines: SourceLines?, memoryTypes base: Sourced<MemoryAttributeIndirection>?
   ) {
-    let memory = KernelMemory(dump, regime, vmcoreinfo)
-    let kallsyms = KernelKallsyms(memory, vmcoreinfo)
-    let readOnly = ReadOnlyDataScan(memory, vmcoreinfo, behind: kallsyms)
-    let data = DataSectionScan(memory, vmcoreinfo)
+    // The image, and what its symbols lead to, is no memory that a Realm shares.
+    let image = KernelMemory(dump, regime, vmcoreinfo)
+    let kallsyms = KernelKallsyms(image, vmcoreinfo)
+    let readOnly = ReadOnlyDataScan(image, vmcoreinfo, behind: kallsyms)
+    let data = DataSectionScan(image, vmcoreinfo)
     let told: [any SymbolSource] = vmcoreinfo.map { [VMCoreInfoSymbols($0)] } ?? []
     let named = told + [kallsyms] + extra
     let types = Lazy {
       var sources: [any TypeLayout] = []
-      if let btf = BTFLocator.types(memory, named, readOnly) { sources.append(btf) }
+      if let btf = BTFLocator.types(image, named, readOnly) { sources.append(btf) }
       if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
       // If nobody has the types, contents are recognised by their looks. The DWARF is not opened to find out.
       let inferred =
         sources.first is BTFTypes
-        ? nil : InferredTaskLayout(memory, KernelSymbols(sources: named, exports: ExportTable(readOnly)))
+        ? nil : InferredTaskLayout(image, KernelSymbols(sources: named, exports: ExportTable(readOnly)))
       if let dwarf {
         sources.append(inferred.map { TypesOrShape(dwarf: dwarf, shape: $0) } ?? dwarf)
       } else if let inferred, inferred.isPresent {
@@ -56,9 +58,13 @@ final class KernelContents: Sendable {
     }
     let symbols = KernelSymbols(
       sources: named, exports: ExportTable(readOnly), recognised: RecognisedObjects(data, types))
+    let messages = Lazy { BootMessages(Self.log(image, vmcoreinfo, types, symbols).elements) }
+    let shared = Lazy { OutputAddresses.sharedBits(facts.version, regime, image) { symbols.symbol(named: $0) } }
+    let outputs = Lazy { OutputAddresses(sharedBits: shared.value, physicalBits: messages.value.physicalBits) }
+    let memory = KernelMemory(image, sharedBits: shared)
     let context = KernelContext(
-      dump: dump, regime: regime, facts: facts, layout: layout, image: image, vmcoreinfo: vmcoreinfo, memory: memory,
-      symbols: symbols, types: types)
+      dump: dump, regime: regime, facts: facts, layout: layout, image: span, vmcoreinfo: vmcoreinfo, memory: memory,
+      symbols: symbols, types: types, outputs: outputs)
     let modules = LoadedModules(memory, types, symbols, data)
     let moduleSymbols = ModuleSymbols(
       tables: Lazy {
@@ -70,13 +76,12 @@ final class KernelContents: Sendable {
     let sections = Lazy { Self.imageSections(symbols) }
     let regions = RegionLookup(context, sections, modules)
     let arithmetic = Lazy { context.arithmetic }
-    let checks = Lazy { EntryChecks(context, types: memoryTypes, arithmetic: arithmetic, sections: sections) }
+    let checks = Lazy { EntryChecks(context, types: base?.value, arithmetic: arithmetic, sections: sections) }
     let perCPU = Lazy { PerCPU(memory, vmcoreinfo, symbols, types) }
-    let messages = Lazy { BootMessages(Self.log(context).elements) }
     let ignoresTopByte = Lazy { TopByteIgnore.byFunctions(of: kallsyms) }
     let hypervisor = Lazy {
       let control = LinuxTCR(context: context, messages: messages, ignoresTopByte: ignoresTopByte)
-      return HypervisorFinder(context, regions, control, arithmetic.value, types: memoryTypes).find()
+      return HypervisorFinder(context, regions, control, arithmetic.value, types: base?.value).find()
     }
     self.context = context
     self.modules = modules
@@ -89,6 +94,11 @@ final class KernelContents: Sendable {
     self.messages = messages
     self.ignoresTopByte = ignoresTopByte
     self.hypervisor = hypervisor
+    memoryTypes = Lazy {
+      base.map { base in
+        LinuxMAIR(base, facts.version, hasMTE: messages.value.detected("Memory Tagging Extension"))
+      }
+    }
     self.sourceLines = sourceLines
     moduleTypes = Lazy { ModuleTypes(memory, types.value, symbols, modules.list, data) }
     areas = Lazy {
@@ -141,14 +151,16 @@ final class KernelContents: Sendable {
   }
 
   /// The log.
-  var log: Listing<LogRecord> { Self.log(context) }
+  var log: Listing<LogRecord> { Self.log(context.memory, context.vmcoreinfo, context.types, context.symbols) }
 
-  private static func log(_ context: KernelContext) -> Listing<LogRecord> {
-    guard let vmcoreinfo = context.vmcoreinfo else {
+  private static func log(
+    _ memory: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ types: Lazy<KernelTypes>, _ symbols: KernelSymbols
+  ) -> Listing<LogRecord> {
+    guard let vmcoreinfo else {
       return Listing(notes: ["the dump has no VMCOREINFO, which tells where the log is"])
     }
-    return LogReader(space: context.memory, vmcoreinfo: vmcoreinfo, types: context.types) {
-      context.symbols.symbol(named: $0)?.address
+    return LogReader(space: memory, vmcoreinfo: vmcoreinfo, types: types) {
+      symbols.symbol(named: $0)?.address
     }.records()
   }
 }

@@ -34,6 +34,8 @@ struct BootMessages: Sendable {
   /// The width of intermediate physical addresses that KVM tells, which is the CPU's of physical ones.
   /// (`kvm_set_ipa_limit`, arch/arm64/kvm/reset.c)
   var physicalBits: Int? {
+    // Until 5.9 the width of virtual addresses could limit it, too.
+    if says("Limiting the IPA size") { return nil }
     for line in lines {
       guard let rest = Self.rest(of: line, behind: "IPA Size Limit: ") else { continue }
       return Int(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))

@@ -14,6 +14,10 @@ public struct KernelMemory: ByteSource {
   let memory: any PhysicalMemory
   /// Where the kernel's image may be: around `_stext`.
   let image: Range<UInt64>
+  /// Where RAM ends, as far as the dump says. Only beyond it may an address have one of the `sharedBits`.
+  private let endOfRAM: UInt64
+  /// The bits beside the address of memory that a Realm shares; nil for what a Realm shares nothing of.
+  private let sharedBits: Lazy<UInt64>?
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
     self.init(dump, regime, around: ImageReach.around(vmcoreinfo?.symbol("_stext") ?? 0))
@@ -25,15 +29,46 @@ public struct KernelMemory: ByteSource {
     path = dump.path
     memory = dump.memory
     self.regime = regime
+    endOfRAM = dump.endOfMemory
+    sharedBits = nil
+  }
+
+  /// The same memory, with what a Realm shares.
+  init(_ other: KernelMemory, sharedBits: Lazy<UInt64>) {
+    image = other.image
+    path = other.path
+    memory = other.memory
+    regime = other.regime
+    endOfRAM = other.endOfRAM
+    self.sharedBits = sharedBits
   }
 
   /// Where the tables map `address`, its tag ignored.
-  package func leaf(at address: UInt64) -> Leaf? { memory.walk(regime, VirtualAddress(address).untagged).leaf }
+  package func leaf(at address: UInt64) -> Leaf? { walk(VirtualAddress(address).untagged).leaf }
+
+  /// Walks the kernel's tables for `address`, which has no tag.
+  private func walk(_ address: VirtualAddress) -> WalkResult {
+    let result = memory.walk(regime, address)
+    guard case .mapped(let leaf) = result, leaf.physical.rawValue >= endOfRAM, let bits = sharedBits?.value, bits != 0
+    else { return result }
+    return memory.walk(OutputAddresses(sharedBits: bits, physicalBits: nil).applied(to: regime), address)
+  }
 
   /// The little-endian 64-bit word at `address`.
   public func word(at address: UInt64) -> UInt64? {
     if address & 7 == 0, let leaf = leaf(at: address) { return try? memory.word(at: leaf.physical) }
     return withBytes(address..<(address > .max - 8 ? address : address + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
+  }
+
+  /// The pointer at `address`, without the tag that KASAN gave it: what is compared, listed or looked up is an address.
+  package func pointer(at address: UInt64) -> UInt64? { word(at: address).map(untagged) }
+
+  /// `word` without a tag, if it is a pointer of the kernel with one; else as it is.
+  @inline(__always)
+  func untagged(_ word: UInt64) -> UInt64 {
+    guard word >> 55 & 1 == 1 else { return word }
+    let address = VirtualAddress(word).untagged
+    return address.isCanonical(bits: regime.addressBits) ? address.rawValue : word
   }
 
   /// The little-endian integer at `address`; nil where it is not all there.
@@ -100,7 +135,7 @@ public struct KernelMemory: ByteSource {
     while here < range.upperBound {
       var next = here &+ step
       var isThere = false
-      switch memory.walk(regime, VirtualAddress(here).untagged) {
+      switch walk(VirtualAddress(here).untagged) {
       case .mapped(let leaf):
         isThere =
           memory.absence(at: leaf.physical) == nil && moved.map { here &- leaf.physical.rawValue == $0 } ?? true
@@ -127,7 +162,7 @@ public struct KernelMemory: ByteSource {
     var done = 0
     while done < buffer.byteCount {
       let here = (address &+ UInt64(done)).untagged
-      let result = memory.walk(regime, here)
+      let result = walk(here)
       guard let leaf = result.leaf else { throw .unmapped(here, result) }
       let rest = leaf.size - (leaf.physical.rawValue & (leaf.size - 1))
       let count = Int(min(rest, UInt64(buffer.byteCount - done)))

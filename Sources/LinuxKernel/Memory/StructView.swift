@@ -14,6 +14,9 @@ struct StructView: Sendable {
     return value >> UInt64(bits.lowerBound) & (width >= 64 ? .max : 1 << width - 1)
   }
 
+  /// The member as a pointer, without a tag.
+  func pointer(_ member: TypeMember?) -> UInt64? { number(member).map(space.untagged) }
+
   /// The member as a signed number.
   func signed(_ member: TypeMember?) -> Int64? {
     guard let member, let value = number(member), member.size <= 8, member.size > 0 else { return nil }
@@ -71,7 +74,7 @@ extension KernelMemory {
     var result = Listing<UInt64>()
     var seen: Set<UInt64> = []
     var previous = head
-    var here = word(at: head)
+    var here = pointer(at: head)
     while true {
       guard let link = here else {
         result.notes.append("the list \(name()) breaks off at \(hex(previous)): the next link cannot be read")
@@ -86,14 +89,14 @@ extension KernelMemory {
         result.notes.append("the list \(name()) is longer than any: it is damaged, and left out from \(hex(link)) on")
         return result
       }
-      guard word(at: link &+ 8) == previous else {
+      guard pointer(at: link &+ 8) == previous else {
         result.notes.append(
           "the list \(name()) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
         return result
       }
       result.elements.append(link)
       previous = link
-      here = word(at: link)
+      here = pointer(at: link)
     }
   }
 }

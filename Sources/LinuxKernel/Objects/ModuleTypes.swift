@@ -70,14 +70,14 @@ final class ModuleTypes: Sendable {
     let known = Set(modules.value.elements.map(\.structure))
     let head =
       symbols.symbol(named: "btf_modules")?.address
-      ?? search?.listHead({ _ in true }, { object($0).number(owner).map(known.contains) ?? false })
+      ?? search?.listHead({ _ in true }, { object($0).pointer(owner).map(known.contains) ?? false })
     guard let head else {
       return Listing(notes: ["no module's BTF was found: btf_modules has no name, and none was recognised"])
     }
     let links = space.list(at: head, named: "btf_modules")
     var result = Listing<(module: UInt64, btf: UInt64)>(notes: links.notes)
     for link in links.elements {
-      guard let module = object(link).number(owner), let btf = object(link).number(btf) else {
+      guard let module = object(link).pointer(owner), let btf = object(link).pointer(btf) else {
         result.notes.append("the BTF of a module, at \(hex(object(link).address)), cannot be read")
         continue
       }

@@ -123,7 +123,7 @@ struct ModuleReader: Sendable {
     var regions: [KernelModule.MemoryRange] = []
     var total: UInt64 = 0
     for layout in layouts {
-      guard let base = object.number(layout.base), let size = object.number(layout.size) else { return nil }
+      guard let base = object.pointer(layout.base), let size = object.number(layout.size) else { return nil }
       guard base != 0, size > 0, size < 1 << 32 else { continue }
       total += size
       var start: UInt64 = 0
@@ -155,11 +155,11 @@ struct ModuleReader: Sendable {
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
   func symbols(of module: KernelModule, _ room: Budget) -> ModuleKallsyms? {
-    guard let table = StructView(space: space, address: module.structure).number(kallsyms), table != 0 else {
+    guard let table = StructView(space: space, address: module.structure).pointer(kallsyms), table != 0 else {
       return nil
     }
     let object = StructView(space: space, address: table)
-    func field(_ name: String) -> UInt64? { object.number(types.member(name, of: "mod_kallsyms")) }
+    func field(_ name: String) -> UInt64? { object.pointer(types.member(name, of: "mod_kallsyms")) }
     guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab") else {
       return nil
     }

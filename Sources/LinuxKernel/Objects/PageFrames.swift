@@ -105,7 +105,7 @@ struct PageFrames: Sendable {
     // MAX_NUMNODES, which a nodemask_t has a bit for; what stands behind the table has other numbers.
     let most = vmcoreinfo.length("node_data") ?? min(vmcoreinfo.size("nodemask_t") ?? 8, 128) * 8
     return (0..<UInt64(max(0, min(most, Limits.nodes)))).compactMap { number in
-      guard let node = space.word(at: table &+ number &* 8), node != 0,
+      guard let node = space.pointer(at: table &+ number &* 8), node != 0,
         let own = space.integer(UInt32.self, at: node &+ UInt64(numberAt.offset)), own == UInt32(number)
       else { return nil }
       return node

@@ -93,7 +93,7 @@ struct PerCPU: Sendable {
     else { return nil }
     func holds(_ start: UInt64) -> Bool {
       for (number, offset) in offsets.enumerated() {
-        guard let task = space.word(at: start &+ entry &+ offset), task >> 48 == 0xffff, task & 7 == 0,
+        guard let task = space.pointer(at: start &+ entry &+ offset), task >> 55 == 0x1ff, task & 7 == 0,
           StructView(space: space, address: task).number(cpu) == UInt64(number)
         else { return false }
       }

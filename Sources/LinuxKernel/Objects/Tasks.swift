@@ -85,7 +85,7 @@ struct TaskReader: Sendable {
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
       var members = [leader]
       if let signal, let threadNode, let threadHead,
-        let group = StructView(space: space, address: leader).number(signal), group != 0
+        let group = StructView(space: space, address: leader).pointer(signal), group != 0
       {
         let threads = space.list(
           at: group &+ UInt64(threadHead.offset), named: "threads of \(hex(leader))", limit: left)
@@ -107,15 +107,16 @@ struct TaskReader: Sendable {
   /// `PID_MAX_LIMIT` (include/linux/threads.h): no task has a higher number.
   private static let highestPID: Int64 = 4 << 20
 
-  /// The task whose structure is at `address`; nil where it cannot be read, or is none.
-  func task(at address: UInt64) -> KernelTask? {
+  /// The task whose structure is at `pointer`, which may have a tag; nil where it cannot be read, or is none.
+  func task(at pointer: UInt64) -> KernelTask? {
+    let address = space.untagged(pointer)
     let object = StructView(space: space, address: address)
     guard let number = object.signed(pid), let group = object.signed(tgid), let name = object.text(comm),
       (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
     else { return nil }
-    let memory = object.number(mm).flatMap { $0 == 0 ? nil : $0 }
+    let memory = object.pointer(mm).flatMap { $0 == 0 ? nil : $0 }
     // Both are addresses of the kernel: a stack's begins a page, and a task that has ended has none.
-    let stack = object.number(stack) ?? 0
+    let stack = object.pointer(stack) ?? 0
     guard stack == 0 || stack >> 55 & 1 == 1 && stack & 4095 == 0,
       memory.map({ $0 >> 55 & 1 == 1 && $0 & 7 == 0 }) ?? true
     else { return nil }
@@ -176,7 +177,7 @@ extension TaskReader {
       cpu == nil || task.cpu != nil, task.comm == "swapper" || task.comm.hasPrefix("swapper/")
     else { return false }
     let link = address &+ UInt64(tasks.offset)
-    guard let next = space.word(at: link), let previous = space.word(at: link &+ 8) else { return false }
-    return space.word(at: next &+ 8) == link && space.word(at: previous) == link
+    guard let next = space.pointer(at: link), let previous = space.pointer(at: link &+ 8) else { return false }
+    return space.pointer(at: next &+ 8) == link && space.pointer(at: previous) == link
   }
 }

@@ -65,7 +65,7 @@ struct VmallocReader: Sendable {
     }
     for at in links {
       let object = StructView(space: space, address: at &- UInt64(link.offset))
-      guard let first = object.number(start), let last = object.number(last), let vm = object.number(pointer) else {
+      guard let first = object.number(start), let last = object.number(last), let vm = object.pointer(pointer) else {
         result.note("the area at \(hex(object.address)) cannot be read")
         continue
       }
@@ -75,7 +75,7 @@ struct VmallocReader: Sendable {
       }
       let details = StructView(space: space, address: vm)
       let isMapRAM = vm == 0 || oldFlags.flatMap { object.number($0) }.map { $0 & 4 == 0 } ?? false
-      guard !isMapRAM, let address = details.number(structure.address), let size = details.number(structure.size),
+      guard !isMapRAM, let address = details.pointer(structure.address), let size = details.number(structure.size),
         address == first
       else {
         if !isMapRAM {
@@ -107,7 +107,7 @@ struct VmallocReader: Sendable {
   /// The heads of the lists of busy areas, one for each node.
   private func nodes(_ symbol: (String) -> UInt64?) -> [UInt64]? {
     guard let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node"),
-      let table = symbol("vmap_nodes"), let base = space.word(at: table), let countAt = symbol("nr_vmap_nodes"),
+      let table = symbol("vmap_nodes"), let base = space.pointer(at: table), let countAt = symbol("nr_vmap_nodes"),
       let count = space.integer(UInt32.self, at: countAt), count > 0, count <= 1 << 16
     else { return nil }
     return (0..<UInt64(count)).map { base &+ $0 &* UInt64(size) &+ UInt64(head.offset) }
@@ -126,11 +126,11 @@ extension VmallocReader {
       var link = first
       for _ in 0..<4 {
         let area = StructView(space: space, address: link &- UInt64(list.offset))
-        guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.number(vm) else {
+        guard let start = area.number(start), start >> 52 == 0xfff, start & 0xfff == 0, let vm = area.pointer(vm) else {
           return false
         }
-        if vm != 0 { return StructView(space: space, address: vm).number(address) == start }
-        guard let next = space.word(at: link) else { return false }
+        if vm != 0 { return StructView(space: space, address: vm).pointer(address) == start }
+        guard let next = space.pointer(at: link) else { return false }
         link = next
       }
       return false

@@ -22,7 +22,7 @@ struct CPUStacks: Sendable {
     all = perCPU.offsets.enumerated().map { cpu, offset in
       var stacks: [KernelStack] = []
       for (name, kind) in Self.pointers {
-        guard let template = templates[name], let start = context.memory.word(at: template &+ offset), start != 0,
+        guard let template = templates[name], let start = context.memory.pointer(at: template &+ offset), start != 0,
           start <= .max - size
         else { continue }
         stacks.append(KernelStack(kind: kind, start: start, end: start + size, cpu: cpu))

@@ -43,13 +43,14 @@ struct DataSectionScan: Sendable {
     forEachPiece(overlap: 8) { address, bytes in
       let words = bytes.rawSpan
       for offset in stride(from: 0, to: bytes.count - 8, by: 8) {
-        guard let next = words.integer(UInt64.self, at: offset) else { break }
+        guard let next = words.integer(UInt64.self, at: offset).map(space.untagged) else { break }
         // The address of an object of the kernel is canonical, aligned and, for an element, not in the image.
         guard next >> 52 == 0xfff, next & 7 == 0, !space.image.contains(next), mayBeLink(next),
-          let previous = words.integer(UInt64.self, at: offset + 8), previous >> 52 == 0xfff, previous & 7 == 0
+          let previous = words.integer(UInt64.self, at: offset + 8).map(space.untagged), previous >> 52 == 0xfff,
+          previous & 7 == 0
         else { continue }
         let head = address &+ UInt64(offset)
-        if space.word(at: next &+ 8) == head, space.word(at: previous) == head, isElement(next) { return head }
+        if space.pointer(at: next &+ 8) == head, space.pointer(at: previous) == head, isElement(next) { return head }
       }
       return nil
     }
@@ -60,7 +61,7 @@ struct DataSectionScan: Sendable {
     forEachPiece(overlap: 0) { address, bytes in
       let words = bytes.rawSpan
       for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
-        guard let target = words.integer(UInt64.self, at: offset) else { break }
+        guard let target = words.integer(UInt64.self, at: offset).map(space.untagged) else { break }
         if target >> 52 == 0xfff, target & 7 == 0, isRight(target) { return address &+ UInt64(offset) }
       }
       return nil

@@ -19,12 +19,23 @@ struct ListingStyle: Sendable {
   var hasWidthInUse: Bool
   /// GP is shown.
   var showsGuarded: Bool
-  /// The slots of the fixmap that its marker counts, for the usual configuration, in pages besides the FDT.
+  /// BLK is shown for blocks alone, not for entries that are not valid.
+  var showsBlocksByType: Bool
+  /// The pages of the fixmap that its marker counts.
   var fixmapPages: @Sendable (Granule) -> UInt64
 
   enum LinearMarkers: Sendable { case oneAtTheEnd(String), first }
 
-  init(era: LayoutEra?, version: KernelVersion?) {
+  /// What of the fixmap differs with the configuration.
+  struct Fixmap: Sendable {
+    /// The slot of the trampoline's first page of code (FIX_ENTRY_TRAMP_TEXT1), which is the last that is kept after
+    /// booting; nil if it is not mapped.
+    var trampoline: UInt64?
+    /// Slots for the VNCR pages of nested KVM, as far as they follow from the kernel's functions and NR_CPUS.
+    var nested: UInt64
+  }
+
+  init(era: LayoutEra?, version: KernelVersion?, fixmap: Fixmap) {
     let version = version ?? era?.since ?? LayoutEra.all[0].since
     let flipped = era.map { $0.linearMap == .lower } ?? true
     hasCapitalArea = !version.has(.listingInLowerCase)
@@ -35,9 +46,17 @@ struct ListingStyle: Sendable {
     hasBPFMarkers = version.has(.listingMarksBPF) && !version.has(.noBPFRegion)
     hasWidthInUse = era?.since.has(.listingOfWidthInUse) ?? true
     showsGuarded = version.has(.listingShowsGuarded)
+    showsBlocksByType = version.has(.listingShowsBlocksByType)
     if version.has(.listingMarksWholeFixmap) {
-      // FIXADDR_TOT_START: an FDT of 2 MiB and one page, seven slots of 256 KiB for booting.
-      fixmapPages = { (2 << 20) / $0.size + 1 + 7 * ((256 << 10) / $0.size) + 20 }
+      // FIXADDR_TOT_START. Without a trampoline: a hole, an FDT of 2 MiB and two pages, a console, a page for patching
+      // code, VNCR pages, and four for the trampoline all the same (enum fixed_addresses, asm/fixmap.h).
+      let nested = version.has(.nestedFixmap) ? fixmap.nested : 0
+      // Seven slots of 256 KiB for booting, and five pages for tables.
+      let early: UInt64 = version.has(.longerEarlyMappings) || version == KernelVersion(6, 12) ? 1 : 0
+      fixmapPages = { granule in
+        let kept = fixmap.trampoline.map { $0 + 1 } ?? (2 << 20) / granule.size + 5 + nested + 4
+        return kept + 7 * ((256 << 10) / granule.size + early) + 5
+      }
     } else {
       // FIXADDR_START: an FDT of 4 MiB; the trampoline has four pages since 5.17, two before.
       let others: UInt64 = version.has(.longerTrampoline) ? 7 : 5
@@ -94,7 +113,7 @@ enum DebugfsListing {
     _ context: KernelContext, user: TranslationRegime?, types: MemoryAttributeIndirection?, _ checks: EntryChecks,
     _ line: @escaping (String) -> Void
   ) -> SweepReport? {
-    let style = ListingStyle(era: context.layout.era, version: context.facts.version)
+    let style = ListingStyle(era: context.layout.era, version: context.facts.version, fixmap: fixmap(context))
     var markers: [(address: UInt64, text: String)] = []
     var base: UInt64 = 0
     if user == nil {
@@ -115,10 +134,36 @@ enum DebugfsListing {
     if user == nil { writer.problems.note(checks.twins.value) }
     return SweepReport(result: result, problems: writer.problems)
   }
+
+  /// What the tables and the symbols say of the fixmap.
+  private static func fixmap(_ context: KernelContext) -> ListingStyle.Fixmap {
+    let symbols = context.symbols
+    let hasKVM =
+      symbols.symbol(named: "kvm_mmu_get_httbr") != nil || symbols.symbol(named: "schedule") == nil
+    // NR_CPUS, by the array that has an entry for each.
+    let table = (symbols.symbol(named: "__per_cpu_offset")?.size ?? 0) / 8
+    let cpus = (1...UInt64(Limits.cpus)).contains(table) ? table : 512
+    var fixmap = ListingStyle.Fixmap(trampoline: nil, nested: hasKVM ? cpus + 1 : 0)
+    guard let span = context.layout.layout?.fixmap else { return fixmap }
+    var finder = FirstExecutablePage()
+    context.sweep(span.start...(span.end &- 1), &finder)
+    fixmap.trampoline = finder.address.map { (span.end &- $0) >> UInt64(context.regime.granule.pageShift) }
+    return fixmap
+  }
+}
+
+/// Finds the lowest page that may be executed.
+private struct FirstExecutablePage: SweepObserver {
+  var address: UInt64?
+  mutating func enter(_ table: SweptTable) -> Bool { address == nil }
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    guard address == nil, !entry.descriptor.has(.pxn) else { return }
+    address = entry.virtual.rawValue
+  }
 }
 
 /// Puts the entries of a sweep into the kernel's lines. (`note_page`)
-private struct ListingWriter: SweepObserver {
+struct ListingWriter: SweepObserver {
   let style: ListingStyle
   let markers: [(address: UInt64, text: String)]
   let types: MemoryAttributeIndirection?
@@ -255,7 +300,8 @@ private struct ListingWriter: SweepObserver {
     add(.af, "AF", "  ")
     add(.nG, "NG", "  ")
     add(.contiguous, "CON", "   ")
-    add(.table, "   ", "BLK")
+    let isBlock = descriptor.has(.valid) || !style.showsBlocksByType
+    text += isBlock && !descriptor.has(.table) ? " BLK" : "    "
     if style.showsGuarded {
       add(.uxn, "UXN", "   ")
       add(.gp, "GP", "  ")

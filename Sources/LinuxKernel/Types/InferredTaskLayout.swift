@@ -41,7 +41,7 @@ private struct InferredTaskLayoutFinder {
     guard let first = symbols.symbol(named: "init_task")?.address, first & 7 == 0 else { return nil }
     self.space = space
     self.first = first
-    words = (0..<Self.reach / 8).map { space.word(at: first &+ UInt64($0) &* 8) ?? 0 }
+    words = (0..<Self.reach / 8).map { space.pointer(at: first &+ UInt64($0) &* 8) ?? 0 }
     guard let (comm, tasks, others) = nameAndList() else { return nil }
     members["task_struct.comm"] = TypeMember(offset: comm, size: 16)
     members["task_struct.tasks"] = TypeMember(offset: tasks, size: 16)
@@ -72,13 +72,13 @@ private struct InferredTaskLayoutFinder {
       for list in 0..<comm {
         let link = first &+ UInt64(list) &* 8
         guard words[list] >> 52 == 0xfff, words[list + 1] >> 52 == 0xfff, words[list] != link,
-          space.word(at: words[list] &+ 8) == link, space.word(at: words[list + 1]) == link
+          space.pointer(at: words[list] &+ 8) == link, space.pointer(at: words[list + 1]) == link
         else { continue }
         var others: [UInt64] = []
         var here = words[list]
         while others.count < Self.namedTasks, here != link, isName(here &+ UInt64((comm - list) * 8)) {
           others.append(here &- UInt64(list * 8))
-          here = space.word(at: here) ?? link
+          here = space.pointer(at: here) ?? link
         }
         if others.count == Self.namedTasks { return (comm * 8, list * 8, others) }
       }
@@ -108,9 +108,9 @@ private struct InferredTaskLayoutFinder {
   /// Where `mm` is, and `active_mm` behind it: `init` has both, `kthreadd` no first.
   private func memory(_ others: [UInt64], pgd: UInt64, below comm: Int) -> Int? {
     stride(from: 0, to: comm, by: 8).first { place in
-      func word(_ task: UInt64, _ offset: Int) -> UInt64? { space.word(at: task &+ UInt64(place + offset)) }
+      func word(_ task: UInt64, _ offset: Int) -> UInt64? { space.pointer(at: task &+ UInt64(place + offset)) }
       guard let mm = word(others[0], 0), mm >> 52 == 0xfff, word(others[0], 8) == mm, word(first, 0) == 0,
-        word(others[1], 0) == 0, let root = space.word(at: mm &+ pgd)
+        word(others[1], 0) == 0, let root = space.pointer(at: mm &+ pgd)
       else { return false }
       return root >> 52 == 0xfff && space.leaf(at: root) != nil
     }

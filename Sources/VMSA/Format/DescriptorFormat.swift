@@ -53,4 +53,11 @@
     let inPlace = descriptor & lowMask & ~((1 &<< UInt64(truncatingIfNeeded: shift)) &- 1)
     return PhysicalAddress(inPlace | (descriptor & highMask) &<< highShift)
   }
+
+  /// The format without `bits`, which the system uses for something else than the address.
+  package func ignoring(_ bits: UInt64) -> Self {
+    Self(
+      lowMask: lowMask & ~bits, highMask: highMask & ~bits, highShift: highShift, firstBlockLevel: firstBlockLevel,
+      hasShareability: hasShareability)
+  }
 }

@@ -58,10 +58,13 @@ public final class PatchedCore {
   public func set(_ word: UInt64, at address: UInt64) throws { try set([UInt8](little: word), at: address) }
 
   /// Lets the page at `address` be mapped to memory that the machine does not have, as one is that was not dumped.
-  public func takeAway(_ address: UInt64) throws {
+  public func takeAway(_ address: UInt64) throws { try map(address, to: 0x70_0000_0000) }
+
+  /// Maps the page at `address` to `physical`.
+  public func map(_ address: UInt64, to physical: UInt64) throws {
     let entry = try entry(address)
     guard entry.size == 4096 else { throw TestSupportError("not mapped by a page") }
-    try set([UInt8](little: entry.value & ~0xffff_ffff_f000 | 0x70_0000_0000), physical: entry.at)
+    try set([UInt8](little: entry.value & ~0xffff_ffff_f000 | physical), physical: entry.at)
   }
 
   private func set(_ bytes: [UInt8], physical: UInt64) throws {

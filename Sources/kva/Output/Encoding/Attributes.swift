@@ -16,7 +16,7 @@ extension JSONObject {
     string("shareability", attributes.shareability(regime).map(Words.name))
     bool("dirtyBitModifier", attributes.hasDirtyBitModifier)
     bool("guarded", attributes.isGuarded)
-    strings("software", Words.softwareNames(attributes.software))
+    strings("software", Words.softwareNames(kernel.facts.meaningful(attributes.software)))
   }
 
   /// The fields of the `attributes` that are an entry's own bits, whatever the tables above say.
@@ -70,7 +70,8 @@ extension Words {
     let software: [(SoftwareBits, String)] = [
       (.dirty, "DIRTY"), (.special, "SPECIAL"), (.devmap, "DEVMAP"), (.userfaultWriteProtect, "UFFD_WP"),
     ]
-    for (bit, name) in software where attributes.software.contains(bit) { words.append(name) }
+    let set = kernel.facts.meaningful(attributes.software)
+    for (bit, name) in software where set.contains(bit) { words.append(name) }
     return words
   }
 

@@ -18,6 +18,12 @@ extension Output {
         object.string("symbol", symbol.name)
         object.number("offset", resolution.symbolOffset)
       }
+      if let shadowed = resolution.shadowed {
+        object.object("shadowed") { range in
+          range.hex("start", shadowed.lowerBound)
+          range.hex("end", shadowed.upperBound &+ 1)
+        }
+      }
       object.hypervisorAddress(resolution.hypervisor)
       if let source = identity.source {
         object.object("source") { part in
@@ -94,6 +100,9 @@ extension Output {
     if let symbol = resolution.symbol {
       let module = symbol.module.map { " [\($0)]" } ?? ""
       line("symbol", "\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)")
+    }
+    if let shadowed = resolution.shadowed {
+      line("shadow of", "\(Words.hex(shadowed.lowerBound))-\(Words.hex(shadowed.upperBound))")
     }
     if let place = resolution.hypervisor { line("hypervisor", Words.place(place)) }
     if let source = identity.source { line("source", "\(source.file):\(source.line)") }

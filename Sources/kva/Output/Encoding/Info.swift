@@ -26,7 +26,7 @@ extension Output {
       object.string("layout", kernel?.layout.era?.name)
       if let kernel {
         let cpus = kernel.cpus
-        object.hex("ttbr1", cpus.first?.ttbr1.value)
+        object.hex("ttbr1", cpus.first.flatMap(\.ttbr1.value))
         object.array("cpus", cpus) { $0.cpu($1, of: kernel) }
         object.registers(of: kernel)
       } else {
@@ -94,7 +94,8 @@ extension Output {
     if let kernel {
       line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
       if let types = kernel.memoryTypes {
-        line("MAIR_EL1", "0x" + String(types.value.rawValue, radix: 16), types.source)
+        let known = kernel.knownMemoryTypes == .max ? "" : ", AttrIndx 1 0xf0 if the CPUs have MTE, which is not known"
+        line("MAIR_EL1", Words.hex(types.value.rawValue) + known, types.source)
       }
       registersText(of: kernel, line)
       evidenceText(for: kernel, line)
@@ -121,7 +122,7 @@ extension Output {
       }
       if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
       if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
-      words.append("TTBR1 \(Words.hex(cpu.ttbr1.value))")
+      words.append("TTBR1 \(cpu.ttbr1.value.map(Words.hex) ?? "unknown")")
       let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0)" }
       let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" } ?? missing, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
       line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))

@@ -14,6 +14,7 @@ extension Output {
       if let leaf = resolution.leaf {
         object.hex("physical", leaf.physical.rawValue)
         object.bool("inDump", resolution.absence == nil)
+        if resolution.isShared { object.bool("shared", true) }
       }
       object.string("region", resolution.region?.rawValue)
       if let virtual = resolution.virtual {
@@ -80,6 +81,7 @@ extension Output {
         text(", \(Words.name(sharing)) shareable")
       }
       if leaf.attributes.isContiguous { text(", contiguous") }
+      if resolution.isShared { text(", shared with the host of this Realm") }
       if resolution.absence != nil, let message = resolution.message { text("; \(message)") }
     } else {
       text(": ")

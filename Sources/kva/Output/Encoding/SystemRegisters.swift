@@ -22,7 +22,10 @@ extension JSONObject {
         }
       }
     }
-    if let types = kernel.memoryTypes { hex("mair", types.value.rawValue) }
+    if let types = kernel.memoryTypes {
+      hex("mair", types.value.rawValue)
+      hex("mairKnown", kernel.knownMemoryTypes)
+    }
     object("hypervisor") { $0.hypervisor(kernel.hypervisor) }
   }
 
