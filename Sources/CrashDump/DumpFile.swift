@@ -48,6 +48,9 @@ public final class DumpFile: Sendable {
     self.container = container
   }
 
+  /// Whether this is raw memory, whose addresses the user gives.
+  public var isRaw: Bool { container is RawImage }
+
   /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
   package var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 

@@ -64,6 +64,9 @@ struct DumpOpener {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
     }
     guard RawImage.mayBe(file) else {
+      if isA({ RawImage.isImageHeader($0, 0) }) {
+        throw LocatedError(file: path, offset: 0, kind: .unsupported, "is a kernel Image, not a dump")
+      }
       throw LocatedError(
         file: path, offset: 0, kind: .unsupported,
         "is not a dump of a format kva knows; for raw memory say where it lies: \(path)@ADDRESS")

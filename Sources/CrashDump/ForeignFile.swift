@@ -8,9 +8,21 @@ enum ForeignFile {
     if bytes.integer(UInt32.self, at: 0) == 0xfd2f_b528 {
       return "is compressed with zstd; unpack it first (zstd -d)"
     }
+    if bytes.integer(UInt32.self, at: 0) == 0xafbc_7a37 { return "is a 7z archive; unpack it first" }
     if bytes.integer(UInt16.self, at: 0) == 0x8b1f { return "is compressed with gzip; unpack it first (gunzip)" }
+    if let compressed = zlib(bytes) { return compressed }
     if isText(bytes) { return "is a text file, not a dump" }
     return nil
+  }
+
+  /// A zlib stream (RFC 1950): deflate with a window of 32 KiB at most, no dictionary, and a check that holds; then no
+  /// stored block, which nobody compresses memory to. LiME's `compress=1` makes them.
+  private static func zlib(_ bytes: RawSpan) -> String? {
+    guard let method = bytes.integer(UInt8.self, at: 0), let flags = bytes.integer(UInt8.self, at: 1),
+      let block = bytes.integer(UInt8.self, at: 2), method == 0x78, flags & 0x20 == 0,
+      (UInt16(method) << 8 | UInt16(flags)) % 31 == 0, (1...2).contains(block >> 1 & 3)
+    else { return nil }
+    return "is compressed with zlib, as LiME does with compress=1; unpack it first (zlib-flate -uncompress)"
   }
 
   private static let signatures: [(StaticString, Int, String)] = [
@@ -19,6 +31,18 @@ enum ForeignFile {
     ("PAGEDUMP", 0, "is a Windows crash dump"),
     ("MDMP", 0, "is a Windows minidump"),
     ("7zXZ\0", 1, "is compressed with xz; unpack it first (xz -d)"),
+    ("\u{4}\"M\u{18}", 0, "is compressed with LZ4; unpack it first (lz4 -d)"),
+    ("\u{2}!L\u{18}", 0, "is compressed with LZ4; unpack it first (lz4 -d)"),
+    ("LZO\0", 1, "is compressed with LZO; unpack it first (lzop -d)"),
+    ("LZIP", 0, "is compressed with lzip; unpack it first (lzip -d)"),
+    ("sNaPpY", 4, "is compressed with snappy; unpack it first (snzip -d)"),
+    ("AVML", 0, "is an AVML image whose memory is compressed; make it a LiME file first (avml-convert)"),
+    ("Rar!", 0, "is a RAR archive; unpack it first"),
+    ("LibvirtQemudSave", 0, "is a guest saved by virsh save; dump its memory with virsh dump --memory-only instead"),
+    ("QEVM", 0, "is a migration stream of QEMU; dump the guest's memory with dump-guest-memory instead"),
+    ("KDMV", 0, "is a VMDK disk image; dump the guest's memory instead"),
+    ("vhdxfile", 0, "is a VHDX disk image; dump the guest's memory instead"),
+    ("ANDROID!", 0, "is an Android boot image, not a dump"),
     ("BZh", 0, "is compressed with bzip2; unpack it first (bunzip2)"),
     ("PK\u{3}\u{4}", 0, "is a zip archive; unpack it first"),
     ("ustar", 257, "is a tar archive; unpack it first"),

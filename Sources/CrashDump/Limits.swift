@@ -9,6 +9,10 @@ package enum Limits {
   static let noteBytes: UInt64 = 64 << 20
   /// Notes read from one dump: a handful for each of 8,192 CPUs.
   static let notes = 1 << 17
+  /// Dumps of devices that are told apart: a few machines have one for each network card.
+  static let deviceDumps = 1024
+  /// Bytes of the text that lists what makedumpfile erased: a line for each symbol or member of its configuration.
+  static let eraseInfoBytes = 1 << 20
   /// NT_PRSTATUS notes kept: one for each CPU.
   static let noteCPUs = 8192
   /// Bytes of VMCOREINFO text: the kernel gives it one page, of 64 KiB at most
@@ -36,6 +40,15 @@ package enum Limits {
   static let runsAtOnce = 1 << 16
   /// Parts of a split dump: makedumpfile writes one for each process, at most a few hundred.
   static let splitParts = 1024
+
+  // MARK: Memory that is described twice
+
+  /// Overlaps of two parts that are looked at.
+  static let overlaps = 256
+  /// Bytes that are compared of parts that should not overlap: those of raw memory and LiME.
+  static let comparedBytes: UInt64 = 256 << 20
+  /// Bytes that are compared of an ELF core, in which the kernel's text is described twice: every tenth page of it.
+  static let comparedCoreBytes: UInt64 = 4 << 20
 
   // MARK: Kdump and LiME
 

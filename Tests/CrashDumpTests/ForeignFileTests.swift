@@ -13,6 +13,13 @@ import Testing
     ("bzip2", Array("BZh91AY&SY".utf8), "bunzip2"),
     ("zip", [0x50, 0x4b, 3, 4, 0x14, 0], "zip archive"),
     ("qcow2", [0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3], "dump-guest-memory"),
+    ("LZ4", [0x04, 0x22, 0x4d, 0x18, 0x64, 0x40], "lz4 -d"), ("LZ4, legacy", [0x02, 0x21, 0x4c, 0x18], "lz4 -d"),
+    ("zlib", [0x78, 0x9c, 0xed, 0xdd], "zlib"), ("zlib, fastest", [0x78, 0x01, 0xed, 0xdd], "zlib"),
+    ("zlib, best", [0x78, 0xda, 0x4b, 0x4c], "zlib"), ("lzop", [0x89, 0x4c, 0x5a, 0x4f, 0, 0x0d, 0x0a], "lzop -d"),
+    ("snappy", [0xff, 6, 0, 0] + Array("sNaPpY".utf8), "snappy"), ("7z", [0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], "7z"),
+    ("AVML", Array("AVML".utf8) + [2, 0, 0, 0], "avml-convert"),
+    ("virsh save", Array("LibvirtQemudSave".utf8) + [2, 0, 0, 0], "virsh dump --memory-only"),
+    ("migration", Array("QEVM".utf8) + [0, 0, 0, 3], "dump-guest-memory"),
     ("Windows, 64 bits", Array("PAGEDU64".utf8), "Windows crash dump"),
     ("Windows, 32 bits", Array("PAGEDUMP".utf8), "Windows crash dump"),
     ("minidump", Array("MDMP".utf8) + [0x93, 0xa7], "minidump"),
@@ -47,7 +54,7 @@ import Testing
     image.replaceSubrange(16..<24, with: [UInt8](little: UInt64(image.count)))
     image.replaceSubrange(24..<32, with: [UInt8](little: UInt64(0xa)))
     image.replaceSubrange(56..<60, with: Array("ARMd".utf8))
-    #expect(try openingError(image)?.kind == .unsupported)
+    #expect(try openingError(image)?.message == "is a kernel Image, not a dump")
     // The same at the start of memory that is far larger is.
     try withDump(image + .zeros(6 << 20)) { dump in #expect(dump.isAddressUnknown) }
   }

@@ -107,6 +107,70 @@ import VMSA
     }
   }
 
+  @Test("Where the pages begin is no evidence: a writer may align them", arguments: [8, 24, 48, 4000, 4096, 1 << 20])
+  func aligned(_ gap: Int) throws {
+    var writer = Self.mixed()
+    writer.gap = UInt64(gap)
+    try withDump(writer.bytes()) { dump in
+      try Self.check(dump, writer)
+      #expect(dump.warnings.isEmpty)
+      #expect(dump.summary.bytesZero == 2 << 12)
+    }
+  }
+
+  @Test("A bitmap with a bit more or less than there are descriptors is told")
+  func misnumbered() throws {
+    let writer = Self.mixed()
+    var file = writer.bytes()
+    // The second bitmap has frame 1, which was not dumped, or lacks frame 2, which was.
+    let byte = Int(writer.bitmapOffset + writer.bitmapSize)
+    let was = file[byte]
+    for other in [was | 2, was & ~4] {
+      #expect(other != was)
+      file[byte] = other
+      try withDump(file) { dump in
+        #expect(dump.warnings.contains { $0.contains("does not fit its page descriptors") }, "\(other)")
+      }
+    }
+  }
+
+  @Test("What makedumpfile erased and left out of vmemmap is told")
+  func erased() throws {
+    var writer = Self.mixed()
+    writer.version = 5
+    writer.eraseInfo = "erase jprobe_dir 8\nerase task_struct.comm 16\n"
+    writer.status = 0x11
+    try withDump(writer.bytes()) { dump in
+      #expect(dump.notes.eraseInfo.map { String(decoding: $0, as: UTF8.self) } == writer.eraseInfo)
+      #expect(dump.summary.excludesVmemmap)
+      #expect(dump.summary.compression == "zlib")
+      #expect(dump.warnings.isEmpty)
+    }
+    try withDump(Self.mixed().bytes()) { dump in
+      #expect(dump.notes.eraseInfo == nil && !dump.summary.excludesVmemmap)
+    }
+  }
+
+  @Test("A dump of another machine is named; a name that no machine has says nothing")
+  func machine() throws {
+    var writer = Self.mixed()
+    for (name, words) in [
+      ("x86_64", "is an x86_64 dump"), ("s390x", "is an s390x dump"), ("ppc64le", "is a ppc64le dump"),
+      ("armv7l", "is an armv7l dump"), ("riscv64", "is a riscv64 dump"), ("aarch64_be", "big-endian"),
+    ] {
+      writer.machine = name
+      for bytes in [writer.bytes(), FlattenedWriter(writer.bytes(), recordSize: 3000).bytes()] {
+        let error = try #require(try openingError(bytes))
+        #expect(error.kind == .unsupported && error.message.contains(words), "\(error)")
+        #expect(error.offset == 12 + 4 * 65)
+      }
+    }
+    for name in ["", "aarch64", "arm64", "\u{1}x86_64", "?"] {
+      writer.machine = name
+      try withDump(writer.bytes()) { dump in try Self.check(dump, writer) }
+    }
+  }
+
   @Test("Why a page is absent, in words that name it")
   func words() throws {
     try withDump(Self.mixed().bytes()) { dump in

@@ -40,6 +40,27 @@ import Testing
     try withNotes([.init(notes)]) { expect($0, cpus: [1, 2]) }
   }
 
+  @Test("Dumps of devices are named, however long, and do not hide what stands behind them")
+  func deviceDumps() throws {
+    func device(_ name: String, _ count: Int) -> [UInt8] {
+      // struct vmcoredd_header: the name of the note has eight bytes.
+      let text = Array(name.utf8) + .zeros(44 - name.utf8.count)
+      return [UInt8](little: UInt32(8)) + [UInt8](little: UInt32(44 + count)) + [UInt8](little: UInt32(0x700))
+        + Array("LINUX\0\0\0".utf8) + text + .zeros(count + (4 - count % 4) % 4)
+    }
+    let notes = device("cxgb4_0000:01:00.4", 100 << 20) + device("nic", 5) + Self.cpu(4)
+    try withNotes([.init(notes + CoreWriter.vmcoreinfo(Self.text))]) { dump in
+      expect(dump, cpus: [4])
+      #expect(dump.notes.deviceDumps.map(\.name) == ["cxgb4_0000:01:00.4", "nic"])
+      #expect(dump.notes.deviceDumps.map(\.byteCount) == [100 << 20, 5])
+    }
+    // One that claims more than there is ends the segment.
+    let lying = Array(device("nic", 5).prefix(4)) + [UInt8](little: UInt32.max) + Array(device("nic", 5).dropFirst(8))
+    try withNotes([.init(lying + CoreWriter.vmcoreinfo(Self.text))]) { dump in
+      #expect(dump.notes.vmcoreinfo == nil)
+    }
+  }
+
   @Test("A segment for each note, in any order")
   func several() throws {
     try withNotes([

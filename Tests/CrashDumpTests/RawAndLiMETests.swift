@@ -82,6 +82,23 @@ import VMSA
       let rest = end - 0x4000_0000 - UInt64(Self.first.count)
       #expect(dump.holds(Array(Self.second.suffix(Int(rest))), at: end - rest))
       #expect(dump.fault(end - 8, 16)?.address.rawValue == end)
+      let overlap = "0x40001000-\((0x4000_0000 + UInt64(Self.first.count)).hex)"
+      #expect(dump.warnings.count == 1)
+      let warning = try #require(dump.warnings.first)
+      #expect(warning.hasPrefix("\(overlap) is in two parts whose bytes differ, at 0x40001000 first: "))
+      #expect(warning.contains("/a at 0x40000000-") && warning.contains("/b at 0x40001000-"))
+    }
+    // What both have is no contradiction, but one byte that differs is, wherever it is.
+    var other = Array(Self.first.dropFirst(8192)) + [1, 2, 3]
+    try withFiles(["a": Self.first, "b": other]) { folder in
+      let warnings = try dump(folder, "a@0x40000000", "b@0x40002000").warnings
+      #expect(warnings.isEmpty)
+    }
+    other[Self.first.count - 8192 - 1] ^= 0x80
+    try withFiles(["a": Self.first, "b": other]) { folder in
+      let place = (0x4000_2000 + UInt64(Self.first.count - 8192 - 512)).hex
+      let warnings = try dump(folder, "b@0x40002000", "a@0x40000000").warnings
+      #expect(warnings.count == 1 && warnings[0].contains("at \(place) first"), "\(warnings)")
     }
   }
 
@@ -160,6 +177,32 @@ import VMSA
       #expect(dump.warnings.first?.contains("96 bytes") == true)
     }
     #expect(try openingError(Array(file.prefix(31)))?.kind == .truncated)
+  }
+
+  @Test("Zeros behind the last range are told, and all ranges are read", arguments: [1, 31, 32, 512, 100_000])
+  func trailing(_ count: Int) throws {
+    try withDump(LiMEWriter(Self.ranges).bytes() + .zeros(count)) { dump in
+      for range in Self.ranges { #expect(dump.holds(range.contents, at: range.start)) }
+      #expect(dump.warnings == ["\(count) bytes behind its last range belong to none; they are ignored"])
+    }
+    let damaged = LiMEWriter(Self.ranges).bytes() + .zeros(count) + [1] + .zeros(40)
+    #expect(try openingError(damaged)?.kind == .malformed)
+  }
+
+  @Test("Ranges that overlap and differ are told")
+  func overlapping() throws {
+    let ranges: [LiMEWriter.Range] = [
+      .init(0x4000_0000, contents(1, size: 3 << 12)), .init(0x4000_2000, contents(2, size: 2 << 12)),
+    ]
+    try withDump(LiMEWriter(ranges).bytes()) { dump in
+      #expect(dump.holds(ranges[0].contents, at: 0x4000_0000))
+      let warning = try #require(dump.warnings.first)
+      #expect(warning.contains("0x40002000-0x40003000 is in two parts whose bytes differ"))
+      #expect(
+        warning.contains("the range 0x40000000-0x40003000") && warning.contains("the range 0x40002000-0x40004000"))
+    }
+    let same: [LiMEWriter.Range] = [ranges[0], .init(0x4000_2000, Array(ranges[0].contents.suffix(4096)))]
+    try withDump(LiMEWriter(same).bytes()) { dump in #expect(dump.warnings.isEmpty) }
   }
 
   @Test("Headers that cannot be")

@@ -111,6 +111,31 @@ import VMSA
     }
   }
 
+  @Test("Parts that makedumpfile had no pages left for are empty, at the end of all frames, and may be several")
+  func emptyParts() throws {
+    var parts = Self.parts()
+    var whole = parts[0]
+    whole.part = nil
+    for _ in 0..<2 {
+      parts.append(parts[0])
+      parts[parts.count - 1].part = 100..<100
+    }
+    try withFiles(Self.files(parts)) { folder in
+      for path in [names(folder, [1, 2, 3, 4, 5]), names(folder, [5, 2, 1, 4, 3]), folder, names(folder, [4])] {
+        let dump = try DumpFile(path: path)
+        try KdumpTests.check(dump, whole)
+        #expect(dump.warnings.isEmpty, "\(dump.warnings)")
+        #expect(dump.summary.bytesZero == 10 << 12)
+      }
+    }
+    // An empty part by itself holds nothing, and what it lacks is named.
+    try withFiles(Self.files(parts).filter { $0.key == "vmcore4" }) { folder in
+      let dump = try DumpFile(path: folder + "/vmcore4")
+      #expect(dump.reason(4 << 12) == .inMissingPart)
+      #expect(dump.warnings == ["the part of this split dump that holds 0x0-0x64000 was not given"])
+    }
+  }
+
   @Test("Two parts that are missing, side by side and apart")
   func manyMissing() throws {
     try withFiles(Self.files(Self.parts()).filter { $0.key == "vmcore2" }) { folder in

@@ -13,18 +13,24 @@ import VMSA
     for (bits, place) in places {
       #expect((0..<64).filter { bits.rawValue >> UInt64($0) & 1 == 1 } == Array(place), "\(place)")
     }
-    let ignored = Array(2...9) + [11] + Array(50...58)
-    #expect((0..<64).filter { Descriptor.Bits.ignoredInTable.rawValue >> UInt64($0) & 1 == 1 } == ignored)
   }
 
-  @Test func aPlainTableHasNoneOfTheIgnoredBits() {
-    let plain: UInt64 = 0xf800_0000_4321_0403  // all restrictions and AF
-    #expect(Descriptor(rawValue: plain).isPlainTable)
-    for bit in Array(0...9) + [11] + Array(50...58) {
-      #expect(!Descriptor(rawValue: plain ^ 1 << UInt64(bit)).isPlainTable, "\(bit)")
-    }
-    for bit in [10] + Array(12...49) + Array(59...63) {
-      #expect(Descriptor(rawValue: plain ^ 1 << UInt64(bit)).isPlainTable, "\(bit)")
+  @Test func aPlainTableHasNoBitThatItsFormatLeavesZero() {
+    // Restrictions, AF, and the address: bits 47:12, and 51:48 at 15:12 or 51:50 at 9:8 and 49:48 in place.
+    let common = [10] + Array(16...47) + Array(59...63)
+    let formats: [(bits: UInt64, allowed: [Int])] = [
+      (DescriptorFormat.bits48(.fourKiB).tableBits, common + Array(12...15)),
+      (DescriptorFormat.lpa64KiB.tableBits, common + Array(12...15)),
+      (DescriptorFormat.lpa2(.fourKiB).tableBits, common + Array(12...15) + [48, 49, 8, 9]),
+      (DescriptorFormat.lpa2(.sixteenKiB).tableBits, common + Array(12...15) + [48, 49, 8, 9]),
+      (DescriptorFormat.anyTableBits, common + Array(12...15) + [48, 49, 8, 9]),
+    ]
+    for (bits, allowed) in formats {
+      let plain: UInt64 = 0xf800_0000_4321_0403
+      #expect(Descriptor(rawValue: plain).isPlainTable(bits))
+      for bit in 0..<64 {
+        #expect(Descriptor(rawValue: plain ^ 1 << UInt64(bit)).isPlainTable(bits) == allowed.contains(bit), "\(bit)")
+      }
     }
   }
 

@@ -60,6 +60,20 @@ extension ByteSource {
     bytes(range, limit: Limits.readAtOnce).map { bytes in body(bytes.rawSpan) }
   }
 
+  /// Whether all bytes of `range` are there and zero.
+  public func isZero(_ range: Range<UInt64>) -> Bool {
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let end = min(range.upperBound, start + 65536)
+      let isZero = withBytes(start..<end) { bytes in
+        (0..<bytes.byteCount).allSatisfy { bytes.integer(UInt8.self, at: $0) == 0 }
+      }
+      guard isZero == true else { return false }
+      start = end
+    }
+    return true
+  }
+
   /// `offset..<offset + count`, or nil when that passes the end of the bytes.
   package func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
     let (end, overflow) = offset.addingReportingOverflow(count)

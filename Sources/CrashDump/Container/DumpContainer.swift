@@ -43,6 +43,8 @@ public struct DumpSummary: Sendable {
   public var compression: String?
   /// makedumpfile's dump level: which pages were left out.
   public var dumpLevel: Int?
+  /// Whether makedumpfile left out pages of vmemmap, too (DUMP_DH_EXCLUDED_VMEMMAP).
+  public var excludesVmemmap = false
   /// The unit of the file in bytes; nil where the format has none.
   public var blockSize: UInt64?
 }

@@ -9,6 +9,10 @@ public struct DumpNotes: Sendable {
   public internal(set) var vmcoreinfo: [UInt8]?
   /// The registers of each CPU that has a note, in the order of the notes.
   public internal(set) var cpus: [CPURegisters] = []
+  /// The dumps of devices, which drivers add to /proc/vmcore.
+  public internal(set) var deviceDumps: [DeviceDump] = []
+  /// The text in which makedumpfile lists what it erased (`--config`).
+  public internal(set) var eraseInfo: [UInt8]?
   /// Whether there are notes that only the core of a user program has (auxiliary vector, mapped files).
   var isUserCore = false
   /// How many notes were seen.
@@ -21,6 +25,44 @@ public struct DumpNotes: Sendable {
     LocatedError(
       file: file.path, offset: range.lowerBound, kind: .system(EIO),
       "its notes cannot be read: the disk or the network that it is on failed")
+  }
+
+  /// Adds the notes in `range` of `file`, of `limit` bytes at most: how many are left of that.
+  ///
+  /// - Throws: `LocatedError` where they lie in the file, but cannot be read.
+  mutating func add(_ range: Range<UInt64>, of file: DumpBytes, limit: UInt64) throws(LocatedError) -> UInt64 {
+    let start = addDeviceDumps(range, of: file)
+    let rest = start..<(start + min(range.upperBound - start, limit))
+    guard file.withBytes(rest, { add($0) }) != nil || file.range(at: start, count: rest.upperBound - start) == nil
+    else { throw Self.unreadable(file, rest) }
+    return limit - (rest.upperBound - start)
+  }
+
+  /// Notes the dumps of devices at the beginning of `range`: where the others begin. Each may have gigabytes, which are
+  /// not looked at.
+  ///
+  ///     name size u32 | descriptor size u32 | type u32 = 0x700 | "LINUX" in 8 bytes | name in 44 bytes | data
+  ///
+  /// The kernel puts them before all other notes. (include/uapi/linux/vmcore.h, `struct vmcoredd_header`;
+  /// 7efe48df8a3d, "vmcore: append device dumps to vmcore as elf notes", 4.18)
+  private mutating func addDeviceDumps(_ range: Range<UInt64>, of file: DumpBytes) -> UInt64 {
+    var position = range.lowerBound
+    while count < Limits.notes, range.upperBound - position >= 64,
+      let nameSize = file.integer(UInt32.self, at: position), (6...8).contains(nameSize),
+      let size = file.integer(UInt32.self, at: position + 4), size >= 44,
+      file.integer(UInt32.self, at: position + 8) == 0x700,
+      let names = file.bytes((position + 12)..<(position + 64), limit: 52), names.starts(with: "LINUX\0".utf8)
+    {
+      count += 1
+      let name = String(decoding: names[8...].prefix { $0 != 0 }, as: UTF8.self)
+      if deviceDumps.count < Limits.deviceDumps {
+        deviceDumps.append(DeviceDump(name: name, byteCount: UInt64(size) - 44))
+      }
+      let next = position + 20 + (UInt64(size) + 3) & ~3
+      guard next <= range.upperBound else { return range.upperBound }
+      position = next
+    }
+    return position
   }
 
   /// Adds the notes of one segment.
@@ -40,9 +82,23 @@ public struct DumpNotes: Sendable {
     case ("CORE", UInt32(NT_PRSTATUS)):
       guard cpus.count < Limits.noteCPUs else { return }
       if let registers = CPURegisters(index: cpus.count, descriptor: descriptor) { cpus.append(registers) }
+    case ("LINUX", 0x700):
+      guard deviceDumps.count < Limits.deviceDumps, let name = descriptor.slice(at: 0, count: 44) else { return }
+      deviceDumps.append(DeviceDump(name: name.cString(), byteCount: UInt64(descriptor.byteCount) - 44))
+    case ("ERASEINFO", _):
+      guard eraseInfo == nil, descriptor.byteCount <= Limits.eraseInfoBytes else { return }
+      eraseInfo = descriptor.array()
     case ("CORE", UInt32(NT_AUXV)), ("CORE", UInt32(NT_FILE)):
       isUserCore = true
     default: break
     }
   }
+}
+
+/// What a device's driver added to the dump of the kernel.
+public struct DeviceDump: Hashable, Sendable {
+  /// The name that the driver gave it.
+  public let name: String
+  /// Bytes of the driver's own format.
+  public let byteCount: UInt64
 }

@@ -38,12 +38,9 @@ final class ELFDump: DumpContainer {
             memorySize: header.p_memsz))
       case UInt32(PT_NOTE):
         guard header.p_offset < count else { continue }
-        let size = min(header.p_filesz, count - header.p_offset, noteBytesLeft)
-        noteBytesLeft -= size
-        noteRanges.append(header.p_offset..<(header.p_offset + size))
-        let range = header.p_offset..<(header.p_offset + size)
-        guard file.withBytes(range, { notes.add($0) }) != nil || file.range(at: range.lowerBound, count: size) == nil
-        else { throw DumpNotes.unreadable(file, range) }
+        let range = header.p_offset..<(header.p_offset + min(header.p_filesz, count - header.p_offset))
+        noteRanges.append(range)
+        noteBytesLeft = try notes.add(range, of: file, limit: noteBytesLeft)
       default: break
       }
     }
@@ -101,7 +98,7 @@ final class ELFDump: DumpContainer {
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
-    outerWarnings + memory.warnings
+    outerWarnings + memory.warnings + memory.conflicts(limit: Limits.comparedCoreBytes) { "the segment \($0.name)" }
       + (overlaps
         ? ["its program headers have one place in the file for two things: one is damaged, and answers may be wrong"]
         : [])

@@ -20,6 +20,10 @@ struct ELFHeaders {
         file: file.path, kind: .malformed, "\(what): \(ELFFile.failureReason); the dump's headers are damaged")
     }
     guard let elf = ELFFile(file), let header = elf.header else { throw failure("cannot read the ELF header") }
+    let size = UInt64(MemoryLayout<Elf64_Phdr>.size)
+    if header.e_phnum != UInt16(PN_XNUM) {
+      try Self.checkIsThere(header.e_phoff, UInt64(header.e_phnum) * size, of: file.path, byteCount: UInt64(file.count))
+    }
     guard let count = elf.programHeaderCount else { throw failure("cannot count the program headers") }
     guard header.e_phoff != 0, count > 0 else {
       throw LocatedError(
@@ -58,6 +62,7 @@ struct ELFHeaders {
     }
     guard count <= UInt64(Limits.programHeaders) else { throw Self.tooMany(count, file.path) }
     let size = UInt64(MemoryLayout<Elf64_Phdr>.size)
+    try Self.checkIsThere(start, count * size, of: file.path, byteCount: file.byteCount)
     guard count > 0, start != 0, let range = file.range(at: start, count: count * size) else {
       throw LocatedError(
         file: file.path, offset: 32, kind: .malformed, "its program headers lie outside the file; it is damaged")
@@ -77,6 +82,16 @@ struct ELFHeaders {
     }
     flags = file.integer(UInt32.self, at: 48) ?? 0
     programHeaders = headers
+  }
+
+  /// Says that a file is cut short whose program headers begin in it, where writers put them, and go on behind its end.
+  private static func checkIsThere(
+    _ start: UInt64, _ size: UInt64, of path: String, byteCount: UInt64
+  ) throws(LocatedError) {
+    guard start >= 64, start <= 4096, size > 0, start + size > byteCount else { return }
+    throw LocatedError(
+      file: path, offset: byteCount, kind: .truncated,
+      "is cut short: it ends within its program headers; copy it again")
   }
 
   private static func tooMany(_ count: UInt64, _ path: String) -> LocatedError {

@@ -3,6 +3,8 @@ enum DiskDumpHeader {
   static let headerVersion = HeaderField<UInt32>(8)
   /// `utsname`, six texts of 65 bytes, and `timestamp`, a `struct timeval`.
   static let identity: Range<UInt64> = 12..<424
+  /// `utsname.machine` in `identity`: the fifth text.
+  static let machine = (4 * 65)..<(5 * 65)
   static let status = HeaderField<UInt32>(424)
   static let blockSize = HeaderField<Int32>(428)
   static let subHeaderBlocks = HeaderField<UInt32>(432)
@@ -28,6 +30,9 @@ enum KdumpSubHeader {
   /// `offset_note` and `size_note`, from version 4 on.
   static let notesOffset = HeaderField<UInt64>(48)
   static let notesSize = HeaderField<UInt64>(56)
+  /// `offset_eraseinfo` and `size_eraseinfo`, from version 5 on.
+  static let eraseInfoOffset = HeaderField<UInt64>(64)
+  static let eraseInfoSize = HeaderField<UInt64>(72)
   /// `start_pfn_64`, `end_pfn_64` and `max_mapnr_64`, from version 6 on.
   static let firstFrame64 = HeaderField<UInt64>(80)
   static let endFrame64 = HeaderField<UInt64>(88)

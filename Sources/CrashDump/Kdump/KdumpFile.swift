@@ -24,12 +24,11 @@ final class KdumpFile: DumpContainer {
   init(_ file: DumpBytes, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
     let header = try KdumpHeader(file)
     var notes = DumpNotes()
-    if let range = header.notes, file.withBytes(range, { notes.add($0) }) == nil {
-      throw DumpNotes.unreadable(file, range)
-    }
+    if let range = header.notes { _ = try notes.add(range, of: file, limit: Limits.noteBytes) }
     if notes.vmcoreinfo == nil, let range = header.vmcoreinfo {
       notes.vmcoreinfo = file.bytes(range, limit: Limits.vmcoreinfoBytes)
     }
+    if let range = header.eraseInfo { notes.eraseInfo = file.bytes(range, limit: Limits.eraseInfoBytes) }
     self.file = file
     self.header = header
     self.notes = notes
@@ -241,8 +240,7 @@ final class KdumpFile: DumpContainer {
 
   var warnings: [String] {
     var warnings = outerWarnings
-    // DUMP_DH_COMPRESSED_INCOMPLETE
-    if header.status & 8 != 0 {
+    if header.isIncomplete {
       warnings.append("makedumpfile marked this dump incomplete: it ran out of space")
     }
     if index.isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
@@ -262,6 +260,7 @@ final class KdumpFile: DumpContainer {
       bytesTotal: index.exists.total << blockShift)
     summary.compression = PageCodec(rawValue: header.status).intersection(.all).words
     summary.dumpLevel = header.dumpLevel
+    summary.excludesVmemmap = header.excludesVmemmap
     summary.blockSize = header.blockSize
     let counts = index.countPages()
     summary.bytesPresent = (index.count &- (counts?.lost ?? 0) &- (counts?.cutOff ?? 0)) << blockShift

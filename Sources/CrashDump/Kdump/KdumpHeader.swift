@@ -27,12 +27,15 @@ struct KdumpHeader: Sendable {
   let descriptorsOffset: UInt64
   /// dump_level: what makedumpfile left out.
   let dumpLevel: Int
-  /// The frames of this part, where the dump is split into several files.
+  /// The frames of this part, where the dump is split into several files. It is empty, at the end of all frames, in the
+  /// files that makedumpfile had no pages left for.
   let part: Range<UInt64>?
   /// Where the VMCOREINFO text is.
   let vmcoreinfo: Range<UInt64>?
   /// Where the ELF notes are.
   let notes: Range<UInt64>?
+  /// Where the text is that lists what makedumpfile erased.
+  let eraseInfo: Range<UInt64>?
   /// The bytes that parts of one dump have in common: utsname and time.
   let identity: [UInt8]
 
@@ -63,6 +66,11 @@ struct KdumpHeader: Sendable {
         main, DiskDumpHeader.headerVersion, .unsupported,
         "has header version \(version); 1 to 6 are known (is it of a big-endian machine?)")
     }
+    if let machine = ForeignMachine.describe(identity[DiskDumpHeader.machine]) {
+      throw LocatedError(
+        file: file.path, offset: DiskDumpHeader.identity.lowerBound + UInt64(DiskDumpHeader.machine.lowerBound),
+        kind: .unsupported, "is \(machine)")
+    }
     let blockSize = main[DiskDumpHeader.blockSize]
     guard blockSize.nonzeroBitCount == 1, (1024...(1 << 20)).contains(blockSize) else {
       throw fail(
@@ -91,8 +99,8 @@ struct KdumpHeader: Sendable {
         "its bitmaps, \(bitmapBlocks) blocks of \(block) bytes for \(frames) page frames, are not all there")
     }
     func span(_ offset: HeaderField<UInt64>, _ size: HeaderField<UInt64>, _ limit: UInt64) -> Range<UInt64>? {
-      let size = min(sub[size], limit)
       let start = sub[offset]
+      let size = min(sub[size], limit, file.byteCount - min(start, file.byteCount))
       return start > 0 && size > 0 ? file.range(at: start, count: size) : nil
     }
     self.version = Int(version)
@@ -108,7 +116,7 @@ struct KdumpHeader: Sendable {
     if version >= 2, sub[KdumpSubHeader.isSplit] != 0 {
       let start = sub[isWide ? KdumpSubHeader.firstFrame64 : KdumpSubHeader.firstFrame]
       let end = sub[isWide ? KdumpSubHeader.endFrame64 : KdumpSubHeader.endFrame]
-      guard start <= end, start < frames else {
+      guard start <= end, start < frames || end == frames else {
         throw fail(
           sub, KdumpSubHeader.firstFrame, .malformed,
           "is the part of a split dump, for frames \(start) to \(end) of \(frames)")
@@ -120,6 +128,14 @@ struct KdumpHeader: Sendable {
     vmcoreinfo =
       version >= 3
       ? span(KdumpSubHeader.vmcoreinfoOffset, KdumpSubHeader.vmcoreinfoSize, UInt64(Limits.vmcoreinfoBytes)) : nil
-    notes = version >= 4 ? span(KdumpSubHeader.notesOffset, KdumpSubHeader.notesSize, Limits.noteBytes) : nil
+    notes = version >= 4 ? span(KdumpSubHeader.notesOffset, KdumpSubHeader.notesSize, .max) : nil
+    eraseInfo =
+      version >= 5
+      ? span(KdumpSubHeader.eraseInfoOffset, KdumpSubHeader.eraseInfoSize, UInt64(Limits.eraseInfoBytes)) : nil
   }
+
+  /// DUMP_DH_COMPRESSED_INCOMPLETE: makedumpfile ran out of space.
+  var isIncomplete: Bool { status & 8 != 0 }
+  /// DUMP_DH_EXCLUDED_VMEMMAP: pages of vmemmap that describe excluded pages only were left out, too (`-e`).
+  var excludesVmemmap: Bool { status & 0x10 != 0 }
 }

@@ -84,16 +84,31 @@ struct PageIndex: Sendable {
     (file.byteCount - min(header.descriptorsOffset, file.byteCount)) / PageDescriptor.size
   }
 
-  /// Whether the first page lies elsewhere than behind as many descriptors as the bitmap says, and behind the page
-  /// of zeros where there is one: then what belongs to which frame is not known. The parts of a split dump leave room
-  /// for the descriptors of all.
+  /// Whether there are fewer descriptors than the bitmap says, so that the last is none or the first page lies among
+  /// them, or more, so that one follows the last: then what belongs to which frame is not known. Where the pages begin
+  /// is no evidence otherwise, since a writer may align them. The parts of a split dump leave room for the descriptors
+  /// of all.
   var isMisnumbered: Bool {
     let count = count
     let end = header.descriptorsOffset + count * PageDescriptor.size
     guard header.part == nil, count > 0, let first = file.word(at: header.descriptorsOffset), first != 0 else {
       return false
     }
-    return first != end && first != end + header.blockSize
+    let last = end - PageDescriptor.size
+    let isLastLost = header.isIncomplete && file.word(at: last) == 0
+    return first < end || !isLastLost && !isDescriptor(at: last, pagesFrom: end)
+      || first - end >= PageDescriptor.size && isDescriptor(at: end, pagesFrom: end + PageDescriptor.size)
+  }
+
+  /// Whether the bytes at `offset` may be the descriptor of a page, which is at `start` or behind. Where the file is cut
+  /// short all may be.
+  private func isDescriptor(at offset: UInt64, pagesFrom start: UInt64) -> Bool {
+    guard let page = file.word(at: offset), let size = file.integer(UInt32.self, at: offset + 8),
+      let flags = file.integer(UInt32.self, at: offset + 12)
+    else { return true }
+    return page >= start && page < 1 << 60 && size > 0
+      && UInt64(size) <= UInt64(Limits.compressedPageFactor) * header.blockSize
+      && PageCodec.all.isSuperset(of: PageCodec(rawValue: flags))
   }
 
   /// Whether one of the last descriptors, or what it points to, lies beyond the end of the file. Pages are
@@ -121,14 +136,13 @@ struct PageIndex: Sendable {
     return end - start
   }
 
-  /// How many pages are zeros (they share the first page of the file), lost, and cut off; nil where there are too many
-  /// descriptors to look through.
+  /// How many pages are zeros, lost, and cut off; nil where there are too many descriptors to look through. Pages of
+  /// zeros share one page, uncompressed, that is written before all others.
   func countPages() -> Counts? {
     let count = count
     guard count <= Limits.countedPages else { return nil }
-    let end = header.descriptorsOffset + count * PageDescriptor.size
-    let zeroPage = isZeroPage(at: end) ? end : .max
     var counts = Counts()
+    var first = (offset: UInt64.max, count: UInt64(0))
     let chunk: UInt64 = 1 << 16
     var done: UInt64 = 0
     while done < count {
@@ -142,10 +156,10 @@ struct PageIndex: Sendable {
           let size = UInt64(bytes.integer(UInt32.self, at: at + 8) ?? 0)
           if offset == 0 {
             counts.lost += 1
-          } else if offset == zeroPage, size == header.blockSize {
-            counts.zero += 1
           } else if file.range(at: offset, count: size) == nil {
             counts.cutOff += 1
+          } else if size == header.blockSize, offset <= first.offset, bytes.integer(UInt32.self, at: at + 12) == 0 {
+            first = (offset, offset == first.offset ? first.count + 1 : 1)
           }
         }
       }
@@ -153,6 +167,7 @@ struct PageIndex: Sendable {
       if seen == nil { counts.cutOff += part }
       done += part
     }
+    if first.count > 0, isZeroPage(at: first.offset) { counts.zero = first.count }
     return counts
   }
 

@@ -12,7 +12,11 @@ final class SplitDump: DumpContainer {
   ///
   /// - Throws: `LocatedError` when one is no part, belongs to another dump, or is given twice.
   init(_ parts: [KdumpFile]) throws(LocatedError) {
-    let ordered = parts.sorted { ($0.header.part?.lowerBound ?? 0) < ($1.header.part?.lowerBound ?? 0) }
+    // An empty part goes before one that begins where it does.
+    func bounds(_ part: KdumpFile) -> (UInt64, UInt64) {
+      (part.header.part?.lowerBound ?? 0, part.header.part?.upperBound ?? 0)
+    }
+    let ordered = parts.sorted { bounds($0) < bounds($1) }
     guard let first = ordered.first, ordered.count <= Limits.splitParts else {
       throw LocatedError(file: parts.first?.path ?? "", kind: .malformed, "is of a dump in too many parts")
     }

@@ -9,6 +9,8 @@ import VMSA
 final class LiMEFile: DumpContainer {
   let notes = DumpNotes()
   private let memory: SegmentedMemory
+  /// Bytes behind the last range that are no part of one.
+  private let trailing: UInt64
 
   private static var headerSize: UInt64 { 32 }
 
@@ -28,7 +30,11 @@ final class LiMEFile: DumpContainer {
       guard file.integer(UInt32.self, at: position) == 0x4c69_4d45,
         let version = file.integer(UInt32.self, at: position + 4), let start = file.word(at: position + 8),
         let last = file.word(at: position + 16)
-      else { throw fail(position, .malformed, "there is no LiME header where one must be; it is damaged") }
+      else {
+        // What copies by whole blocks fills the last one up.
+        if !segments.isEmpty, file.isZero(position..<file.byteCount) { break }
+        throw fail(position, .malformed, "there is no LiME header where one must be; it is damaged")
+      }
       guard version == 1 else { throw fail(position + 4, .unsupported, "has LiME version \(version); 1 is known") }
       guard start <= last, last - start < 1 << 52, segments.count < Limits.memoryRanges else {
         throw fail(position + 8, .malformed, "a range ends before it begins, or there are too many; it is damaged")
@@ -38,10 +44,10 @@ final class LiMEFile: DumpContainer {
         MemoryMap.Segment(
           physical: start, offset: position + Self.headerSize, fileSize: size, memorySize: size))
       position += Self.headerSize
-      guard size <= file.byteCount - position else { break }
-      position += size
+      position += min(size, file.byteCount - position)
     }
     guard !segments.isEmpty else { throw fail(0, .truncated, "the file ends within its header; copy it again") }
+    trailing = file.byteCount - position
     memory = SegmentedMemory(source: file, map: MemoryMap(segments: segments, fileCount: file.byteCount))
   }
 
@@ -54,6 +60,10 @@ final class LiMEFile: DumpContainer {
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
-  var warnings: [String] { memory.warnings }
+  var warnings: [String] {
+    memory.warnings
+      + memory.conflicts(limit: Limits.comparedBytes) { "the range \($0.name)" }
+      + (trailing > 0 ? ["\(trailing) bytes behind its last range belong to none; they are ignored"] : [])
+  }
   var summary: DumpSummary { memory.summary(format: "LiME") }
 }

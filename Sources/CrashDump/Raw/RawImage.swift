@@ -77,10 +77,11 @@ final class RawImage: DumpContainer {
 
   /// Whether the 4 KiB at `offset` are entries that lead to tables, two at least, and zeros.
   private static func isTable(_ bytes: RawSpan, _ offset: Int) -> Bool {
+    let bits = DescriptorFormat.anyTableBits
     var tables = 0
     for place in stride(from: offset, to: offset + 4096, by: 8) {
       guard let word = bytes.integer(UInt64.self, at: place), word != 0 else { continue }
-      guard Descriptor(rawValue: word).isPlainTable else { return false }
+      guard Descriptor(rawValue: word).isPlainTable(bits) else { return false }
       tables += 1
     }
     return tables > 1
@@ -105,9 +106,15 @@ final class RawImage: DumpContainer {
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [String] {
-    guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return memory.warnings }
+    let warnings =
+      memory.warnings
+      + memory.conflicts(limit: Limits.comparedBytes) { segment in
+        "\(pieces.first { $0.address == segment.physical && $0.file.byteCount == segment.fileSize }?.file.path ?? "") at "
+          + segment.name
+      }
+    guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return warnings }
     let address = hex(start)
-    return memory.warnings + [
+    return warnings + [
       "nobody said where this raw memory lies: \(address) is a guess by the kernel in it (say FILE@ADDRESS)"
     ]
   }

@@ -19,14 +19,19 @@ struct MemoryMap: Sendable {
   }
 
   /// A segment as its header describes it.
-  struct Segment {
+  struct Segment: Sendable {
     var physical: UInt64
     var offset: UInt64
     var fileSize: UInt64
     var memorySize: UInt64
+
+    /// The memory that it describes, in words.
+    var name: String { "\(hex(physical))-\(hex(physical &+ max(fileSize, memorySize)))" }
   }
 
   let intervals: [Interval]
+  /// Memory that is described twice, with bytes at two places of the file.
+  let overlaps: [Overlap]
 
   /// Lays out `segments` of a file of `fileCount` bytes.
   ///
@@ -56,6 +61,7 @@ struct MemoryMap: Sendable {
       map = Self.fill(map, with: Self.disjoint(layer))
     }
     intervals = map
+    overlaps = Overlap.all(of: segments, fileCount: fileCount)
   }
 
   /// `start + size`, stopping at the last address.

@@ -29,12 +29,13 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
     }
   }
 
-  /// Whether this is a table entry whose ignored bits are zero: besides the address it has at most AF (FEAT_HAFT)
-  /// and the restrictions in bits 63:59. (Arm ARM D8.3.1)
+  /// Whether this is a table entry whose ignored bits are zero.
+  ///
+  /// - Parameter bits: those that it may have: `tableBits` of its format, or `DescriptorFormat.anyTableBits`.
   @inlinable @inline(__always)
-  package var isPlainTable: Bool {
+  package func isPlainTable(_ bits: UInt64) -> Bool {
     let meaning = Bits.valid.rawValue | Bits.table.rawValue
-    return rawValue & (meaning | Bits.ignoredInTable.rawValue) == meaning
+    return rawValue & (meaning | ~bits) == meaning
   }
 
   /// Bits 63:59 of a table descriptor, which restrict everything below it.

@@ -71,8 +71,6 @@ extension Descriptor {
     @inlinable package static var apTable1: Self { Self(rawValue: 1 << 62) }
     /// Bits 63:59: what restricts everything below.
     @inlinable package static var tableRestrictions: Self { Self(rawValue: 0x1f << 59) }
-    /// What hardware ignores in a table: bits 58:50, 11 and 9:2.
-    @inlinable package static var ignoredInTable: Self { Self(rawValue: 0x07fc_0000_0000_0bfc) }
   }
 
   /// The bits of the entry.

@@ -45,6 +45,13 @@
       firstBlockLevel: granule == .fourKiB ? 0 : 1, hasShareability: false)
   }
 
+  /// The bits that a table descriptor may have besides its type: the address of the next table, AF (FEAT_HAFT), and the
+  /// restrictions in bits 63:59. Linux leaves all others zero. (Arm ARM D8.3.1)
+  package var tableBits: UInt64 { lowMask | highMask | Descriptor.Bits([.af, .tableRestrictions]).rawValue }
+
+  /// The bits that a table descriptor of some format may have.
+  package static let anyTableBits = [bits48(.fourKiB), lpa64KiB, lpa2(.fourKiB)].reduce(0) { $0 | $1.tableBits }
+
   /// The output address of `descriptor`, whose entry covers 2^`shift` bytes (the granule's shift for a
   /// table or page). The block mask clears only bits that stand in place: under LPA the high bits come
   /// from below the block size.

@@ -31,6 +31,12 @@ public struct KdumpWriter: Sendable {
   public var version: UInt32 = 6
   /// utsname.nodename, by which dumps of two machines differ.
   public var nodename = "test"
+  /// utsname.machine.
+  public var machine = "aarch64"
+  /// What makedumpfile lists as erased: from version 5 on.
+  public var eraseInfo = ""
+  /// Bytes between the descriptors and the pages, as a writer leaves them that aligns pages to blocks.
+  public var gap: UInt64 = 0
   /// tv_sec of the timestamp.
   public var timestamp: UInt64 = 1_700_000_000
   /// status: the codecs that were used, and 8 for an incomplete dump.
@@ -76,7 +82,7 @@ public struct KdumpWriter: Sendable {
   }
 
   private var subHeaderBlocks: UInt64 {
-    (UInt64(112 + notes.count + vmcoreinfo.utf8.count) + blockSize - 1) / blockSize
+    (UInt64(112 + notes.count + vmcoreinfo.utf8.count + eraseInfo.utf8.count) + blockSize - 1) / blockSize
   }
 
   /// The frames that the second bitmap names, in order.
@@ -118,7 +124,8 @@ public struct KdumpWriter: Sendable {
     pieces += bitmap(dumped, at: descriptorsOffset - bitmapSize)
 
     let frames = described
-    let zeroPage = descriptorsOffset + 24 * UInt64(frames.count)
+    // A part leaves room for the descriptors of all.
+    let zeroPage = descriptorsOffset + 24 * UInt64(part == nil ? frames.count : dumped.count) + gap
     var next = zeroPage + blockSize
     var descriptors: [UInt8] = []
     var contents: [UInt8] = .zeros(Int(blockSize))
@@ -153,7 +160,7 @@ public struct KdumpWriter: Sendable {
   private func header() -> [UInt8] {
     func name(_ text: String) -> [UInt8] { Array(text.utf8) + .zeros(65 - text.utf8.count) }
     var header = Array(signature.utf8) + [UInt8](little: version)
-    header += ["Linux", nodename, "6.1.0-test", "#1 SMP", "aarch64", ""].flatMap(name)
+    header += ["Linux", nodename, "6.1.0-test", "#1 SMP", machine, ""].flatMap(name)
     header += .zeros(408 - header.count)
     header += [UInt8](little: timestamp) + [UInt8](little: UInt64(0))
     header += [UInt8](little: status) + [UInt8](little: UInt32(blockSize))
@@ -184,10 +191,13 @@ public struct KdumpWriter: Sendable {
     if version >= 4 {
       sub += [UInt8](little: notes.isEmpty ? 0 : notesOffset) + [UInt8](little: UInt64(notes.count))
     }
-    if version >= 5 { sub += .zeros(16) }
+    if version >= 5 {
+      let offset = vmcoreinfoOffset + UInt64(vmcoreinfo.utf8.count)
+      sub += [UInt8](little: eraseInfo.isEmpty ? 0 : offset) + [UInt8](little: UInt64(eraseInfo.utf8.count))
+    }
     if version >= 6 { sub += [UInt8](little: start) + [UInt8](little: end) + [UInt8](little: frameCount) }
     sub += [UInt8](repeating: fill, count: 112 - sub.count)
-    return sub + notes + Array(vmcoreinfo.utf8)
+    return sub + notes + Array(vmcoreinfo.utf8) + Array(eraseInfo.utf8)
   }
 
   /// The bits of `frames`, in pieces of 4 KiB where one is set, and the last byte.
