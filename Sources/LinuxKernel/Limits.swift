@@ -18,6 +18,8 @@ enum Limits {
   /// Pages that are tried as the kernel's root table where nothing names it: every process has a few tables that
   /// look like one; 64 Ki processes do.
   static let rootCandidates = 1 << 18
+  /// Pages of raw memory that are tried as one table whose address is known.
+  static let tablePages = 1 << 18
 
   // MARK: Lists
 

@@ -111,7 +111,7 @@ import Testing
     .core("a VMCOREINFO of zeros", "PAGESIZE") {
       $0.notes = [.init(CoreWriter.note("VMCOREINFO", 0, .zeros(4096)))]
     },
-    .core("a page size that arm64 does not have", "8192 bytes") {
+    .core("a page size that arm64 does not have", "PAGESIZE=8192") {
       $0.notes = [.init(CoreWriter.vmcoreinfo("PAGESIZE=8192\nNUMBER(VA_BITS)=48\n"))]
     },
     .core("a page size that is no number", "--page-size") {

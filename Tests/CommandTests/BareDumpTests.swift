@@ -150,6 +150,123 @@ import Testing
     #expect(result.errorLines.contains { $0.contains("note is not borne out by the tables: VMCOREINFO in RAM at 0x") })
   }
 
+  /// What a VMCOREINFO may lack, by what is done to its text.
+  struct Gap: Sendable {
+    var name: String
+    var change: @Sendable (String) -> String
+    /// Lacks the lines `keys`.
+    init(_ name: String, _ keys: [String]) {
+      self.name = name
+      change = { BareDumpTests.without(keys, $0) }
+    }
+    init(_ name: String, change: @escaping @Sendable (String) -> String) {
+      self.name = name
+      self.change = change
+    }
+  }
+
+  static let needed = ["PAGESIZE", "NUMBER(VA_BITS)", "NUMBER(kimage_voffset)", "SYMBOL(swapper_pg_dir)"]
+  static let gaps: [Gap] = [
+    Gap(needed[0], [needed[0]]), Gap(needed[1], [needed[1]]), Gap(needed[2], [needed[2]]), Gap(needed[3], [needed[3]]),
+    Gap("all of them", needed), Gap("no text", ["SYMBOL(_stext)", "NUMBER(PHYS_OFFSET)", "KERNELOFFSET"]),
+    Gap("the second half") { String($0.prefix($0.utf8.count / 2)) },
+    Gap("its end, in the middle of kimage_voffset") { text in
+      guard let key = text.range(of: "NUMBER(kimage_voffset)=0xffff") else { return text }
+      return String(text[..<key.upperBound])
+    },
+  ]
+
+  private static func without(_ keys: [String], _ text: String) -> String {
+    text.split(separator: "\n").filter { line in !keys.contains { line.hasPrefix($0 + "=") } }.map { $0 + "\n" }
+      .joined()
+  }
+
+  @Test("What VMCOREINFO lacks, in the note and in RAM, is found in the tables", arguments: gaps.indices)
+  func lacking(_ index: Int) throws {
+    for name in ["c61-4k48-nokaslr", "c612-64k52-on48", "deb612-4k"] {
+      let entry = try DumpEntry.named(name)
+      let dump = try #require(entry.elfDumps.first)
+      var core = try SilencedCore(path: dump.path())
+      try core.changeVMCoreInfo(Self.gaps[index].change)
+      try expectAnswers(core.file, as: entry)
+      let result = try run(core.file, "info")
+      #expect(result.status == 0)
+      let info = try result.object()
+      try expectFacts(info, of: entry)
+      let facts = try entry.facts()
+      #expect(info["release"] as? String == facts.release, "\(name)")
+      #expect(info["physOffset"] as? String == hex(facts.physOffset), "\(name)")
+      // Where KASLR put the image of tables alone follows from _stext, if that is known.
+      if !dump.isTablesOnly || Self.gaps[index].name != "no text" {
+        #expect(info["kaslrOffset"] as? String == hex(facts.kaslrOffset), "\(name)")
+      }
+    }
+  }
+
+  @Test("The configured width follows from PHYS_OFFSET where hardware has less")
+  func configuredWidth() throws {
+    for name in ["deb612-4k-n1", "deb612-16k"] {
+      let entry = try DumpEntry.named(name)
+      var core = try SilencedCore(path: entry.elfDumps[0].path())
+      try core.changeVMCoreInfo { Self.without(["NUMBER(VA_BITS)"], $0) }
+      let info = try run(core.file, "info").object()
+      #expect(info["vaBits"] as? Int == 52, "\(name)")
+      try expectFacts(info, of: entry)
+    }
+  }
+
+  @Test("A note whose kimage_voffset is wrong, and no copy in RAM: the tables say it")
+  func wrongNoteAlone() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    var core = try SilencedCore(path: entry.path("vmcore.elf"))
+    try core.replaceInNotes("NUMBER(kimage_voffset)=0xffff7fffc7e00000", "NUMBER(kimage_voffset)=0xffff7fffc7f00000")
+    core.eraseVMCoreInfo()
+    try expectAnswers(core.file, as: entry)
+    let result = try run(core.file, "info")
+    try expectFacts(try result.object(), of: entry)
+    #expect(result.standardError.contains("the tables refute NUMBER(kimage_voffset) of the VMCOREINFO note"))
+  }
+
+  @Test("Tables above 2^50 are found without VMCOREINFO", arguments: [50, 51])
+  func highTables(_ bit: Int) throws {
+    let base: UInt64 = 1 << UInt64(bit) | 0x4000_0000
+    var core = CoreWriter()
+    core.segments = [.init(base, SelfMappingKernel.wideMemory(at: base))]
+    let result = try run(Data(core.bytes()), "resolve", ["0xffff800080005000"])
+    #expect(try result.object()["physical"] as? String == hex(base + 0x5000), "\(result.standardError)")
+    // Raw memory is as good.
+    let raw = try run(Data(SelfMappingKernel.wideMemory(at: base)), "resolve", ["0xffff800080005000"])
+    #expect(try raw.object()["physical"] as? String == hex(base + 0x5000), "\(raw.standardError)")
+  }
+
+  @Test("Raw memory begins at any page", arguments: [0x1_0000, 0x10_0000, 0x5000, 0x1f_f000], [true, false])
+  func rawAtAnyPage(_ start: Int, _ keepsCopies: Bool) throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let memory = try silent(entry.dump("vmcore.elf"), keepsCopies: keepsCopies).memory.dropFirst(start)
+    let result = try run(Data(memory), "info")
+    let info = try result.object()
+    try expectFacts(info, of: entry)
+    #expect((info["memory"] as? [[String: String]])?.first?["start"] == hex(0x4000_0000 + UInt64(start)))
+  }
+
+  @Test("Raw memory at a wrong address: what the tables want")
+  func misplaced() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let memory = try silent(entry.dump("vmcore.elf"), keepsCopies: true).memory
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("ram").path
+      try memory.write(to: URL(fileURLWithPath: path))
+      for (given, real) in [("80000000", "0x40000000"), ("0x40200000", "0x40000000"), ("0", "0x40000000")] {
+        let result = try Kva.run(["resolve", "\(path)@\(given)", "init_task"])
+        #expect(result.status == 2)
+        #expect(result.errorLines.count == 1)
+        #expect(
+          result.standardError.contains("the kernel's tables want RAM at \(real), not at "), "\(result.standardError)")
+        #expect(!result.standardError.contains("has no VMCOREINFO"))
+      }
+    }
+  }
+
   @Test("What contradicts itself is named first")
   func contradictions() throws {
     let entry = try DumpEntry.named("c61-4k48-nokaslr")
@@ -233,6 +350,29 @@ enum SelfMappingKernel {
     // Page 0 is text: read-only and executable at EL1; the others are data.
     put(base | 0x0040_0000_0000_0783, 7, 0)
     for page in 1..<UInt64(8) { put(base + page << 12 | 0x0060_0000_0000_0703, 7, page) }
+    return memory
+  }
+
+  /// The same with five levels and LPA2, whose entries have bits 51:50 of addresses in bits 9:8: the linear map at
+  /// fff0000000000000.
+  static func wideMemory(at base: UInt64) -> [UInt8] {
+    var memory = [UInt8](repeating: 0, count: 2 << 20)
+    func put(_ address: UInt64, _ bits: UInt64, _ page: UInt64, _ index: UInt64) {
+      let value = (address & 0x3_ffff_ffff_f000) | ((address >> 50) << 8) | bits
+      memory.replaceSubrange(
+        Int(page << 12 + index * 8)..<Int(page << 12 + index * 8 + 8), with: [UInt8](little: value))
+    }
+    func lead(_ page: UInt64, _ index: UInt64, to next: UInt64) { put(base + (next << 12), 3, page, index) }
+    lead(1, 0, to: 2)
+    lead(2, 0, to: 3)
+    lead(3, 0, to: 8)
+    put(base, 0x0060_0000_0000_0401, 8, 0)
+    lead(1, 15, to: 4)
+    lead(4, 256, to: 5)
+    lead(5, 2, to: 6)
+    lead(6, 0, to: 7)
+    put(base, 0x0040_0000_0000_0483, 7, 0)
+    for page in 1..<UInt64(9) { put(base + (page << 12), 0x0060_0000_0000_0403, 7, page) }
     return memory
   }
 }

@@ -11,6 +11,8 @@ struct KernelFactsResolver {
   let vmcoreinfo: VMCoreInfo?
   let overrides: KernelOverrides
   let symbols: [any SymbolSource]
+  /// Why no VMCOREINFO was found, if more is known of that.
+  var failure: String?
   /// What the user should know before trusting the answers.
   private(set) var warnings: [String] = []
 
@@ -51,7 +53,12 @@ struct KernelFactsResolver {
     var confirmation: Confirmation = confirmed == nil ? .unknown : .confirmed
     if confirmed == nil, let probe = probe(kimageVoffset) {
       warnings.append(doubt(candidates[0], probe))
-      if case .tableMissing = dump.memory.walk(candidates[0], probe.virtual) {} else { confirmation = .refuted }
+      switch dump.memory.walk(candidates[0], probe.virtual) {
+      // Where no memory was dumped there is no root; another table may have been filtered out.
+      case .tableMissing(let level, let fault)
+      where level != candidates[0].startLevel || fault.absence != .notInDump: break
+      default: confirmation = .refuted
+      }
     }
     let facts = KernelFacts(
       granule: granule, vaBits: vaBits,
@@ -235,7 +242,7 @@ struct KernelFactsResolver {
       if let vmcoreinfo {
         "its VMCOREINFO has " + (vmcoreinfo.damage.first { $0.hasPrefix("\(line)=") } ?? "no line \(line)")
       } else {
-        "the dump has no VMCOREINFO, and no root table was found in it"
+        failure ?? "the dump has no VMCOREINFO, and no root table was found in it"
       }
     throw error(.missing, "does not tell \(what): \(reason); give \(overrides.name(fact))")
   }

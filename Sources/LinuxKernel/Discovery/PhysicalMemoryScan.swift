@@ -19,12 +19,15 @@ struct PhysicalMemoryScan {
   let texts: [Text]
   /// The 4 KiB pages that may be the kernel's root table, in order.
   let rootPages: [PhysicalAddress]
+  /// The 4 KiB pages of raw memory that look like tables, in order: by them its true place is found.
+  let tablePages: [PhysicalAddress]
 
   /// Looks through the memory of `dump`.
   ///
   /// - Parameter progress: called with the number of bytes just looked at.
   init(_ dump: DumpFile, progress: (@Sendable (UInt64) -> Void)?) {
-    let found = Mutex<(texts: [PhysicalAddress], roots: [PhysicalAddress])>(([], []))
+    let found = Mutex<(texts: [PhysicalAddress], roots: [PhysicalAddress], tables: [PhysicalAddress])>(([], [], []))
+    let isRaw = dump.isRaw
     dump.memory.scan { address, bytes in
       for offset in stride(from: 0, to: bytes.byteCount, by: 4096) {
         let page = address &+ UInt64(offset)
@@ -35,15 +38,19 @@ struct PhysicalMemoryScan {
         } else if RootPage.isPlausible(bytes, at: offset) {
           found.withLock { if $0.roots.count < Limits.rootCandidates { $0.roots.append(page) } }
         }
+        if isRaw, bytes.slice(at: offset, count: 4096)?.isTable ?? false {
+          found.withLock { if $0.tables.count < Limits.tablePages { $0.tables.append(page) } }
+        }
       }
       progress?(UInt64(bytes.byteCount))
       return true
     }
-    let (texts, roots) = found.withLock { $0 }
+    let (texts, roots, tables) = found.withLock { $0 }
     self.texts = texts.sorted().prefix(Limits.vmcoreinfoCopies).map {
       Text(address: $0, text: Self.text(at: $0, in: dump))
     }
     rootPages = roots.sorted()
+    tablePages = tables.sorted()
   }
 
   /// The text at `address`: up to its first NUL, or as far as it can be read.

@@ -16,6 +16,11 @@ struct RootTableScan {
   struct Shape: Hashable {
     var granule: Granule
     var tableBits: Int
+
+    /// The kernel's half of the address space with a root of this shape.
+    func regime(root: PhysicalAddress) -> TranslationRegime {
+      .kernel(granule, tableBits: tableBits, addressBits: tableBits, physicalBits: nil, root: root)
+    }
   }
 
   static let shapes = Granule.allCases.flatMap { granule in
@@ -31,6 +36,8 @@ struct RootTableScan {
   let granule: Granule?
   /// The pages that may be a root, in order.
   let pages: [PhysicalAddress]
+  /// Where memory can lie, if nobody said it.
+  let placement: RawPlacement
 
   /// The roots among them, the likeliest first, and whether the search was given up before its end: tables
   /// that lead to each other in circles would keep it busy for ever.
@@ -59,42 +66,92 @@ struct RootTableScan {
       guard page.tables.allSatisfy({ dump.memory.absence(at: $0) == nil }) else { return [] }
       return RootCandidate(page, in: dump, budget: budget).map { [$0] } ?? []
     }
-    // Entries hold absolute addresses: memory lies so that all tables that the root leads to are in it.
-    let size = dump.memory.ranges.last?.upperBound.rawValue ?? 0
-    guard let lowest = page.tables.min()?.rawValue, let highest = page.tables.max()?.rawValue,
-      highest - lowest < size
-    else { return [] }
-    let step = RawMemory.alignment
-    var base = highest >= size ? (highest - size + step) & ~(step - 1) : 0
+    // Entries hold absolute addresses: memory lies so that the tables that the root leads to are pages of tables.
+    guard let lowest = page.tables.min()?.rawValue else { return [] }
     var result: [RootCandidate] = []
-    while base <= lowest, budget.left > 0 {
-      defer { base += step }
+    placement.forEachBase(putting: lowest, of: shape.granule) { base in
+      guard budget.left > 0 else { return false }
       budget.spend(1)
-      // A look at the tables that it would lead to settles nearly every place.
-      guard page.tables.allSatisfy({ leadsOn($0.rawValue - base, shape) }),
+      guard leadOn(page, from: base, budget),
         let placed = try? dump.placed(at: PhysicalAddress(base)),
         let moved = RootPage(root &+ base, shape, in: placed.memory),
         let candidate = RootCandidate(moved, in: placed, budget: budget)
-      else { continue }
+      else { return true }
       result.append(candidate)
+      return true
     }
     return result
   }
 
-  /// Whether the page at `offset` of raw memory may be a table that a root leads to: not empty, and every word
-  /// an entry.
-  private func leadsOn(_ offset: UInt64, _ shape: Shape) -> Bool {
-    guard let bytes = try? dump.memory.bytes(at: PhysicalAddress(offset), count: Int(shape.granule.size)) else {
-      return false
+  /// Whether the tables that `page` leads to, if memory begins at `base`, may be some: pages that look like tables, and
+  /// most of the entries that are looked at in a few of them lead to such pages, too.
+  private func leadOn(_ page: RootPage, from base: UInt64, _ budget: Budget) -> Bool {
+    let granule = page.shape.granule
+    guard page.tables.allSatisfy({ placement.isTable(at: $0.rawValue, of: granule, from: base) }) else { return false }
+    let regime = page.shape.regime(root: page.address)
+    let level = regime.startLevel + 1
+    guard level < 3 else { return true }
+    return page.tables.prefix(Self.tablesLookedAt).allSatisfy { table in
+      guard budget.spend(1),
+        let bytes = try? dump.memory.bytes(at: PhysicalAddress(table.rawValue - base), count: Int(granule.size))
+      else { return false }
+      var tables = 0
+      var count = 0
+      for index in 0..<(bytes.count / 8) where count < Self.entriesLookedAt {
+        guard let word = bytes.rawSpan.integer(UInt64.self, at: index * 8),
+          Descriptor(rawValue: word).kind(level: level, format: regime.format) == .table
+        else { continue }
+        let next = regime.format.outputAddress(word, shift: granule.pageShift).rawValue
+        count += 1
+        tables += placement.isTable(at: next, of: granule, from: base) ? 1 : 0
+      }
+      return tables * 2 >= count
     }
-    return bytes.rawSpan.isTable
   }
+
+  private static let tablesLookedAt = 4
+  private static let entriesLookedAt = 16
 }
 
-/// Raw memory that nobody said the address of.
-enum RawMemory {
-  /// It begins at a multiple of this, on every machine known.
-  static let alignment: UInt64 = 2 << 20
+/// Where raw memory can lie that nobody said the address of. No more is asked of its beginning than that it is that of
+/// a page.
+struct RawPlacement {
+  /// The 4 KiB pages of the file that look like tables, in order.
+  private let tables: [PhysicalAddress]
+  /// The same as a bit for each page.
+  private let map: [UInt64]
+
+  /// - Parameter tables: the 4 KiB pages of the file that look like tables, in order.
+  init(_ tables: [PhysicalAddress]) {
+    self.tables = tables
+    var map = [UInt64](repeating: 0, count: tables.last.map { Int($0.rawValue >> 18) + 1 } ?? 0)
+    for table in tables { map[Int(table.rawValue >> 18)] |= 1 << (table.rawValue >> 12 & 63) }
+    self.map = map
+  }
+
+  private func isTable(_ offset: UInt64) -> Bool {
+    let index = offset >> 18
+    return index < UInt64(map.count) && map[Int(index)] >> (offset >> 12 & 63) & 1 == 1
+  }
+
+  /// Whether a table of `granule` may be at `address` of memory that begins at `base`.
+  func isTable(at address: UInt64, of granule: Granule, from base: UInt64) -> Bool {
+    guard address >= base else { return false }
+    return stride(from: address - base, to: address - base + granule.size, by: 4096).contains { isTable($0) }
+  }
+
+  /// Calls `body` with the addresses that memory can begin at so that the table at `address` is a page of one, until it
+  /// returns false.
+  func forEachBase(putting address: UInt64, of granule: Granule, _ body: (UInt64) -> Bool) {
+    for table in tables {
+      // The first 4 KiB of a larger table may be empty.
+      for piece in stride(from: UInt64(0), to: min(granule.size, table.rawValue + 1), by: 4096) {
+        if piece > 0, isTable(table.rawValue - piece) { break }
+        guard address &+ piece >= table.rawValue else { continue }
+        guard body(address + piece - table.rawValue) else { return }
+      }
+    }
+  }
 }
 
 /// A page read as a root table.
@@ -110,9 +167,8 @@ struct RootPage {
   /// table, or fewer than two.
   init?(_ address: PhysicalAddress, _ shape: RootTableScan.Shape, in memory: any PhysicalMemory) {
     guard let bytes = try? memory.bytes(at: address, count: Int(shape.granule.size)) else { return nil }
-    let regime = TranslationRegime.kernel(
-      shape.granule, tableBits: shape.tableBits, addressBits: shape.tableBits, physicalBits: nil,
-      root: address)
+    let regime = shape.regime(root: address)
+    let tableBits = regime.format.tableBits
     var tables: [PhysicalAddress] = []
     var lowest = Int.max
     var count = 0
@@ -122,7 +178,7 @@ struct RootPage {
       let descriptor = Descriptor(rawValue: word)
       switch descriptor.kind(level: regime.startLevel, format: regime.format) {
       case .table:
-        guard descriptor.isPlainTable else { return nil }
+        guard descriptor.isPlainTable(tableBits) else { return nil }
         tables.append(regime.format.outputAddress(word, shift: shape.granule.pageShift))
       case .block:
         guard RootPage.isKernelBlock(word) else { return nil }
@@ -142,10 +198,11 @@ struct RootPage {
   /// Whether every word of the 4 KiB at `offset` may stand in a root, and one leads to a table.
   static func isPlausible(_ bytes: RawSpan, at offset: Int) -> Bool {
     guard let page = bytes.slice(at: offset, count: min(4096, bytes.byteCount - offset)) else { return false }
+    let bits = DescriptorFormat.anyTableBits
     var tables = 0
     for index in 0..<(page.byteCount / 8) {
       guard let word = page.integer(UInt64.self, at: index &* 8), word != 0 else { continue }
-      if Descriptor(rawValue: word).isPlainTable {
+      if Descriptor(rawValue: word).isPlainTable(bits) {
         tables &+= 1
       } else if !isKernelBlock(word) {
         return false

@@ -8,12 +8,16 @@ import VMSA
 /// lines, each with how it was learnt, so that all else reads them as it reads the kernel's own.
 struct SynthesizedVMCoreInfo {
   private let candidate: RootCandidate
+  /// What the kernel says of itself, as far as it does.
+  private let known: VMCoreInfo?
   private var lines: [(key: String, value: String)] = []
   private var derivations: [String: Provenance] = [:]
 
   /// The description of the kernel whose root table is `candidate`.
-  static func of(_ candidate: RootCandidate) -> VMCoreInfo {
-    var description = SynthesizedVMCoreInfo(candidate)
+  ///
+  /// - Parameter known: the lines that its VMCOREINFO does have, from which others follow.
+  static func of(_ candidate: RootCandidate, known: VMCoreInfo? = nil) -> VMCoreInfo {
+    var description = SynthesizedVMCoreInfo(candidate, known)
     description.addTables()
     description.addContents()
     return VMCoreInfo(
@@ -21,7 +25,10 @@ struct SynthesizedVMCoreInfo {
       derivations: description.derivations)
   }
 
-  private init(_ candidate: RootCandidate) { self.candidate = candidate }
+  private init(_ candidate: RootCandidate, _ known: VMCoreInfo?) {
+    self.candidate = candidate
+    self.known = known
+  }
 
   private mutating func add(_ key: String, _ value: String, _ how: Provenance) {
     lines.append((key, value))
@@ -49,12 +56,15 @@ struct SynthesizedVMCoreInfo {
     let space = KernelMemory(candidate.dump, regime, around: image)
     let search = ReadOnlyDataScan(space, image)
     let kallsyms = Self.kallsyms(search, candidate)
-    func symbol(_ name: String) -> UInt64? { kallsyms?.symbol(named: name)?.address }
+    func symbol(_ name: String) -> UInt64? { kallsyms?.symbol(named: name)?.address ?? known?.symbol(name) }
 
     // The width that the kernel was built for does not show in tables that were folded for lesser hardware;
     // but only kernels of so many levels have the functions that allocate them (mm/memory.c).
     var vaBits = (bits: regime.tableBits, how: "the shape of the root table")
     switch (regime.granule, regime.tableBits) {
+    case _ where known?.number("VA_BITS") != nil: vaBits.bits = known?.number("VA_BITS").map(Int.init) ?? vaBits.bits
+    case (.fourKiB, 48) where isLinearMapOf52Bits, (.sixteenKiB, 47) where isLinearMapOf52Bits:
+      vaBits = (52, "PHYS_OFFSET, which is for a linear map of 52 bits")
     case (.fourKiB, 48) where symbol("__p4d_alloc") != nil:
       vaBits = (52, "__p4d_alloc, which only kernels of five levels have")
     case (.sixteenKiB, 47) where symbol("__pud_alloc") != nil:
@@ -79,17 +89,24 @@ struct SynthesizedVMCoreInfo {
     for name in ["init_uts_ns", "prb", "log_buf"] {
       if let address = symbol(name) { addAddress(name, address, "kallsyms in the dump") }
     }
-    guard let release = search.banner() else { return }
+    guard let release = known?.release ?? search.banner() else { return }
     add("OSRELEASE", release, "linux_banner in the dump")
     guard let version = KernelVersion(release: release), let era = LayoutEra.of(version) else { return }
-    // A kallsyms of functions begins with _stext.
+    // A kallsyms of functions begins with _stext. Up to 5.10 it may be 2 KiB behind _text, where the vectors' alignment
+    // puts it, or 4 KiB.
     let header: UInt64 = version.has(.alignedTextSegment) ? 0x10000 : 0x1000
-    guard let text = symbol("_text") ?? symbol("_stext").map({ $0 &- header }) else { return }
+    guard let text = symbol("_text") ?? symbol("_stext").map({ ($0 &- 1) & ~(header - 1) }) else { return }
     let configuration = LayoutConfiguration(
       granule: regime.granule, vaBits: vaBits.bits, vaBitsActual: regime.addressBits)
     let textOffset: UInt64 = version.has(.noTextOffset) ? 0 : 0x80000
     let base = AddressLayout(era: era, configuration).vmalloc.start &+ textOffset
     add("KERNELOFFSET", String(text &- base, radix: 16), "the image's first symbol and the layout of \(era.name)")
+  }
+
+  /// Whether PHYS_OFFSET, which is known, puts PAGE_OFFSET at the bottom of 52 bits.
+  private var isLinearMapOf52Bits: Bool {
+    guard let physical = known?.number("PHYS_OFFSET"), let offset = candidate.linearOffset else { return false }
+    return physical &+ offset == AddressLayout.bottom(52)
   }
 
   /// The first kallsyms in the image whose `_stext` is executable, and whose root table, if it names one, is

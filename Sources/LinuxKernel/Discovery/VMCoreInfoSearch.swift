@@ -1,6 +1,7 @@
 import Bytes
 import CrashDump
 import DebugInfo
+import KernelLayout
 import VMSA
 
 /// The kernel's description, where the dump brings none along: looked for in RAM, and, for raw memory that
@@ -15,26 +16,17 @@ struct VMCoreInfoSearch {
     var warnings: [String] = []
     /// The root tables that were found by their structure, where there is no VMCOREINFO; the likeliest first.
     var roots: [RootCandidate] = []
+    /// Why there is no description, if more is known of that.
+    var failure: String?
   }
 
   let overrides: KernelOverrides
   let progress: (@Sendable (UInt64) -> Void)?
 
-  /// The description of the kernel in `dump`: its note, or what is found in RAM and borne out by the tables, or
-  /// what the tables themselves tell.
+  /// The description of the kernel in `dump`: its note, or what is found in RAM and confirmed by the tables, or
+  /// what the tables themselves tell. What a description lacks is searched as if there were none.
   func find(in dump: DumpFile) -> Found {
-    if let note = dump.notes.vmcoreinfo.map({ VMCoreInfo($0) }) {
-      var found = Found(dump: dump, vmcoreinfo: note, source: "the VMCOREINFO note")
-      // A hypervisor may have written a note of its own, or one of an earlier kernel.
-      guard case .refuted = confirmation(dump, note), overrides.isEmpty else { return found }
-      guard var better = inMemory(dump, PhysicalMemoryScan(dump, progress: progress), except: note) else {
-        return found
-      }
-      found.warnings.append(
-        "the VMCOREINFO note is not borne out by the tables: \(better.source ?? "") is used instead")
-      better.warnings = found.warnings
-      return better
-    }
+    if let note = dump.notes.vmcoreinfo.map({ VMCoreInfo($0) }) { return find(in: dump, note) }
     // Who says where the tables are need not wait for a search.
     if overrides.pageSize != nil, overrides.vaBits != nil, overrides.swapperPgDir != nil {
       return Found(dump: dump)
@@ -45,7 +37,153 @@ struct VMCoreInfoSearch {
         "there is no VMCOREINFO note; used is \(found.source ?? ""), which the tables bear out", at: 0)
       return found
     }
-    return byStructure(dump, search)
+    let texts = search.texts.map { ($0.address, VMCoreInfo($0.text)) }
+    if overrides.isEmpty, let failure = MisplacedMemory(dump, search).explanation(texts) {
+      return Found(dump: dump, failure: failure)
+    }
+    var found = byStructure(dump, search)
+    guard let root = found.roots.first else {
+      found.failure = texts.first.flatMap { refutation(dump, $1, "VMCOREINFO in RAM at \(hex($0.rawValue))") }
+      return found
+    }
+    // A text that lacks lines still has those of the types.
+    let base = dump.isAddressUnknown ? found.dump.memory.ranges.first?.lowerBound.rawValue ?? 0 : 0
+    let mine = texts.filter { fits(root, $1) && $1.symbol("swapper_pg_dir") != nil }
+    if let text = mine.first(where: { $1.crashTime != nil }) ?? mine.first {
+      found.vmcoreinfo = text.1.completed(by: SynthesizedVMCoreInfo.of(root, known: text.1.withoutCutLine))
+      found.source =
+        "VMCOREINFO in RAM at \(hex(text.0.rawValue &+ base)), which lacks \(Self.list(text.1.missing)); "
+        + "that is from the root table at \(hex(root.regime.root.rawValue)), found by structure"
+    }
+    return found
+  }
+
+  // MARK: - The note
+
+  private func find(in dump: DumpFile, _ note: VMCoreInfo) -> Found {
+    var note = note
+    var found = Found(dump: dump, vmcoreinfo: note, source: "the VMCOREINFO note")
+    var standing = standing(dump, note)
+    if standing != .confirmed, !note.isEnded {
+      note = note.withoutCutLine
+      standing = self.standing(dump, note)
+    }
+    switch standing {
+    case .confirmed:
+      guard !note.missing.isEmpty, let root = root(of: note, in: dump) else { return found }
+      return completed(found, note, by: root)
+    case .unknown: return found
+    case .incomplete:
+      // The root table, if the note says where it is, has the shape that the note does not tell.
+      if let root = root(of: note, in: dump) { return completed(found, note, by: root, isNeeded: true) }
+    case .refuted:
+      // A hypervisor may have written a note of its own, or one of an earlier kernel.
+      guard overrides.isEmpty else { return found }
+    }
+    let search = PhysicalMemoryScan(dump, progress: progress)
+    let why =
+      standing == .incomplete
+      ? "the VMCOREINFO note lacks \(Self.list(note.missing)):" : "the VMCOREINFO note is not borne out by the tables:"
+    if var better = inMemory(dump, search, except: note) {
+      better.warnings.insert("\(why) \(better.source ?? "") is used instead", at: 0)
+      return better
+    }
+    let (roots, isCutShort) = rootTables(dump, search)
+    let fitting = roots.filter { fits($0, note) }
+    if let best = fitting.first {
+      found = completed(found, note, by: best, isNeeded: true)
+      found.roots = fitting
+    } else if let best = roots.first, best.score == best.bestScore, overrides.isEmpty {
+      // A kernel that is whole, and not the one that the note describes.
+      let isSame = note.symbol("swapper_pg_dir") == best.regime.root.rawValue &+ best.imageOffset
+      if isSame {
+        found = completed(found, note, by: best, replacing: ["NUMBER(kimage_voffset)"], isNeeded: true)
+      } else if standing == .incomplete || best.regime.root.rawValue != note.rootTable {
+        found = structured(roots)
+        found.warnings[0] =
+          "\(why) the root table at \(hex(best.regime.root.rawValue)), found by structure, is used instead"
+      }
+    }
+    if isCutShort { found.warnings.append(Self.doubt) }
+    return found
+  }
+
+  /// How far the tables confirm a description.
+  private enum Standing {
+    case confirmed, unknown, refuted
+    /// It does not say enough to find the tables.
+    case incomplete
+  }
+
+  private func standing(_ dump: DumpFile, _ info: VMCoreInfo) -> Standing {
+    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
+    switch (try? resolver.resolve())?.confirmation {
+    case .confirmed?: return .confirmed
+    case .unknown?: return .unknown
+    case .refuted?: return .refuted
+    case nil: return .incomplete
+    }
+  }
+
+  /// The root table that `info` says where it is, if it is one by its structure.
+  private func root(of info: VMCoreInfo, in dump: DumpFile) -> RootCandidate? {
+    let given = overrides.swapperPgDir.flatMap { $0 >> 55 & 1 == 0 ? $0 : nil }
+    guard let root = given ?? info.rootTable else { return nil }
+    let page = PhysicalAddress(root & ~4095)
+    return rootTables(dump, pages: [page], RawPlacement([])).roots.first { fits($0, info) }
+  }
+
+  /// `found` with what `note` lacks from the tables below `root`.
+  private func completed(
+    _ found: Found, _ note: VMCoreInfo, by root: RootCandidate, replacing: Set<String> = [], isNeeded: Bool = false
+  ) -> Found {
+    var found = found
+    let lacking = note.missing + replacing.sorted()
+    found.vmcoreinfo = note.completed(
+      by: SynthesizedVMCoreInfo.of(root, known: note.withoutCutLine), replacing: replacing)
+    guard isNeeded else { return found }
+    let how = "the root table at \(hex(root.regime.root.rawValue)), found by structure"
+    found.source = "the VMCOREINFO note, but for \(Self.list(lacking)): that is from \(how)"
+    found.roots = [root]
+    found.warnings.append(
+      replacing.isEmpty
+        ? "the VMCOREINFO note lacks \(Self.list(lacking)): taken from \(how)"
+        : "the tables refute \(Self.list(lacking)) of the VMCOREINFO note: taken from \(how)")
+    return found
+  }
+
+  private static func list(_ keys: [String]) -> String {
+    keys.count < 4 ? keys.joined(separator: ", ") : keys[..<3].joined(separator: ", ") + " and \(keys.count - 3) more"
+  }
+
+  /// Whether nothing that `info` or the user says contradicts `root`.
+  private func fits(_ root: RootCandidate, _ info: VMCoreInfo?) -> Bool {
+    let physical = root.regime.root.rawValue
+    if let wanted = overrides.swapperPgDir ?? info?.symbol("swapper_pg_dir"), wanted != physical,
+      wanted != physical &+ root.imageOffset
+    {
+      return false
+    }
+    if let offset = overrides.kimageVoffset ?? info?.number("kimage_voffset"), offset != root.imageOffset {
+      return false
+    }
+    if let size = overrides.pageSize ?? info?.pageSize, size != root.regime.granule.size { return false }
+    guard let bits = overrides.vaBits.map(UInt64.init) ?? info?.number("VA_BITS"), let bits = Int(exactly: bits) else {
+      return true
+    }
+    let paging = PagingParameters(granule: root.regime.granule, vaBits: bits)
+    return root.regime.granule == .sixtyFourKiB || [bits, paging.vaBitsMin].contains(root.regime.tableBits)
+  }
+
+  /// Why what is called `name` is of no use: which step failed.
+  private func refutation(_ dump: DumpFile, _ info: VMCoreInfo, _ name: String) -> String? {
+    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
+    do throws(LocatedError) {
+      _ = try resolver.resolve()
+      return resolver.warnings.first.map { "\(name) is not confirmed: \($0)" }
+    } catch {
+      return "\(name) lacks \(Self.list(info.missing)), and no root table was found in the dump"
+    }
   }
 
   // MARK: - VMCOREINFO in RAM
@@ -56,7 +194,7 @@ struct VMCoreInfoSearch {
     for candidate in search.texts
     where candidate.text != note?.text && !confirmed.contains(where: { $0.info.text == candidate.text }) {
       let info = VMCoreInfo(candidate.text)
-      guard let place = dump.isAddressUnknown ? placed(dump, info) : dump,
+      guard let place = dump.isAddressUnknown ? placed(dump, info, search.rootPages) : dump,
         let agreements = agreements(place, info)
       else { continue }
       let base = dump.isAddressUnknown ? place.memory.ranges.first?.lowerBound.rawValue ?? 0 : 0
@@ -80,11 +218,6 @@ struct VMCoreInfoSearch {
     return best
   }
 
-  private func confirmation(_ dump: DumpFile, _ info: VMCoreInfo) -> KernelFactsResolver.Confirmation {
-    var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
-    return (try? resolver.resolve())?.confirmation ?? .refuted
-  }
-
   private func confirms(_ dump: DumpFile, _ info: VMCoreInfo) -> Bool { agreements(dump, info) != nil }
 
   /// How many facts bear `info` out; nil where the tables do not map the kernel's text where it says.
@@ -100,22 +233,43 @@ struct VMCoreInfoSearch {
   // MARK: - No VMCOREINFO at all
 
   private func byStructure(_ dump: DumpFile, _ search: PhysicalMemoryScan) -> Found {
-    var (candidates, isCutShort) = RootTableScan(
-      dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, pages: search.rootPages
-    ).candidates()
-    if let wanted = overrides.swapperPgDir {
-      candidates = candidates.filter {
-        $0.regime.root.rawValue == wanted || $0.regime.root.rawValue &+ $0.imageOffset == wanted
-      }
+    let (roots, isCutShort) = rootTables(dump, search)
+    let candidates = roots.filter { candidate in
+      overrides.swapperPgDir.map {
+        candidate.regime.root.rawValue == $0 || candidate.regime.root.rawValue &+ candidate.imageOffset == $0
+      } ?? true
     }
-    let doubt = "the search for root tables was given up: this memory is full of tables that lead to each other"
-    guard let best = candidates.first else { return Found(dump: dump, warnings: isCutShort ? [doubt] : []) }
+    var found = candidates.isEmpty ? Found(dump: dump) : structured(candidates)
+    if isCutShort { found.warnings.append(Self.doubt) }
+    return found
+  }
+
+  private static let doubt =
+    "the search for root tables was given up: this memory is full of tables that lead to each other"
+
+  private func rootTables(
+    _ dump: DumpFile, _ search: PhysicalMemoryScan
+  ) -> (roots: [RootCandidate], isCutShort: Bool) {
+    rootTables(
+      dump, pages: search.rootPages, dump.isAddressUnknown ? RawPlacement(search.tablePages) : RawPlacement([]))
+  }
+
+  private func rootTables(
+    _ dump: DumpFile, pages: [PhysicalAddress], _ placement: RawPlacement
+  ) -> (roots: [RootCandidate], isCutShort: Bool) {
+    RootTableScan(
+      dump: dump, granule: overrides.pageSize.flatMap { Granule(size: $0) }, pages: pages, placement: placement
+    ).candidates()
+  }
+
+  /// What the first of `candidates` tells; the others were found beside it.
+  private func structured(_ candidates: [RootCandidate]) -> Found {
+    let best = candidates[0]
     var found = Found(dump: best.dump, vmcoreinfo: SynthesizedVMCoreInfo.of(best), roots: candidates)
     found.source = "none: what is known is from the root table at \(hex(best.regime.root.rawValue)), found by structure"
     found.warnings.append(
       "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "
         + "structure, score \(best.score) of \(best.bestScore)")
-    if isCutShort { found.warnings.append(doubt) }
     let equal = candidates.dropFirst().filter { $0.standsEqual(best) }
     if !equal.isEmpty {
       found.warnings.append(
@@ -126,19 +280,26 @@ struct VMCoreInfoSearch {
     return found
   }
 
-  /// `dump` where its tables lie where `info` says and map the kernel: descriptors hold physical addresses,
-  /// so that only one place fits.
-  private func placed(_ dump: DumpFile, _ info: VMCoreInfo) -> DumpFile? {
-    guard let offset = info.number("kimage_voffset"), let swapper = info.symbol("swapper_pg_dir"),
-      let size = dump.memory.ranges.last?.upperBound.rawValue
-    else { return nil }
-    let root = swapper &- offset
-    guard root < 1 << 52 else { return nil }
-    var base = root > size ? (root - size + RawMemory.alignment) & ~(RawMemory.alignment - 1) : 0
-    while base <= root {
-      if let placed = try? dump.placed(at: PhysicalAddress(base)), confirms(placed, info) { return placed }
-      base += RawMemory.alignment
+  /// `dump` where its tables lie where `info` says and map the kernel: one of the pages that look like a root table is
+  /// it, so that few places have to be tried.
+  private func placed(_ dump: DumpFile, _ info: VMCoreInfo, _ pages: [PhysicalAddress]) -> DumpFile? {
+    guard let root = info.rootTable else { return nil }
+    for page in pages {
+      // The first 4 KiB of a larger table may be empty.
+      for piece in stride(from: UInt64(0), to: info.pageSize ?? 4096, by: 4096) where root + piece >= page.rawValue {
+        let base = root + piece - page.rawValue
+        if let placed = try? dump.placed(at: PhysicalAddress(base)), confirms(placed, info) { return placed }
+      }
     }
     return nil
+  }
+}
+
+extension VMCoreInfo {
+  /// The physical address of `swapper_pg_dir`; nil where it is not known, or beyond 52 bits.
+  var rootTable: UInt64? {
+    guard let offset = number("kimage_voffset"), let swapper = symbol("swapper_pg_dir"), swapper &- offset < 1 << 52
+    else { return nil }
+    return swapper &- offset
   }
 }

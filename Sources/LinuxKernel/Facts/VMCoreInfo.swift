@@ -1,4 +1,6 @@
 import Bytes
+import KernelLayout
+import VMSA
 
 /// The kernel's description of itself: lines `KEY=VALUE` that it keeps for dump tools.
 ///
@@ -12,14 +14,14 @@ import Bytes
 /// (kernel/vmcore_info.c, arch/arm64/kernel/vmcore_info.c; kernel/crash_core.c before 6.9.)
 package struct VMCoreInfo: Sendable {
   /// The text as it stands in the note.
-  package let text: [UInt8]
+  package private(set) var text: [UInt8]
   /// Who says so: "VMCOREINFO", or what stands in for it.
   package let origin: String
-  private let lines: [Line]
+  private var lines: [Line]
   /// Lines that are left out, since no kernel writes them: one sentence each.
   let damage: [String]
   /// How lines that the kernel did not write were learnt, by key.
-  private let derivations: [String: Provenance]
+  private var derivations: [String: Provenance]
 
   private struct Line: Sendable {
     var key: Range<Int>
@@ -62,18 +64,69 @@ package struct VMCoreInfo: Sendable {
     self.damage = damage
   }
 
-  /// Whether a kernel may have written the line: what is at an address of the kernel's is aligned, the text and the
-  /// tables to pages, and so are the bounds of regions and what KASLR adds. A `struct page` is a few words.
+  /// This description and the lines of `other` whose keys it lacks or `replaced` names, with how they were learnt.
+  ///
+  /// The kernel ends each line, so that one without its end was cut, and is not believed here.
+  func completed(by other: VMCoreInfo, replacing replaced: Set<String> = []) -> VMCoreInfo {
+    var result = withoutCutLine
+    var text = result.text
+    result.lines.removeAll { replaced.contains(String(decoding: self.text[$0.key], as: UTF8.self)) }
+    let own = result
+    for line in other.lines {
+      let key = String(decoding: other.text[line.key], as: UTF8.self)
+      guard own.value(key) == nil else { continue }
+      let start = text.count
+      text += other.text[line.key] + [UInt8(ascii: "=")] + other.text[line.value] + [UInt8(ascii: "\n")]
+      let equals = start + line.key.count
+      result.lines.append(Line(key: start..<equals, value: (equals + 1)..<(text.count - 1)))
+      result.derivations[key] = other.source(key)
+    }
+    result.text = text
+    return result
+  }
+
+  /// The same without a last line that does not end.
+  var withoutCutLine: VMCoreInfo {
+    guard !isEnded else { return self }
+    var result = self
+    let end = text.firstIndex(of: 0) ?? text.count
+    result.lines.removeAll { $0.value.upperBound == end }
+    result.text = Array(text[..<end]) + [UInt8(ascii: "\n")]
+    return result
+  }
+
+  /// Whether the last line ends.
+  var isEnded: Bool {
+    let end = min(text.firstIndex(of: 0) ?? text.count, Limits.vmcoreinfoBytes)
+    return end == 0 || text[end - 1] == UInt8(ascii: "\n")
+  }
+
+  /// The lines that every kernel of 4.19 and later writes and that say where it is.
+  private static let expected = [
+    "OSRELEASE", "PAGESIZE", "SYMBOL(swapper_pg_dir)", "SYMBOL(_stext)", "NUMBER(VA_BITS)", "NUMBER(kimage_voffset)",
+    "NUMBER(PHYS_OFFSET)", "KERNELOFFSET",
+  ]
+
+  /// Those of them that are missing.
+  var missing: [String] { Self.expected.filter { value($0) == nil } }
+
+  /// Whether a kernel may have written the line: what is at an address of the kernel's is aligned, the tables to pages,
+  /// and so are the bounds of regions and what KASLR adds. The text is aligned as the vectors in it are, to 2 KiB: up to
+  /// 5.10 nothing asks for more of `_stext`. A `struct page` is a few words.
   private static func canBe(_ key: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
     func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
     func isAddress(_ address: UInt64?, aligned: UInt64) -> Bool {
       address.map { $0 & (aligned - 1) == 0 && $0 >> 55 & 1 == 1 } ?? false
     }
     if key.starts(with: "SYMBOL(".utf8) {
-      let isPage = key.elementsEqual("SYMBOL(_stext)".utf8) || key.elementsEqual("SYMBOL(swapper_pg_dir)".utf8)
-      return isAddress(parseHex(text(value)), aligned: isPage ? 4096 : 4)
+      let alignment: UInt64 =
+        key.elementsEqual("SYMBOL(swapper_pg_dir)".utf8) ? 4096 : key.elementsEqual("SYMBOL(_stext)".utf8) ? 2048 : 4
+      return isAddress(parseHex(text(value)), aligned: alignment)
     }
     switch text(key) {
+    case "PAGESIZE": return UInt64(text(value)).flatMap { Granule(size: $0) } != nil
+    case "NUMBER(VA_BITS)":
+      return parseNumber(text(value)).map { bits in PagingParameters.widths.contains { $0 == bits } } ?? false
     case "NUMBER(MODULES_VADDR)", "NUMBER(MODULES_END)", "NUMBER(VMALLOC_START)", "NUMBER(VMALLOC_END)",
       "NUMBER(VMEMMAP_START)", "NUMBER(VMEMMAP_END)":
       return isAddress(parseNumber(text(value)), aligned: 4096)

@@ -68,6 +68,7 @@ public final class Kernel: Sendable {
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: vmcoreinfo, overrides: overrides, symbols: sources)
+    resolver.failure = found.failure
     let (facts, regime, _) = try resolver.resolve()
     func leaf(_ address: UInt64) -> Leaf? { dump.memory.walk(regime, VirtualAddress(address)).leaf }
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0)?.physical }
@@ -95,7 +96,8 @@ public final class Kernel: Sendable {
     // Of the text the resolver tells more: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.name != "text" }
     let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
-    warnings = damage + resolver.warnings + doubts.map(\.warning) + dump.warnings + found.warnings + forced
+    // What the file lacks explains most of what follows.
+    warnings = dump.warnings + damage + resolver.warnings + doubts.map(\.warning) + found.warnings + forced
   }
 
   /// `_text` to `_end` by the symbols of a vmlinux, if one is among `sources`.

@@ -90,6 +90,22 @@ public struct SilencedCore {
     for page in pagesOfVMCoreInfo { file.replaceSubrange(page..<(page + 4096), with: Data(count: 4096)) }
   }
 
+  /// Changes the text of VMCOREINFO in the note and in memory to what `change` makes of it, which is no longer; NULs
+  /// stand behind it.
+  public mutating func changeVMCoreInfo(_ change: (String) -> String) throws {
+    var places = pagesOfVMCoreInfo.map { file[$0..<($0 + 10)].elementsEqual("OSRELEASE=".utf8) ? $0 : $0 + 24 }
+    for header in headers where header.type == 4 {
+      let range = header.offset..<(header.offset + header.fileSize)
+      if let found = file.range(of: Self.noteName, in: range) { places.append(found.lowerBound + 12) }
+    }
+    for place in places {
+      let end = file[place...].firstIndex(where: { $0 == 0 || $0 > 0x7e }) ?? file.endIndex
+      let text = Array(change(String(decoding: file[place..<end], as: UTF8.self)).utf8)
+      guard text.count <= end - place else { throw TestSupportError("longer than before") }
+      file.replaceSubrange(place..<end, with: Data(text + .zeros(end - place - text.count)))
+    }
+  }
+
   /// Puts `text` into a page of memory that is all zeros, NUL behind it.
   public mutating func addPage(_ text: String) throws {
     for header in headers where header.type == 1 {
