@@ -435,6 +435,8 @@ class _Info(TypedDict):
     dumpLevel: Optional[int]
     leftOut: list[str]
     blockSize: Optional[int]
+    deviceDumps: list[DeviceDump]
+    eraseInfo: list[str]
     sources: dict[str, Optional[str]]
     warnings: list[str]
 
@@ -459,6 +461,13 @@ class SwapperPgDir(TypedDict):
 
     virtual: Optional[int]
     physical: int
+
+
+class DeviceDump(TypedDict):
+    """What a driver added to the dump."""
+
+    name: str
+    size: int
 
 
 class NotedCPU(TypedDict):
@@ -1019,7 +1028,12 @@ class Dump(_Commands):
         )
         self._window = _capacity(self._stdin)
         # Nothing, read from nowhere: whether it is answered tells whether the dump could be opened.
-        self.ask("read", 0, 0, physical=True).checked()
+        try:
+            self.ask("read", 0, 0, physical=True).checked()
+        except DumpError as error:
+            if error.kind is None:
+                _explain(error, [command[0], "report", "--json", *command[2:]])
+            raise
         library = _library(program)
         if library:
             with contextlib.suppress(_Refused):
@@ -1538,6 +1552,17 @@ def _unreadable(address: int, message: str) -> NotFound:
     error = NotFound(f"{address:#x}: {message}")
     error.address = address
     return error
+
+
+def _explain(error: KvaError, command: list[str]) -> None:
+    """Fills in what the process said in words only: `command` reports on the same dump in JSON."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        problem = _decode(done.stdout.splitlines()[0])["error"]
+    except (OSError, ValueError, IndexError, KeyError, TypeError):
+        return
+    if problem is not None:
+        error.kind, error.file, error.offset = problem["kind"], problem.get("file"), problem.get("offset")
 
 
 def _error(problem: Problem) -> KvaError:

@@ -10,7 +10,10 @@ def regions(path):
         return [f"{region['name']} {region['start']:#x}-{region['end']:#x}" for region in dump.regions()]
 
 
-before, after = map(regions, sys.argv[1:])
+try:
+    before, after = map(regions, sys.argv[1:])
+except kva.KvaError as error:
+    sys.exit(f"{sys.argv[0]}: {error}")
 for region in before:
     if region not in after:
         print("-", region)

@@ -91,7 +91,7 @@ import Testing
     (#"{"command":"nosuch"}"#, "usage", "resolve"), (#"{"command":"batch"}"#, "usage", "'batch'"),
     (#"{"command":"info","arguments":["x"]}"#, "usage", "'x'"), (#"{"command":"read"}"#, "usage", "<address>"),
     (#"{"command":"read","arguments":["0x0","many"]}"#, "usage", "'many'"),
-    (#"{"command":"read","arguments":["0x0",1,2]}"#, "usage", "'2'"),
+    (#"{"command":"read","arguments":["0x0",1,2]}"#, "usage", "'0x2'"),
     (#"{"command":"rmap"}"#, "usage", "<physical>"), (#"{"command":"rmap","arguments":["x"]}"#, "usage", "'x'"),
     (#"{"command":"symbols","arguments":["a","b"]}"#, "usage", "'b'"),
     (#"{"command":"resolve"}"#, "usage", "arguments"),

@@ -40,7 +40,13 @@ struct Request {
 
   private static func argument(_ value: JSONValue) throws(Problem) -> String {
     switch value {
-    case .string(let text), .number(let text): return text
+    case .string(let text): return text
+    // A number is what it says, and not the hex digits that it looks like.
+    case .number(let text):
+      guard let number = UInt64(text) else {
+        throw .badRequest("an argument that is a number has to be whole, from 0 to 2^64 - 1")
+      }
+      return "0x" + String(number, radix: 16)
     default: throw .badRequest("an argument has to be a string or a number")
     }
   }

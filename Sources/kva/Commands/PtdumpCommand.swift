@@ -56,6 +56,18 @@ struct PtdumpCommand: DumpCommand {
       return
     }
     var spans: [ClosedRange<UInt64>?] = [range?.addresses]
+    let regime = user ?? kernel.regime
+    if let range = range?.addresses, range.upperBound < regime.firstAddress || range.lowerBound > regime.lastAddress {
+      let whose = tables.el2 ? "hypervisor" : user == nil ? "kernel" : "user"
+      session.report(
+        "there are no \(whose) addresses in this range"
+          + (user == nil && range.upperBound >> 55 & 1 == 0 ? "; for user space give --ttbr0 PID" : ""))
+      throw ExitCode.notFound
+    }
+    if region?.region == .user {
+      session.report("the tables of user space are those of a process: give --ttbr0 PID instead of --region user")
+      throw ExitCode.notFound
+    }
     if let region {
       spans = kernel.addresses(of: region.region)
       if spans.isEmpty {
@@ -65,7 +77,6 @@ struct PtdumpCommand: DumpCommand {
     }
     var isWhole = true
     // What every line needs is taken out of the objects that hold it once.
-    let regime = user ?? kernel.regime
     let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
     let hypervisor = regime.register.isSingleRange ? kernel : nil
     func doubt(_ range: MappedRange) -> String? {

@@ -68,6 +68,8 @@ struct ReadCommand: DumpCommand {
         session.report("'\(address)' is not a physical address; give it as 0x and hex digits")
         throw ExitCode.notFound
       }
+      // Of two parts that claim an address one is read: whoever asks has to know.
+      for warning in dump.warnings { session.report(warning) }
       source = PhysicalSource(dump: dump)
       start = value &+ query.offset
     } else {
@@ -93,7 +95,11 @@ struct ReadCommand: DumpCommand {
       } else {
         try reader.text(start, length.value, wordSize: words?.bytes)
       }
-    if !found { throw ExitCode.notFound }
+    if !found {
+      let hint = Words.decimalHint(address)
+      if !hint.isEmpty { session.report("\(Words.hex(start)) cannot be read\(hint)") }
+      throw ExitCode.notFound
+    }
   }
 }
 

@@ -59,7 +59,7 @@ struct RmapCommand: DumpCommand {
         allFound = false
         let tables = all ? "no table" : "nothing in the kernel's tables"
         let advice = all ? "" : "; --all looks through those of the tasks"
-        session.report("\(tables) maps \(Words.hex(address.rawValue))\(advice)")
+        session.report("\(tables) maps \(Words.hex(address.rawValue))\(advice)\(Words.decimalHint(argument.text))")
       }
     }
     if all {
@@ -75,7 +75,10 @@ struct RmapCommand: DumpCommand {
 /// A physical address on the command line.
 struct PhysicalArgument: ExpressibleByArgument {
   let address: PhysicalAddress
+  /// As it was given.
+  let text: String
   init?(argument: String) {
+    text = argument
     guard let query = try? Query(argument), case .address(let value) = query.base else { return nil }
     address = PhysicalAddress(value &+ query.offset)
   }

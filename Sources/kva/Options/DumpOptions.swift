@@ -134,6 +134,7 @@ struct DumpOptions: ParsableArguments {
         in: dump, overrides: overrides, vmlinux: image, systemMap: systemMap, debugInfo: debugInfo, force: force,
         progress: progress.map { $0.advance })
     } catch {
+      progress?.end()
       for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }
       throw withOtherAddress(error)
     }

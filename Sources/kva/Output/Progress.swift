@@ -2,12 +2,17 @@ import Glibc
 import KernelVA
 import Synchronization
 
-/// How far a long scan has come, on standard error: on a terminal only.
+/// How far a long scan has come, on standard error: on a terminal only, and only once it takes long.
 final class Progress: Sendable {
+  /// Scans that are done by then show nothing.
+  private static let delay = Duration.seconds(1)
+
   private let what: String
   private let total: UInt64
+  private let begin = ContinuousClock.now
   private let done = Atomic<UInt64>(0)
-  private let shown = Atomic<UInt64>(0)
+  /// The percentage that is shown; it is written under its lock, so that a slower thread cannot put a lower one behind.
+  private let shown = Mutex<UInt64>(0)
 
   /// Shows the progress of a scan of all memory of `dump`; nil where standard error is no terminal.
   init?(_ what: String, of dump: DumpFile) {
@@ -18,17 +23,19 @@ final class Progress: Sendable {
 
   /// Notes that `bytes` more were looked at.
   @Sendable func advance(_ bytes: UInt64) {
-    let percent = min(done.wrappingAdd(bytes, ordering: .relaxed).newValue &* 100 / total, 100)
-    // Only the thread that moves the figure on writes it.
-    let before = shown.load(ordering: .relaxed)
-    guard percent > before,
-      shown.compareExchange(expected: before, desired: percent, ordering: .relaxed).exchanged
-    else { return }
-    Diagnostics.write("\rkva: \(what): \(percent) %")
+    let now = done.wrappingAdd(bytes, ordering: .relaxed).newValue
+    guard begin.duration(to: .now) >= Self.delay else { return }
+    shown.withLock { shown in
+      // A second scan goes on from the end of the first.
+      let percent = min(now.multipliedReportingOverflow(by: 100).partialValue / total, 100)
+      guard percent > shown else { return }
+      shown = percent
+      Diagnostics.write("\rkva: \(what): \(percent) %")
+    }
   }
 
   /// Takes the line away.
   func end() {
-    if shown.load(ordering: .relaxed) > 0 { Diagnostics.write("\r\u{1b}[K") }
+    shown.withLock { if $0 > 0 { Diagnostics.write("\r\u{1b}[K") } }
   }
 }

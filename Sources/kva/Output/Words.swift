@@ -60,9 +60,17 @@ enum Words {
   }
 
   /// What makedumpfile leaves out at a dump level (makedumpfile(8), `-d`).
-  static func leftOut(_ level: Int) -> [String] {
+  static func leftOut(_ summary: DumpSummary) -> [String] {
     let names = ["zero pages", "page cache", "private page cache", "user data", "free pages"]
-    return names.indices.filter { level >> $0 & 1 == 1 }.map { names[$0] }
+    return names.indices.filter { (summary.dumpLevel ?? 0) >> $0 & 1 == 1 }.map { names[$0] }
+      + (summary.excludesVmemmap ? ["parts of vmemmap"] : [])
+  }
+
+  /// What to say beside an address that was read as hex, and is made of decimal digits alone: empty for any other.
+  static func decimalHint(_ text: String) -> String {
+    guard (8...16).contains(text.utf8.count), text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let value = UInt64(text)
+    else { return "" }
+    return " (\(text) was read as hex; decimal? \(hex(value)))"
   }
 
   /// Seconds since 1970 as a date and time, in UTC: "2026-11-23 08:06:00 UTC".

@@ -5,12 +5,15 @@ extension Output {
   func infoJSON(_ dump: DumpFile, _ kernel: Kernel?) {
     let summary = dump.summary
     let facts = kernel?.facts
-    let pageSize = facts?.granule.value.size
+    let noted = kernel == nil ? NotedFacts(dump) : nil
+    let pageSize = facts?.granule.value.size ?? noted?.pageSize
+    // As the text has it: where no page size is known, pages are of 4 KiB.
+    let page = pageSize ?? 4096
     jsonLine { object in
       object.number("schema", JSONObject.schema)
       object.string("format", summary.format)
       object.number("pageSize", pageSize)
-      object.number("vaBits", facts?.vaBits.value)
+      object.number("vaBits", facts?.vaBits.value ?? noted?.vaBits)
       object.number("vaBitsMin", facts?.vaBitsMin)
       object.number("vaBitsActual", facts?.vaBitsActual.value)
       object.number("paBits", facts?.physicalBits?.value)
@@ -36,28 +39,33 @@ extension Output {
           cpu.hex("sp", registers.sp)
         }
       }
-      object.string("release", facts?.release?.value)
-      object.string("buildID", facts?.buildID?.value)
-      object.number("crashTime", facts?.crashTime?.value)
+      object.string("release", facts?.release?.value ?? noted?.release)
+      object.string("buildID", facts?.buildID?.value ?? noted?.buildID)
+      object.number("crashTime", facts?.crashTime?.value ?? noted?.crashTime)
       object.array("memory", dump.memory.ranges) { range, value in
         range.hex("start", value.lowerBound.rawValue)
         range.hex("end", value.upperBound.rawValue)
       }
-      object.number("pagesPresent", pageSize.map { summary.bytesPresent / $0 })
-      object.number("pagesTotal", pageSize.map { summary.bytesTotal / $0 })
+      object.number("pagesPresent", summary.bytesPresent / page)
+      object.number("pagesTotal", summary.bytesTotal / page)
       for (name, bytes) in [
         ("pagesFiltered", summary.bytesFiltered), ("pagesLost", summary.bytesLost),
         ("pagesCutOff", summary.bytesCutOff),
       ] {
-        object.number(name, pageSize.map { bytes / $0 })
+        object.number(name, bytes / page)
       }
-      object.number("pagesZero", pageSize.flatMap { size in summary.bytesZero.map { $0 / size } })
+      object.number("pagesZero", summary.bytesZero.map { $0 / page })
       object.string("compression", summary.compression)
       object.number("dumpLevel", summary.dumpLevel)
-      object.strings("leftOut", summary.dumpLevel.map(Words.leftOut) ?? [])
+      object.strings("leftOut", Words.leftOut(summary))
       object.number("blockSize", summary.blockSize)
+      object.array("deviceDumps", dump.notes.deviceDumps) { device, value in
+        device.string("name", value.name)
+        device.number("size", value.byteCount)
+      }
+      object.strings("eraseInfo", dump.notes.erased)
       object.object("sources") { sources in
-        for fact in facts?.list ?? [] { sources.string(fact.key, fact.source) }
+        for fact in facts?.list ?? noted?.list ?? [] { sources.string(fact.key, fact.source) }
         if let kernel {
           sources.string("vmcoreinfo", kernel.vmcoreinfoSource)
           sources.string("layout", kernel.layout.evidence)
@@ -86,11 +94,12 @@ extension Output {
     line("format", summary.format)
     if let compression = summary.compression { line("compression", compression) }
     if let level = summary.dumpLevel {
-      let words = Words.leftOut(level)
+      let words = Words.leftOut(summary)
       line(
         "dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
     }
-    for fact in kernel?.facts.list ?? [] { line(fact.name, fact.text, fact.source) }
+    let noted = kernel == nil ? NotedFacts(dump) : nil
+    for fact in kernel?.facts.list ?? noted?.list ?? [] { line(fact.name, fact.text, fact.source) }
     if let kernel {
       line("layout", kernel.layout.era?.name ?? "not known", kernel.layout.evidence)
       if let types = kernel.memoryTypes {
@@ -109,12 +118,14 @@ extension Output {
         "memory",
         "0x\(String(range.lowerBound.rawValue, radix: 16))-0x\(String(range.upperBound.rawValue, radix: 16))")
     }
-    let page = kernel?.facts.granule.value.size ?? 4096
+    let page = kernel?.facts.granule.value.size ?? noted?.pageSize ?? 4096
     line("pages present", "\(summary.bytesPresent / page) of \(summary.bytesTotal / page)")
     if summary.bytesFiltered > 0 { line("pages filtered out", "\(summary.bytesFiltered / page)") }
     if let zero = summary.bytesZero { line("pages of zeros", "\(zero / page)") }
     if summary.bytesLost > 0 { line("pages lost", "\(summary.bytesLost / page)") }
     if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
+    for device in dump.notes.deviceDumps { line("device dump", device.name, Words.size(device.byteCount)) }
+    for erased in dump.notes.erased { line("erased", erased) }
     for cpu in kernel?.cpus ?? [] {
       var words: [String] = []
       if let registers = cpu.registers {
@@ -161,5 +172,46 @@ extension KernelFacts {
       hex($0.rawValue)
     }
     return list
+  }
+}
+
+/// What the VMCOREINFO note says of a kernel that was not found.
+struct NotedFacts {
+  let release: String?
+  let buildID: String?
+  let crashTime: UInt64?
+  let pageSize: UInt64?
+  let vaBits: Int?
+
+  /// nil where there is no note.
+  init?(_ dump: DumpFile) {
+    guard let note = dump.notes.vmcoreinfo.map({ VMCoreInfo($0) }) else { return nil }
+    release = note.release
+    buildID = note.buildID
+    crashTime = note.crashTime
+    pageSize = note.pageSize
+    vaBits = note.number("VA_BITS").flatMap { Int(exactly: $0) }
+  }
+
+  /// The facts that are known, in the order they are shown.
+  var list: [ShownFact] {
+    var list: [ShownFact] = []
+    func add(_ key: String, _ name: String, _ text: String?, _ line: String) {
+      if let text { list.append(ShownFact(key: key, name: name, text: text, source: "VMCOREINFO \(line)")) }
+    }
+    add("release", "release", release, "OSRELEASE")
+    add("buildID", "build-ID", buildID, "BUILD-ID")
+    add("crashTime", "crash time", crashTime.map(Words.date), "CRASHTIME")
+    add("pageSize", "page size", pageSize.map(Words.size), "PAGESIZE")
+    add("vaBits", "VA_BITS", vaBits.map(String.init), "NUMBER(VA_BITS)")
+    return list
+  }
+}
+
+extension DumpNotes {
+  /// The lines of what makedumpfile erased.
+  fileprivate var erased: [String] {
+    guard let text = eraseInfo else { return [] }
+    return text.prefix { $0 != 0 }.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
   }
 }
