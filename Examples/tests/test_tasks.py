@@ -140,6 +140,18 @@ def test_layouts_of_two_dumps(run, entry):
     assert same == []
 
 
+@pytest.mark.parametrize("task", [RESOLVE_POINTERS, MODULE_TEXT, COMPARE_LAYOUTS])
+@pytest.mark.parametrize("way", ["shell", "python"])
+def test_a_dump_that_cannot_be_opened(program, machine, task, way):
+    paths = ["/nosuch"] if task is not COMPARE_LAYOUTS else [machine.path("vmcore.elf"), "/nosuch"]
+    environment = dict(os.environ, KVA=str(program))
+    done = subprocess.run(
+        [*task[way], *paths], input="", capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode > 0 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "/nosuch" in done.stderr
+
+
 def test_what_the_tutorial_finds(run, machine, damaged):
     path, page = damaged
     assert run([SWIFT / "WritableExecutable"], machine.path("vmcore.elf")) == []

@@ -50,8 +50,14 @@ def test_what_cannot_be_asked(dump):
 
 
 def test_dumps_that_cannot_be_opened(machine, program, tmp_path):
-    with pytest.raises(kva.DumpError, match="No such file"):
+    with pytest.raises(kva.DumpError, match="No such file") as caught:
         kva.Dump(tmp_path / "none", kva=program)
+    assert (caught.value.kind, caught.value.file, caught.value.offset) == ("system", str(tmp_path / "none"), None)
+    # An ELF header of a core that lies about its class.
+    (tmp_path / "elf").write_bytes(b"\x7fELF\x01\x01\x01" + bytes(57))
+    with pytest.raises(kva.DumpError) as caught:
+        kva.Dump(tmp_path / "elf", kva=program)
+    assert (caught.value.kind, caught.value.file, caught.value.offset) == ("unsupported", str(tmp_path / "elf"), 4)
     (tmp_path / "text").write_text("no dump\n" * 10000)
     with pytest.raises(kva.DumpError):
         kva.Dump(tmp_path / "text@zero", kva=program)

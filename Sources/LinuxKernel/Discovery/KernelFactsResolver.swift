@@ -238,11 +238,13 @@ struct KernelFactsResolver {
     _ value: UInt64?, _ what: String, _ line: String, _ fact: KernelOverrides.Fact
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
+    // What is wrong with the addresses of raw memory no option mends.
+    if vmcoreinfo == nil, let failure { throw error(.missing, failure) }
     let reason =
       if let vmcoreinfo {
         "its VMCOREINFO has " + (vmcoreinfo.damage.first { $0.hasPrefix("\(line)=") } ?? "no line \(line)")
       } else {
-        failure ?? "the dump has no VMCOREINFO, and no root table was found in it"
+        "the dump has no VMCOREINFO, and no root table was found in it"
       }
     throw error(.missing, "does not tell \(what): \(reason); give \(overrides.name(fact))")
   }

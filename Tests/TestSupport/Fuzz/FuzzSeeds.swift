@@ -14,7 +14,25 @@ public enum FuzzSeeds {
       file.segments += [.init(0x8000_0000, memorySize: 0x10000), .init(0x9000_0000, offset: 1 << 40, fileSize: 4096)]
       return file.bytes()
     },
+    "elf/device-dump": {
+      var file = core
+      // struct vmcoredd_header, whose name has eight bytes, before the other notes.
+      let device = CoreWriter.note("LINUX\0\0", 0x700, Array("nic".utf8) + .zeros(41) + text(40))
+      file.notes[0].contents = device + file.notes[0].contents
+      return file.bytes()
+    },
+    "elf/overlap": {
+      var file = core
+      file.segments.append(.init(file.segments[0].physical + 512, text(1024)))
+      return file.bytes()
+    },
     "kdump/version6": { kdump(6).bytes() },
+    "kdump/erased": {
+      var writer = kdump(6)
+      writer.eraseInfo = "erase task_struct.comm 16\n"
+      writer.gap = 40
+      return writer.bytes()
+    },
     "kdump/version1": {
       var writer = kdump(1)
       writer.hasOneBitmap = true
@@ -33,6 +51,9 @@ public enum FuzzSeeds {
       return FlattenedWriter([.init(0, file), .init(64, .zeros(112)), late]).bytes()
     },
     "lime/two": { LiMEWriter([.init(0x4000_0000, text(700)), .init(0x8000_0000, text(300))]).bytes() },
+    "lime/overlap": {
+      LiMEWriter([.init(0x4000_0000, text(700)), .init(0x4000_0100, text(300))]).bytes() + .zeros(64)
+    },
     "codec/zlib": { [0] + KdumpCodec.zlib.pack(text(4096)) },
     "codec/lzo": { [1] + KdumpCodec.lzo.pack(text(4096)) },
     "codec/snappy": { [2] + KdumpCodec.snappy.pack(text(4096)) },
