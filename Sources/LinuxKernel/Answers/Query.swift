@@ -41,6 +41,11 @@ package struct Query: Hashable, Sendable {
   /// Reads `text`.
   package init(_ text: String) throws(Malformed) {
     self.text = text
+    if let address = Self.plainAddress(text) {
+      base = .address(address)
+      offset = 0
+      return
+    }
     let (place, module) = Self.unwrapped(text)
     var (rest, offset) = try Self.offset(place)
     self.offset = offset
@@ -65,6 +70,22 @@ package struct Query: Hashable, Sendable {
       if let module { rest = "\(module):\(rest)" }
       base = try Self.symbol(rest)
     }
+  }
+
+  /// The number of a text that is 0x and 1 to 16 hex digits, which most queries of scripts are; nil of any other.
+  private static func plainAddress(_ text: String) -> UInt64? {
+    let bytes = text.utf8
+    guard (3...18).contains(bytes.count) else { return nil }
+    var value: UInt64 = 0
+    for (number, byte) in bytes.enumerated() {
+      switch (number, byte) {
+      case (0, UInt8(ascii: "0")), (1, UInt8(ascii: "x")): continue
+      case (2..., UInt8(ascii: "0")...UInt8(ascii: "9")): value = value << 4 | UInt64(byte - UInt8(ascii: "0"))
+      case (2..., UInt8(ascii: "a")...UInt8(ascii: "f")): value = value << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
+      default: return nil
+      }
+    }
+    return value
   }
 
   /// `text` without what the kernel, or kva, prints around a place, and the module that it names behind it.

@@ -17,10 +17,10 @@ public struct DumpEntry: Sendable, CustomStringConvertible {
   /// The entries of the corpus; none where it is not at hand.
   public static let corpus = Checkout.corpus.map(entries(in:)) ?? []
 
-  /// The entry of TestData called `name`.
+  /// The entry of TestData, or else of the corpus, called `name`.
   public static func named(_ name: String) throws -> DumpEntry {
-    guard let entry = testData.first(where: { $0.name == name }) else {
-      throw TestSupportError("TestData has no entry \(name)")
+    guard let entry = (testData + corpus).first(where: { $0.name == name }) else {
+      throw TestSupportError("neither TestData nor the corpus has an entry \(name)")
     }
     return entry
   }
