@@ -12,7 +12,9 @@ import Testing
 
   private func core(_ name: String, _ folder: URL) throws -> PatchedCore {
     let entry = try DumpEntry.named(name)
-    let root = try #require(entry.kallsyms()["swapper_pg_dir"]) &- entry.facts().kimageVoffset
+    let root =
+      try #require(entry.vmcoreinfo()["SYMBOL(swapper_pg_dir)"].flatMap { UInt64($0, radix: 16) })
+      &- entry.facts().kimageVoffset
     return try PatchedCore(
       copying: entry.path("vmcore.elf"), to: folder.appendingPathComponent("vmcore").path, root: root)
   }

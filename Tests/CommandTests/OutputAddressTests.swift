@@ -61,7 +61,9 @@ import Testing
   func beyondIPS() throws {
     let entry = try DumpEntry.named("deb61-4k48-kvm-nvhe")
     let facts = try entry.facts()
-    let root = try #require(entry.kallsyms()["swapper_pg_dir"]) &- facts.kimageVoffset
+    let root =
+      try #require(entry.vmcoreinfo()["SYMBOL(swapper_pg_dir)"].flatMap { UInt64($0, radix: 16) })
+      &- facts.kimageVoffset
     try Scratch.withFolder { folder in
       let core = try PatchedCore(
         copying: entry.path("vmcore.elf"), to: folder.appendingPathComponent("vmcore").path, root: root)
