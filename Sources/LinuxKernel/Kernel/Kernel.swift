@@ -19,6 +19,10 @@ public final class Kernel: Sendable {
   package let vmcoreinfoSource: String?
   /// MAIR_EL1, where it follows from the kernel.
   package var memoryTypes: Sourced<MemoryAttributeIndirection>? { contents.memoryTypes.value?.register }
+  /// The memory type of an AttrIndx; nil if MAIR_EL1 does not follow from the kernel. The log is read for index 1 alone.
+  package func memoryType(_ index: Int) -> MemoryType? {
+    (index == 1 ? memoryTypes?.value : contents.baseMemoryTypes)?.memoryType(index)
+  }
   /// The bits of MAIR_EL1 that are known: AttrIndx 1 depends on whether the CPUs have MTE, which the log says.
   package var knownMemoryTypes: UInt64 { contents.memoryTypes.value?.known ?? 0 }
   /// What the reader should know before trusting the answers, one sentence each.

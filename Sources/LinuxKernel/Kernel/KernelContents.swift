@@ -17,6 +17,8 @@ final class KernelContents: Sendable {
   let regions: RegionLookup
   let arithmetic: Lazy<Arithmetic>
   let checks: Lazy<EntryChecks>
+  /// MAIR_EL1 without what the log says.
+  let baseMemoryTypes: MemoryAttributeIndirection?
   let memoryTypes: Lazy<LinuxMAIR?>
   let rootTables: Lazy<[RootTable]>
   let hypervisor: Lazy<Hypervisor>
@@ -94,9 +96,14 @@ final class KernelContents: Sendable {
     self.messages = messages
     self.ignoresTopByte = ignoresTopByte
     self.hypervisor = hypervisor
+    baseMemoryTypes = base?.value
     memoryTypes = Lazy {
       base.map { base in
-        LinuxMAIR(base, facts.version, hasMTE: messages.value.detected("Memory Tagging Extension"))
+        // A kernel without MTE leaves the CPUs' alone.
+        LinuxMAIR(
+          base, facts.version,
+          hasMTE: messages.value.detected("Memory Tagging Extension")
+            ?? (ignoresTopByte.value?.value == false ? false : nil))
       }
     }
     self.sourceLines = sourceLines

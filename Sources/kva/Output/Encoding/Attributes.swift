@@ -11,7 +11,7 @@ extension JSONObject {
     bool("user", attributes.isUser)
     bool("accessed", attributes.isAccessed)
     bool("global", attributes.isGlobal)
-    string("memoryType", kernel.memoryTypes?.value.memoryType(attributes.attrIndex).rawValue)
+    string("memoryType", kernel.memoryType(attributes.attrIndex)?.rawValue)
     number("attrIndex", attributes.attrIndex)
     string("shareability", attributes.shareability(regime).map(Words.name))
     bool("dirtyBitModifier", attributes.hasDirtyBitModifier)
@@ -58,7 +58,7 @@ extension Words {
   /// The bits of a leaf by Arm's and Linux's names.
   static func bits(_ attributes: Attributes, _ regime: TranslationRegime, _ kernel: Kernel) -> [String] {
     var words = ["AttrIndx \(attributes.attrIndex)"]
-    if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { words[0] += " (\(type.rawValue))" }
+    if let type = kernel.memoryType(attributes.attrIndex) { words[0] += " (\(type.rawValue))" }
     let descriptor = attributes.descriptor
     words.append("AP \(descriptor.has(.ap2) ? 1 : 0)\(descriptor.has(.ap1) ? 1 : 0)")
     if let sharing = attributes.shareability(regime) { words.append("SH \(name(sharing))") }

@@ -26,7 +26,9 @@ extension Output {
     for use in regions {
       layoutBounds(use.row)
       column(Words.roughSize(use.row.span), 9)
-      column(use.mapped.map { $0 == 0 ? "-" : Words.size($0) } ?? "", 10)
+      // The shadow of KASAN has more digits than the column.
+      text(" ")
+      column(use.mapped.map { $0 == 0 ? "-" : Words.size($0) } ?? "", 9)
       text("  ")
       text(use.row.region.rawValue)
       spaces(14 - use.row.region.rawValue.utf8.count)

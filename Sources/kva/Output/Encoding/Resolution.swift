@@ -76,7 +76,7 @@ extension Output {
       if let region = resolution.region { text("\(region.rawValue), ") }
       text("\(Words.size(leaf.size)) \(leaf.level == 3 ? "page" : "block"), ")
       text(Words.permissions(leaf.attributes))
-      if let type = kernel.memoryTypes?.value.memoryType(leaf.attributes.attrIndex) { text(", \(type.rawValue)") }
+      if let type = kernel.memoryType(leaf.attributes.attrIndex) { text(", \(type.rawValue)") }
       if let sharing = leaf.attributes.shareability(regime), sharing != .inner {
         text(", \(Words.name(sharing)) shareable")
       }

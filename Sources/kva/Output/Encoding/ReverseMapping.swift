@@ -47,7 +47,7 @@ extension Output {
     if let region = mapping.region { text("\(region.rawValue), ") }
     text("\(Words.size(mapping.entry.size)) \(mapping.entry.level == 3 ? "page" : "block"), ")
     text(Words.permissions(attributes))
-    if let type = kernel.memoryTypes?.value.memoryType(attributes.attrIndex) { text(", \(type.rawValue)") }
+    if let type = kernel.memoryType(attributes.attrIndex) { text(", \(type.rawValue)") }
     if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
       text("  <\(symbol.name)+0x\(String(mapping.virtual.rawValue &- symbol.address, radix: 16))>")
     }
