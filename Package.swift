@@ -89,10 +89,6 @@ let package = Package(
           .when(configuration: .release))
       ]),
 
-    // Writes the seeds of the fuzz targets: swift run fuzz-seeds.
-    .executableTarget(
-      name: "fuzz-seeds", dependencies: ["TestSupport"], path: "Tests/FuzzSeeds", swiftSettings: testSettings),
-
     // What tests build their inputs with: it shares no code with the readers.
     .target(
       name: "TestSupport", dependencies: ["CZlib", "CZstd", "CLzo2", "CSnappy"], path: "Tests/TestSupport",
@@ -127,6 +123,9 @@ if Context.environment["KVA_DEVELOPMENT"] != nil {
       name: "CBaseline", path: "Benchmarks/Sources/CBaseline", cSettings: [.unsafeFlags(["-O2", "-gdwarf-4"])],
       linkerSettings: ["z", "zstd", "lzo2", "snappy"].map { .linkedLibrary($0) }),
 
+    // Writes the seeds of the fuzz targets to TestData/fuzz.
+    .executableTarget(
+      name: "fuzz-seeds", dependencies: ["TestSupport"], path: "Tests/FuzzSeeds", swiftSettings: testSettings),
     .target(name: "FuzzDriver", path: "Fuzz/Sources/Driver"),
     .executableTarget(
       name: "kva-fuzz", dependencies: ["FuzzDriver", "KernelVA"], path: "Fuzz/Sources/kva-fuzz",

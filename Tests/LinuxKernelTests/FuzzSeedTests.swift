@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The seeds of the fuzz targets in TestData/fuzz: they are what their writers make today, each target has one, and
-/// what it is for reads it. `swift run fuzz-seeds` writes them anew.
+/// what it is for reads it. `KVA_DEVELOPMENT=1 swift run fuzz-seeds` writes them anew.
 @Suite struct FuzzSeedTests {
   static let folder = Checkout.testData.appendingPathComponent("fuzz")
 
@@ -17,7 +17,7 @@ import Testing
     let make = try #require(FuzzSeeds.all[name])
     let made = try make()
     #expect(made.count < 24 << 10)
-    #expect(try Self.file(name) == made, "fallen behind: swift run fuzz-seeds")
+    #expect(try Self.file(name) == made, "fallen behind: KVA_DEVELOPMENT=1 swift run fuzz-seeds")
   }
 
   @Test("Each target has some, and each is of a target")

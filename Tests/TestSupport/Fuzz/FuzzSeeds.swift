@@ -1,7 +1,7 @@
 import Foundation
 
-/// The seeds of the fuzz targets, made by the tests' writers. `swift run fuzz-seeds` writes them to TestData/fuzz;
-/// FuzzSeedTests says when they have fallen behind.
+/// The seeds of the fuzz targets, made by the tests' writers. `KVA_DEVELOPMENT=1 swift run fuzz-seeds` writes them to
+/// TestData/fuzz; FuzzSeedTests says when they have fallen behind.
 ///
 /// Other files there are inputs that once broke something; Fuzz/run begins with all of them.
 public enum FuzzSeeds {
@@ -172,7 +172,12 @@ public enum FuzzSeeds {
     var writer = TableWriter(granule, encoding, vaBits: bits, root: size, firstTable: 2 * size)
     let half: UInt64 = 0 &- (1 << UInt64(bits))
     let start = half + 0x8000_0000
-    for page in 0..<UInt64(8) { writer.map(start + page * size, to: 0x4000_0000 + page * size, attributes: 0x703) }
+    // UXNTable, PXNTable and APTable, so that what a table takes from those below it is looked at, too.
+    let attributes: [Int: UInt64] = [-1: 1 << 60, 0: 1 << 60, 1: 1 << 59, 2: 1 << 62]
+    for page in 0..<UInt64(8) {
+      writer.map(
+        start + page * size, to: 0x4000_0000 + page * size, attributes: 0x703, tableAttributes: attributes)
+    }
     writer.map(half + 0x4000_0000, to: 0x4000_0000, level: 2, attributes: 0x701)
     return shape + [0, UInt8(size >> 12)] + [UInt8](little: start) + records(writer.words)
   }
