@@ -20,7 +20,7 @@ import Testing
       let path = folder.appendingPathComponent("dump").path
       try file.write(to: URL(fileURLWithPath: path))
       return try Kva.run(
-        [command, path, "--json"] + arguments, input: input.map { hex($0) + "\n" }.joined())
+        [command, path, "--json"] + arguments, input: input.map { hex($0) + "\n" }.joined(), limit: 900)
     }
   }
 

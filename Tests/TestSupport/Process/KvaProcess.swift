@@ -46,7 +46,7 @@ public enum Kva {
   ///   - output: a file to write its standard output to instead of keeping it.
   ///   - memory: KiB of memory of its own that it may have; no limit if nil.
   public static func run(
-    _ arguments: [String], input: String = "", limit: Double = 120, output: String? = nil, memory: Int? = nil
+    _ arguments: [String], input: String = "", limit: Double = 400, output: String? = nil, memory: Int? = nil
   ) throws -> ProcessResult {
     let words = memory.map { ["-c", "ulimit -d \($0); exec \"$0\" \"$@\"", path] } ?? []
     return try ChildProcess.run(
@@ -54,7 +54,7 @@ public enum Kva {
   }
 
   /// Runs `kva` with bytes that need not be text as its standard input.
-  public static func run(_ arguments: [String], input: [UInt8], limit: Double = 120) throws -> ProcessResult {
+  public static func run(_ arguments: [String], input: [UInt8], limit: Double = 400) throws -> ProcessResult {
     try ChildProcess.run(path, arguments, input: Data(input), limit: limit)
   }
 
@@ -65,7 +65,7 @@ public enum Kva {
 /// A script of bash.
 public enum Program {
   /// Runs `script` with `arguments` as $1 and so on.
-  public static func run(_ script: String, _ arguments: [String], limit: Double = 120) throws -> ProcessResult {
+  public static func run(_ script: String, _ arguments: [String], limit: Double = 400) throws -> ProcessResult {
     try ChildProcess.run("/usr/bin/env", ["bash", "-c", script, "bash"] + arguments, limit: limit)
   }
 }
