@@ -49,7 +49,7 @@ public final class DumpFile: Sendable {
   }
 
   /// Whether this is raw memory, whose addresses the user gives.
-  public var isRaw: Bool { container is RawImage }
+  package var isRaw: Bool { container is RawImage }
 
   /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
   package var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }

@@ -61,7 +61,7 @@ extension ByteSource {
   }
 
   /// Whether all bytes of `range` are there and zero.
-  public func isZero(_ range: Range<UInt64>) -> Bool {
+  package func isZero(_ range: Range<UInt64>) -> Bool {
     var start = range.lowerBound
     while start < range.upperBound {
       let end = min(range.upperBound, start + 65536)

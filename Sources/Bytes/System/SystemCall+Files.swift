@@ -6,7 +6,7 @@ import Glibc
 /// there, for as long as they run, and keep nothing of it.
 extension SystemCall {
   /// Whether there is a file, of any kind but a directory, at `path`.
-  public static func isFile(_ path: String) -> Bool {
+  package static func isFile(_ path: String) -> Bool {
     var status = stat()
     return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
   }

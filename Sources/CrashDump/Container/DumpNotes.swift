@@ -10,9 +10,9 @@ public struct DumpNotes: Sendable {
   /// The registers of each CPU that has a note, in the order of the notes.
   public internal(set) var cpus: [CPURegisters] = []
   /// The dumps of devices, which drivers add to /proc/vmcore.
-  public internal(set) var deviceDumps: [DeviceDump] = []
+  package internal(set) var deviceDumps: [DeviceDump] = []
   /// The text in which makedumpfile lists what it erased (`--config`).
-  public internal(set) var eraseInfo: [UInt8]?
+  package internal(set) var eraseInfo: [UInt8]?
   /// Whether there are notes that only the core of a user program has (auxiliary vector, mapped files).
   var isUserCore = false
   /// How many notes were seen.
@@ -96,9 +96,9 @@ public struct DumpNotes: Sendable {
 }
 
 /// What a device's driver added to the dump of the kernel.
-public struct DeviceDump: Hashable, Sendable {
+package struct DeviceDump: Hashable, Sendable {
   /// The name that the driver gave it.
-  public let name: String
+  package let name: String
   /// Bytes of the driver's own format.
-  public let byteCount: UInt64
+  package let byteCount: UInt64
 }

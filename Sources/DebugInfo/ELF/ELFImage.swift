@@ -29,7 +29,7 @@ public final class ELFImage: Sendable {
   }
 
   /// The path as given.
-  public var path: String { file.path }
+  package var path: String { file.path }
   /// The sections, by their number.
   package let sections: [Section]
   /// ET_REL: what a compiler makes of one source file, or a kernel module.
@@ -105,7 +105,7 @@ public final class ELFImage: Sendable {
   package var hasSymbols: Bool { sections.contains { $0.type == UInt32(SHT_SYMTAB) } }
 
   /// The GNU build-ID in lowercase hex, from any note section.
-  public var buildID: String? {
+  package var buildID: String? {
     var bytesLeft = Limits.noteSectionBytes
     for section in sections where section.type == UInt32(SHT_NOTE) {
       let (end, overflow) = section.offset.addingReportingOverflow(section.size)

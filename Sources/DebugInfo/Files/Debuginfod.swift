@@ -7,7 +7,7 @@ import Glibc
 /// how it goes, where `DEBUGINFOD_PROGRESS` asks for that.
 public struct Debuginfod: Sendable {
   /// The program that fetches, looked up in PATH.
-  public let program: String
+  package let program: String
 
   /// Uses `program` instead of debuginfod-find.
   public init(program: String = "debuginfod-find") { self.program = program }

@@ -14,7 +14,7 @@ extension Kernel {
   public var tasks: Listing<KernelTask> { contents.tasks.value }
 
   /// A task for each address space that there is: threads share one.
-  public var addressSpaces: [KernelTask] {
+  package var addressSpaces: [KernelTask] {
     var seen: Set<UInt64> = []
     return tasks.elements.filter { task in task.root != nil && task.mm.map { seen.insert($0).inserted } ?? false }
   }

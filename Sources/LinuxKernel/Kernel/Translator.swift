@@ -7,7 +7,7 @@ import VMSA
 ///     for address in addresses { print(translator.translate(address)) }
 public struct Translator {
   /// The tables.
-  public let regime: TranslationRegime
+  package let regime: TranslationRegime
   private let memory: any PhysicalMemory
   private let cache = WalkCache()
 

@@ -7,13 +7,13 @@ import DebugInfo
 /// answers.
 public struct DebugInfoSearch: Sendable {
   /// Look where distributions install it.
-  public var isEnabled: Bool
+  package var isEnabled: Bool
   /// What stands before each of those places, such as where an image is mounted.
-  public var root: String
+  package var root: String
   /// Ask these servers, when it is not installed.
-  public var debuginfod: Debuginfod?
+  package var debuginfod: Debuginfod?
   /// Called with why a file that was found is not used.
-  public var report: (@Sendable (LocatedError) -> Void)?
+  package var report: (@Sendable (LocatedError) -> Void)?
 
   /// Looks where distributions install it, unless told otherwise.
   public init(

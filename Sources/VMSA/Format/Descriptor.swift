@@ -39,7 +39,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   }
 
   /// Bits 63:59 of a table descriptor, which restrict everything below it.
-  @inlinable public var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
+  @inlinable package var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
 }
 
 /// The attributes of table descriptors, gathered on the way down: each can only take rights away.

@@ -40,9 +40,9 @@ public struct TranslationRegime: Hashable, Sendable {
     case ttbr0EL2 = "TTBR0_EL2"
 
     /// Whether it translates addresses with bit 55 set.
-    @inlinable public var isUpperHalf: Bool { self == .ttbr1EL1 }
+    @inlinable package var isUpperHalf: Bool { self == .ttbr1EL1 }
     /// Whether the tables serve one exception level alone: those of EL2 without VHE.
-    @inlinable public var isSingleRange: Bool { self == .ttbr0EL2 }
+    @inlinable package var isSingleRange: Bool { self == .ttbr0EL2 }
   }
 
   /// Describes a set of tables.
