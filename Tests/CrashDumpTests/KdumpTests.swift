@@ -162,7 +162,8 @@ import VMSA
       for bytes in [writer.bytes(), FlattenedWriter(writer.bytes(), recordSize: 3000).bytes()] {
         let error = try #require(try openingError(bytes))
         #expect(error.kind == .unsupported && error.message.contains(words), "\(error)")
-        #expect(error.offset == 12 + 4 * 65)
+        let offset = try #require(error.offset)
+        #expect(offset == 12 + 4 * 65)
       }
     }
     for name in ["", "aarch64", "arm64", "\u{1}x86_64", "?"] {
