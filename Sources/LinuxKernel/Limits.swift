@@ -81,4 +81,11 @@ enum Limits {
   static let auditFindings = 1 << 14
   /// Ranges of physical memory that an audit keeps to compare mappings by: device mappings and the kernel's text.
   static let auditRanges = 1 << 18
+
+  // MARK: Triage
+
+  /// Messages of the log in a triage report.
+  static let triageMessages = 20
+  /// Notes on one part of it.
+  static let triageNotes = 8
 }

@@ -16,19 +16,14 @@ struct ReportCommand: DumpCommand {
   @OptionGroup var options: DumpOptions
 
   func answer(_ session: Session) throws {
-    let report: TriageReport
+    var report = DumpReport(path: session.options.dump)
     var failure: LocatedError?
     do {
-      let dump = try session.dump
-      do {
-        report = TriageReport(try session.kernel)
-      } catch let error as LocatedError {
-        failure = error
-        report = TriageReport(path: session.options.dump, dump, error)
-      }
+      report.dump = try session.dump
+      report.triage = try session.kernel.triage()
     } catch let error as LocatedError {
+      report.error = Problem(error)
       failure = error
-      report = TriageReport(path: session.options.dump, nil, error)
     }
     if options.json { session.output.reportJSON(report) } else { session.output.reportText(report) }
     guard let failure else { return }

@@ -2,7 +2,7 @@ import KernelVA
 
 extension JSONObject {
   /// The fields of a CPU.
-  mutating func cpu(_ state: CPUState, of kernel: Kernel) {
+  mutating func cpu(_ state: CPUState, cnp: Bool?) {
     number("cpu", state.cpu)
     hex("pc", state.registers?.pc)
     hex("sp", state.registers?.sp)
@@ -11,7 +11,7 @@ extension JSONObject {
     hex("task", state.task?.structure)
     hex("ttbr0", state.ttbr0?.value)
     hex("ttbr1", state.ttbr1.value)
-    bool("cnp", kernel.usesCnP)
+    bool("cnp", cnp)
     bool("atEL0", state.isAtEL0)
     hex("userTables", state.userTables?.rawValue)
     object("sources") { sources in

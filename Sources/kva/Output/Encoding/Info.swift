@@ -30,7 +30,7 @@ extension Output {
       if let kernel {
         let cpus = kernel.cpus
         object.hex("ttbr1", cpus.first.flatMap(\.ttbr1.value))
-        object.array("cpus", cpus) { $0.cpu($1, of: kernel) }
+        object.array("cpus", cpus) { $0.cpu($1, cnp: kernel.usesCnP) }
         object.registers(of: kernel)
       } else {
         object.array("cpus", dump.notes.cpus) { cpu, registers in

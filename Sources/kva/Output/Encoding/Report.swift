@@ -1,14 +1,30 @@
 import KernelVA
 
+/// What `kva report` prints: what is wrong with the dump, or what is known of its kernel.
+struct DumpReport {
+  /// Findings that are shown.
+  static let shownFindings = 5
+  /// Calls that the text shows.
+  static let shownCalls = 12
+
+  let path: String
+  /// nil if the file cannot be opened.
+  var dump: DumpFile?
+  /// nil if no kernel was found.
+  var triage: TriageReport?
+  var error: Problem?
+}
+
 extension Output {
   /// The report as one JSON object; what cannot be had is null.
-  func reportJSON(_ report: TriageReport) {
+  func reportJSON(_ report: DumpReport) {
+    let triage = report.triage
     jsonLine { object in
       object.number("schema", JSONObject.schema)
       object.string("dump", report.path)
       object.object("error", report.error) { $0.problem($1) }
-      object.string("signature", report.signature)
-      object.object("crash", report.crash) { part, crash in
+      object.string("signature", triage?.signature)
+      object.object("crash", triage?.crash) { part, crash in
         part.string("kind", crash.reason.kind.rawValue)
         part.string("text", crash.reason.text)
         part.string("panic", crash.reason.panic)
@@ -18,53 +34,54 @@ extension Output {
         part.string("comm", crash.comm)
         part.string("at", crash.trace.first)
         part.strings("trace", crash.trace)
-        part.string("traceSource", crash.traceSource)
+        part.string("traceSource", crash.traceSource?.rawValue)
       }
-      let facts = report.kernel?.facts
+      let facts = triage?.facts
       object.string("format", report.dump?.summary.format)
       object.string("release", facts?.release?.value)
       object.string("buildID", facts?.buildID?.value)
       object.number("crashTime", facts?.crashTime?.value)
       object.number("pageSize", facts?.granule.value.size)
       object.number("vaBits", facts?.vaBits.value)
-      object.object("taint", report.taint) { part, taint in
+      object.object("taint", triage?.taint) { part, taint in
         part.hex("mask", taint.mask)
         part.string("letters", taint.letters)
       }
-      object.array("cpus", report.cpus) { part, cpu in
-        if let kernel = report.kernel { part.cpu(cpu.state, of: kernel) }
+      object.array("cpus", triage?.cpus) { part, cpu in
+        part.cpu(cpu.state, cnp: triage?.usesCnP)
         part.string("at", cpu.trace.first)
         part.strings("trace", cpu.trace)
       }
       object.object("counts") { counts in
-        counts.number("modules", report.modules)
-        counts.number("tasks", report.tasks)
-        counts.object("taskStates", report.taskStates) { part, states in
+        counts.number("modules", triage?.modules)
+        counts.number("tasks", triage?.tasks)
+        counts.object("taskStates", triage?.taskStates) { part, states in
           for state in states { part.number(state.name, state.count) }
         }
-        counts.number("vmallocAreas", report.vmallocAreas)
-        counts.number("vmallocBytes", report.vmallocBytes)
-        counts.number("pagesPresent", report.pages?.present)
-        counts.number("pagesTotal", report.pages?.total)
-        counts.number("pagesFiltered", report.pages?.filtered)
+        counts.number("vmallocAreas", triage?.vmallocAreas)
+        counts.number("vmallocBytes", triage?.vmallocBytes)
+        counts.number("pagesPresent", triage?.pages.present)
+        counts.number("pagesTotal", triage?.pages.total)
+        counts.number("pagesFiltered", triage?.pages.filtered)
       }
-      object.object("audit", report.audit) { part, audit in
+      object.object("audit", triage?.audit) { part, audit in
         part.number("findings", audit.findings.count)
         part.object("codes") { codes in
-          for code in report.findingCodes { codes.number(code.name, code.count) }
+          for code in triage?.findingCodes ?? [] { codes.number(code.name, code.count) }
         }
-        part.array("first", audit.findings.prefix(TriageReport.shownFindings)) { $0.finding($1) }
+        part.array("first", audit.findings.prefix(DumpReport.shownFindings)) { $0.finding($1) }
         part.strings("unchecked", audit.unchecked)
       }
-      object.array("log", report.lastMessages) { $0.logRecord($1) }
-      object.object("fault", report.fault) { $0.fault($1) }
-      object.strings("warnings", report.kernel?.warnings ?? report.dump?.warnings ?? [])
-      object.strings("notes", report.notes)
+      object.array("log", triage?.lastMessages) { $0.logRecord($1) }
+      object.object("fault", triage?.fault) { $0.fault($1) }
+      object.strings("warnings", triage?.warnings ?? report.dump?.warnings ?? [])
+      object.strings("notes", triage?.notes ?? [])
     }
   }
 
   /// The report for people, a line for each thing.
-  func reportText(_ report: TriageReport) {
+  func reportText(_ report: DumpReport) {
+    let triage = report.triage
     func line(_ name: String, _ value: String?) {
       guard let value else { return }
       text(name)
@@ -77,38 +94,38 @@ extension Output {
     }
     line("dump", report.path + (report.dump.map { ", \($0.summary.format)" } ?? ""))
     line("error", report.error?.description)
-    line("signature", report.signature)
-    if let crash = report.crash {
+    line("signature", triage?.signature)
+    if let crash = triage?.crash {
       line("reason", crash.reason.text)
       if let panic = crash.reason.panic, !crash.reason.text.hasSuffix(panic) { line("panic", panic) }
       let who = [
         crash.cpu.map { "CPU \($0)" }, crash.pid.map { "pid \($0)" }, crash.comm,
       ].compactMap(\.self)
       line("task", who.isEmpty ? nil : who.joined(separator: ", "))
-      for (number, place) in crash.trace.prefix(TriageReport.shownCalls).enumerated() {
+      for (number, place) in crash.trace.prefix(DumpReport.shownCalls).enumerated() {
         line(number == 0 ? "trace" : "", place)
       }
     }
-    line("release", report.kernel?.facts.release?.value)
-    line("build-ID", report.kernel?.facts.buildID?.value)
-    line("crash time", report.kernel?.facts.crashTime.map { Words.date($0.value) })
-    line("taint", report.taint.map { $0.mask == 0 ? "none" : "\($0.letters) (\(Words.hex($0.mask)))" })
-    for cpu in report.cpus ?? [] {
+    line("release", triage?.facts.release?.value)
+    line("build-ID", triage?.facts.buildID?.value)
+    line("crash time", triage?.facts.crashTime.map { Words.date($0.value) })
+    line("taint", triage?.taint.map { $0.mask == 0 ? "none" : "\($0.letters) (\(Words.hex($0.mask)))" })
+    for cpu in triage?.cpus ?? [] {
       let pc = cpu.state.registers.map { cpu.trace.first ?? Words.hex($0.pc) }
       let task = cpu.state.task.map { "pid \($0.pid) \($0.comm)" }
       line("cpu \(cpu.state.cpu)", [pc, task].compactMap(\.self).joined(separator: ", "))
     }
-    line("modules", report.modules.map { "\($0)" })
-    line("tasks", report.tasks.map { "\($0): \(counted(report.taskStates ?? []))" })
-    line("vmalloc", report.vmallocAreas.map { "\($0) areas, \(report.vmallocBytes ?? 0) bytes" })
-    line("pages", report.pages.map { "\($0.present) of \($0.total), \($0.filtered) filtered out" })
-    if let audit = report.audit {
-      line("audit", audit.findings.isEmpty ? "no findings" : counted(report.findingCodes))
-      for finding in audit.findings.prefix(TriageReport.shownFindings) {
+    line("modules", triage?.modules.map { "\($0)" })
+    line("tasks", triage?.tasks.map { "\($0): \(counted(triage?.taskStates ?? []))" })
+    line("vmalloc", triage?.vmallocAreas.map { "\($0) areas, \(triage?.vmallocBytes ?? 0) bytes" })
+    line("pages", (triage?.pages).map { "\($0.present) of \($0.total), \($0.filtered) filtered out" })
+    if let audit = triage?.audit {
+      line("audit", audit.findings.isEmpty ? "no findings" : counted(triage?.findingCodes ?? []))
+      for finding in audit.findings.prefix(DumpReport.shownFindings) {
         line("", "\(Words.hex(finding.first)) \(finding.code.rawValue): \(finding.message)")
       }
     }
-    for note in report.notes { line("note", note) }
-    for record in report.lastMessages ?? [] { logText(record) }
+    for note in triage?.notes ?? [] { line("note", note) }
+    for record in triage?.lastMessages ?? [] { logText(record) }
   }
 }

@@ -1,0 +1,59 @@
+extension Kernel {
+  /// Gathers what triage needs to know.
+  package func triage() -> TriageReport {
+    var report = TriageReport(facts, dump.summary, audit())
+    report.warnings = warnings
+    report.cpus = cpus.map { state in
+      TriageReport.CPU(state: state, trace: state.registers.map { backtrace($0).map { text(of: $0) } } ?? [])
+    }
+    report.usesCnP = usesCnP
+    let log = log
+    report.note("log", log)
+    if !log.elements.isEmpty { report.lastMessages = log.elements.suffix(Limits.triageMessages) }
+    if let reason = CrashReason(log.elements) {
+      let crash = crash(reason, report.cpus)
+      let registers = report.cpus.first { $0.state.cpu == crash.cpu }?.state.registers
+      report.signature = signature(reason, at: registers.map { backtrace($0) } ?? [])
+      report.crash = crash
+    } else if !log.elements.isEmpty {
+      report.notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
+    }
+    report.fault = fault
+    report.taint = taint ?? report.crash?.reason.taint
+    if report.taint == nil { report.notes.append("taint: no symbol names tainted_mask, and the log does not tell") }
+    let modules = modules
+    if !modules.elements.isEmpty || modules.notes.isEmpty { report.modules = modules.elements.count }
+    report.note("modules", modules)
+    let tasks = tasks
+    if !tasks.elements.isEmpty {
+      report.tasks = tasks.elements.count
+      report.taskStates = TriageReport.Count.all(of: tasks.elements.map(\.state))
+    }
+    report.note("tasks", tasks)
+    let areas = vmallocAreas
+    if !areas.elements.isEmpty || areas.notes.isEmpty {
+      report.vmallocAreas = areas.elements.count
+      report.vmallocBytes = areas.elements.reduce(0) { $0 &+ ($1.end &- $1.start) }
+    }
+    report.note("vmalloc", areas)
+    return report
+  }
+
+  /// What the log says of a death, and what else is known of the CPU that died.
+  private func crash(_ reason: CrashReason, _ cpus: [TriageReport.CPU]) -> TriageReport.Crash {
+    var crash = TriageReport.Crash(
+      reason: reason, cpu: reason.cpu ?? panicCPU, pid: reason.pid, comm: reason.comm)
+    let cpu = cpus.first { $0.state.cpu == crash.cpu }
+    if crash.pid == nil { crash.pid = cpu?.state.task?.pid }
+    if crash.comm == nil, let task = cpu?.state.task, task.pid == crash.pid { crash.comm = task.comm }
+    let logged = reason.trace.first == reason.pc ? reason.trace : [reason.pc].compactMap(\.self) + reason.trace
+    if !logged.isEmpty {
+      crash.trace = logged
+      crash.traceSource = .log
+    } else if let cpu, !cpu.trace.isEmpty {
+      crash.trace = cpu.trace
+      crash.traceSource = .registers
+    }
+    return crash
+  }
+}
