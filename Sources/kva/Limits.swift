@@ -10,4 +10,6 @@ enum Limits {
   static let keptParses = 256
   /// Problems that are told of one request: a thousand broken lists say no more than these.
   static let keptProblems = 256
+  /// Rows of a table that are kept until its columns are measured: the first screens, and no wait for the rest.
+  static let measuredRows = 1000
 }

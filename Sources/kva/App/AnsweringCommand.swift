@@ -10,6 +10,9 @@ protocol AnsweringCommand: ParsableCommand {
   /// Whether the names of symbols complete its arguments.
   static var takesSymbols: Bool { get }
 
+  /// How its answers are shown.
+  var display: DisplayOptions { get }
+
   /// Replaces its arguments; its options stay.
   ///
   /// - Throws: `ValidationError` when it cannot take these.
@@ -31,7 +34,7 @@ extension AnsweringCommand {
   /// - Throws: what the parser throws, for help as well; `ValidationError` when the words say how to open the dump.
   static func asked(_ words: [String]) throws -> Self {
     let command = try parse((self is any DumpCommand.Type ? ["-"] : []) + words)
-    if let options = (command as? any DumpCommand)?.options, !options.isPlain {
+    if let options = (command as? any DumpCommand)?.options, !options.access.isPlain {
       throw ValidationError("the options that say how to open the dump are given when kva starts, not with a question")
     }
     return command
@@ -49,20 +52,33 @@ protocol DumpCommand: AnsweringCommand {
 }
 
 extension DumpCommand {
+  var display: DisplayOptions { options.display }
+
   /// Answers as a process of its own does.
   func run() throws {
-    guard options.pager, isatty(STDOUT_FILENO) == 1 else { return try answer(to: Output()) }
-    let pager = try ChildProgram.reading(Pager.command)
+    try display.write { output in
+      let session = Session(options, output)
+      try answer(session)
+    }
+  }
+}
+
+extension DisplayOptions {
+  /// Lets `body` write to standard output, through a pager if one is asked for.
+  func write(_ body: (Output) throws -> Void) throws {
+    let display = display(on: STDOUT_FILENO)
+    guard let command = pagerCommand else {
+      let output = Output(.file(STDOUT_FILENO), display)
+      defer { output.flush() }
+      return try body(output)
+    }
+    let pager = try ChildProgram.reading(command)
     // Ctrl-C is for the pager; when that ends, the next write ends this process.
     Interrupt.leaveToOthers()
-    let result = Result { try answer(to: Output(.file(pager.pipe))) }
+    let output = Output(.file(pager.pipe), display)
+    let result = Result { try body(output) }
+    output.flush()
     pager.finish()
     try result.get()
-  }
-
-  private func answer(to output: Output) throws {
-    let session = Session(options, output)
-    defer { output.flush() }
-    try answer(session)
   }
 }

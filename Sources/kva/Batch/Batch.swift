@@ -49,6 +49,7 @@ struct Batch {
     output.text(request.isForPeople ? "\"" : "[")
     output.framing = .elements(isFirst: true)
     session.output = request.isForPeople ? people : output
+    people.display = command.display.display(on: nil)
     do {
       try command.answer(session)
     } catch let code as ExitCode {

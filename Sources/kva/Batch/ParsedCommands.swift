@@ -42,7 +42,7 @@ struct ParsedCommands {
     guard let first = name.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first,
       name.utf8.allSatisfy({ UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 || 0x30...0x39 ~= $0 || $0 == 0x2d })
     else { throw .usage("'\(name)' is no option: give a long one without its dashes, such as 'walk'") }
-    guard !["help", "version", "raw", "pager"].contains(name) else {
+    guard !["help", "version", "raw", "pager", "color"].contains(name) else {
       throw .usage("'\(name)' is no option of a request")
     }
     switch option.value {

@@ -38,7 +38,7 @@ struct FaultCommand: DumpCommand {
   func answer(_ session: Session) throws {
     let output = session.output
     guard esr == nil, line == nil else {
-      let size = options.pageSize?.bytes ?? 4096
+      let size = options.access.pageSize?.bytes ?? 4096
       guard let fault = KernelFault(esr: esr?.value, far: far?.value, line: line ?? "", pageSize: size) else {
         throw ValidationError("'\(line ?? "")' has no entries of a walk, such as pgd=0800000041b1e003")
       }

@@ -26,8 +26,7 @@ struct LayoutCommand: AnsweringCommand {
   @Option(help: ArgumentHelp("The mode of KASAN: generic or sw-tags.", valueName: "mode"))
   var kasan: Shadow?
 
-  @Flag(help: "Print one JSON object a line.")
-  var json = false
+  @OptionGroup(title: "Output options") var display: DisplayOptions
 
   private func configuration() throws -> (era: LayoutEra, LayoutConfiguration) {
     guard let era = LayoutEra.of(kernel.version) else {
@@ -48,11 +47,7 @@ struct LayoutCommand: AnsweringCommand {
 
   func validate() throws { _ = try configuration() }
 
-  func run() throws {
-    let output = Output()
-    try write(output)
-    output.flush()
-  }
+  func run() throws { try display.write(write) }
 
   func answer(_ session: Session) throws { try write(session.output) }
 
@@ -61,7 +56,7 @@ struct LayoutCommand: AnsweringCommand {
     let layout = AddressLayout(era: era, configuration)
     let rows = layout.rows(
       userBits: configuration.vaBitsActual, optionalShadow: era.optionalShadow(configuration))
-    if json {
+    if display.json {
       output.layoutJSON(era, configuration, rows)
     } else {
       output.layoutText(era, configuration, rows)

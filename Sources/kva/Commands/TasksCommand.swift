@@ -17,9 +17,7 @@ struct TasksCommand: DumpCommand {
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
       let tasks = kernel.tasks
-      for task in tasks.elements {
-        if options.json { output.taskJSON(task) } else { output.taskText(task) }
-      }
+      if options.json { tasks.elements.forEach(output.taskJSON) } else { output.taskTable(tasks.elements) }
       return tasks.notes
     }
   }

@@ -16,8 +16,10 @@ struct VmallocCommand: DumpCommand {
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
       let areas = kernel.vmallocAreas
-      for area in areas.elements {
-        if options.json { output.vmallocAreaJSON(area, kernel) } else { output.vmallocAreaText(area, kernel) }
+      if options.json {
+        for area in areas.elements { output.vmallocAreaJSON(area, kernel) }
+      } else {
+        output.vmallocTable(areas.elements, kernel)
       }
       return areas.notes
     }

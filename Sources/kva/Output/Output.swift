@@ -35,25 +35,41 @@ final class Output {
     if case .job = destination { failure != nil || Interrupt.isPending } else { false }
   }
 
-  /// Whether words may be coloured.
-  let isColoured: Bool
+  /// How answers are shown.
+  var display: Display
+  /// Whether lines are being folded.
+  var isFolding = false
 
   private let destination: Destination
   private let buffer = OutputBuffer()
   private var used = 0
+  private var flushes = 0
 
-  init(_ destination: Destination = .file(STDOUT_FILENO)) {
+  init(_ destination: Destination = .file(STDOUT_FILENO), _ display: Display = .plain) {
     self.destination = destination
-    switch destination {
-    case .file(let file), .job(let file): isColoured = Style.isWanted(on: file)
-    case .string: isColoured = false
-    }
+    self.display = display
   }
 
   /// Hands on what is buffered.
   func flush() {
     buffer.withBytes(used, writeOut)
     used = 0
+    flushes &+= 1
+  }
+
+  /// Lets `body` write, and puts what `change` makes of that in its place; as it is if it is longer than half the
+  /// buffer.
+  func rewriting(_ body: () throws -> Void, _ change: ([UInt8]) -> [UInt8]) rethrows {
+    if used > OutputBuffer.size / 2 { flush() }
+    let (start, before) = (used, flushes)
+    try body()
+    guard flushes == before, used > start else { return }
+    var written: [UInt8] = []
+    buffer.withBytes(used) { bytes in
+      written = (start..<used).compactMap { bytes.integer(UInt8.self, at: $0) }
+    }
+    used = start
+    for value in change(written) { byte(value) }
   }
 
   private func writeOut(_ bytes: RawSpan) {

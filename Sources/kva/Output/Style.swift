@@ -1,4 +1,3 @@
-import Glibc
 import KernelVA
 
 /// What a word looks like on a terminal.
@@ -7,10 +6,10 @@ enum Style: String {
   case bad = "1;31"
   case doubtful = "33"
 
-  /// Whether what is written to `file` is coloured: on a terminal that can, unless NO_COLOR says otherwise.
+  /// Whether the environment asks for colours on a terminal: TERM names one that has them, and NO_COLOR is not set.
   /// (no-color.org)
-  static func isWanted(on file: Int32) -> Bool {
-    guard isatty(file) == 1, SystemCall.environment("NO_COLOR") ?? "" == "" else { return false }
+  static var isWanted: Bool {
+    guard SystemCall.environment("NO_COLOR") ?? "" == "" else { return false }
     return SystemCall.environment("TERM").map { $0 != "dumb" } ?? false
   }
 }
@@ -18,7 +17,7 @@ enum Style: String {
 extension Output {
   /// Writes a word of ours.
   func styled(_ word: String, _ style: Style) {
-    guard isColoured else { return text(word) }
+    guard display.isColoured else { return text(word) }
     text("\u{1b}[\(style.rawValue)m")
     text(word)
     text("\u{1b}[m")

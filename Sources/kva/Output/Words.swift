@@ -5,6 +5,12 @@ enum Words {
   /// `value` in hex with 0x.
   static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
+  /// The addresses from `first` to `last`, that one included.
+  static func range(_ first: UInt64, _ last: UInt64) -> String { "\(hex(first))-\(hex(last))" }
+
+  /// The header of a column of ranges.
+  static let rangeHeader = "START-END (INCLUSIVE)"
+
   /// A size in the largest unit that divides it: "4K", "2M", "1G", "6124K".
   static func size(_ bytes: UInt64) -> String {
     let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")]

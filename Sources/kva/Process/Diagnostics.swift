@@ -3,9 +3,14 @@ import KernelVA
 
 /// What goes to standard error: one line each, `kva: FILE: what is wrong`.
 enum Diagnostics {
+  /// The terminal that messages are folded for; nil if they go to a file or a program, where each is one line.
+  private static let folding = SystemCall.terminalWidth(of: STDERR_FILENO).map { Folding(width: $0, indent: 4) }
+
   /// Writes one line. Control characters, which may come from a file's name or a note, become `?`.
   static func report(_ message: String) {
-    write("kva: \(printable(message))\n")
+    let line = "kva: \(printable(message))\n"
+    guard let folding else { return write(line) }
+    write(String(decoding: folding.folded(Array(line.utf8)), as: UTF8.self))
   }
 
   /// `text` with `?` for each control character.

@@ -16,9 +16,7 @@ extension ChildProgram {
 
 /// The pager that people have chosen.
 enum Pager {
-  /// What runs it. (LESS as git(1) sets it: colours as they are, and no paging of what fits the screen)
-  static var command: String {
-    let named = SystemCall.environment("PAGER") ?? ""
-    return "LESS=\"${LESS-FRX}\" " + (named.isEmpty ? "less" : named)
-  }
+  /// What runs `program`, or less(1) if that is empty. (LESS as git(1) sets it: colours as they are, and no paging of
+  /// what fits the screen)
+  static func command(_ program: String) -> String { "LESS=\"${LESS-FRX}\" " + (program.isEmpty ? "less" : program) }
 }

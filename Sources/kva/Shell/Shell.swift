@@ -57,10 +57,11 @@ struct Shell {
       try write(line.destination) { session.output.text(type.message(for: error) + "\n") }
       return 0
     }
-    let wantsPager = (command as? any DumpCommand)?.options.pager ?? false
-    let isShown = line.destination == .standardOutput && isatty(STDOUT_FILENO) == 1
+    let isShown = line.destination == .standardOutput
+    let pager = isShown ? command.display.pagerCommand : nil
+    let display = command.display.display(on: isShown ? STDOUT_FILENO : nil)
     var status: Int32 = 0
-    try write(wantsPager && isShown ? .program(Pager.command) : line.destination) {
+    try write(pager.map { .program($0) } ?? line.destination, display) {
       do {
         try command.answer(session)
       } catch let code as ExitCode {
@@ -71,17 +72,19 @@ struct Shell {
   }
 
   /// Lets `body` write to `destination` through the session's output.
-  private func write(_ destination: ShellLine.Destination, _ body: () throws -> Void) throws {
+  private func write(
+    _ destination: ShellLine.Destination, _ display: Display = .plain, _ body: () throws -> Void
+  ) throws {
     if case .program = destination { Interrupt.leaveToOthers() } else { Interrupt.arm() }
     defer { session.output = standardOutput }
     switch destination {
     case .standardOutput:
-      session.output = Output(.job(STDOUT_FILENO))
+      session.output = Output(.job(STDOUT_FILENO), display)
       defer { session.output.flush() }
       try body()
     case .program(let command):
       let program = try ChildProgram.reading(command)
-      session.output = Output(.job(program.pipe))
+      session.output = Output(.job(program.pipe), display)
       let result = Result { try body() }
       session.output.flush()
       program.finish()
@@ -89,7 +92,7 @@ struct Shell {
     case .file(let path, let appends):
       let file = try SystemCall.create(path, appends: appends)
       defer { close(file) }
-      let output = Output(.job(file))
+      let output = Output(.job(file), display)
       session.output = output
       let result = Result { try body() }
       output.flush()

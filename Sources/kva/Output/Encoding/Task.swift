@@ -22,17 +22,16 @@ extension Output {
     jsonLine { $0.task(task) }
   }
 
-  /// One task as a line: PID, process, CPU, state, task_struct, stack, name.
-  func taskText(_ task: KernelTask) {
-    column("\(task.pid)", 7)
-    column("\(task.tgid)", 8)
-    column(task.cpu.map(String.init) ?? "?", 4)
-    text(" \(task.state) ")
-    hex(task.structure)
-    text(" ")
-    hex(task.stack)
-    text(" ")
-    printable(task.comm)
-    newline()
+  /// Tasks for people.
+  func taskTable(_ tasks: some Sequence<KernelTask>) {
+    table(
+      .right("PID"), .right("TGID"), .right("CPU"), .left("S"), .left("TASK"), .left("STACK"), .left("COMMAND")
+    ) { table in
+      for task in tasks {
+        table.row(
+          "\(task.pid)", "\(task.tgid)", task.cpu.map(String.init) ?? "?", task.state, Words.hex(task.structure),
+          Words.hex(task.stack), task.comm)
+      }
+    }
   }
 }

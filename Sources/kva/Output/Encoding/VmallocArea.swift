@@ -16,17 +16,18 @@ extension Output {
     }
   }
 
-  /// One area as a line of /proc/vmallocinfo.
-  func vmallocAreaText(_ area: VmallocArea, _ kernel: Kernel) {
-    let caller = area.caller.map { kernel.describeCaller($0) }
-    hex(area.start)
-    text("-")
-    hex(area.end)
-    text(" \(area.end &- area.start)")
-    if let caller { text(" \(caller.text)\(caller.module.map { " [\($0)]" } ?? "")") }
-    if let pages = area.pages { text(" pages=\(pages)") }
-    if let physical = area.physical { text(" phys=0x\(String(physical, radix: 16))") }
-    for flag in area.flags { text(" \(flag)") }
-    newline()
+  /// Areas for people: what /proc/vmallocinfo has.
+  func vmallocTable(_ areas: some Sequence<VmallocArea>, _ kernel: Kernel) {
+    table(.left(Words.rangeHeader), .right("SIZE"), .right("PAGES"), .left("CALLER AND FLAGS")) { table in
+      for area in areas {
+        let caller = area.caller.map { kernel.describeCaller($0) }
+        var words = [caller?.text ?? "?"]
+        if let module = caller?.module { words.append("[\(module)]") }
+        if let physical = area.physical { words.append("phys=\(Words.hex(physical))") }
+        table.row(
+          Words.range(area.start, area.end &- 1), Words.size(area.end &- area.start),
+          area.pages.map(String.init) ?? "-", (words + area.flags).joined(separator: " "))
+      }
+    }
   }
 }

@@ -1,0 +1,119 @@
+/// A table for people: columns as wide as what stands in them, headers where they are wanted, and rows folded at the
+/// width of the terminal.
+///
+/// The first rows are kept until the widths are known; what comes behind them is written at once, in columns that are
+/// as wide. Each cell but the last of a row should be one word, so that rows can be cut by programs.
+struct Table {
+  /// A column.
+  struct Column {
+    /// Its header.
+    var name: String
+    /// Whether its cells end at its right edge, as numbers do.
+    var isNumber: Bool
+
+    /// A column of words.
+    static func left(_ name: String) -> Column { Column(name: name, isNumber: false) }
+    /// A column of numbers.
+    static func right(_ name: String) -> Column { Column(name: name, isNumber: true) }
+  }
+
+  /// Cells that make their column no wider: what is longer stands out of it.
+  private static let mostWidth = 40
+  /// The last column is put on a line of its own if less than this is left for it.
+  private static let leastRoom = 16
+  /// Columns before what is continued.
+  private static let indent = 4
+
+  private let output: Output
+  private let columns: [Column]
+  private var kept: [[String]]? = []
+  private var places: [Place] = []
+
+  /// Where a column is.
+  private struct Place {
+    var start: Int
+    var width: Int
+    /// Whether it begins a line: with it the row before it is full.
+    var beginsLine: Bool
+  }
+
+  fileprivate init(_ output: Output, _ columns: [Column]) {
+    self.output = output
+    self.columns = columns
+  }
+
+  /// Adds a row; cells that are missing at its end are empty. Control characters become `?`.
+  mutating func row(_ cells: [String]) {
+    guard kept != nil else { return write(cells) }
+    kept?.append(cells)
+    if kept?.count == Limits.measuredRows { finish() }
+  }
+
+  /// Adds a row.
+  mutating func row(_ cells: String...) { row(cells) }
+
+  /// Writes what is kept.
+  fileprivate mutating func finish() {
+    guard let rows = kept else { return }
+    kept = nil
+    guard !rows.isEmpty else { return }
+    measure(rows)
+    if output.display.hasHeaders { write(columns.map(\.name), style: .strong) }
+    for row in rows { write(row) }
+  }
+
+  private mutating func measure(_ rows: [[String]]) {
+    let widest = output.display.width ?? .max
+    var start = 0
+    places = columns.enumerated().map { number, column in
+      let isLast = number == columns.count - 1
+      var width = output.display.hasHeaders ? column.name.utf8.count : 0
+      for row in rows where number < row.count { width = max(width, min(Self.width(row[number]), Self.mostWidth)) }
+      // What the last column says can be folded, if there is room enough.
+      let needed = isLast && !column.isNumber ? min(width, Self.leastRoom) : width
+      var place = Place(start: start, width: width, beginsLine: false)
+      if number > 0, start + needed > widest {
+        place.beginsLine = true
+        place.start = Self.indent
+      }
+      start = place.start + width + 1
+      return place
+    }
+  }
+
+  /// Columns of the terminal that `cell` takes.
+  private static func width(_ cell: String) -> Int { cell.utf8.lazy.filter { $0 & 0xc0 != 0x80 }.count }
+
+  private func write(_ cells: [String], style: Style? = nil) {
+    let cells = cells.count > columns.count ? cells[..<columns.count] : cells[...]
+    let last = cells.lastIndex { !$0.isEmpty } ?? -1
+    output.folded(indent: places.last?.start ?? 0) {
+      var column = 0
+      for (number, cell) in cells.enumerated() where number <= last {
+        let place = places[number]
+        if place.beginsLine {
+          output.newline()
+          column = 0
+        }
+        let width = Self.width(cell)
+        let padding = columns[number].isNumber ? max(place.width - width, 0) : 0
+        // A cell that stands out of its column moves those behind it, as far as they have no room to give.
+        let isFirst = number == 0 || place.beginsLine
+        let lead = max(place.start - column + padding, isFirst ? 0 : 1)
+        output.spaces(lead)
+        if let style { output.styled(cell, style) } else { output.printable(cell) }
+        column += lead + width
+      }
+      output.newline()
+    }
+  }
+}
+
+extension Output {
+  /// Writes the rows that `body` adds as a table.
+  func table<Result>(_ columns: Table.Column..., body: (inout Table) throws -> Result) rethrows -> Result {
+    var table = Table(self, columns)
+    defer { table.finish() }
+    return try body(&table)
+  }
+}
