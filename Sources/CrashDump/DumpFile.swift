@@ -51,6 +51,10 @@ public final class DumpFile: Sendable {
   /// Whether this is raw memory, whose addresses the user gives.
   package var isRaw: Bool { container is RawImage }
 
+  /// Where the user says that the parts of raw memory are, in the order given; empty for any other dump, and where the
+  /// place is not known.
+  package var placedParts: [Range<UInt64>] { (container as? RawImage)?.placedParts ?? [] }
+
   /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
   package var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 

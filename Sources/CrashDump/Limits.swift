@@ -47,7 +47,8 @@ package enum Limits {
   static let overlaps = 256
   /// Bytes that are compared of parts that should not overlap: those of raw memory and LiME.
   static let comparedBytes: UInt64 = 256 << 20
-  /// Bytes that are compared of an ELF core, in which the kernel's text is described twice: every tenth page of it.
+  /// Bytes that are compared of an ELF core, in which the kernel's text is described twice: every tenth page of it, so
+  /// that opening such a core costs little. Two parts that differ in less may pass for one.
   static let comparedCoreBytes: UInt64 = 4 << 20
 
   // MARK: Kdump and LiME

@@ -77,9 +77,12 @@ extension KernelChange {
 
 extension KernelChange {
   /// Swap entries have types of five bits, and bit 2 says exclusive; migration has a third type (6c287605fd56), and
-  /// markers have one (679d10331910).
+  /// pages that swap could not give back have one (9f186f9e5fa9).
   /// Probe: SYMBOL(kallsyms_names) in VMCOREINFO, which is 6.0.
   package static let exclusiveSwapEntries = Self(5, 19, "6c287605fd56")
+  /// Every kernel has markers, which also stand for pages that swap could not give back (ca92ea3dc5a2).
+  /// Probe: none.
+  package static let swapErrorsAreMarkers = Self(6, 2, "15520a3f0469", "mm: use pte markers for swap errors")
   /// PTE_PRESENT_INVALID: PROT_NONE and swap entries share bit 11.
   /// Probe: NUMBER(PAGE_SLAB_MAPCOUNT_VALUE) in VMCOREINFO, which took the place of NUMBER(PG_slab).
   package static let presentInvalidEntries = Self(6, 10)

@@ -6,6 +6,8 @@ import DebugInfo
 /// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
 /// a count in it.
 enum Limits {
+  /// Stretches of RAM in the linear map that are held against the parts of raw memory.
+  static let mappedRanges = 1 << 16
   // MARK: Discovery
 
   /// Bytes of VMCOREINFO text, as in a note.

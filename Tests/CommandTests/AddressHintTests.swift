@@ -21,6 +21,14 @@ import Testing
         #expect(result.status == 1)
         #expect(result.standardError.contains("1073762304 was read as hex; decimal? 0x40005000"), "\(arguments)")
       }
+      for command in ["resolve", "identify"] {
+        let hint = "1073762304 was read as hex; decimal? 0x40005000"
+        let result = try Kva.run([command, path, "1073762304"])
+        #expect(result.status == 1 && result.text.contains(hint), "\(result.text)")
+        let answer = try Kva.run([command, path, "1073762304", "--json"]).object()
+        #expect((answer["message"] as? String)?.contains(hint) == true)
+        #expect(!(try Kva.run([command, path, "0x1073762304"]).text.contains("decimal")))
+      }
       // Hex digits alone are an address, and one that is there is not doubted.
       #expect(try Kva.run(["read", path, "--physical", "40005000", "16"]).standardError == "")
       #expect(!(try Kva.run(["read", path, "--physical", "4000500f0", "16"])).standardError.contains("decimal"))

@@ -210,6 +210,10 @@ import Testing
         #expect(answer["doubt"] == nil)
         #expect((answer["message"] as? String)?.contains(words) ?? isReadOnly)
       }
+      // What is unmapped by design is no difference from arithmetic.
+      let verified = try Kva.run(["resolve", path, "--verify", "0xffff000000145678"])
+      #expect(!verified.text.contains("differs"), "\(verified.text)")
+      #expect(verified.text.contains("arithmetic agrees") == isReadOnly)
       // Read-only data may not be written for all that.
       kernel.change(Kernel.text + 0x1_1000) { $0 & ~(1 << 7) }
       try kernel.write(to: path)

@@ -267,6 +267,31 @@ import Testing
     }
   }
 
+  @Test(
+    "A part of raw memory at a wrong address, the tables in the other: where the linear map wants it",
+    arguments: [
+      ("0x40400000", "0x200000 too high"), ("0x3fe00000", "0x400000 too low"), ("0x80200000", "0x40000000 too high"),
+    ])
+  func misplacedPart(_ given: String, _ words: String) throws {
+    try Scratch.withFolder { folder in
+      let kernel = AuditedKernel()
+      let path = folder.appendingPathComponent("core").path
+      try kernel.write(to: path)
+      var memory = try CoreReader(path: path).bytes(AuditedKernel.ram, Int(AuditedKernel.ramSize)) ?? []
+      try #require(memory.count == 4 << 20)
+      let text = Array((kernel.vmcoreinfo.joined(separator: "\n") + "\n").utf8)
+      memory.replaceSubrange(0x1f_0000..<(0x1f_0000 + text.count), with: text)
+      let files = ["a", "b"].map { folder.appendingPathComponent($0).path }
+      try Data(memory[..<0x20_0000]).write(to: URL(fileURLWithPath: files[0]))
+      try Data(memory[0x20_0000...]).write(to: URL(fileURLWithPath: files[1]))
+      let right = try Kva.run(["resolve", "\(files[0])@40000000,\(files[1])@40200000", "0xffff800008005000"])
+      #expect(right.status == 0 && !right.standardError.contains("linear map"), "\(right.standardError)")
+      let wrong = try Kva.run(["resolve", "\(files[0])@40000000,\(files[1])@\(given)", "0xffff800008005000"])
+      #expect(wrong.status == 0)
+      #expect(wrong.standardError.contains("that part, the second, seems to be \(words)"), "\(wrong.standardError)")
+    }
+  }
+
   @Test("What contradicts itself is named first")
   func contradictions() throws {
     let entry = try DumpEntry.named("c61-4k48-nokaslr")

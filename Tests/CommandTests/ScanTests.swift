@@ -52,6 +52,29 @@ import Testing
     }
   }
 
+  @Test("A scan that takes long shows how far it is, never less than before, and takes the line away")
+  func progress() throws {
+    try Scratch.withFolder { folder in
+      let file = folder.appendingPathComponent("ram")
+      let path = file.path + "@0"
+      // No page is zero, so that each is looked at: a build without optimization takes seconds for that.
+      try Data((0..<(40 << 10)).flatMap { [1, UInt8(truncatingIfNeeded: $0)] + [UInt8].zeros(4094) }).write(to: file)
+      let terminal = try KvaTerminal(["resolve", path, "0xffff800008000000"])
+      let text = try terminal.wait(for: "no root table was found", limit: Self.limit)
+      #expect(try terminal.finish(limit: Self.limit) == 2)
+      let lines = text.matches(of: /\rkva: searching memory for the kernel: (\d+) %/)
+      let shown = lines.compactMap { Int($0.1) }
+      #if DEBUG
+        #expect(shown.count > 1, "\(text)")
+      #endif
+      #expect(shown == Set(shown).sorted() && shown.allSatisfy { (1...100).contains($0) })
+      // Nothing of it is left before what is said.
+      if let last = lines.last { #expect(text[last.range.upperBound...].hasPrefix("\r\u{1b}[K"), "\(text)") }
+      // Where standard error is no terminal, there is none.
+      #expect(!(try Kva.run(["resolve", path, "0xffff800008000000"], limit: Self.limit)).standardError.contains("%"))
+    }
+  }
+
   @Test("Segments over a part of a flattened file that no record wrote")
   func gaps() throws {
     let file = Checkout.testData.appendingPathComponent("fuzz/flattened/segments-over-a-gap").path

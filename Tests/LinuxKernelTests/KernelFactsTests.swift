@@ -166,7 +166,8 @@ import Testing
     #expect(try kernel(shaped, systemMap: map).facts.vaBitsActual.value == 52)
   }
 
-  @Test("A T1SZ that VA_BITS does not allow is told, and left out", arguments: [0, 12, 15, 49, 63, 64, 200])
+  @Test(
+    "A T1SZ that VA_BITS does not allow is told, and left out", arguments: [0, 12, 15, 17, 22, 25, 49, 63, 64, 200])
   func oddT1SZ(size: Int) throws {
     var shaped = ShapedKernel(.k4, .bits48, tableBits: 48, vaBits: 48)
     shaped.vmcoreinfo.append("NUMBER(TCR_EL1_T1SZ)=\(size)")

@@ -29,6 +29,22 @@ import KernelVA
   _ = (kernel.symbols.origins, kernel.symbolNotes, kernel.fullVerification)
 }
 
+/// The input is raw memory that may lie elsewhere than it is said to: where its two halves are said to be, in MiB from
+/// 1 GiB on, and the words of 512 pages, in the last of which is VMCOREINFO.
+@Sendable func fuzzPlacedMemory(_ bytes: [UInt8]) {
+  guard bytes.count > 2 else { return }
+  var ram = SparseRAM.pages(512, bytes[2...])
+  let text = Array((SmallKernel.vmcoreinfo.joined(separator: "\n") + "\n").utf8)
+  let last = ram.count - 4096
+  ram.replaceSubrange(last..<(last + text.count), with: text)
+  let half = ram.count / 2
+  let paths = [MemoryFile.path(Array(ram[..<half]), 0), MemoryFile.path(Array(ram[half...]), 1)]
+  let name = paths.enumerated().map { "\($0.element)@\(hexText(1 << 30 + UInt64(bytes[$0.offset]) << 20))" }
+  guard let dump = try? DumpFile(path: name.joined(separator: ","), cacheSize: 1 << 20) else { return }
+  guard let kernel = try? Kernel(in: dump, debugInfo: DebugInfoSearch(isEnabled: false)) else { return }
+  _ = (kernel.warnings, kernel.resolve("_stext", trace: true))
+}
+
 /// A kernel as `SmallKernel`, its root table between its read-only data and its data.
 private enum SearchedKernel {
   static func kernel(readOnly: [UInt8], data: [UInt8]) -> Kernel? {

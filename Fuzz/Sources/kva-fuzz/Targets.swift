@@ -26,6 +26,7 @@ let targets: [Target] = [
   Target(name: "bare", run: fuzzBareMemory),
   Target(name: "searches", run: fuzzSearches),
   Target(name: "parts", run: fuzzParts),
+  Target(name: "placed", run: fuzzPlacedMemory),
 ]
 
 /// What the process was started for.

@@ -54,6 +54,11 @@ final class RawImage: DumpContainer {
     return try RawImage(path: memory.source.path, moved, isGuess: true)
   }
 
+  /// Where each piece is said to lie; empty if that is not known.
+  var placedParts: [Range<UInt64>] {
+    isAddressUnknown || isGuess ? [] : pieces.map { $0.address..<($0.address + $0.file.byteCount) }
+  }
+
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins
   /// at a multiple of 64 KiB, or VMCOREINFO or a page of table entries at one of 4 KiB.
   /// (Documentation/arch/arm64/booting.rst, "Call the kernel image")

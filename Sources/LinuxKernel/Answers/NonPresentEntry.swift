@@ -20,6 +20,8 @@ package enum NonPresentEntry: Hashable, Sendable {
   case device(type: Int, offset: UInt64)
   /// A note that the kernel left where a page was (userfaultfd, guard pages).
   case marker(UInt64)
+  /// A page that could not be read back from swap.
+  case swapError
   /// A swap entry whose fields cannot be told, since the kernel's version is not known.
   case unknown
 
@@ -34,6 +36,7 @@ package enum NonPresentEntry: Hashable, Sendable {
     case .poisoned: "poisoned"
     case .device: "device"
     case .marker: "marker"
+    case .swapError: "swap-error"
     case .unknown: "not-present"
     }
   }
@@ -67,16 +70,23 @@ struct SwapEncoding: Hashable, Sendable {
 /// The numbers above those of swap areas: counted down from the last, as far as the kernel was built with each.
 /// (include/linux/swap.h, `MAX_SWAPFILES`)
 struct SwapTypes: Hashable, Sendable {
+  var errors: Int
   var markers: Int
   var devices: Int
   var migrations: Int
   var poison: Int
 
   /// A swap entry's meaning.
-  func page(type: Int, offset: UInt64, pageShift: UInt64) -> NonPresentEntry {
-    let frame = PhysicalAddress(offset << pageShift)
+  ///
+  /// - Parameter physicalBits: MAX_PHYSMEM_BITS. Above the frame number a migration entry keeps whether the page was young
+  ///   and dirty. (`SWP_PFN_MASK`, include/linux/swapops.h; 2e3468778dbe "mm: remember young/dirty bit for page
+  ///   migrations", 6.1)
+  func page(type: Int, offset: UInt64, pageShift: UInt64, physicalBits: Int) -> NonPresentEntry {
+    let frame = PhysicalAddress(offset << pageShift & (1 << UInt64(physicalBits) - 1))
     // Five bits since the beginning (MAX_SWAPFILES_SHIFT), whatever the entry has room for.
     var end = 32
+    if type >= end - errors { return .swapError }
+    end -= errors
     if type >= end - markers { return .marker(offset) }
     end -= markers
     if type >= end - devices { return .device(type: type, offset: offset) }
@@ -119,16 +129,19 @@ struct NonPresentEntryReader: Sendable {
       "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
     ]
     let built = symbols.addresses(of: names)
-    // Migration has a third number with exclusive entries, which brought the markers too. A device's pages have two,
-    // and two more for those that are lent to a device: one since 6.15, whose function has a shorter name.
+    // Migration has a third number with exclusive entries. So have pages that swap could not give back, until every
+    // kernel had markers, which say that too; before, markers were for userfaultfd's write protection alone, which
+    // arm64 did not have. A device's pages have two numbers, and two more for those that are lent to a device: one since
+    // 6.15, whose function has a shorter name.
     let isNew = facts.has(.exclusiveSwapEntries) ?? true
+    let hasMarkers = facts.has(.swapErrorsAreMarkers) ?? true
     let devices =
       built["make_device_exclusive_range"] != nil
       ? 4
       : built["make_device_exclusive"] != nil
         ? 3 : built["migrate_vma_setup"] != nil && facts.has(.deviceExclusivePages) == false ? 2 : 0
     return SwapTypes(
-      markers: isNew ? 1 : 0, devices: devices,
+      errors: isNew && !hasMarkers ? 1 : 0, markers: hasMarkers ? 1 : 0, devices: devices,
       migrations: built["migrate_pages"] == nil ? 0 : isNew ? 3 : 2, poison: built["memory_failure"] == nil ? 0 : 1)
   }
 
@@ -146,7 +159,8 @@ struct NonPresentEntryReader: Sendable {
     }
     if encoding != .presentInvalid, level < 3, entry >> SwapEncoding.splitBit & 1 == 1 { return .presentInvalid(frame) }
     return swapTypes.page(
-      type: encoding.type(entry), offset: encoding.offset(entry), pageShift: UInt64(user.granule.pageShift))
+      type: encoding.type(entry), offset: encoding.offset(entry), pageShift: UInt64(user.granule.pageShift),
+      physicalBits: facts.physicalBits?.value ?? user.physicalBits)
   }
 }
 
@@ -166,6 +180,7 @@ extension Resolution {
       case .poisoned(let frame): "its memory at \(hex(frame.rawValue)) failed"
       case .device(let type, let offset): "in a device's hands, type \(type), \(hex(offset))"
       case .marker(let value): "a marker, \(hex(value))"
+      case .swapError: "it could not be read back from swap"
       case .unknown: "not present; the kernel's version, which says how such entries are written, is not known"
       }
     if let words { message = "the entry at level \(step.level) is invalid: \(words)" }

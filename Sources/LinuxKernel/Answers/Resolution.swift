@@ -59,6 +59,8 @@ public struct Resolution: Sendable {
   public internal(set) var shadowed: ClosedRange<UInt64>?
   /// What an address is to the hypervisor, where its tables translated it.
   package internal(set) var hypervisor: Hypervisor.Address?
+  /// Whether this kernel unmaps the address by design, where arithmetic has a page.
+  package internal(set) var isUnmappedByDesign = false
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
   package internal(set) var absentPage: NonPresentEntry?
 

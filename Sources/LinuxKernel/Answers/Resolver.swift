@@ -340,6 +340,7 @@ final class Resolver: Sendable {
         let reason = checks.value.reasonUnmapped(address, steps.steps.last, in: resolution.region)
       {
         resolution.message = "the entry at level \(level) is invalid; \(reason)"
+        resolution.isUnmappedByDesign = true
       }
       resolution.doubt = checks.value.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }

@@ -164,14 +164,15 @@ struct KernelFactsResolver {
   private mutating func vaBitsActual(
     granule: Granule, vaBits: Int, probe: Probe?, _ regime: (Int, Int) -> TranslationRegime
   ) -> Sourced<Int> {
-    let allowed = (granule.pageShift + 4)...vaBits
+    // The kernel runs with the configured width or, on hardware without 52 bits, with VA_BITS_MIN.
+    let allowed = [vaBits, PagingParameters(granule: granule, vaBits: vaBits).vaBitsMin]
     // Some vendor kernels print the name in lower case.
     for name in ["TCR_EL1_T1SZ", "tcr_el1_t1sz"] {
       guard let size = vmcoreinfo?.number(name) else { continue }
       if size < 64, allowed.contains(64 - Int(size)) {
         return Sourced(64 - Int(size), source("NUMBER(\(name))"))
       }
-      warnings.append("VMCOREINFO says NUMBER(\(name))=\(size), which does not fit VA_BITS \(vaBits); ignored")
+      warnings.append("VMCOREINFO says NUMBER(\(name))=\(size), which no kernel of VA_BITS \(vaBits) has; ignored")
     }
     if let offset = kimageVoffset()?.value,
       let symbol = symbols.lazy.compactMap({ $0.symbol(named: "vabits_actual") }).first,

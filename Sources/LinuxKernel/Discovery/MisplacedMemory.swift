@@ -58,7 +58,7 @@ struct MisplacedMemory {
       && !search.rootPages.contains { $0.rawValue == root & ~4095 }
   }
 
-  private static func ordinal(_ index: Int) -> String {
+  static func ordinal(_ index: Int) -> String {
     let words = ["first", "second", "third", "fourth"]
     return index < words.count ? words[index] : "\(index + 1)th"
   }

@@ -100,8 +100,9 @@ public final class Kernel: Sendable {
     // Of the text the resolver tells more: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.name != "text" }
     let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
+    let moved = MisplacedParts(dump, regime, layout.layout?.linearMap).warnings
     // What the file lacks explains most of what follows.
-    warnings = dump.warnings + damage + resolver.warnings + doubts.map(\.warning) + found.warnings + forced
+    warnings = dump.warnings + damage + resolver.warnings + doubts.map(\.warning) + moved + found.warnings + forced
   }
 
   /// `_text` to `_end` by the symbols of a vmlinux, if one is among `sources`.

@@ -79,6 +79,14 @@ enum Words {
     return " (\(text) was read as hex; decimal? \(hex(value)))"
   }
 
+  /// Why `resolution` is not mapped, with a hint if its address may have been meant as decimal; nil if nothing is to be
+  /// said.
+  static func message(of resolution: Resolution) -> String? {
+    let hint = resolution.status == .mapped ? "" : decimalHint(resolution.query)
+    guard let message = resolution.message else { return hint.isEmpty ? nil : String(hint.dropFirst()) }
+    return message + hint
+  }
+
   /// Seconds since 1970 as a date and time, in UTC: "2026-11-23 08:06:00 UTC".
   static func date(_ seconds: UInt64) -> String {
     // Days since 0000-03-01, so that the leap day is the last of the year; 400 years are 146,097 days.

@@ -93,6 +93,9 @@ public enum FuzzSeeds {
     "bare/kernel": { records(bareWords) },
     "searches/lists": { FuzzedLists.image },
     "parts/two": { parts },
+    // The first half is 1 MiB too high, the second where it belongs.
+    "placed/high": { [1, 1] + records(soundTables.words) },
+    "placed/right": { [0, 1] + records(soundTables.words) },
     "query/symbol": { Array("init_task+0x10".utf8) },
     "query/module": { Array("ext4:ext4_iget@cpu3+8".utf8) },
     "query/address": { Array("0xffff800008005010".utf8) },

@@ -11,7 +11,7 @@ extension JSONObject {
     case .protNone(let frame), .presentInvalid(let frame), .migration(let frame), .poisoned(let frame):
       hex("pagePhysical", frame.rawValue)
     case .marker(let value): hex("swapOffset", value)
-    case .empty, .unknown: break
+    case .empty, .swapError, .unknown: break
     }
   }
 }

@@ -69,7 +69,7 @@ extension Output {
       }
       if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
       if let doubt = resolution.doubt { object.string("doubt", doubt) }
-      if let message = resolution.message { object.string("message", message) }
+      if let message = Words.message(of: resolution) { object.string("message", message) }
     }
   }
 
@@ -94,7 +94,7 @@ extension Output {
       line("physical", "\(Words.hex(leaf.physical.rawValue))\(resolution.absence == nil ? "" : " (not in the dump)")")
       line("mapping", "\(Words.size(leaf.size)) at level \(leaf.level), \(Words.permissions(leaf.attributes))")
     } else if identity.poison == nil {
-      line("status", "\(resolution.status.rawValue)\(resolution.message.map { ": \($0)" } ?? "")")
+      line("status", "\(resolution.status.rawValue)\(Words.message(of: resolution).map { ": \($0)" } ?? "")")
     }
     if let region = resolution.region { line("region", region.rawValue) }
     if let symbol = resolution.symbol {

@@ -56,7 +56,7 @@ extension Output {
         object.array("walk", steps) { $0.step($1) }
       }
       if let doubt = resolution.doubt { object.string("doubt", doubt) }
-      if let message = resolution.message { object.string("message", message) }
+      if let message = Words.message(of: resolution) { object.string("message", message) }
     }
   }
 
@@ -87,7 +87,7 @@ extension Output {
       text(": ")
       styled(resolution.status.rawValue, .bad)
       if let region = resolution.region { text(" (\(region.rawValue))") }
-      if let message = resolution.message { text(": \(message)") }
+      if let message = Words.message(of: resolution) { text(": \(message)") }
     }
     if let symbol = resolution.symbol, !resolution.query.hasPrefix(symbol.name) {
       let module = symbol.module.map { " [\($0)]" } ?? ""
