@@ -911,6 +911,46 @@ class Symbol(TypedDict):
     module: Optional[str]
 
 
+class _TypeLayout(TypedDict):
+    type: str
+    kind: str
+    size: Optional[int]
+    members: list[LayoutMember]
+    source: str
+    module: Optional[str]
+
+
+class TypeLayout(_TypeLayout, total=False):
+    """The layout of a type."""
+
+    enumerators: list[Enumerator]
+
+
+class LayoutMember(TypedDict):
+    """A member of a type."""
+
+    name: Optional[str]
+    type: str
+    bit: int
+    bits: Optional[int]
+
+
+class Enumerator(TypedDict):
+    """A constant of an enumeration."""
+
+    name: str
+    value: Union[int, str]
+
+
+class TypeMember(TypedDict):
+    """With --offset, what is at an offset in a type."""
+
+    type: str
+    offset: int
+    member: Optional[str]
+    memberOffset: Optional[int]
+
+
 class _VmallocArea(TypedDict):
     start: int
     end: int
@@ -963,6 +1003,10 @@ class _Commands:
     def tasks(self, *arguments: Query, **options: Any) -> list[Task]:
         """One object for each task."""
         return self._list("tasks", *arguments, **options)
+
+    def type(self, *arguments: Query, **options: Any) -> list[Union[TypeLayout, TypeMember]]:
+        """One object for each type, in order; several if several have the name."""
+        return self._list("type", *arguments, **options)
 
     def vmalloc(self, *arguments: Query, **options: Any) -> list[VmallocArea]:
         """One object for each area."""
@@ -1233,7 +1277,7 @@ class Dump(_Commands):
             line = json.dumps(members, allow_nan=False).encode() + b"\n"
         except (TypeError, ValueError) as error:
             raise BadRequest(f"a request that cannot be written as JSON: {error}") from None
-        pending = _Pending(number, len(line))
+        pending = _Pending(number, request.command, len(line))
         if self._bytes_unanswered + pending.size > self._window:
             # Half of the window at a time: then many requests go out in one write.
             while self._unanswered and self._bytes_unanswered + pending.size > self._window // 2:
@@ -1260,7 +1304,7 @@ class Dump(_Commands):
             line = self._stdout.readline()
             if not line.endswith(b"\n"):
                 raise BrokenPipeError
-            answer = _decode(line)
+            answer = _decode(line, self._unanswered[0].command)
             if answer["id"] != self._unanswered[0].number:
                 raise Ended(f"an answer to another request: {line[:80]!r}")
             done = Answer(answer["results"], answer["errors"], answer["status"])
@@ -1288,10 +1332,11 @@ class Dump(_Commands):
 class _Pending:
     """A request that was sent."""
 
-    __slots__ = ("answer", "number", "size")
+    __slots__ = ("answer", "command", "number", "size")
 
-    def __init__(self, number: int, size: int) -> None:
+    def __init__(self, number: int, command: str, size: int) -> None:
         self.number = number
+        self.command = command
         self.size = size
         self.answer: Optional[Answer] = None
 
@@ -1586,11 +1631,15 @@ _HEX_KEYS = frozenset(
     vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
+#: The same of commands that print values of the kernel: of their outermost objects alone.
+_VALUE_KEYS = {
+    "type": frozenset([]),
+}
 # man/generate: end of hex keys
 
 
-def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:
-    for key in _HEX_KEYS.intersection(members):
+def _numbers_for_hex(members: dict[str, Any], keys: frozenset[str] = _HEX_KEYS) -> dict[str, Any]:
+    for key in keys.intersection(members):
         value = members[key]
         # Under these keys "sources" has words, which stay.
         if type(value) is str and value.startswith("0x"):
@@ -1602,6 +1651,14 @@ def _numbers_for_hex(members: dict[str, Any]) -> dict[str, Any]:
 _decoder = json.JSONDecoder(object_hook=_numbers_for_hex)
 
 
-def _decode(line: bytes) -> Any:
-    """What a line of JSON says, its hex strings as numbers."""
-    return _decoder.decode(line.decode())
+def _decode(line: bytes, command: str = "") -> Any:
+    """What a line of JSON says, its hex strings as numbers; not those among values of the kernel."""
+    keys = _VALUE_KEYS.get(command)
+    if keys is None:
+        return _decoder.decode(line.decode())
+    answer = json.loads(line)
+    for result in answer["results"]:
+        _numbers_for_hex(result, keys)
+    for error in answer["errors"]:
+        _numbers_for_hex(error)
+    return answer

@@ -55,6 +55,13 @@ package enum Limits {
   /// Bytes of one type: no structure of the kernel fills a gigabyte.
   static let typeBytes: UInt64 = 1 << 32
 
+  /// Parts of one declaration: function types whose parameters are function types have some tens.
+  static let declarationPieces = 1 << 10
+  /// Lines of the layout of one type: the largest structures have some thousand with all that is inside them.
+  static let layoutLines = 1 << 16
+  /// Parameters of one function: the kernel's longest have some twenty.
+  static let parameters = 256
+
   // MARK: Source lines
 
   /// Bytes of `.debug_aranges`, of which libdw makes four to five times as many: a distribution's kernel has 2 MiB.

@@ -28,7 +28,9 @@ import Testing
       ("read", ["init_task", "64"], []), ("read", ["0x1", "16"], []), ("read", ["0x40000000", "16"], ["physical"]),
       ("stack", [], ["all"]), ("stack", [], ["all", "group"]), ("stack", ["1"], ["scan"]), ("fault", [], []),
       ("regions", [], []), ("ptdump", [], []), ("audit", [], []), ("rmap", ["0x40210000", "0x42000000"], []),
-      ("rmap", ["0x40210000"], ["all"]), ("symbols", ["*init*"], []), ("modules", [], []), ("vmalloc", [], []),
+      ("rmap", ["0x40210000"], ["all"]), ("symbols", ["*init*"], []),
+      ("type", ["task_struct", "pid_type", "atomic_t", "no_such_type", "struct *_head"], []),
+      ("type", ["task_struct"], ["offset=56"]), ("modules", [], []), ("vmalloc", [], []),
       ("tasks", [], []), ("dmesg", [], []), ("report", [], []),
     ]
   }

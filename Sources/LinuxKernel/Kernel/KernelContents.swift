@@ -128,6 +128,9 @@ final class KernelContents: Sendable {
       checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) })
   }
 
+  /// What finds types by name.
+  var typeLookup: TypeLookup { TypeLookup(types: context.types, modules: modules, moduleTypes: moduleTypes) }
+
   /// The registers that depend on more than the tables.
   var control: LinuxTCR { LinuxTCR(context: context, messages: messages, ignoresTopByte: ignoresTopByte) }
 

@@ -51,7 +51,10 @@ final class ModuleTypes: Sendable {
       return .missing(
         "the BTF of the module \(module.name) does not continue the kernel's, so its types have no numbers")
     }
-    guard let found = BTFTypes(bytes, base: base, origin: "BTF of the module \(module.name)") else {
+    guard
+      let found = BTFTypes(
+        bytes, base: base, origin: "BTF of the module \(module.name)", module: module.name)
+    else {
       return .missing("the BTF of the module \(module.name) is damaged")
     }
     return .types(found)

@@ -4,6 +4,9 @@ extension KernelTypes {
   /// The BTF among the sources.
   var btf: BTFTypes? { sources.lazy.compactMap { $0 as? BTFTypes }.first }
 
+  /// Those of the sources that have whole types, in the order they are asked.
+  var graphs: [any TypeGraph] { sources.compactMap { $0 as? any TypeGraph } }
+
   /// What to do if a type is unknown.
   var advice: String {
     let dwarf = sources.lazy.compactMap { ($0 as? TypesOrShape)?.dwarf }.first

@@ -45,6 +45,17 @@ extension Output {
     byte(UInt8(ascii: "\""))
   }
 
+  /// Writes an integer of the kernel, given by its 64 bits.
+  func jsonInteger(_ value: Int64, isSigned: Bool) {
+    let magnitude = isSigned ? value.magnitude : UInt64(bitPattern: value)
+    let isNegative = isSigned && value < 0
+    let isString = magnitude >= 1 << 53
+    if isString { byte(UInt8(ascii: "\"")) }
+    if isNegative { byte(UInt8(ascii: "-")) }
+    if isString { hex(magnitude) } else { decimal(magnitude) }
+    if isString { byte(UInt8(ascii: "\"")) }
+  }
+
   private static func isEscaped(_ value: UInt8) -> Bool {
     value < 0x20 || value == 0x7f || value == UInt8(ascii: "\"") || value == UInt8(ascii: "\\")
   }
@@ -103,6 +114,12 @@ struct JSONObject {
     guard let value else { return output.text("null") }
     if value < 0 { output.byte(UInt8(ascii: "-")) }
     output.decimal(UInt64(value.magnitude))
+  }
+
+  /// An integer of the kernel, given by its 64 bits: a number if all readers keep it, up to 2^53 - 1, else a hex string.
+  mutating func integer(_ name: String, _ value: Int64, isSigned: Bool) {
+    key(name)
+    output.jsonInteger(value, isSigned: isSigned)
   }
 
   mutating func bool(_ name: String, _ value: Bool?) {

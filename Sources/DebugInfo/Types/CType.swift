@@ -1,0 +1,203 @@
+/// A C type: one that debugging information describes, or one that an expression derives from those.
+package indirect enum CType: Sendable {
+  /// The type that `graph` has at `number`.
+  case described(any TypeGraph, Int)
+  /// `void`.
+  case void
+  /// An integer that no debugging information describes, such as that of a literal.
+  case integer(CInteger)
+  /// A pointer to a type.
+  case pointer(CType)
+  /// An array of `count` elements.
+  case array(CType, count: Int)
+
+  /// What it is; references to other types are not followed.
+  package var shape: TypeShape {
+    switch self {
+    case .described(let graph, let number): graph.shape(number)
+    case .void: .void
+    case .integer(let integer): .integer(integer)
+    case .pointer(let target): .pointer(target)
+    case .array(let element, let count): .array(element, count: count)
+    }
+  }
+
+  /// What it is behind typedefs and qualifiers; `unknown` if these lead in a circle.
+  package var resolved: TypeShape {
+    var type = self
+    for _ in 0..<Limits.typeDepth {
+      switch type.shape {
+      case .typedef(_, let target), .qualified(_, let target): type = target
+      case let shape: return shape
+      }
+    }
+    return .unknown
+  }
+
+  /// `sizeof`, in bytes; nil for `void`, functions and types of which only the name is known.
+  package var size: Int? { size(depth: 0) }
+
+  private func size(depth: Int) -> Int? {
+    guard depth < Limits.typeDepth else { return nil }
+    switch resolved {
+    case .integer(let integer): return integer.size
+    case .floating(_, let size): return size
+    case .pointer: return 8
+    case .record(let record): return record.isComplete ? record.size : nil
+    case .enumeration(let enumeration): return enumeration.isComplete ? enumeration.size : nil
+    case .array(let element, let count):
+      guard let size = element.size(depth: depth + 1) else { return nil }
+      let (bytes, overflow) = size.multipliedReportingOverflow(by: count)
+      return overflow || bytes > Int(Limits.typeBytes) ? nil : bytes
+    case .void, .function, .typedef, .qualified, .unknown: return nil
+    }
+  }
+
+  /// The record that it is, behind typedefs and qualifiers; nil if it is none.
+  package var record: CRecord? { if case .record(let record) = resolved { record } else { nil } }
+}
+
+/// What a type is.
+package enum TypeShape: Sendable {
+  case void
+  case integer(CInteger)
+  case floating(name: String, size: Int)
+  case pointer(CType)
+  /// No elements: a flexible array, or one of length 0.
+  case array(CType, count: Int)
+  case record(CRecord)
+  case enumeration(CEnumeration)
+  case typedef(String, CType)
+  /// `const`, `volatile`, `restrict` or `_Atomic` and what it qualifies.
+  case qualified(String, CType)
+  case function(CFunction)
+  /// Damaged, or of a kind that is not known.
+  case unknown
+}
+
+/// An integer type.
+package struct CInteger: Sendable {
+  /// Its name, as in "unsigned int".
+  package let name: String
+  /// Bytes.
+  package let size: Int
+  package let isSigned: Bool
+  /// `_Bool`.
+  package let isBool: Bool
+
+  package init(name: String, size: Int, isSigned: Bool, isBool: Bool = false) {
+    self.name = name
+    self.size = size
+    self.isSigned = isSigned
+    self.isBool = isBool
+  }
+
+  /// Whether arrays of it hold text: `char`, and neither `u8` nor `s8`.
+  package var isCharacter: Bool { size == 1 && name == "char" }
+}
+
+/// A structure or union.
+package struct CRecord: Sendable {
+  /// Its tag; empty if it is anonymous.
+  package let name: String
+  package let isUnion: Bool
+  /// Bytes; 0 if it is only declared.
+  package let size: Int
+  /// Whether it is defined, and not only declared.
+  package let isComplete: Bool
+  /// What has its members.
+  package let graph: any TypeGraph
+  /// Its number there.
+  package let number: Int
+
+  package init(
+    name: String, isUnion: Bool, size: Int, isComplete: Bool = true, graph: any TypeGraph, number: Int
+  ) {
+    self.name = name
+    self.isUnion = isUnion
+    self.size = size
+    self.isComplete = isComplete
+    self.graph = graph
+    self.number = number
+  }
+
+  /// `struct` or `union`.
+  package var keyword: String { isUnion ? "union" : "struct" }
+  /// Its members in their order.
+  package var members: [CMember] { graph.members(of: number) }
+}
+
+/// A member of a structure or union.
+package struct CMember: Sendable {
+  /// Its name; nil if it is anonymous: its members then belong to the record around it.
+  package let name: String?
+  package let type: CType
+  /// Where it begins: bits from the start of the record, the least significant bit of a byte first.
+  package let firstBit: Int
+  /// The width of a bit field; nil for any other member.
+  package let bitCount: Int?
+
+  package init(name: String?, type: CType, firstBit: Int, bitCount: Int? = nil) {
+    self.name = name
+    self.type = type
+    self.firstBit = firstBit
+    self.bitCount = bitCount
+  }
+}
+
+/// An enumeration.
+package struct CEnumeration: Sendable {
+  /// Its tag; empty if it is anonymous.
+  package let name: String
+  /// Bytes.
+  package let size: Int
+  package let isSigned: Bool
+  /// Whether it is defined, and not only declared.
+  package let isComplete: Bool
+  /// What has its enumerators.
+  package let graph: any TypeGraph
+  /// Its number there.
+  package let number: Int
+
+  package init(
+    name: String, size: Int, isSigned: Bool, isComplete: Bool = true, graph: any TypeGraph, number: Int
+  ) {
+    self.name = name
+    self.size = size
+    self.isSigned = isSigned
+    self.isComplete = isComplete
+    self.graph = graph
+    self.number = number
+  }
+
+  /// Its enumerators in their order.
+  package var enumerators: [CEnumerator] { graph.enumerators(of: number) }
+}
+
+/// A constant of an enumeration.
+package struct CEnumerator: Sendable {
+  package let name: String
+  /// Its value; the bits of an unsigned one above `Int64.max`.
+  package let value: Int64
+
+  package init(name: String, value: Int64) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// A function type.
+package struct CFunction: Sendable {
+  /// What it returns.
+  package let result: CType
+  /// Its parameters; those of a prototype need no names.
+  package let parameters: [(name: String, type: CType)]
+  /// Whether `...` ends them.
+  package let isVariadic: Bool
+
+  package init(result: CType, parameters: [(name: String, type: CType)], isVariadic: Bool) {
+    self.result = result
+    self.parameters = parameters
+    self.isVariadic = isVariadic
+  }
+}

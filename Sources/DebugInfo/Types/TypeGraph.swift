@@ -1,0 +1,57 @@
+/// A source of whole types: they refer to each other by number.
+package protocol TypeGraph: AnyObject, Sendable {
+  /// What it is, for people.
+  var origin: String { get }
+  /// The module whose types they are; nil for the kernel itself.
+  var module: String? { get }
+  /// What the type at `number` is.
+  func shape(_ number: Int) -> TypeShape
+  /// The members of the record at `number`.
+  func members(of number: Int) -> [CMember]
+  /// The enumerators of the enumeration at `number`.
+  func enumerators(of number: Int) -> [CEnumerator]
+  /// The types called `name`, definitions only, in their order; a graph that adds to another has its own alone.
+  func types(named name: TypeName) -> [CType]
+  /// Calls `body` with each named type until it returns false.
+  func forEachType(_ body: (TypeName, CType) -> Bool)
+  /// The type of the variable `name`.
+  func variable(named name: String) -> CType?
+  /// The type of the function `name`.
+  func function(named name: String) -> CType?
+}
+
+/// The name of a type, with the name space that it is in.
+package struct TypeName: Hashable, Sendable, CustomStringConvertible {
+  /// The name space of C that a name is in.
+  package enum Space: String, Sendable {
+    case structure = "struct"
+    case union
+    case enumeration = "enum"
+    /// Typedefs and the types of the language.
+    case ordinary = ""
+  }
+
+  /// nil: any, tags first.
+  package let space: Space?
+  package let name: String
+
+  package init(_ space: Space?, _ name: String) {
+    self.space = space
+    self.name = name
+  }
+
+  /// Reads `struct NAME`, `union NAME`, `enum NAME` or a name of any space.
+  package init(_ text: some StringProtocol) {
+    let words = text.split(whereSeparator: { $0 == " " || $0 == "\t" })
+    if words.count > 1, let space = Space(rawValue: String(words[0])), space != .ordinary {
+      self.init(space, words[1...].joined(separator: " "))
+    } else {
+      self.init(nil, words.joined(separator: " "))
+    }
+  }
+
+  package var description: String {
+    guard let space, space != .ordinary else { return name }
+    return "\(space.rawValue) \(name)"
+  }
+}

@@ -1,0 +1,94 @@
+import Bytes
+import DebugInfo
+
+/// Finds whole types by name: those of the kernel, by BTF or else by DWARF, then those of its modules.
+package struct TypeLookup: Sendable {
+  let types: Lazy<KernelTypes>
+  let modules: LoadedModules
+  let moduleTypes: Lazy<ModuleTypes>
+
+  /// What has types of the kernel itself, in the order it is asked.
+  var graphs: [any TypeGraph] { types.value.graphs }
+
+  /// The types of the module called `name`, or why there are none.
+  func graph(ofModule name: String) -> Result<any TypeGraph, ExpressionFailure> {
+    guard let module = modules.named(name) else {
+      return .failure(ExpressionFailure(modules.list.value.notes.first ?? "no module '\(name)' is loaded"))
+    }
+    switch moduleTypes.value.types(of: module) {
+    case .types(let types): return .success(types)
+    case .missing(let reason): return .failure(ExpressionFailure(reason))
+    }
+  }
+
+  /// The types of all modules that have any.
+  var moduleGraphs: [any TypeGraph] {
+    modules.list.value.elements.compactMap { module in
+      if case .types(let types) = moduleTypes.value.types(of: module) { types } else { nil }
+    }
+  }
+
+  /// The types called `name`: of the kernel if it has any, else of its modules. Two files of the kernel may each have a
+  /// type of one name.
+  func types(named name: TypeName) -> [CType] {
+    for graph in graphs {
+      let found = graph.types(named: name)
+      if !found.isEmpty { return found }
+    }
+    return moduleGraphs.flatMap { $0.types(named: name) }
+  }
+
+  /// The types that `text` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, with `MODULE:` before it for those
+  /// of one module.
+  func types(_ text: String) -> Result<[CType], ExpressionFailure> {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let name = TypeName(parts[parts.count - 1])
+    guard !name.name.isEmpty else { return .failure(ExpressionFailure("give the name of a type, such as task_struct")) }
+    if parts.count > 1 {
+      let module = String(parts[0])
+      return graph(ofModule: module).flatMap { graph in
+        let found = graph.types(named: name)
+        return found.isEmpty
+          ? .failure(ExpressionFailure("the module \(module) defines no type '\(name)'")) : .success(found)
+      }
+    }
+    let found = types(named: name)
+    return found.isEmpty ? .failure(ExpressionFailure(unknown(name))) : .success(found)
+  }
+
+  /// The type of the function or variable `name`, if BTF or DWARF describes it.
+  func type(ofSymbol name: String) -> CType? {
+    for graph in graphs + moduleGraphs {
+      if let type = graph.variable(named: name) ?? graph.function(named: name) { return type }
+    }
+    return nil
+  }
+
+  /// What to say of a type that nothing defines.
+  func unknown(_ name: TypeName) -> String {
+    guard !graphs.isEmpty else { return "no type '\(name)': \(types.value.advice)" }
+    // Another name space may have it.
+    let others = types(named: TypeName(nil, name.name)).map(\.text)
+    if name.space != nil, let other = others.first { return "no type '\(name)'; there is '\(other)'" }
+    var near = NameSuggestions(name.name)
+    for graph in graphs {
+      graph.forEachType { other, _ in
+        if name.space == nil || name.space == other.space { near.consider(other.name) }
+        return true
+      }
+    }
+    let best = near.best
+    return "no type '\(name)'" + (best.isEmpty ? "" : "; did you mean \(best.joined(separator: ", "))?")
+  }
+
+  /// Calls `body` with each named type of the kernel, then of each module, until it returns false.
+  func forEachType(_ body: (TypeName, CType) -> Bool) {
+    var goesOn = true
+    for graph in graphs.prefix(1) + moduleGraphs where goesOn {
+      graph.forEachType { name, type in
+        goesOn = body(name, type)
+        return goesOn
+      }
+    }
+  }
+}

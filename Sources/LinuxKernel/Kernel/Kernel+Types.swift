@@ -1,0 +1,16 @@
+import DebugInfo
+
+extension Kernel {
+  /// The types that `name` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, with `MODULE:` before it for those
+  /// of one module. Several, if files of the kernel have types of one name.
+  package func types(named name: String) -> Result<[CType], ExpressionFailure> { contents.typeLookup.types(name) }
+
+  /// The type of the function or variable `name`; nil if nothing describes it.
+  package func type(ofSymbol name: String) -> CType? { contents.typeLookup.type(ofSymbol: name) }
+
+  /// Calls `body` with each named type of the kernel, then of each module, until it returns false.
+  package func forEachType(_ body: (TypeName, CType) -> Bool) { contents.typeLookup.forEachType(body) }
+
+  /// What to say if nothing has types.
+  package var typeAdvice: String? { contents.typeLookup.graphs.isEmpty ? types.advice : nil }
+}

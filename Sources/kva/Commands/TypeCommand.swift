@@ -1,0 +1,115 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva type`: how types are laid out.
+struct TypeCommand: DumpCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "type",
+    abstract: "Show the layout of types, from the kernel's own BTF or from DWARF.",
+    discussion: """
+      NAME is a type as C names it, struct list_head or atomic_t; the keyword may be left out. With * or ? in it, the \
+      types that are named like it are listed.
+
+      Example: kva type vmcore task_struct
+      Example: kva type vmcore task_struct --offset 0x38
+      Example: kva type vmcore 'struct *_operations'
+      """,
+    aliases: ["whatis"])
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: "Types; none, or -, to read them from standard input.")
+  var names: [String] = []
+
+  @Option(help: ArgumentHelp("Name the member at this offset in bytes.", valueName: "bytes"))
+  var offset: Number?
+
+  mutating func take(_ arguments: [String]) { names = arguments }
+
+  func answer(_ session: Session) throws {
+    let kernel = try session.kernel
+    if let advice = kernel.typeAdvice {
+      session.report(advice)
+      throw ExitCode.notFound
+    }
+    var queries = try Queries.parse([])
+    queries.arguments = Self.joined(names)
+    var allFound = true
+    try queries.forEach(session) { query in
+      if !answer(query, kernel, session) { allFound = false }
+    }
+    if !allFound { throw ExitCode.notFound }
+  }
+
+  /// The arguments with `struct`, `union` or `enum` and the word behind it as one.
+  private static func joined(_ arguments: [String]) -> [String] {
+    var result: [String] = []
+    for argument in arguments {
+      if let last = result.last, TypeName.Space(rawValue: last).map({ $0 != .ordinary }) ?? false {
+        result[result.count - 1] += " \(argument)"
+      } else {
+        result.append(argument)
+      }
+    }
+    return result
+  }
+
+  /// Whether `query` names a type, and has a member at the offset that was given.
+  private func answer(_ query: String, _ kernel: Kernel, _ session: Session) -> Bool {
+    if query.contains("*") || query.contains("?") { return list(query, kernel, session) }
+    let output = session.output
+    let found: [CType]
+    do throws(ExpressionFailure) {
+      found = try kernel.types(named: query).get()
+    } catch {
+      // It may be what has a type.
+      if offset == nil, let type = kernel.type(ofSymbol: query) {
+        if options.json { output.typeJSON(type) } else { output.declarationText(query, type) }
+        return true
+      }
+      session.report(error.message)
+      return false
+    }
+    var isThere = true
+    for (number, type) in found.enumerated() {
+      if let offset {
+        guard let size = type.size, offset.value < UInt64(size) else {
+          session.report("\(type.text) has \(type.size ?? 0) bytes: \(Words.hex(offset.value)) is beyond its end")
+          isThere = false
+          continue
+        }
+        let member = type.path(at: Int(offset.value))
+        if member == nil { isThere = false }
+        if options.json {
+          output.typeMemberJSON(type, offset.value, member)
+        } else {
+          output.typeMemberText(type, offset.value, member)
+        }
+      } else if options.json {
+        output.typeJSON(type)
+      } else {
+        if number > 0 { output.newline() }
+        if found.count > 1 || type.module != nil {
+          output.text("/* \(type.origin)\(found.count > 1 ? ", \(number + 1) of \(found.count)" : "") */\n")
+        }
+        output.typeText(type)
+      }
+    }
+    return isThere
+  }
+
+  /// Lists the types that are named like `query`.
+  private func list(_ query: String, _ kernel: Kernel, _ session: Session) -> Bool {
+    let wanted = TypeName(query)
+    let pattern = NamePattern(wanted.name)
+    var found = false
+    kernel.forEachType { name, type in
+      guard wanted.space == nil || wanted.space == name.space, pattern.matches(name.name) else { return true }
+      found = true
+      if options.json { session.output.typeJSON(type) } else { session.output.typeNameText(name, type) }
+      return !session.output.isDropped
+    }
+    if !found { session.report("no type is named like '\(query)'") }
+    return found
+  }
+}
