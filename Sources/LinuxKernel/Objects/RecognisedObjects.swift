@@ -14,6 +14,7 @@ struct RecognisedObjects: SymbolSource {
     places = [
       "init_task": Lazy { TaskReader(search.space, types.value)?.findFirst(search) },
       "modules": Lazy { ModuleReader(search.space, types.value).findHead(search) },
+      BPFSymbols.head: Lazy { BPFSymbols.findHead(search, types.value) },
       "vmap_area_list": Lazy { VmallocReader(space: search.space, types: types.value).findHead(search) },
       "prb": Lazy { PrintkRing(types.value.offset, types.value.size).flatMap { $0.find(search) } },
     ]
