@@ -28,6 +28,7 @@ import functools
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -351,6 +352,7 @@ class Identity(_Identity, total=False):
     vmalloc: AreaPart
     task: TaskPart
     perCPU: PerCPU
+    slab: SlabPart
     frame: Frame
     page: Frame
     notes: list[str]
@@ -406,6 +408,32 @@ class Frame(TypedDict):
     structPage: int
     use: Optional[str]
     zone: Optional[str]
+
+
+class SlabPart(TypedDict):
+    """The place in a slab that an address is in."""
+
+    cache: str
+    cacheAddress: int
+    object: Optional[int]
+    index: Optional[int]
+    size: int
+    offset: Optional[float]
+    part: str
+    allocated: Optional[bool]
+    freeList: Optional[str]
+    tracks: list[SlabTrack]
+
+
+class SlabTrack(TypedDict):
+    """An allocation or a free."""
+
+    what: str
+    pid: int
+    cpu: Optional[int]
+    time: Optional[int]
+    timestamp: Optional[int]
+    frames: list[str]
 
 
 class _Info(TypedDict):
@@ -1625,10 +1653,10 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair mairEL2
-    mairKnown mask mm offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack start
-    structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables
-    vaMask value vbarEL2 virtual withoutPAC
+    address cacheAddress descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair
+    mairEL2 mairKnown mask mm object offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack
+    start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1
+    userTables vaMask value vbarEL2 virtual withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.
@@ -1638,11 +1666,14 @@ _VALUE_KEYS = {
 # man/generate: end of hex keys
 
 
+_is_hex = re.compile("0x[0-9a-f]{1,16}").fullmatch
+
+
 def _numbers_for_hex(members: dict[str, Any], keys: frozenset[str] = _HEX_KEYS) -> dict[str, Any]:
     for key in keys.intersection(members):
         value = members[key]
-        # Under these keys "sources" has words, which stay.
-        if type(value) is str and value.startswith("0x"):
+        # Under some of these keys other objects have words, which stay.
+        if type(value) is str and _is_hex(value):
             members[key] = int(value, 16)
     return members
 

@@ -91,6 +91,18 @@ extension KernelChange {
   package static let deviceExclusivePages = Self(5, 14, "b756a3b5e7ea")
 }
 
+// MARK: - Pages
+
+extension KernelChange {
+  /// `struct page` has one word for its memory cgroup, and pages of the kernel no type for it.
+  /// Probe: the members memcg_data and mem_cgroup of struct page.
+  package static let memcgDataInPages = Self(
+    5, 11, "18b2db3b0385", "mm: Convert page kmemcg type to a page memcg flag")
+  /// The type of a page is a number in the top byte of the word that `_mapcount` shares.
+  /// Probe: the enumerators PGTY_ of pagetype.
+  package static let numberedPageTypes = Self(6, 12)
+}
+
 // MARK: - Stacks
 
 extension KernelChange {

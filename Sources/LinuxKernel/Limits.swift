@@ -60,6 +60,19 @@ enum Limits {
   /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
   static let cpus = 4096
 
+  // MARK: Slab
+
+  /// Slab caches: a distribution's kernel has some 300; with memory cgroups before 5.9 each has a copy a cgroup.
+  static let caches = 1 << 16
+  /// Bytes of the name of a cache.
+  static let cacheName = 128
+  /// Sheaves that a node keeps full: MAX_FULL_SHEAVES is 10.
+  static let sheaves = 1 << 10
+  /// Objects of a sheaf: the kernel's own choose 60 at most, and a cache may ask for others.
+  static let sheafObjects = 1 << 12
+  /// Slabs whose free objects are kept.
+  static let keptSlabs = 1 << 12
+
   // MARK: Log
 
   /// Bytes of text that are kept of the log.

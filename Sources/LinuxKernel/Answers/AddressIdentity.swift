@@ -17,6 +17,8 @@ public struct AddressIdentity: Sendable {
   public internal(set) var task: TaskPart?
   /// The per-CPU variable that it is in: its name, whose copy, and how far.
   public internal(set) var perCPU: PerCPUVariable?
+  /// The slab object that it is in.
+  package internal(set) var slab: SlabObject?
   /// What the kernel says of the frame behind it.
   package internal(set) var frame: FrameState?
   /// The frame whose `struct page` it is in.
@@ -67,6 +69,7 @@ struct AddressIdentifier {
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
   let perCPU: Lazy<PerCPU?>
+  let slabs: SlabAllocator
   let arithmetic: Lazy<Arithmetic>
   let sourceLines: SourceLines?
 
@@ -148,6 +151,7 @@ struct AddressIdentifier {
       identity.kind = "per-CPU data"
       return
     }
+    fillSlab(&identity, address)
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
     guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
     for task in tasks.value.elements {

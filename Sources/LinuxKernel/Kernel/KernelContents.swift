@@ -13,6 +13,10 @@ final class KernelContents: Sendable {
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
   let perCPU: Lazy<PerCPU?>
+  /// The array of struct page.
+  let pages: Lazy<PageArray?>
+  /// The slab allocator.
+  let slabs: SlabAllocator
   let sections: Lazy<ImageSections>
   let regions: RegionLookup
   let arithmetic: Lazy<Arithmetic>
@@ -93,6 +97,9 @@ final class KernelContents: Sendable {
     self.arithmetic = arithmetic
     self.checks = checks
     self.perCPU = perCPU
+    let pages = Lazy { PageArray(context, arithmetic.value) }
+    self.pages = pages
+    slabs = SlabAllocator(context, pages, perCPU)
     self.messages = messages
     self.ignoresTopByte = ignoresTopByte
     self.hypervisor = hypervisor
@@ -151,7 +158,7 @@ final class KernelContents: Sendable {
   var identifier: AddressIdentifier {
     AddressIdentifier(
       context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, perCPU: perCPU,
-      arithmetic: arithmetic, sourceLines: sourceLines)
+      slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines)
   }
 
   /// The parts of the image by the first source that knows enough of them.

@@ -7,6 +7,16 @@ extension KernelTypes {
   /// Those of the sources that have whole types, in the order they are asked.
   var graphs: [any TypeGraph] { sources.compactMap { $0 as? any TypeGraph } }
 
+  /// The enumerators of `enum type`; none if it is not known.
+  func enumerators(of type: String) -> [CEnumerator] {
+    for graph in graphs {
+      for found in graph.types(named: TypeName(.enumeration, type)) {
+        if case .enumeration(let enumeration) = found.shape { return enumeration.enumerators }
+      }
+    }
+    return []
+  }
+
   /// What to do if a type is unknown.
   var advice: String {
     let dwarf = sources.lazy.compactMap { ($0 as? TypesOrShape)?.dwarf }.first

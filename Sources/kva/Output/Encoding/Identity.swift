@@ -58,6 +58,7 @@ extension Output {
           part.number("offset", perCPU.offset)
         }
       }
+      if let slab = identity.slab { object.object("slab") { $0.slabPart(slab, kernel) } }
       for (name, frame) in [("frame", identity.frame), ("page", identity.describedFrame)] {
         guard let frame else { continue }
         object.object(name) { part in
@@ -119,6 +120,10 @@ extension Output {
     }
     if let perCPU = identity.perCPU {
       line("per-CPU", "\(perCPU.name)+0x\(String(perCPU.offset, radix: 16)) of CPU \(perCPU.cpu)")
+    }
+    if let slab = identity.slab {
+      line("slab", Words.slab(slab))
+      slabTracksText(slab.tracks, kernel)
     }
     for (name, frame) in [("frame", identity.frame), ("page of", identity.describedFrame)] {
       guard let frame else { continue }

@@ -1,0 +1,52 @@
+import Bytes
+import DebugInfo
+
+/// A slab cache (`struct kmem_cache`).
+package struct SlabCache: Hashable, Sendable {
+  /// The address of its `struct kmem_cache`.
+  package let address: UInt64
+  /// Its name; the first one's where caches were merged.
+  package let name: String
+  /// Bytes of an object.
+  package let objectSize: Int
+  /// Bytes from one object to the next.
+  package let size: Int
+  /// The order of its slabs; nil if that is unknown.
+  package let order: Int?
+  /// Bytes of the red zone before each object.
+  package let redLeftPad: Int
+  /// Where in an object its free pointer is.
+  let freePointer: Int
+  /// Where what belongs to an object itself ends: its metadata follow (`inuse`).
+  let end: Int
+  /// What free pointers are hidden by; nil where they are plain.
+  let random: UInt64?
+  /// `flags`.
+  let flagBits: UInt64
+
+  /// Bytes from one object to the next: no object is larger than a slab of the highest order.
+  private static let largest = 1 << 26
+
+  /// nil where it cannot be read, or is none.
+  init?(_ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64) {
+    let object = StructView(space: memory, address: address)
+    guard address & 7 == 0, let size = object.number(layout.size), let objectSize = object.number(layout.objectSize),
+      let freePointer = object.number(layout.freePointer), let end = object.number(layout.end),
+      let nameAt = object.pointer(layout.name), let name = memory.string(at: nameAt, limit: Limits.cacheName),
+      !name.isEmpty, 8...UInt64(Self.largest) ~= size, 1...size ~= objectSize, freePointer <= size - 8, end <= size
+    else { return nil }
+    let pad = object.number(layout.redLeftPad) ?? 0
+    guard pad < size else { return nil }
+    self.address = address
+    self.name = name
+    self.size = Int(size)
+    self.objectSize = Int(objectSize)
+    self.freePointer = Int(freePointer)
+    self.end = Int(end)
+    redLeftPad = Int(pad)
+    // The order above, the number of objects in the low 16 bits. (OO_SHIFT)
+    order = object.number(layout.order).flatMap { $0 >> 16 < 30 ? Int($0 >> 16) : nil }
+    random = layout.random.flatMap { object.number($0) }
+    flagBits = object.number(layout.flags) ?? 0
+  }
+}

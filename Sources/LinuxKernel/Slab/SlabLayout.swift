@@ -1,0 +1,123 @@
+import DebugInfo
+
+/// Where SLUB keeps what, by the names of each version, the newest first.
+/// (mm/slab.h, mm/slub.c; `struct slab` took over from `struct page` in 5.17, d122019bf061)
+struct SlabLayout: Sendable {
+  /// Members of `struct slab`, or of the `struct page` that it lies over.
+  let cache: TypeMember
+  let freelist: TypeMember
+  let inUse: TypeMember
+  let objects: TypeMember
+  /// The next on a CPU's list of partial slabs.
+  let next: TypeMember?
+  /// The link on a node's list of partial slabs.
+  let link: TypeMember?
+
+  // `struct kmem_cache`.
+  let size: TypeMember
+  let objectSize: TypeMember
+  let freePointer: TypeMember
+  let end: TypeMember
+  let redLeftPad: TypeMember?
+  let order: TypeMember?
+  let random: TypeMember?
+  let flags: TypeMember?
+  let name: TypeMember
+  let list: TypeMember
+  let references: TypeMember?
+  let kobject: TypeMember?
+  /// The CPUs' part, a per-CPU pointer; gone in 7.0 (32c894c7274b).
+  let cpuSlab: TypeMember?
+  /// The sheaves of the CPUs, a per-CPU pointer, since 6.18.
+  let cpuSheaves: TypeMember?
+  /// The array of the nodes' parts, and how far apart and where in an element the pointers are.
+  let nodes: TypeMember?
+  let nodeStride: Int
+  let nodeOffset: Int
+  let nodeBarn: Int?
+
+  // `struct kmem_cache_cpu`.
+  let cpuFreelist: TypeMember?
+  let cpuPage: TypeMember?
+  let cpuPartial: TypeMember?
+
+  // `struct kmem_cache_node`.
+  let partial: TypeMember?
+  let slabCount: TypeMember?
+  let objectCount: TypeMember?
+  let barn: TypeMember?
+
+  // `struct slub_percpu_sheaves`, `struct slab_sheaf`, `struct node_barn`.
+  let sheaves: [(name: SheafKind, member: TypeMember)]
+  let sheafSize: TypeMember?
+  let sheafObjects: TypeMember?
+  let sheafLink: TypeMember?
+  let barnFull: TypeMember?
+
+  /// Which of a CPU's sheaves.
+  enum SheafKind: Sendable { case main, spare, rcu }
+
+  /// nil where the allocator is not SLUB, or its types are not known.
+  init?(_ types: KernelTypes) {
+    /// A member whose length is known, which can be read.
+    func member(_ names: String..., of type: String) -> TypeMember? {
+      for name in names {
+        if let found = types.member(name, of: type), found.size > 0 { return found }
+      }
+      return nil
+    }
+    let slab = types.size(of: "slab") != nil && types.member("slab_cache", of: "slab") != nil ? "slab" : "page"
+    guard let cache = member("slab_cache", of: slab), let freelist = member("freelist", of: slab),
+      let inUse = member("inuse", of: slab), let objects = member("objects", of: slab),
+      let size = member("size", of: "kmem_cache"), let objectSize = member("object_size", of: "kmem_cache"),
+      let freePointer = member("offset", of: "kmem_cache"), let end = member("inuse", of: "kmem_cache"),
+      let name = member("name", of: "kmem_cache"), let list = member("list", of: "kmem_cache")
+    else { return nil }
+    self.cache = cache
+    self.freelist = freelist
+    self.inUse = inUse
+    self.objects = objects
+    next = member("next", of: slab)
+    link = member("slab_list", "lru", of: slab)
+    self.size = size
+    self.objectSize = objectSize
+    self.freePointer = freePointer
+    self.end = end
+    redLeftPad = member("red_left_pad", of: "kmem_cache")
+    order = member("oo", of: "kmem_cache")
+    random = member("random", of: "kmem_cache")
+    flags = member("flags", of: "kmem_cache")
+    self.name = name
+    self.list = list
+    references = member("refcount", of: "kmem_cache")
+    kobject = member("kobj", of: "kmem_cache")
+    cpuSlab = member("cpu_slab", of: "kmem_cache")
+    cpuSheaves = member("cpu_sheaves", of: "kmem_cache")
+    if let pairs = member("per_node", of: "kmem_cache"), let pair = types.size(of: "kmem_cache_per_node_ptrs"),
+      let node = member("node", of: "kmem_cache_per_node_ptrs"), pair > 0
+    {
+      nodes = pairs
+      nodeStride = pair
+      nodeOffset = node.offset
+      nodeBarn = member("barn", of: "kmem_cache_per_node_ptrs")?.offset
+    } else {
+      nodes = member("node", of: "kmem_cache")
+      nodeStride = 8
+      nodeOffset = 0
+      nodeBarn = nil
+    }
+    cpuFreelist = member("freelist", of: "kmem_cache_cpu")
+    cpuPage = member("slab", "page", of: "kmem_cache_cpu")
+    cpuPartial = member("partial", of: "kmem_cache_cpu")
+    partial = member("partial", of: "kmem_cache_node")
+    slabCount = member("nr_slabs", of: "kmem_cache_node")
+    objectCount = member("total_objects", of: "kmem_cache_node")
+    barn = member("barn", of: "kmem_cache_node")
+    let kinds: [(String, SheafKind)] = [("main", .main), ("spare", .spare), ("rcu_free", .rcu)]
+    sheaves = kinds.compactMap { name, kind in member(name, of: "slub_percpu_sheaves").map { (kind, $0) } }
+    sheafSize = member("size", of: "slab_sheaf")
+    sheafObjects = types.member("objects", of: "slab_sheaf")
+    sheafLink = member("barn_list", of: "slab_sheaf")
+    barnFull = member("sheaves_full", of: "node_barn")
+  }
+}

@@ -1,0 +1,107 @@
+import Bytes
+import DebugInfo
+
+/// One slab of a cache: the pages that its objects are in.
+struct SlabPage: Sendable {
+  /// The address of its `struct slab`, or `struct page`.
+  let address: UInt64
+  /// The linear address of its first page.
+  let base: UInt64
+  /// How many objects it has.
+  let count: Int
+  /// How many of them its own free list lacks.
+  let inUse: Int
+  /// The first free object; 0 where there is none.
+  let freelist: UInt64
+
+  /// nil where it cannot be read, or its objects do not fit in its pages.
+  ///
+  /// - Parameter bytes: the length of its pages.
+  init?(
+    _ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64, base: UInt64, bytes: UInt64, _ cache: SlabCache
+  ) {
+    let object = StructView(space: memory, address: address)
+    guard let count = object.number(layout.objects), let inUse = object.number(layout.inUse),
+      let freelist = object.pointer(layout.freelist), count > 0, count <= 0x7fff,
+      UInt64(cache.size) * count <= bytes, inUse <= count
+    else { return nil }
+    self.address = address
+    self.base = base
+    self.count = Int(count)
+    self.inUse = Int(inUse)
+    self.freelist = freelist
+  }
+
+  /// The index of the object that begins at `pointer` behind its red zone, as free lists name it; nil where none does.
+  func index(ofFree pointer: UInt64, _ cache: SlabCache) -> Int? {
+    let distance = pointer &- base &- UInt64(cache.redLeftPad)
+    guard distance < UInt64(cache.size * count), distance % UInt64(cache.size) == 0 else { return nil }
+    return Int(distance) / cache.size
+  }
+
+  /// Where object `index` begins, behind its red zone.
+  func object(_ index: Int, _ cache: SlabCache) -> UInt64 {
+    base &+ UInt64(index * cache.size + cache.redLeftPad)
+  }
+
+  /// Follows a free list of this slab.
+  func walk(from first: UInt64, _ cache: SlabCache, _ memory: KernelMemory) -> FreeChain {
+    var chain = FreeChain()
+    var seen = [Bool](repeating: false, count: count)
+    var here = first
+    while here != 0 {
+      guard let index = index(ofFree: here, cache) else {
+        chain.damage = .foreign(here, after: chain.indices.last.map { object($0, cache) })
+        return chain
+      }
+      guard !seen[index] else {
+        chain.damage = .circle(here)
+        return chain
+      }
+      seen[index] = true
+      chain.indices.append(index)
+      let place = here &+ UInt64(cache.freePointer)
+      guard let raw = memory.word(at: place) else {
+        chain.damage = .unreadable(here)
+        return chain
+      }
+      let (newer, older) = FreePointer.candidates(raw, at: place, cache.random)
+      let next = memory.untagged(newer)
+      let other = memory.untagged(older)
+      let isNewer = next == 0 || self.index(ofFree: next, cache) != nil
+      here = isNewer || other != 0 && self.index(ofFree: other, cache) == nil ? next : other
+    }
+    return chain
+  }
+}
+
+/// A free list as far as it could be followed.
+struct FreeChain: Sendable {
+  /// The free objects.
+  var indices: [Int] = []
+  /// Why it ended before its end.
+  var damage: Damage?
+
+  enum Damage: Sendable {
+    /// A pointer to no object of the slab, in the object `after`; nil where the first is one.
+    case foreign(UInt64, after: UInt64?)
+    /// An object that comes twice.
+    case circle(UInt64)
+    /// An object that is not in the dump.
+    case unreadable(UInt64)
+    /// Another number of objects than the slab's count of those in use leaves.
+    case count(found: Int, expected: Int)
+
+    /// It in words.
+    var text: String {
+      switch self {
+      case .foreign(let pointer, let after):
+        let place = after.map { "the free pointer of the object at \(hex($0))" } ?? "its first pointer"
+        return "\(place) leads to \(hex(pointer)), which is no object of the slab"
+      case .circle(let object): return "it runs in a circle at \(hex(object))"
+      case .unreadable(let object): return "the free object at \(hex(object)) is not in the dump"
+      case .count(let found, let expected): return "it has \(found) objects, and the slab counts \(expected)"
+      }
+    }
+  }
+}

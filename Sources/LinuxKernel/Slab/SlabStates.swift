@@ -1,0 +1,36 @@
+import Bytes
+
+/// Which objects of a slab are free, by every list that may have them.
+struct SlabStates: Sendable {
+  /// The free ones, and where they are.
+  private(set) var free: [Int: FreeList] = [:]
+  /// Why the others may be free or not; nil where they are allocated.
+  private(set) var problem: String?
+
+  init(_ slab: SlabPage, _ cache: SlabCache, _ lists: CacheFreeLists, _ memory: KernelMemory) {
+    problem = lists.problem
+    let own = slab.walk(from: slab.freelist, cache, memory)
+    for index in own.indices { free[index] = .slab }
+    if let damage = own.damage {
+      problem = "the free list of its slab is damaged: \(damage.text)"
+    } else if own.indices.count != slab.count - slab.inUse {
+      // What a CPU has taken over counts as in use.
+      let damage = FreeChain.Damage.count(found: own.indices.count, expected: slab.count - slab.inUse)
+      problem = "the free list of its slab is damaged: \(damage.text)"
+    }
+    for active in lists.active where active.slab == slab.address {
+      let chain = slab.walk(from: active.first, cache, memory)
+      for index in chain.indices { free[index] = .cpu(active.cpu) }
+      if let damage = chain.damage { problem = "the free list of CPU \(active.cpu) is damaged: \(damage.text)" }
+    }
+    guard !lists.inSheaves.isEmpty else { return }
+    for index in 0..<slab.count {
+      if let list = lists.inSheaves[slab.object(index, cache)] { free[index] = list }
+    }
+  }
+
+  /// Whether object `index` is allocated; nil where that cannot be told.
+  func isAllocated(_ index: Int) -> Bool? {
+    free[index] != nil ? false : problem == nil ? true : nil
+  }
+}

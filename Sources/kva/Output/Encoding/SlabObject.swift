@@ -1,0 +1,88 @@
+import KernelVA
+
+extension JSONObject {
+  /// The fields of the object that an address is in.
+  mutating func slabPart(_ object: SlabObject, _ kernel: Kernel) {
+    string("cache", object.cache.name)
+    hex("cacheAddress", object.cache.address)
+    hex("object", object.address)
+    number("index", object.index)
+    number("size", object.size)
+    number("offset", object.address == nil ? nil : object.offset)
+    string("part", object.part.rawValue)
+    bool("allocated", object.isAllocated)
+    string("freeList", object.freeList.map(Words.name))
+    array("tracks", object.tracks) { part, track in part.slabTrack(track, kernel) }
+  }
+
+  /// The fields of who allocated or freed something.
+  mutating func slabTrack(_ track: SlabTrack, _ kernel: Kernel) {
+    string("what", track.kind.rawValue)
+    number("pid", track.pid)
+    number("cpu", track.cpu)
+    number("time", track.jiffies)
+    number("timestamp", track.nanoseconds)
+    strings("frames", track.frames.map { kernel.placeText($0) })
+  }
+}
+
+extension Kernel {
+  /// A return address as `%pS` prints it.
+  fileprivate func placeText(_ address: UInt64) -> String {
+    let (text, module) = describeCaller(address)
+    return module.map { "\(text) [\($0)]" } ?? text
+  }
+}
+
+extension Output {
+  /// Who allocated and freed an object, each with its call trace.
+  func slabTracksText(_ tracks: [SlabTrack], _ kernel: Kernel) {
+    for track in tracks {
+      let cpu = track.cpu.map { " on CPU \($0)" } ?? ""
+      let time =
+        track.nanoseconds.map { " at \(Words.seconds($0)) s" } ?? track.jiffies.map { " at jiffies \($0)" } ?? ""
+      text("    \(track.kind == .alloc ? "allocated" : "freed") by PID \(track.pid)\(cpu)\(time)\n")
+      for frame in track.frames {
+        text("        ")
+        printable(kernel.placeText(frame))
+        newline()
+      }
+    }
+  }
+}
+
+extension Words {
+  /// Nanoseconds as seconds with six digits, as the log has them.
+  static func seconds(_ nanoseconds: UInt64) -> String {
+    let micro = String(nanoseconds / 1000 % 1_000_000)
+    return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 6 - micro.utf8.count))\(micro)"
+  }
+
+  /// The name of a list of free objects.
+  static func name(_ list: FreeList) -> String {
+    switch list {
+    case .slab: "slab"
+    case .cpu(let cpu): "CPU \(cpu)"
+    case .sheaf(let cpu): "sheaf of CPU \(cpu)"
+    case .barn: "barn"
+    case .rcu(let cpu): "RCU sheaf of CPU \(cpu)"
+    case .kfence: "KFENCE"
+    }
+  }
+
+  /// The place in a slab that an address is in, in one line.
+  static func slab(_ object: SlabObject) -> String {
+    guard let address = object.address, let index = object.index else {
+      return "behind the last object of a slab of \(object.cache.name)"
+    }
+    let offset = "\(object.offset < 0 ? "-" : "+")0x\(String(object.offset.magnitude, radix: 16))"
+    let place = object.part == .object ? "" : " (\(object.part.rawValue))"
+    let state =
+      switch object.isAllocated {
+      case true?: "allocated"
+      case false?: "free\(object.freeList.map { " (\(name($0)))" } ?? "")"
+      case nil: "allocated or free"
+      }
+    return "\(hex(address))\(offset)\(place), object \(index) of \(object.cache.name), \(object.size) bytes, \(state)"
+  }
+}

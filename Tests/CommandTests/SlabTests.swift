@@ -1,0 +1,123 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Slab objects, against the objects of the test module, drgn by DWARF, and KFENCE's own listing.
+@Suite struct SlabTests {
+  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let withModule = DumpEntry.corpus.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
+  /// Those whose listing has addresses, and no hashes of them (%p).
+  private static let withKfence = DumpEntry.corpus.filter {
+    $0.has("oracle/rich/kfence.txt") && (try? $0.lines("oracle/rich/kfence.txt").first?.contains(": 0xfff")) == true
+  }.flatMap(\.elfDumps)
+
+  /// What is said of each address, and the slab of it.
+  private func identities(_ dump: Dump, _ addresses: [String]) throws -> [[String: Any]] {
+    let answers = try Kva.run(["identify", dump.path(), "--json"], input: addresses.joined(separator: "\n")).objects()
+    try #require(answers.count == addresses.count)
+    return answers
+  }
+
+  /// The objects of the test module: address, size of the cache's objects, and whether it kept them.
+  private func objects(_ dump: Dump) throws -> [(address: UInt64, size: Int, isAllocated: Bool)] {
+    try dump.entry.lines("oracle/rich/kvatest.txt").filter { $0.contains("KVATEST slab ") }.map { line in
+      let words = Dictionary(
+        line.split(separator: " ").compactMap { word -> (String, String)? in
+          let parts = word.split(separator: "=")
+          return parts.count == 2 ? (String(parts[0]), String(parts[1])) : nil
+        }, uniquingKeysWith: { first, _ in first })
+      let address = try #require(words["object"].flatMap { UInt64($0, radix: 16) })
+      let size = try #require(words["size"].flatMap { Int($0) })
+      return (address, size, words["state"] == "allocated")
+    }
+  }
+
+  @Test("Each object of the test module", .enabled(if: !withModule.isEmpty), arguments: withModule)
+  func module(_ dump: Dump) throws {
+    let objects = try objects(dump)
+    #expect(objects.count == 40)
+    for offset in [0, 5, UInt64(objects[0].size) - 1] {
+      let answers = try identities(dump, objects.map { "0x" + String($0.address + offset, radix: 16) })
+      for (object, answer) in zip(objects, answers) {
+        let slab = try #require(answer["slab"] as? [String: Any], "\(object)")
+        #expect(slab["cache"] as? String == "kvatest_cache")
+        #expect(slab["object"] as? String == "0x" + String(object.address, radix: 16))
+        #expect(slab["size"] as? Int == object.size)
+        #expect(slab["offset"] as? UInt64 == offset)
+        #expect(slab["part"] as? String == "object")
+        #expect(slab["allocated"] as? Bool == object.isAllocated, "\(object)")
+        #expect((slab["freeList"] as? String == nil) == object.isAllocated)
+        #expect(answer["kind"] as? String == "slab object")
+      }
+    }
+  }
+
+  /// drgn goes by the slab alone: it names an object behind the last one of a slab, takes pages of KFENCE for slabs,
+  /// counts the red zone before an object to the one before that, and leaves out the CPUs that a panic took offline and
+  /// what waits for a grace period.
+  @Test("Random slab addresses as drgn has them", .enabled(if: !rich.isEmpty), arguments: rich)
+  func drgn(_ dump: Dump) throws {
+    let oracle = try #require(
+      JSONSerialization.jsonObject(with: dump.entry.data("oracle/rich/drgn.json")) as? [String: Any])
+    let samples = try #require(oracle["slab"] as? [[String: Any]])
+    let answers = try identities(dump, samples.map { try #require($0["address"] as? String) })
+    var same = 0
+    for (sample, answer) in zip(samples, answers) {
+      let slab = answer["slab"] as? [String: Any]
+      guard let wanted = sample["answer"] as? [String: Any], wanted["cache"] != nil else {
+        #expect(slab == nil, "\(sample)")
+        continue
+      }
+      // Guard pages and unused ones of KFENCE.
+      guard let slab else {
+        #expect((answer["kind"] as? String)?.hasPrefix("KFENCE ") == true, "\(sample): \(answer)")
+        continue
+      }
+      let isKfence = (slab["tracks"] as? [Any])?.isEmpty == false && slab["cache"] as? String != "kvatest_cache"
+      guard slab["part"] as? String != "tail", slab["part"] as? String != "red zone", !isKfence else { continue }
+      #expect(slab["cache"] as? String == wanted["cache"] as? String, "\(sample)")
+      #expect(slab["object"] as? String == wanted["object"] as? String, "\(sample)")
+      let list = slab["freeList"] as? String ?? ""
+      if dump.entry.name.hasPrefix("oops-"), list.hasPrefix("CPU ") || list.hasPrefix("RCU") { continue }
+      if list.hasPrefix("RCU") { continue }
+      #expect(slab["allocated"] as? Bool == wanted["allocated"] as? Bool, "\(sample): \(slab)")
+      same += 1
+    }
+    #expect(same > samples.count / 2)
+  }
+
+  @Test("Objects of KFENCE as its listing has them", .enabled(if: !withKfence.isEmpty), arguments: withKfence)
+  func kfence(_ dump: Dump) throws {
+    // "kfence-#0: 0xffff4d66cff82000-0xffff4d66cff82fff, size=4096, cache=task_struct", then who allocated it.
+    var wanted: [(start: String, size: Int, cache: String, pid: Int)] = []
+    for line in try dump.entry.lines("oracle/rich/kfence.txt") {
+      if line.hasPrefix("kfence-#") {
+        let words = line.split(whereSeparator: { " ,-=".contains($0) })
+        let start = try #require(words.first { $0.hasPrefix("0x") })
+        let size = try #require(words.firstIndex(of: "size").flatMap { Int(words[$0 + 1]) })
+        wanted.append((String(start), size, String(line.suffix(after: "cache=")), -1))
+      } else if line.hasPrefix("allocated by task "), !wanted.isEmpty {
+        wanted[wanted.count - 1].pid = Int(line.split(separator: " ")[3]) ?? -1
+      }
+    }
+    let answers = try identities(dump, wanted.map(\.start))
+    var same = 0
+    for (object, answer) in zip(wanted, answers) {
+      guard let slab = answer["slab"] as? [String: Any], let track = (slab["tracks"] as? [[String: Any]])?.first,
+        track["pid"] as? Int == object.pid, slab["object"] as? String == object.start
+      else { continue }
+      same += 1
+      #expect(slab["size"] as? Int == object.size && slab["cache"] as? String == object.cache, "\(object): \(slab)")
+      #expect(track["what"] as? String == "alloc" && (track["frames"] as? [String])?.isEmpty == false)
+    }
+    // Some were used again before the stop.
+    #expect(wanted.count > 10)
+    #expect(same > wanted.count * 3 / 4, "\(same) of \(wanted.count)")
+  }
+}
+
+extension String {
+  fileprivate func suffix(after text: String) -> Substring {
+    range(of: text).map { self[$0.upperBound...] } ?? ""
+  }
+}
