@@ -632,6 +632,22 @@ class LookupField(TypedDict):
     lowBit: int
 
 
+class UserMapping(TypedDict):
+    """A VMA of a process."""
+
+    vma: int
+    start: int
+    end: int
+    permissions: str
+    offset: int
+    device: str
+    inode: int
+    name: Optional[str]
+    flags: list[str]
+    resident: Optional[int]
+    swapped: Optional[int]
+
+
 class Module(TypedDict):
     """A loaded module."""
 
@@ -1015,6 +1031,10 @@ class _Commands:
     def layout(self, *arguments: Query, **options: Any) -> list[Union[LayoutRegion, LookupField]]:
         """One object for each region, then one for each field of the table lookup."""
         return self._list("layout", *arguments, **options)
+
+    def maps(self, *arguments: Query, **options: Any) -> list[UserMapping]:
+        """One object for each VMA."""
+        return self._list("maps", *arguments, **options)
 
     def modules(self, *arguments: Query, **options: Any) -> list[Module]:
         """One object for each module."""
@@ -1656,7 +1676,7 @@ _HEX_KEYS = frozenset(
     address cacheAddress descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair
     mairEL2 mairKnown mask mm object offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack
     start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1
-    userTables vaMask value vbarEL2 virtual withoutPAC
+    userTables vaMask value vbarEL2 virtual vma withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.

@@ -103,6 +103,29 @@ extension KernelChange {
   package static let numberedPageTypes = Self(6, 12)
 }
 
+// MARK: - VMAs
+
+extension KernelChange {
+  /// A VMA is the heap only if it overlaps it; before, if it touches it.
+  /// Probe: none.
+  package static let heapMustOverlap = Self(6, 8)
+  /// VM_ARM64_BTI is bit 24.
+  /// Probe: none.
+  package static let guardedPages = Self(5, 8, "8ef8f360cf30")
+  /// There is no VM_DENYWRITE any more.
+  /// Probe: none.
+  package static let noDeniedWrites = Self(5, 15, "8d0920bde5eb", "mm: remove VM_DENYWRITE")
+  /// Bits 32 to 34 of vm_flags are a protection key, and those of MTE moved to 36 and 37.
+  /// Probe: none.
+  package static let protectionKeys = Self(6, 12)
+  /// VM_SHADOW_STACK (GCS) is bit 38, and VM_UFFD_MINOR moved to 41.
+  /// Probe: none.
+  package static let shadowStackVMAs = Self(6, 13)
+  /// VM_MAYBE_GUARD is bit 11, and VM_SEALED moved to 42.
+  /// Probe: none.
+  package static let guardedVMAs = Self(6, 19)
+}
+
 // MARK: - Stacks
 
 extension KernelChange {

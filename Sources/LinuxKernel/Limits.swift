@@ -6,6 +6,12 @@ import DebugInfo
 /// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
 /// a count in it.
 enum Limits {
+  /// Nodes of a tree of the kernel's, such as that of a process's VMAs: sysctl vm.max_map_count is 65,530 by default.
+  static let treeNodes = 1 << 20
+  /// Levels of such a tree.
+  static let treeDepth = 32
+  /// Dentries and mounts on the way from a file to the root: a path has 4096 bytes (PATH_MAX).
+  static let pathSteps = 4096
   /// Stretches of RAM in the linear map that are held against the parts of raw memory.
   static let mappedRanges = 1 << 16
   // MARK: Discovery

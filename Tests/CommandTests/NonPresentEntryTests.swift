@@ -100,8 +100,8 @@ import Testing
   @Test(
     "The numbers above those of swap areas, of a kernel that has each",
     arguments: [
-      // 5.19 and later: one for memory that failed, three for migration, none for devices, one marker.
-      (26, "swapped"), (27, "poisoned"), (28, "migration"), (30, "migration"), (31, "marker"),
+      // 5.19 to 6.1: one for memory that failed, three for migration, none for devices, one of lost pages.
+      (26, "swapped"), (27, "poisoned"), (28, "migration"), (30, "migration"), (31, "swap-error"),
     ])
   func special(type: Int, name: String) throws {
     try Scratch.withFolder { folder in

@@ -37,7 +37,7 @@ struct TaskQuery {
       return fail("expected a PID, cpuN or the 0x-prefixed address of a task_struct, not '\(text)'")
     }
     guard let task = tasks.value.elements.first(where: { $0.pid == pid }) else {
-      return fail("there is no task with PID \(pid): \(tasks.value.notes.first ?? "kva tasks lists them")")
+      return fail("no process \(pid): \(tasks.value.notes.first ?? "kva tasks lists them")")
     }
     return .success(task)
   }

@@ -30,6 +30,8 @@ final class KernelContents: Sendable {
   let sourceLines: SourceLines?
   /// What each CPU was doing.
   let cpus: Lazy<[CPUState]>
+  /// What processes have mapped.
+  let addressSpaces: AddressSpaces
   /// Where tasks are.
   let stacks: Lazy<TaskStackReader>
   private let ignoresTopByte: Lazy<Sourced<Bool>?>
@@ -129,6 +131,7 @@ final class KernelContents: Sendable {
     self.tasks = tasks
     self.rootTables = rootTables
     self.cpus = cpus
+    addressSpaces = AddressSpaces(context, names, UserTables(context), tasks)
     stacks = Lazy { TaskStackReader(context, names, cpus.value, perCPU.value, tasks.value.elements) }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,

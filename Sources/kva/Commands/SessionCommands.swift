@@ -6,8 +6,8 @@ struct SessionCommands: ParsableCommand {
   static let all: [any ParsableCommand.Type] = [
     InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, StackCommand.self, FaultCommand.self,
-    TypeCommand.self, DmesgCommand.self, ReportCommand.self,
+    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, StackCommand.self,
+    FaultCommand.self, TypeCommand.self, DmesgCommand.self, ReportCommand.self,
   ]
 
   /// The root of their help and error messages.

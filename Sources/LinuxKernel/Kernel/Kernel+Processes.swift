@@ -1,0 +1,14 @@
+import VMSA
+
+extension Kernel {
+  /// The VMAs of `task`'s process, in the order of their addresses; none of a kernel thread.
+  package func userMappings(of task: KernelTask) -> Listing<UserMapping> {
+    task.mm.map { contents.addressSpaces.mappings(of: $0) } ?? Listing()
+  }
+
+  /// How much of each of `mappings`, which are those of `task`'s process, is in memory and in swap; nil if its tables cannot
+  /// be read whole.
+  package func userPages(of mappings: [UserMapping], _ task: KernelTask) -> [UserPages]? {
+    task.root.flatMap { contents.addressSpaces.pages(of: mappings, root: $0) }
+  }
+}

@@ -1,0 +1,23 @@
+import KernelVA
+import Testing
+
+/// The numbers of VM_ flags, by include/linux/mm.h of each version.
+@Suite struct VMAFlagsTests {
+  @Test(
+    "A bit has the name of its version",
+    arguments: [
+      (5, 4, 11, "VM_DENYWRITE"), (5, 15, 11, "bit 11"), (7, 2, 11, "VM_MAYBE_GUARD"), (5, 4, 24, "VM_ARCH_1"),
+      (6, 1, 24, "VM_ARM64_BTI"), (6, 1, 32, "VM_MTE"), (6, 1, 33, "VM_MTE_ALLOWED"), (6, 12, 32, "VM_PKEY_BIT0"),
+      (6, 12, 36, "VM_MTE"), (6, 12, 37, "VM_MTE_ALLOWED"), (6, 1, 37, "VM_UFFD_MINOR"), (6, 12, 38, "VM_UFFD_MINOR"),
+      (7, 2, 38, "VM_SHADOW_STACK"), (7, 2, 41, "VM_UFFD_MINOR"), (6, 12, 40, "VM_DROPPABLE"), (6, 12, 63, "VM_SEALED"),
+      (7, 2, 42, "VM_SEALED"), (6, 1, 20, "VM_ACCOUNT"), (6, 1, 50, "bit 50"),
+    ] as [(Int, Int, UInt64, String)])
+  func names(major: Int, minor: Int, bit: UInt64, name: String) {
+    #expect(VMAFlags.names(1 << bit, KernelVersion(major, minor)) == [name])
+  }
+
+  @Test("Without a version only what never changed has a name")
+  func unknownVersion() {
+    #expect(VMAFlags.names(1 | 1 << 11 | 1 << 32, nil) == ["VM_READ", "bit 11", "bit 32"])
+  }
+}
