@@ -274,6 +274,36 @@ class Problem(_Problem, total=False):
     offset: int
 
 
+class StackFrame(TypedDict):
+    """A frame of a stack."""
+
+    pc: int
+    symbol: Optional[str]
+    offset: Optional[int]
+    size: Optional[int]
+    module: Optional[str]
+    sp: Optional[int]
+    kind: str
+    source: Optional[SourceLine]
+
+
+class LockWait(TypedDict):
+    """The lock that a task waits for."""
+
+    kind: str
+    lock: int
+    owner: Optional[LockOwner]
+    readers: Optional[bool]
+
+
+class LockOwner(TypedDict):
+    """A task that holds a lock."""
+
+    task: int
+    pid: int
+    comm: str
+
+
 class SourceLine(TypedDict):
     """A line of source."""
 
@@ -351,6 +381,7 @@ class Identity(_Identity, total=False):
     module: ModulePart
     vmalloc: AreaPart
     task: TaskPart
+    stack: StackPlace
     perCPU: PerCPU
     slab: SlabPart
     frame: Frame
@@ -391,6 +422,21 @@ class TaskPart(TypedDict):
     asid: Optional[int]
     part: str
     offset: int
+
+
+class StackPlace(TypedDict):
+    """A place on a kernel stack, or in the guard below one."""
+
+    kind: str
+    start: int
+    end: int
+    cpu: Optional[int]
+    pid: Optional[int]
+    comm: Optional[str]
+    part: str
+    frame: Optional[StackFrame]
+    registers: Optional[int]
+    guard: Optional[Range]
 
 
 class PerCPU(TypedDict):
@@ -753,6 +799,8 @@ class Report(TypedDict):
     audit: Optional[Audit]
     log: Optional[list[LogRecord]]
     fault: Optional[Fault]
+    stacks: Optional[list[ReportStack]]
+    hardwareErrors: Optional[list[HardwareErrors]]
     warnings: list[str]
     notes: list[str]
 
@@ -770,6 +818,28 @@ class Crash(TypedDict):
     at: Optional[str]
     trace: list[str]
     traceSource: Optional[str]
+
+
+class ReportStack(TypedDict):
+    """Where a task is."""
+
+    pid: int
+    comm: str
+    cpu: Optional[int]
+    state: str
+    running: bool
+    hash: int
+    trace: list[str]
+    waitsFor: Optional[LockWait]
+    sinceRun: Optional[int]
+
+
+class HardwareErrors(TypedDict):
+    """Hardware errors of one kind that the kernel recovered from."""
+
+    kind: str
+    count: int
+    last: Optional[int]
 
 
 class Taint(TypedDict):
@@ -907,20 +977,9 @@ class StackTrace(TypedDict):
     message: Optional[str]
     hash: int
     shadow: Optional[ShadowStack]
+    waitsFor: Optional[LockWait]
+    sinceRun: Optional[int]
     user: Optional[UserContext]
-
-
-class StackFrame(TypedDict):
-    """A frame of a stack."""
-
-    pc: int
-    symbol: Optional[str]
-    offset: Optional[int]
-    size: Optional[int]
-    module: Optional[str]
-    sp: Optional[int]
-    kind: str
-    source: Optional[SourceLine]
 
 
 class ShadowStack(TypedDict):
@@ -928,6 +987,7 @@ class ShadowStack(TypedDict):
 
     frames: int
     agrees: bool
+    message: Optional[str]
 
 
 class UserContext(TypedDict):
@@ -1673,10 +1733,10 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address cacheAddress descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known mair
-    mairEL2 mairKnown mask mm object offset pagePhysical pc physOffset physical physvirtOffset sp spEL2 stack
-    start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1
-    userTables vaMask value vbarEL2 virtual vma withoutPAC
+    address cacheAddress descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known lock
+    mair mairEL2 mairKnown mask mm object offset pagePhysical pc physOffset physical physvirtOffset registers
+    sp spEL2 stack start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2
+    ttbr1 userTables vaMask value vbarEL2 virtual vma withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.

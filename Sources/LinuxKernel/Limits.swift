@@ -107,6 +107,8 @@ enum Limits {
 
   /// Messages of the log in a triage report.
   static let triageMessages = 20
+  /// Stacks in it.
+  static let triageStacks = 64
   /// Notes on one part of it.
   static let triageNotes = 8
 }

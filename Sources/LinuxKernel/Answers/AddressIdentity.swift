@@ -15,6 +15,8 @@ public struct AddressIdentity: Sendable {
   public internal(set) var area: VmallocArea?
   /// The task whose structure or stack it is in, and how far.
   public internal(set) var task: TaskPart?
+  /// The kernel stack that it is on, or right below.
+  package internal(set) var stack: StackPlace?
   /// The per-CPU variable that it is in: its name, whose copy, and how far.
   public internal(set) var perCPU: PerCPUVariable?
   /// The slab object that it is in.
@@ -68,6 +70,7 @@ struct AddressIdentifier {
   let modules: LoadedModules
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
+  let stacks: Lazy<TaskStackReader>
   let perCPU: Lazy<PerCPU?>
   let slabs: SlabAllocator
   let arithmetic: Lazy<Arithmetic>
@@ -149,44 +152,36 @@ struct AddressIdentifier {
     if let found = perCPUVariable(at: address) {
       identity.perCPU = found
       identity.kind = "per-CPU data"
+      // The stack for overflows is the only one among them.
+      if found.name == "overflow_stack" { fillStack(&identity, address) }
       return
     }
     fillSlab(&identity, address)
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
     guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
-    for task in tasks.value.elements {
-      if address &- task.structure < taskSize {
-        identity.task = AddressIdentity.TaskPart(task: task, part: "struct", offset: address &- task.structure)
-        identity.kind = "task_struct"
-        return
-      }
-      // No stack is that large; finding how large they are goes through the areas.
-      if task.stack != 0, address &- task.stack < 1 << 20, address &- task.stack < threadSize {
-        identity.task = AddressIdentity.TaskPart(task: task, part: "stack", offset: address &- task.stack)
-        identity.kind = "task stack"
-        return
-      }
+    if let task = tasks.value.elements.first(where: { address &- $0.structure < taskSize }) {
+      identity.task = AddressIdentity.TaskPart(task: task, part: "struct", offset: address &- task.structure)
+      identity.kind = "task_struct"
+    } else {
+      fillStack(&identity, address)
     }
     if tasks.value.elements.isEmpty { identity.notes += tasks.value.notes }
   }
 
-  private var taskSize: UInt64 { UInt64(context.types.value.size(of: "task_struct") ?? 0) }
-
-  /// THREAD_SIZE: the vmalloc area of a stack without its guard page. Without VMAP_STACK 16 KiB, twice that with a
-  /// KASAN that keeps a shadow, and a page at least. The stack of `init_task` lies in the area of the image's data.
-  /// (arch/arm64/include/asm/memory.h)
-  private var threadSize: UInt64 {
-    let page = regime.granule.size
-    for task in tasks.value.elements.lazy.filter({ $0.pid != 0 && $0.stack != 0 }).prefix(Self.sampledStacks) {
-      guard let area = areas.value.elements.first(where: { $0.start == task.stack }) else { continue }
-      let size = area.end &- area.start &- page
-      if size.nonzeroBitCount == 1, (4096...1 << 20).contains(size) { return size }
+  private func fillStack(_ identity: inout AddressIdentity, _ address: UInt64) {
+    guard let place = stacks.value.place(of: address) else { return }
+    identity.stack = place
+    if case .guardArea = place.part {
+      identity.kind = "guard below \(place.stack.kind.rawValue) stack"
+      return
     }
-    return max(context.layout.configuration.kasan == .off ? 16 << 10 : 32 << 10, page)
+    identity.kind = "\(place.stack.kind.rawValue) stack"
+    if let task = place.task, place.stack.kind == .task {
+      identity.task = AddressIdentity.TaskPart(task: task, part: "stack", offset: address &- place.stack.start)
+    }
   }
 
-  /// Stacks that are looked for among the vmalloc areas: all are there, or none is.
-  private static let sampledStacks = 16
+  private var taskSize: UInt64 { UInt64(context.types.value.size(of: "task_struct") ?? 0) }
 
   /// The per-CPU variable whose copy of some CPU `address` is in.
   private func perCPUVariable(at address: UInt64) -> AddressIdentity.PerCPUVariable? {

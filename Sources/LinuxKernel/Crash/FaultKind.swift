@@ -42,7 +42,15 @@ package enum FaultKind: String, Sendable, CaseIterable {
   case kasan
   /// A report of KFENCE.
   case kfence
-  /// A CPU or a task that got no further.
+  /// A CPU that did not schedule.
+  case softLockup = "soft-lockup"
+  /// A CPU that took no interrupt.
+  case hardLockup = "hard-lockup"
+  /// A CPU or a task that held up RCU.
+  case rcuStall = "rcu-stall"
+  /// A task that was blocked for long.
+  case hungTask = "hung-task"
+  /// Something else that got no further.
   case lockup
   /// A panic that a person asked for.
   case requested
@@ -90,5 +98,15 @@ package enum FaultKind: String, Sendable, CaseIterable {
     case 0x8000...0x83ff: self = .cfi
     default: self = .other
     }
+  }
+
+  /// By the line that announces a lockup. (kernel/watchdog.c; kernel/hung_task.c; kernel/rcu/tree_stall.h)
+  package init(lockup headline: String) {
+    self =
+      headline.contains("soft lockup")
+      ? .softLockup
+      : headline.contains("hard LOCKUP")
+        ? .hardLockup
+        : headline.contains("rcu") ? .rcuStall : headline.contains("blocked for more than") ? .hungTask : .lockup
   }
 }

@@ -13,6 +13,8 @@ package struct KernelFault: Sendable {
   package let syndrome: ExceptionSyndrome?
   /// The address that could not be accessed.
   package let far: UInt64?
+  /// Whether it was written; nil if unknown.
+  package let isWrite: Bool?
   /// Where the CPU was; nil if neither the stack nor the log says.
   package let pc: UInt64?
   /// The function that `pc` is in.
@@ -58,6 +60,7 @@ extension KernelFault {
     let address = far ?? printed
     self.syndrome = syndrome
     self.far = address
+    isWrite = syndrome?.isWrite
     kind =
       syndrome.map { FaultKind($0, far: address, pageSize: pageSize) }
       ?? (address.map { $0 < pageSize } ?? false ? .nullPointer : .pagingRequest)
@@ -84,6 +87,7 @@ struct KernelFaultReader {
   let identifier: AddressIdentifier
   let userTables: UserTables
   let modules: LoadedModules
+  let stacks: Lazy<TaskStackReader>
   let sourceLines: SourceLines?
 
   /// The fault of a kernel that died as `reason` says, in `stack`'s task; nil if neither is there.
@@ -115,22 +119,28 @@ struct KernelFaultReader {
       }
     }
     return KernelFault(
-      kind: kind(reason, syndrome, far), syndrome: syndrome, far: far, pc: pc, function: function, pcText: text?.pc,
+      kind: kind(reason, syndrome, far), syndrome: syndrome, far: far,
+      isWrite: syndrome?.isWrite ?? text?.report?.isWrite, pc: pc, function: function, pcText: text?.pc,
       registers: registers, pointers: pointers(registers), loggedWalk: text?.walk ?? [], walk: walk,
       agrees: agreement(text?.walk ?? [], walk), file: place?.file ?? text?.file ?? source?.file,
       line: place?.line ?? text?.line ?? source?.line,
-      code: text?.code?.split(separator: " ").map(String.init) ?? pc.flatMap(code), object: far.flatMap(describe),
+      code: text?.code?.split(separator: " ").map(String.init) ?? pc.flatMap(code), object: object(reason, far),
       notes: notes)
   }
 
   // MARK: - Witnesses
 
-  /// The registers of the exception that killed: the one whose program counter the log names, or else the innermost.
+  /// The registers of the exception that killed: the one whose program counter the log names, or else the innermost that
+  /// leads to death.
   private func exception(in stack: TaskStack?, _ text: OopsText?) -> SavedRegisters? {
-    guard let exceptions = stack?.trace.exceptions.filter({ !$0.isUser && $0.address != 0 }) else { return nil }
+    guard let stack else { return nil }
+    let exceptions = stack.trace.exceptions.filter { !$0.isUser && $0.address != 0 }
     if let logged = text?.pc.flatMap(address), let same = exceptions.first(where: { $0.pc == logged }) { return same }
     if let sp = text?.registers["sp"], let same = exceptions.first(where: { $0.sp == sp }) { return same }
-    return text?.pc == nil && text?.registers.isEmpty ?? true ? exceptions.first : nil
+    guard text?.pc == nil && text?.registers.isEmpty ?? true else { return nil }
+    // The kernel's own note of the CPU that died has the registers of the exception itself.
+    guard let site = CrashSite(stack) else { return stack.trace.exceptions.first { !$0.isUser } }
+    return site.registers
   }
 
   /// The address of `symbol+0xoff/0xsize [module]`.
@@ -175,7 +185,7 @@ struct KernelFaultReader {
     if headline.contains("BUG: KASAN") { return .kasan }
     if headline.contains("BUG: KFENCE") { return .kfence }
     switch reason?.kind {
-    case .lockup?: return .lockup
+    case .lockup?: return FaultKind(lockup: headline)
     case .warning?: return .warning
     case .bug? where headline.contains("kernel BUG at"): return .bug
     default: break
@@ -218,6 +228,30 @@ struct KernelFaultReader {
     }
   }
 
+  // MARK: - Objects
+
+  /// What the death is about: what a checker says of the address, the task that hung and what it waits for, or what the
+  /// address points into.
+  private func object(_ reason: CrashReason?, _ far: UInt64?) -> String? {
+    if let said = reason?.oops.report?.object { return said }
+    if reason?.kind == .lockup, let pid = reason.flatMap({ Self.hungTask($0.text) }),
+      let task = stacks.value.tasks.value.first(where: { $0.pid == pid })
+    {
+      guard let wait = stacks.value.stack(of: task, scan: false).wait else { return "\(task.comm), pid \(pid)" }
+      let owner = wait.owner.map { " held by \($0.comm), pid \($0.pid)" } ?? ""
+      return "\(task.comm), pid \(pid), which waits for the \(wait.kind.rawValue) at \(hex(wait.lock))\(owner)"
+    }
+    return far.flatMap(describe)
+  }
+
+  /// The PID in `INFO: task COMM:PID blocked for more than 120 seconds.`; nil of another line.
+  private static func hungTask(_ line: String) -> Int? {
+    guard let end = line.firstRange(of: " blocked for more than"),
+      let colon = line[..<end.lowerBound].lastIndex(of: ":")
+    else { return nil }
+    return Int(line[line.index(after: colon)..<end.lowerBound])
+  }
+
   // MARK: - Pointers
 
   private func pointers(_ registers: [(name: String, value: UInt64)]) -> [(name: String, text: String)] {
@@ -229,11 +263,20 @@ struct KernelFaultReader {
 
   /// What `value` points to; nil if it is no pointer.
   private func describe(_ value: UInt64) -> String? {
+    if let poison = Poison.name(value) { return poison }
     guard VirtualAddress(value).isUpperHalf else { return nil }
     let identity = identifier.identify(hex(value))
-    guard identity.poison == nil else { return identity.poison }
-    guard identity.resolution.status == .mapped || identity.resolution.symbol != nil else { return nil }
+    guard identity.resolution.status == .mapped || identity.resolution.symbol != nil || identity.stack != nil else {
+      return nil
+    }
     var words = identity.kind
+    if let place = identity.stack, let task = place.task {
+      words +=
+        place.stack.cpu.map { " of CPU \($0), which ran \(task.comm) (\(task.pid))" }
+        ?? " of \(task.comm) (\(task.pid))"
+      if case .frame(let frame) = place.part { words += ", in the frame of \(frame.symbol?.name ?? frame.text)" }
+      return words
+    }
     if let task = identity.task { words += " of \(task.task.comm) (\(task.task.pid)), \(hex(task.offset)) in it" }
     if let perCPU = identity.perCPU { words += " \(perCPU.name) of CPU \(perCPU.cpu)" }
     if let symbol = identity.resolution.symbol {

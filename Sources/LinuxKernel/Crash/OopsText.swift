@@ -21,6 +21,8 @@ struct OopsText: Sendable {
   var line: Int?
   /// What follows `Code: `.
   var code: String?
+  /// What KASAN or KFENCE reported.
+  var report: CheckerReport?
 
   /// An oops is shorter.
   private static let mostLines = 128
@@ -28,6 +30,12 @@ struct OopsText: Sendable {
   /// Reads the lines from `first` on, which announces the oops, to the end of its register dump and code.
   init(_ lines: ArraySlice<Substring>) {
     headline = lines.first.map(String.init)
+    if let report = CheckerReport(Array(lines)) {
+      self.report = report
+      far = report.address
+      pc = report.place
+      return
+    }
     for line in lines.prefix(Self.mostLines) {
       if line.hasPrefix("---[ end ") || line.hasPrefix("Code: ") {
         if line.hasPrefix("Code: ") { code = String(line.dropFirst(6)) }
@@ -46,6 +54,7 @@ struct OopsText: Sendable {
         esr = Self.hex(trimmed.dropFirst(prefix.count))
       }
       if esr == nil, let rest = Self.rest(of: line, after: ", code 0x") { esr = Self.hex(rest) }
+      if esr == nil, line.hasPrefix("Internal error: ") { esr = Self.error(line) }
     }
     if root == nil, let rest = Self.rest(of: line, after: "pgdp=") ?? Self.rest(of: line, after: "pgdp = ") {
       root = Self.hex(rest)
@@ -59,6 +68,16 @@ struct OopsText: Sendable {
       place(rest)
     }
     takeRegisters(line)
+  }
+
+  /// ESR_EL1 in `Internal error: Oops - BUG: 00000000f2000800 [#1] SMP`; 0 of older kernels is none.
+  private static func error(_ line: Substring) -> UInt64? {
+    guard let end = line.firstRange(of: " [#") else { return nil }
+    let word = line[..<end.lowerBound].split(separator: " ").last ?? ""
+    guard word.utf8.count >= 8, word.allSatisfy(\.isHexDigit), let value = hex(word), value >> 26 & 0x3f != 0 else {
+      return nil
+    }
+    return value
   }
 
   /// `x29: ffff800080003e70 x28: ...`, `sp : ...`.

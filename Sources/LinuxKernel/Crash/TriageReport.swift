@@ -85,6 +85,11 @@ package struct TriageReport: Sendable {
   package internal(set) var tasks: Int?
   /// How many are in each state; nil with `tasks`.
   package internal(set) var taskStates: [Count]?
+  /// Where the tasks are that ran on a CPU, and those in uninterruptible sleep, `Limits.triageStacks` at most; nil if
+  /// tasks cannot be listed.
+  package internal(set) var stacks: [TaskStack]?
+  /// Hardware errors that the kernel counted; nil if it counts none.
+  package internal(set) var hardwareErrors: HardwareErrors?
   /// How many areas of vmalloc space there are.
   package internal(set) var vmallocAreas: Int?
   /// Bytes of their addresses; nil with `vmallocAreas`.

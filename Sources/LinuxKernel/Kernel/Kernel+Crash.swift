@@ -7,13 +7,17 @@ extension Kernel {
   /// The task that the kernel died in: the one that the CPU which died ran.
   func crashedTask(_ reason: CrashReason?) -> KernelTask? {
     if let number = reason?.cpu ?? panicCPU, let task = cpus.first(where: { $0.cpu == number })?.task { return task }
-    return reason?.pid.flatMap { pid in tasks.elements.first { $0.pid == pid } }
+    if let reason { return reason.pid.flatMap { pid in tasks.elements.first { $0.pid == pid } } }
+    // The log says nothing, and no variable names the CPU: a stack may.
+    return cpus.lazy.filter { $0.registers != nil }.compactMap(\.task).first { CrashSite(self.stack(of: $0)) != nil }
   }
 
   /// What the processor said when the kernel died; nil if neither the log nor a stack tells of an exception.
   package var fault: KernelFault? {
     let reason = crashReason
-    let task = reason == nil && panicCPU == nil ? nil : crashedTask(reason)
-    return contents.faultReader.fault(reason, task.map { stack(of: $0) })
+    return contents.faultReader.fault(reason, crashedTask(reason).map { stack(of: $0) })
   }
+
+  /// The hardware errors that the kernel counted; nil if it counts none, or that is not in the dump.
+  package var hardwareErrors: HardwareErrors? { HardwareErrors(symbols, types, space) }
 }

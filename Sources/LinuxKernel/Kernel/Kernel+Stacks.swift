@@ -10,15 +10,8 @@ extension Kernel {
     contents.stacks.value.stack(of: task, scan: scan)
   }
 
-  /// The idle task of each CPU; those of all but the first are on no list.
-  public var idleTasks: [KernelTask] { IdleTasks.all(context, contents.perCPU.value) }
-
   /// Every thread: `init_task`, the idle tasks of the other CPUs, and the tasks of the list.
-  public var allTasks: [KernelTask] {
-    var seen: Set<UInt64> = []
-    let listed = tasks.elements
-    return (Array(listed.prefix(1)) + idleTasks + listed.dropFirst()).filter { seen.insert($0.structure).inserted }
-  }
+  public var allTasks: [KernelTask] { contents.allTasks.value }
 
   /// The tasks that `text` names: a PID, cpuN, or 0x and the address of a `struct task_struct`.
   public func task(named text: String) -> Result<KernelTask, QueryFailure> {
@@ -27,8 +20,7 @@ extension Kernel {
 
   /// The tasks that a question without one is about: the one that crashed, or else those that the CPUs ran.
   public var foremostTasks: [KernelTask] {
-    if let number = panicCPU, let task = cpus.first(where: { $0.cpu == number })?.task { return [task] }
-    if let reason = crashReason, let task = crashedTask(reason) { return [task] }
+    if let task = crashedTask(nil) ?? crashReason.flatMap({ crashedTask($0) }) { return [task] }
     return cpus.compactMap(\.task)
   }
 }

@@ -30,6 +30,14 @@ extension Kernel {
       report.taskStates = TriageReport.Count.all(of: tasks.elements.map(\.state))
     }
     report.note("tasks", tasks)
+    if !tasks.elements.isEmpty {
+      let shown = busyTasks
+      report.stacks = shown.prefix(Limits.triageStacks).map { stack(of: $0) }
+      if shown.count > Limits.triageStacks {
+        report.notes.append("stacks: \(shown.count - Limits.triageStacks) more; see kva stack")
+      }
+    }
+    report.hardwareErrors = hardwareErrors
     let areas = vmallocAreas
     if !areas.elements.isEmpty || areas.notes.isEmpty {
       report.vmallocAreas = areas.elements.count
@@ -55,5 +63,14 @@ extension Kernel {
       crash.traceSource = .registers
     }
     return crash
+  }
+
+  /// The tasks that ran on a CPU, and those in uninterruptible sleep.
+  private var busyTasks: [KernelTask] {
+    let running = cpus.compactMap(\.task)
+    return running
+      + tasks.elements.filter { task in
+        task.state == "D" && !running.contains { $0.structure == task.structure }
+      }
   }
 }

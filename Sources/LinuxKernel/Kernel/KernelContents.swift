@@ -12,6 +12,8 @@ final class KernelContents: Sendable {
   let moduleTypes: Lazy<ModuleTypes>
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
+  /// Those of the list, and the idle tasks, which are not on it.
+  let allTasks: Lazy<[KernelTask]>
   let perCPU: Lazy<PerCPU?>
   /// The array of struct page.
   let pages: Lazy<PageArray?>
@@ -132,7 +134,9 @@ final class KernelContents: Sendable {
     self.rootTables = rootTables
     self.cpus = cpus
     addressSpaces = AddressSpaces(context, names, UserTables(context), tasks)
-    stacks = Lazy { TaskStackReader(context, names, cpus.value, perCPU.value, tasks.value.elements) }
+    let allTasks = Lazy { IdleTasks.joined(with: tasks.value.elements, context, perCPU.value) }
+    self.allTasks = allTasks
+    stacks = Lazy { TaskStackReader(context, names, cpus, perCPU, allTasks) }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
       checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) })
@@ -151,7 +155,7 @@ final class KernelContents: Sendable {
   var faultReader: KernelFaultReader {
     KernelFaultReader(
       context: context, names: names, identifier: identifier, userTables: userTables, modules: modules,
-      sourceLines: sourceLines)
+      stacks: stacks, sourceLines: sourceLines)
   }
 
   /// What finds tasks.
@@ -160,8 +164,8 @@ final class KernelContents: Sendable {
   /// What says everything known of an address.
   var identifier: AddressIdentifier {
     AddressIdentifier(
-      context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, perCPU: perCPU,
-      slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines)
+      context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, stacks: stacks,
+      perCPU: perCPU, slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines)
   }
 
   /// The parts of the image by the first source that knows enough of them.

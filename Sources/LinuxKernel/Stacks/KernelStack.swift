@@ -12,6 +12,10 @@ package struct KernelStack: Hashable, Sendable {
     case sdeiNormal = "sdei-normal"
     /// Software-delegated exceptions of critical priority.
     case sdeiCritical = "sdei-critical"
+    /// Calls of EFI runtime services.
+    case efi
+    /// KVM's code at EL2, without VHE.
+    case hyp
   }
 
   /// What it serves.
@@ -22,6 +26,9 @@ package struct KernelStack: Hashable, Sendable {
   package let end: UInt64
   /// The CPU that it belongs to; nil for a task's.
   package let cpu: Int?
+
+  /// Whether it is for events that the firmware delivers (SDEI).
+  var isDelegated: Bool { kind == .sdeiNormal || kind == .sdeiCritical }
 
   /// Whether a frame record fits at `address`.
   func holdsRecord(at address: UInt64) -> Bool {

@@ -31,6 +31,15 @@ public struct TaskStack: Sendable {
   public let frames: [NamedFrame]
   /// How the chain ends, and the registers on the way.
   package let trace: Backtrace
+  /// Its shadow call stack; nil if it has none, or it is not in the dump.
+  package let shadow: ShadowTrace?
+  /// The lock that it waits for; nil if it waits for none, or that is not found.
+  package let wait: LockWait?
+  /// Nanoseconds since it ran; nil if it runs, or that is not known.
+  package let sinceRun: UInt64?
+
+  /// The frames that are part of the chain.
+  package var chain: [NamedFrame] { frames.filter { $0.frame.kind != .link && $0.frame.kind != .scanned } }
 
   /// A name for the chain of functions, equal for equal chains on every boot of every build: hex digits after 0x (FNV-1a, 64
   /// bits). Addresses, offsets and frames that are not part of the chain do not count; a frame without a function
@@ -38,7 +47,7 @@ public struct TaskStack: Sendable {
   public var hash: String {
     var value: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    for named in frames where named.frame.kind != .link && named.frame.kind != .scanned {
+    for named in chain {
       for byte in (named.symbol?.name ?? "?").utf8 { add(byte) }
       add(0)
     }

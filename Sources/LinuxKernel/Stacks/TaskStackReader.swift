@@ -7,22 +7,41 @@ import VMSA
 struct TaskStackReader: Sendable {
   private let context: KernelContext
   private let names: KernelNames
-  private let frame: ExceptionFrame
-  private let saved: SavedContext?
+  let frame: ExceptionFrame
+  private let saved: Lazy<SavedContext?>
+  /// Every thread.
+  let tasks: Lazy<[KernelTask]>
   /// What each CPU was doing.
-  private let cpus: [CPUState]
-  private let stacks: CPUStacks
+  let cpus: Lazy<[CPUState]>
+  let stacks: Lazy<CPUStacks>
+  private let hooks: Lazy<ReturnHooks?>
+  private let locks: Lazy<LockWaitReader>
+  private let clock: Lazy<RunClock?>
+  private let shadows: Lazy<ShadowCallStack?>
 
   init(
-    _ context: KernelContext, _ names: KernelNames, _ cpus: [CPUState], _ perCPU: PerCPU?, _ tasks: [KernelTask]
+    _ context: KernelContext, _ names: KernelNames, _ cpus: Lazy<[CPUState]>, _ perCPU: Lazy<PerCPU?>,
+    _ tasks: Lazy<[KernelTask]>
   ) {
     self.context = context
     self.names = names
     self.cpus = cpus
+    self.tasks = tasks
     frame = ExceptionFrame(context.types.value, context.facts.version)
-    saved = SavedContext(context, tasks)
-    stacks = CPUStacks(context, perCPU)
+    saved = Lazy { SavedContext(context, tasks.value) }
+    stacks = Lazy { CPUStacks(context, perCPU.value) }
+    locks = Lazy { LockWaitReader(context, tasks) }
+    clock = Lazy { RunClock(context, perCPU.value) }
+    shadows = Lazy { ShadowCallStack(context, perCPU.value) }
+    hooks = Lazy { ReturnHooks(context.memory, context.types.value, context.symbols) }
   }
+
+  /// THREAD_SIZE.
+  var threadSize: UInt64 { ThreadSize.bytes(context.layout.configuration) }
+
+  func instruction(at address: UInt64) -> UInt32? { context.memory.integer(UInt32.self, at: address) }
+
+  func isMapped(_ address: UInt64) -> Bool { context.memory.leaf(at: address) != nil }
 
   /// Where `task` is.
   ///
@@ -33,53 +52,64 @@ struct TaskStackReader: Sendable {
     let known = Set(found.trace.records)
     let scanned = scanned(ownStack(of: task), from: found.trace.frames.compactMap(\.sp).min(), known)
     return TaskStack(
-      task: task, runningOn: found.runningOn, frames: found.frames + named(scanned), trace: found.trace)
+      task: task, runningOn: found.runningOn, frames: found.frames + named(scanned), trace: found.trace,
+      shadow: found.shadow, wait: found.wait, sinceRun: found.sinceRun)
   }
 
   /// The words of `stack` that point behind a call instruction, but for those of the frame records at `known`.
   private func scanned(_ stack: KernelStack, from start: UInt64?, _ known: Set<UInt64>) -> [StackFrame] {
     var found: [StackFrame] = []
+    let unwinder = unwinder(stack, [], of: nil)
     let first = start.flatMap { stack.contains($0) ? $0 & ~7 : nil } ?? stack.start
     for address in stride(from: first, to: stack.end, by: 8) {
       guard !known.contains(address &- 8), let raw = context.memory.word(at: address),
-        case let pc = unwinder(stack, []).stripped(raw), pc & 3 == 0, VirtualAddress(pc).isUpperHalf,
-        context.memory.leaf(at: pc)?.attributes.isExecutableEL1 ?? false,
-        let call = context.memory.integer(UInt32.self, at: pc &- 4), A64Call.isCall(call)
+        case let pc = unwinder.stripped(raw), isReturnAddress(pc)
       else { continue }
       found.append(StackFrame(pc: pc, kind: .scanned, sp: address, stack: stack.kind))
     }
     return found
   }
 
+  /// Whether there is code at `pc`, behind a call.
+  private func isReturnAddress(_ pc: UInt64) -> Bool {
+    guard pc & 3 == 0, VirtualAddress(pc).isUpperHalf,
+      context.memory.leaf(at: pc)?.attributes.isExecutableEL1 ?? false,
+      let call = context.memory.integer(UInt32.self, at: pc &- 4)
+    else { return false }
+    return A64Call.isCall(call)
+  }
+
   private func stack(of task: KernelTask) -> TaskStack {
-    guard let state = cpus.first(where: { $0.task?.structure == task.structure }) else {
-      return named(task, nil, sleeping(task))
+    guard let state = cpus.value.first(where: { $0.task?.structure == task.structure }) else {
+      return named(task, nil, nil, sleeping(task))
     }
     guard let registers = state.registers else {
       return named(
-        task, state.cpu, .broken("it was running on CPU \(state.cpu), and the dump has no registers of that CPU"))
+        task, state.cpu, nil, .broken("it was running on CPU \(state.cpu), and the dump has no registers of that CPU"))
     }
-    return named(task, state.cpu, running(registers, stack: ownStack(of: task), on: state.cpu))
+    return named(
+      task, state.cpu, registers, running(registers, task.structure, stack: ownStack(of: task), on: state.cpu))
   }
 
   /// The frames of a CPU that stopped with `registers`, whatever it was running.
   func trace(_ registers: CPURegisters) -> [NamedFrame] {
-    let state = cpus.first { $0.registers == registers }
+    let state = cpus.value.first { $0.registers == registers }
     // Stacks are aligned to their size.
-    let size = ThreadSize.bytes(context.layout.configuration)
+    let size = threadSize
     let start = registers.sp & ~(size - 1)
     let assumed = KernelStack(kind: .task, start: start, end: start &+ size, cpu: nil)
     let own = state?.task.flatMap { $0.stack == 0 ? nil : ownStack(of: $0) } ?? assumed
-    return named(running(registers, stack: own, on: state?.cpu ?? registers.index).frames)
+    return named(running(registers, state?.task?.structure, stack: own, on: state?.cpu ?? registers.index).frames)
   }
 
-  private func ownStack(of task: KernelTask) -> KernelStack {
-    let size = ThreadSize.bytes(context.layout.configuration)
-    return KernelStack(kind: .task, start: task.stack, end: task.stack &+ size, cpu: nil)
+  func ownStack(of task: KernelTask) -> KernelStack {
+    KernelStack(kind: .task, start: task.stack, end: task.stack &+ threadSize, cpu: nil)
   }
 
-  private func running(_ registers: CPURegisters, stack: KernelStack, on cpu: Int) -> Backtrace {
-    unwinder(stack, stacks.all.indices.contains(cpu) ? stacks.all[cpu] : []).unwind(
+  private func running(
+    _ registers: CPURegisters, _ structure: UInt64?, stack: KernelStack, on cpu: Int
+  ) -> Backtrace {
+    unwinder(stack, stacks.value.of(cpu), of: structure).unwind(
       SavedRegisters(
         general: registers.general, sp: registers.sp, pc: registers.pc, pstate: registers.pstate, address: 0))
   }
@@ -87,33 +117,59 @@ struct TaskStackReader: Sendable {
   private func sleeping(_ task: KernelTask) -> Backtrace {
     guard task.stack != 0 else {
       var trace = Backtrace.broken("it has ended: it has no stack any more")
-      if let pc = saved?.read(of: task, in: context.memory)?.pc {
+      if let pc = saved.value?.read(of: task, in: context.memory)?.pc {
         trace.frames = [StackFrame(pc: pc, kind: .call, sp: nil, stack: nil)]
       }
       return trace
     }
-    guard let saved else {
+    guard let saved = saved.value else {
       return .broken("where its registers were saved is not known: \(context.types.value.advice)")
     }
     guard let (pc, fp, sp) = saved.read(of: task, in: context.memory) else {
       return .broken("its registers, in its task_struct, are not in the dump")
     }
     // Stacks of CPUs belong to the tasks that these run.
-    return unwinder(ownStack(of: task), []).unwind(pc: pc, fp: fp, sp: sp)
+    return unwinder(ownStack(of: task), [], of: task.structure).unwind(pc: pc, fp: fp, sp: sp)
   }
 
-  private func unwinder(_ task: KernelStack, _ others: [KernelStack]) -> Unwinder {
+  private func unwinder(_ task: KernelStack, _ others: [KernelStack], of structure: UInt64?) -> Unwinder {
     Unwinder(
       memory: context.memory, layout: frame, addressBits: context.regime.addressBits, task: task, others: others,
-      function: { names.symbol(containing: $0) })
+      hooks: hooks.value, structure: structure, function: { names.symbol(containing: $0) })
   }
 
-  private func named(_ task: KernelTask, _ cpu: Int?, _ trace: Backtrace) -> TaskStack {
-    TaskStack(task: task, runningOn: cpu, frames: named(trace.frames), trace: trace)
+  private func named(
+    _ task: KernelTask, _ cpu: Int?, _ registers: CPURegisters?, _ trace: Backtrace
+  ) -> TaskStack {
+    let frames = named(trace.frames)
+    return TaskStack(
+      task: task, runningOn: cpu, frames: frames, trace: trace, shadow: shadow(task, cpu, registers, frames, trace),
+      wait: cpu == nil && task.stack != 0 && task.state != "R"
+        ? locks.value.wait(of: task.structure, frames, on: ownStack(of: task)) : nil,
+      sinceRun: cpu == nil ? clock.value?.sinceRun(task) : nil)
+  }
+
+  private func shadow(
+    _ task: KernelTask, _ cpu: Int?, _ registers: CPURegisters?, _ frames: [NamedFrame], _ trace: Backtrace
+  ) -> ShadowTrace? {
+    // At EL0 x18 is the process's.
+    guard task.stack != 0, cpu == nil || registers.map({ $0.pstate & 0xf != 0 }) ?? false, !frames.isEmpty,
+      let entries = shadows.value?.entries(of: task.structure, live: registers?.general[18], cpu: cpu)
+    else { return nil }
+    return ShadowTrace(
+      entries, frames, isBroken: trace.end == .broken, isReturnAddress: isReturnAddress,
+      name: { address in
+        named([StackFrame(pc: address, kind: .call, sp: nil, stack: nil)]).first?.text ?? hex(address)
+      })
   }
 
   private func named(_ frames: [StackFrame]) -> [NamedFrame] {
-    frames.map { NamedFrame(frame: $0, symbol: names.symbol(containing: $0.symbolAddress)) }
+    frames.map { frame in
+      // What a trampoline that is not resolved returns to is its own beginning.
+      let isTrampoline = hooks.value?.isTrampoline(frame.pc) ?? false
+      return NamedFrame(
+        frame: frame, symbol: names.symbol(containing: isTrampoline ? frame.pc : frame.symbolAddress))
+    }
   }
 }
 

@@ -19,6 +19,10 @@ struct Unwinder {
   let task: KernelStack
   /// The stacks of the CPU that the task runs on, or may have run on.
   let others: [KernelStack]
+  /// Where the return addresses are that trampolines stand for; nil if the kernel has none.
+  let hooks: ReturnHooks?
+  /// The `struct task_struct`, for what it keeps of those; nil if unknown.
+  let structure: UInt64?
   /// The function that an address is in; nil if no symbol names it.
   let function: (UInt64) -> Symbol?
 
@@ -32,7 +36,10 @@ struct Unwinder {
       trace.message = "the saved program counter, \(hex(pc)), is not in executable memory"
       return trace
     }
-    trace.frames.append(StackFrame(pc: pc, kind: .call, sp: sp, stack: stack(at: sp)?.kind))
+    // A task that has not run yet will begin at ret_from_fork.
+    let isEntry = function(pc)?.address == pc
+    trace.frames.append(
+      StackFrame(pc: pc, kind: isEntry ? .interrupted : .call, sp: sp, stack: stack(at: sp)?.kind))
     follow(fp, &trace)
     return trace
   }
@@ -46,7 +53,7 @@ struct Unwinder {
       return trace
     }
     interrupted(registers, &trace)
-    follow(registers.general[29], &trace)
+    follow(caller(of: registers), &trace)
     return trace
   }
 
@@ -61,6 +68,7 @@ struct Unwinder {
       trace.message = why
     }
     var last: UInt64?
+    var met = 0
     while trace.frames.count < Self.mostFrames {
       guard here & 7 == 0 else { return broken("the frame pointer \(hex(here)) is not aligned") }
       if let stack = current, stack.holdsRecord(at: here) {
@@ -91,23 +99,59 @@ struct Unwinder {
           trace.end = .final
           return
         }
+        if let current, current.isDelegated, here == current.end &- 16 {
+          // The firmware interrupted user space, or another exception level.
+          trace.end = .final
+          return
+        }
         guard let registers = marked(here, &trace) else { return }
-        here = registers.general[29]
+        here = caller(of: registers)
         continue
       }
       let pc = stripped(raw)
       guard isText(pc) else {
         return broken("the frame record at \(hex(here)) returns to \(hex(pc)), which is not executable")
       }
-      if let registers = exception(recordAt: here, next: next, pc: pc) {
+      let saved = exception(recordAt: here, next: next, pc: pc)
+      let isExact = current.map { $0.isDelegated && here == $0.end &- 16 } ?? false
+      guard saved != nil || isExact || mayReturn(to: pc) else {
+        return broken("the frame record at \(hex(here)) returns to \(hex(pc)), where no call is")
+      }
+      if let registers = saved {
         interrupted(registers, &trace)
-        here = registers.general[29]
+        here = caller(of: registers)
       } else {
-        trace.frames.append(StackFrame(pc: pc, kind: .call, sp: next, stack: current?.kind))
+        trace.frames.append(frame(pc, next, isExact: isExact, &met))
         here = next
       }
     }
     broken("the chain has more than \(Self.mostFrames) frames")
+  }
+
+  /// The frame of the function that is returned to at `pc`, and whose own record is at `record`.
+  ///
+  /// - Parameters:
+  ///   - isExact: `pc` is where an event of the firmware interrupted the code: the handler's record has ELR.
+  ///     (`__sdei_asm_handler`, arch/arm64/kernel/entry.S)
+  ///   - met: counts the trampolines of ftrace.
+  private func frame(_ pc: UInt64, _ record: UInt64, isExact: Bool, _ met: inout Int) -> StackFrame {
+    let place = stack(at: record)?.kind
+    if isExact { return StackFrame(pc: pc, kind: .interrupted, sp: record, stack: place) }
+    if let hooks, let structure, hooks.isTrampoline(pc) {
+      let real = hooks.address(behind: pc, fp: record, of: structure, met: met)
+      if hooks.isGraph(pc) { met += 1 }
+      if let real, isText(real) { return StackFrame(pc: real, kind: .trampoline, sp: record, stack: place) }
+    }
+    return StackFrame(pc: pc, kind: .call, sp: record, stack: place)
+  }
+
+  /// The record of the caller of interrupted code. Firmware keeps none: the wrapper that called it left the address of
+  /// its own at the top of the stack that it runs on. (`__efi_rt_asm_wrapper`, arch/arm64/kernel/efi-rt-wrapper.S)
+  private func caller(of registers: SavedRegisters) -> UInt64 {
+    guard let firmware = stack(at: registers.sp), firmware.kind == .efi,
+      let record = memory.word(at: firmware.end &- 8), record != 0
+    else { return registers.general[29] }
+    return record
   }
 
   /// What a record of two zeros is: the registers of an exception to go on from, or nil where the chain ends.
@@ -133,7 +177,10 @@ struct Unwinder {
       trace.message = "the chain ends at \(hex(record)), not at the registers at the top of the stack"
       return nil
     }
-    if let registers = layout.read(at: record &- layout.record, in: memory), isUserMode(registers) {
+    // init_task never was in user space, and its registers are zeros; those of other kernel threads say EL1.
+    if let registers = layout.read(at: record &- layout.record, in: memory), isUserMode(registers),
+      registers.pc | registers.sp | registers.pstate != 0
+    {
       trace.user = registers
       trace.end = .user
     } else {
@@ -143,15 +190,14 @@ struct Unwinder {
   }
 
   /// The registers of an exception up to 6.12, whose entry code stores x29 and ELR in `pt_regs.stackframe`: they are
-  /// told by agreeing with the record, and by the stack pointer, which was where the registers end. On an overflow
-  /// stack it was elsewhere.
+  /// told by agreeing with the record, and by the stack pointer, which was where the registers end. Those of a stack
+  /// that overflowed are at the top of the overflow stack. (`kernel_entry`, `__bad_stack`, arch/arm64/kernel/entry.S)
   private func exception(recordAt record: UInt64, next: UInt64, pc: UInt64) -> SavedRegisters? {
     guard !layout.hasMarkedRecords, let registers = layout.read(at: record &- layout.record, in: memory),
       registers.general[29] == next, stripped(registers.pc) == pc
     else { return nil }
     let end = registers.address &+ layout.size
-    let isOverflow = others.contains { $0.kind == .overflow && $0.contains(record) }
-    return registers.sp == end || isOverflow && stack(at: registers.sp &- 1) != nil ? registers : nil
+    return registers.sp == end || others.contains { $0.kind == .overflow && $0.end == end } ? registers : nil
   }
 
   /// Adds where an exception interrupted the code, and what x30 then said, if that is not known otherwise.
@@ -186,6 +232,12 @@ struct Unwinder {
       return false
     }
     return symbol.type.map { $0 | 0x20 == UInt8(ascii: "t") } ?? false
+  }
+
+  /// Whether a call may return to `pc`: there is one before it, it is a trampoline, or that code is not in the dump.
+  private func mayReturn(to pc: UInt64) -> Bool {
+    if hooks?.isTrampoline(pc) ?? false { return true }
+    return memory.integer(UInt32.self, at: pc &- 4).map(A64Call.isCall) ?? true
   }
 
   /// `address` without its pointer authentication code or tag: the bits above the width take the value of bit 55.

@@ -9,7 +9,7 @@ extension JSONObject {
     number("faultStatus", fault.syndrome?.faultStatus)
     string("status", fault.syndrome?.status)
     number("level", fault.syndrome?.level)
-    bool("write", fault.syndrome?.isWrite)
+    bool("write", fault.isWrite)
     hex("far", fault.far)
     object("pc", fault.pc) { object, pc in
       object.hex("address", pc)

@@ -51,6 +51,7 @@ extension Output {
           part.number("offset", task.offset)
         }
       }
+      if let place = identity.stack { object.object("stack") { $0.stackPlace(place, kernel) } }
       if let perCPU = identity.perCPU {
         object.object("perCPU") { part in
           part.string("name", perCPU.name)
@@ -118,6 +119,7 @@ extension Output {
         "\(found.part)+0x\(String(found.offset, radix: 16)) of \(found.task.comm), pid \(found.task.pid), "
           + "state \(found.task.state)")
     }
+    if let place = identity.stack { line("stack", Words.place(place)) }
     if let perCPU = identity.perCPU {
       line("per-CPU", "\(perCPU.name)+0x\(String(perCPU.offset, radix: 16)) of CPU \(perCPU.cpu)")
     }

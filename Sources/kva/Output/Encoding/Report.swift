@@ -74,6 +74,12 @@ extension Output {
       }
       object.array("log", triage?.lastMessages) { $0.logRecord($1) }
       object.object("fault", triage?.fault) { $0.fault($1) }
+      object.array("stacks", triage?.stacks) { $0.reportedStack($1) }
+      object.array("hardwareErrors", triage?.hardwareErrors?.counts) { part, errors in
+        part.string("kind", errors.kind)
+        part.number("count", errors.count)
+        part.number("last", errors.last)
+      }
       object.strings("warnings", triage?.warnings ?? report.dump?.warnings ?? [])
       object.strings("notes", triage?.notes ?? [])
     }
@@ -114,6 +120,17 @@ extension Output {
       let pc = cpu.state.registers.map { cpu.trace.first ?? Words.hex($0.pc) }
       let task = cpu.state.task.map { "pid \($0.pid) \($0.comm)" }
       line("cpu \(cpu.state.cpu)", [pc, task].compactMap(\.self).joined(separator: ", "))
+    }
+    for stack in triage?.stacks ?? [] where stack.runningOn == nil {
+      let since = stack.sinceRun.map { ", last ran \(Words.seconds($0)) s ago" } ?? ""
+      let wait = stack.wait.map { ", waits for \(Words.wait($0))" } ?? ""
+      line("blocked", "pid \(stack.task.pid) \(stack.task.comm), stack \(stack.hash)\(since)\(wait)")
+      for named in stack.chain.prefix(DumpReport.shownCalls) { line("", named.text) }
+    }
+    for errors in triage?.hardwareErrors?.counts ?? [] where errors.count > 0 {
+      line(
+        "hardware",
+        "\(errors.count) recovered \(errors.kind) errors" + (errors.last.map { ", last \(Words.date($0))" } ?? ""))
     }
     line("modules", triage?.modules.map { "\($0)" })
     line("tasks", triage?.tasks.map { "\($0): \(counted(triage?.taskStates ?? []))" })

@@ -2,7 +2,7 @@ import KernelVA
 
 extension JSONObject {
   /// The fields of a frame.
-  mutating func frame(_ named: NamedFrame) {
+  mutating func frame(_ named: NamedFrame, _ kernel: Kernel) {
     hex("pc", named.frame.pc)
     string("symbol", named.symbol?.name)
     number("offset", named.symbol == nil ? nil : named.offset)
@@ -10,6 +10,32 @@ extension JSONObject {
     string("module", named.symbol?.module)
     hex("sp", named.frame.sp)
     string("kind", named.frame.kind.rawValue)
+    object("source", kernel.sourceLine(at: named.frame.symbolAddress)) { $0.sourceLine($1) }
+  }
+
+  /// The fields of a lock that a task waits for.
+  private mutating func lockWait(_ wait: LockWait) {
+    string("kind", wait.kind.rawValue)
+    hex("lock", wait.lock)
+    object("owner", wait.owner) { object, owner in
+      object.hex("task", owner.structure)
+      object.number("pid", owner.pid)
+      object.string("comm", owner.comm)
+    }
+    bool("readers", wait.isHeldByReaders)
+  }
+
+  /// The fields of a stack in a report.
+  mutating func reportedStack(_ stack: TaskStack) {
+    number("pid", stack.task.pid)
+    string("comm", stack.task.comm)
+    number("cpu", stack.runningOn ?? stack.task.cpu)
+    string("state", stack.task.state)
+    bool("running", stack.runningOn != nil)
+    string("hash", stack.hash)
+    strings("trace", stack.chain.map(\.text))
+    object("waitsFor", stack.wait) { $0.lockWait($1) }
+    number("sinceRun", stack.sinceRun)
   }
 
   /// The fields of a stack.
@@ -21,14 +47,17 @@ extension JSONObject {
     number("cpu", stack.runningOn ?? stack.task.cpu)
     string("state", stack.task.state)
     bool("running", stack.runningOn != nil)
-    array("frames", stack.frames) { object, named in
-      object.frame(named)
-      object.object("source", kernel.sourceLine(at: named.frame.symbolAddress)) { $0.sourceLine($1) }
-    }
+    array("frames", stack.frames) { $0.frame($1, kernel) }
     string("end", stack.trace.end.rawValue)
     string("message", stack.trace.message)
     string("hash", stack.hash)
-    object("shadow", Int?.none) { _, _ in }
+    object("shadow", stack.shadow) { object, shadow in
+      object.number("frames", shadow.entries.count)
+      object.bool("agrees", shadow.agrees)
+      object.string("message", shadow.message)
+    }
+    object("waitsFor", stack.wait) { $0.lockWait($1) }
+    number("sinceRun", stack.sinceRun)
     object("user", stack.trace.user) { object, registers in
       object.hex("pc", registers.pc)
       object.hex("sp", registers.sp)
@@ -48,10 +77,7 @@ extension Output {
       object.string("hash", hash)
       object.number("count", stacks.count)
       object.numbers("tasks", stacks.map(\.task.pid))
-      object.array("frames", stacks.first?.frames ?? []) { object, named in
-        object.frame(named)
-        object.object("source", kernel.sourceLine(at: named.frame.symbolAddress)) { $0.sourceLine($1) }
-      }
+      object.array("frames", stacks.first?.frames ?? []) { $0.frame($1, kernel) }
     }
   }
 
@@ -63,6 +89,7 @@ extension Output {
     text("  CPU: \((stack.runningOn ?? task.cpu).map(String.init) ?? "?")  STATE: \(task.state)  COMMAND: ")
     printable(task.comm)
     if stack.runningOn != nil { text("  (running)") }
+    if let since = stack.sinceRun { text("  LAST RAN: \(Words.seconds(since)) s ago") }
     newline()
     chainText(stack, kernel)
     newline()
@@ -103,6 +130,15 @@ extension Output {
       text(" broken: \(message)")
       newline()
     }
+    if let wait = stack.wait {
+      text(" waits for ")
+      printable(Words.wait(wait))
+      newline()
+    }
+    if let message = stack.shadow?.message {
+      text(" shadow call stack: \(message)")
+      newline()
+    }
     if let user = stack.trace.user {
       text(" user space: pc ")
       hex(user.pc)
@@ -110,5 +146,14 @@ extension Output {
       hex(user.sp)
       newline()
     }
+  }
+}
+
+extension Words {
+  /// A lock that a task waits for, and who has it.
+  static func wait(_ wait: LockWait) -> String {
+    let holder = wait.isHeldByReaders == true ? ", held by readers, one of them" : ", held by"
+    let owner = wait.owner.map { "\(holder) \($0.comm), pid \($0.pid)" } ?? ""
+    return "the \(wait.kind.rawValue) at \(hex(wait.lock))\(owner)"
   }
 }

@@ -1,0 +1,139 @@
+import Bytes
+import DebugInfo
+
+/// The return addresses that functions saved on a stack of their own, apart from their frame records.
+package struct ShadowTrace: Sendable {
+  /// The innermost first.
+  package let entries: [UInt64]
+  /// Whether they are those of the frame records.
+  package let agrees: Bool
+  /// Where the two differ and which of them is damaged, in one line; nil if they agree.
+  package let message: String?
+}
+
+/// Reads shadow call stacks and compares them with frame records.
+///
+/// A shadow call stack grows up from `scs_base`; x18 points behind its last entry, and `scs_sp` of a task that is not
+/// running, or that an interrupt took from its stack. CPUs have others for interrupts.
+/// (arch/arm64/include/asm/scs.h; kernel/scs.c; 5.8. CPUs with pointer authentication may do without:
+/// CONFIG_UNWIND_PATCH_PAC_INTO_SCS, 6.2)
+struct ShadowCallStack: Sendable {
+  private let memory: KernelMemory
+  private let base: UInt64
+  private let pointer: UInt64
+  /// Where each CPU's shadow call stacks begin, by CPU.
+  private let ofCPUs: [[UInt64]]
+
+  /// SCS_SIZE: a page since 5.11, 1 KiB before.
+  private static let largest: UInt64 = 4096
+
+  /// nil if the kernel has none.
+  init?(_ context: KernelContext, _ perCPU: PerCPU?) {
+    let types = context.types.value
+    guard let base = types.member("thread_info.scs_base", of: "task_struct"),
+      let pointer = types.member("thread_info.scs_sp", of: "task_struct")
+    else { return nil }
+    memory = context.memory
+    self.base = UInt64(base.offset)
+    self.pointer = UInt64(pointer.offset)
+    let names = [
+      "irq_shadow_call_stack_ptr", "sdei_shadow_call_stack_normal_ptr", "sdei_shadow_call_stack_critical_ptr",
+    ]
+    let templates = perCPU?.templates(of: names, context.symbols, types) ?? [:]
+    ofCPUs = (perCPU?.offsets ?? []).map { offset in
+      names.compactMap { templates[$0] }.compactMap { context.memory.pointer(at: $0 &+ offset) }.filter { $0 != 0 }
+    }
+  }
+
+  /// The entries of the task at `structure`, the innermost first; nil if it has none, or they are not in the dump.
+  ///
+  /// - Parameters:
+  ///   - live: x18 of the CPU that runs the task; nil if it does not run.
+  ///   - cpu: that CPU.
+  func entries(of structure: UInt64, live: UInt64?, cpu: Int?) -> [UInt64]? {
+    guard let base = memory.pointer(at: structure &+ base), base != 0,
+      let saved = memory.pointer(at: structure &+ pointer)
+    else { return nil }
+    var pieces: [ClosedRange<UInt64>] = []
+    func add(_ base: UInt64, _ end: UInt64) -> Bool {
+      guard base & 7 == 0, end & 7 == 0, end >= base, end - base <= Self.largest else { return false }
+      if end > base { pieces.append(base...(end - 8)) }
+      return true
+    }
+    if let live, !add(base, live) {
+      let other = cpu.flatMap { ofCPUs.indices.contains($0) ? ofCPUs[$0] : nil } ?? []
+      guard let interrupts = other.first(where: { live &- $0 <= Self.largest }), add(base, saved), add(interrupts, live)
+      else { return nil }
+    } else if live == nil, !add(base, saved) {
+      return nil
+    }
+    var found: [UInt64] = []
+    for piece in pieces {
+      for address in stride(from: piece.lowerBound, through: piece.upperBound, by: 8) {
+        guard let entry = memory.word(at: address) else { return nil }
+        found.append(entry)
+      }
+    }
+    return found.isEmpty ? nil : found.reversed()
+  }
+}
+
+extension ShadowTrace {
+  /// Functions in assembly that keep a frame record but have no shadow call stack of their own.
+  private static let withoutShadow: Set<String> = [
+    "call_on_irq_stack", "__sdei_asm_handler", "ftrace_caller", "ftrace_regs_caller", "__efi_rt_asm_wrapper",
+  ]
+
+  /// Compares `entries`, the innermost first, with the chain of `frames`.
+  ///
+  /// - Parameters:
+  ///   - isBroken: the chain breaks off.
+  ///   - isReturnAddress: whether there is a call before an address.
+  ///   - name: an address for people.
+  init(
+    _ entries: [UInt64], _ frames: [NamedFrame], isBroken: Bool, isReturnAddress: (UInt64) -> Bool,
+    name: (UInt64) -> String
+  ) {
+    self.entries = entries
+    var rest = entries[...]
+    var callee = frames.first
+    var message: String?
+    // Where the CPU or the task is has not been saved by a call.
+    for named in frames.dropFirst() {
+      let frame = named.frame
+      guard frame.kind != .scanned, frame.kind != .interrupted else {
+        callee = named
+        continue
+      }
+      if rest.first == frame.pc {
+        rest.removeFirst()
+      } else if frame.kind != .link, !Self.withoutShadow.contains(callee?.symbol?.name ?? "") {
+        message = Self.difference(frame.pc, rest.first, isReturnAddress, name)
+        break
+      }
+      callee = named
+    }
+    if message == nil, let next = rest.first {
+      let goesOn = "the shadow call stack goes on with \(rest.prefix(3).map(name).joined(separator: ", "))"
+      message =
+        isBroken ? "the frame records are damaged: \(goesOn)" : Self.difference(nil, next, isReturnAddress, name)
+    }
+    agrees = message == nil
+    self.message = message
+  }
+
+  private static func difference(
+    _ record: UInt64?, _ entry: UInt64?, _ isReturnAddress: (UInt64) -> Bool, _ name: (UInt64) -> String
+  ) -> String {
+    let both =
+      "the frame records return to \(record.map(name) ?? "nothing more"), "
+      + "the shadow call stack to \(entry.map(name) ?? "nothing more")"
+    switch (record.map(isReturnAddress), entry.map(isReturnAddress)) {
+    case (true?, false?): return "the shadow call stack is damaged: \(both), where no call is"
+    case (false?, true?): return "the frame records are damaged: \(both); no call is before the former"
+    case (nil, true?): return "the frame records are damaged: \(both)"
+    case (_, nil): return "the shadow call stack is damaged: \(both)"
+    default: return "one of them is damaged: \(both)"
+    }
+  }
+}
