@@ -962,6 +962,32 @@ class ReverseMapping(_ReverseMapping, total=False):
     doubt: str
 
 
+class SlabCache(TypedDict):
+    """A slab cache."""
+
+    cache: str
+    address: int
+    aliases: list[str]
+    objectSize: int
+    size: int
+    objects: int
+    active: int
+    allocated: Optional[int]
+    slabs: int
+    order: Optional[int]
+    flags: list[str]
+
+
+class SlabObject(TypedDict):
+    """An object of a cache."""
+
+    cache: str
+    object: int
+    index: int
+    allocated: Optional[bool]
+    freeList: Optional[str]
+
+
 class StackTrace(TypedDict):
     """Where a task is."""
 
@@ -1103,6 +1129,10 @@ class _Commands:
     def regions(self, *arguments: Query, **options: Any) -> list[Region]:
         """One object for each region."""
         return self._list("regions", *arguments, **options)
+
+    def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject]]:
+        """One object for each cache; with --objects one for each object of the caches."""
+        return self._list("slab", *arguments, **options)
 
     def stack(self, *arguments: Query, **options: Any) -> list[Union[StackTrace, StackGroup]]:
         """One object for each task; with --group one for each distinct trace."""

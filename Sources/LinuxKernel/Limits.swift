@@ -76,6 +76,8 @@ enum Limits {
   static let sheaves = 1 << 10
   /// Objects of a sheaf: the kernel's own choose 60 at most, and a cache may ask for others.
   static let sheafObjects = 1 << 12
+  /// Slabs on one list of partial ones: all that a terabyte has, if each has one page.
+  static let partialSlabs = 1 << 28
   /// Slabs whose free objects are kept.
   static let keptSlabs = 1 << 12
 

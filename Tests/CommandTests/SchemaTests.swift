@@ -31,7 +31,8 @@ import Testing
       ("rmap", ["0x40210000"], ["all"]), ("symbols", ["*init*"], []),
       ("type", ["task_struct", "pid_type", "atomic_t", "no_such_type", "struct *_head"], []),
       ("type", ["task_struct"], ["offset=56"]), ("modules", [], []), ("vmalloc", [], []),
-      ("tasks", [], []), ("maps", ["1"], []), ("dmesg", [], []), ("report", [], []),
+      ("tasks", [], []), ("maps", ["1"], []), ("slab", [], []), ("slab", ["kmalloc-1*"], ["objects"]),
+      ("dmesg", [], []), ("report", [], []),
     ]
   }
 

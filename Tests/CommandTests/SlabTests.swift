@@ -52,6 +52,69 @@ import Testing
     }
   }
 
+  @Test(
+    "All objects of the test module's cache, and its counts", .enabled(if: !withModule.isEmpty), arguments: withModule)
+  func listed(_ dump: Dump) throws {
+    var wanted: [String: Bool] = [:]
+    for object in try objects(dump) { wanted["0x" + String(object.address, radix: 16)] = object.isAllocated }
+    let listed = try Kva.run(["slab", dump.path(), "kvatest_cache", "--objects", "--json"]).objects()
+    for object in listed {
+      let address = try #require(object["object"] as? String)
+      // What the module did not allocate is free.
+      #expect(object["allocated"] as? Bool == (wanted.removeValue(forKey: address) ?? false), "\(object)")
+    }
+    #expect(wanted.isEmpty)
+    let cache = try Kva.run(["slab", dump.path(), "kvatest_cache", "--json"]).object()
+    #expect(cache["allocated"] as? Int == 27)
+    #expect(cache["objects"] as? Int == listed.count)
+  }
+
+  @Test("Caches as /proc/slabinfo has them, a moment before", .enabled(if: !rich.isEmpty), arguments: rich)
+  func slabinfo(_ dump: Dump) throws {
+    let result = try Kva.run(["slab", dump.path(), "--json"])
+    let caches = try result.objects()
+    var known: [String: [String: Any]] = [:]
+    for cache in caches { known[try #require(cache["cache"] as? String)] = cache }
+    var count = 0
+    var differences: [String] = []
+    for line in try dump.entry.lines("oracle/rich/slabinfo.txt").dropFirst(2) {
+      // name, active, objects, size, objects a slab, pages a slab
+      let words = line.split(separator: " ").map(String.init)
+      let cache = try #require(known[words[0]], "\(words[0]) is listed")
+      count += 1
+      #expect(cache["size"] as? Int == Int(words[3]), "\(line)")
+      #expect((cache["order"] as? Int).map { 1 << $0 } == Int(words[5]), "\(line)")
+      let (objects, active) = (try #require(cache["objects"] as? Int), try #require(cache["active"] as? Int))
+      #expect(active <= objects)
+      if let allocated = cache["allocated"] as? Int {
+        #expect(allocated <= active)
+      } else {
+        // A filter may have taken the page of a free object.
+        #expect(result.errorLines.contains { $0.contains("\(words[0]): ") && $0.hasSuffix("is not in the dump") })
+      }
+      if objects != Int(words[2]) { differences.append(words[0]) }
+    }
+    #expect(count == caches.count)
+    #expect(differences.count < count / 4, "\(differences)")
+  }
+
+  private static let debian = DumpEntry.corpus.first { $0.name == "deb61-4k48-rich" }
+
+  @Test("Merged caches are found by each of their names", .enabled(if: debian != nil))
+  func merged() throws {
+    let entry = try #require(Self.debian)
+    let path = try entry.path("vmcore.elf")
+    // Debian's 6.1 merges these two; /sys/kernel/slab of the guest has a link for each.
+    let attributes = try entry.lines("oracle/rich/slab_attributes.txt")
+    #expect(attributes.contains { $0.hasPrefix("lsm_inode_cache ") })
+    let one = try Kva.run(["slab", path, "lsm_inode_cache", "--json"]).object()
+    let other = try Kva.run(["slab", path, "numa_policy", "--json"]).object()
+    #expect(one["address"] as? String == other["address"] as? String)
+    #expect((one["aliases"] as? [String])?.contains("lsm_inode_cache") == true)
+    let none = try Kva.run(["slab", path, "no_such_cache"])
+    #expect(none.status == 1 && none.errorLines.count == 1)
+  }
+
   /// drgn goes by the slab alone: it names an object behind the last one of a slab, takes pages of KFENCE for slabs,
   /// counts the red zone before an object to the one before that, and leaves out the CPUs that a panic took offline and
   /// what waits for a grace period.

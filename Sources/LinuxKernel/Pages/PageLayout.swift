@@ -22,6 +22,13 @@ struct PageLayout: Sendable {
   let memcg: Int?
   /// Where the order of a compound page is.
   let order: Order?
+  /// `compound_dtor` in the second page, up to 6.5.
+  let destructor: Int?
+  /// HUGETLB_PAGE_DTOR, likewise.
+  let hugetlbDestructor: UInt8?
+  /// How often a compound page is mapped, from its first `struct page` on: `_large_mapcount` since 6.10, before that how
+  /// often as a whole. One less, as `_mapcount`.
+  let wholeMapcount: Int?
   /// The numbers of the flags by their names without "PG_".
   let bits: [String: Int]
   /// The name of each flag by its number; nil for a number that has none.
@@ -69,6 +76,10 @@ struct PageLayout: Sendable {
     } else {
       order = nil
     }
+    destructor = offset("compound_dtor")
+    hugetlbDestructor = vmcoreinfo?.number("HUGETLB_PAGE_DTOR").flatMap { UInt8(exactly: $0) }
+    let whole = types.member("_large_mapcount", "_entire_mapcount", of: "folio")?.offset
+    wholeMapcount = whole ?? offset("compound_mapcount").map { size + $0 }
     var bits: [String: Int] = [:]
     var names: [String?] = []
     for flag in types.enumerators(of: "pageflags") where flag.name.hasPrefix("PG_") && 0..<64 ~= flag.value {

@@ -6,25 +6,68 @@ import VMSA
 final class SlabAllocator: Sendable {
   private let context: KernelContext
   private let pages: Lazy<PageArray?>
-  private let perCPU: Lazy<PerCPU?>
-
-  /// SLUB; nil where the kernel has another, or its types are not known.
   private let found: Lazy<SlabReader?>
   private let kfence: Lazy<KfencePool?>
+  /// The caches, the newest first.
+  let caches: Lazy<Listing<SlabCache>>
+  /// The other names of caches that were merged, by the address of the cache.
+  let aliases: Lazy<[UInt64: [String]]>
+  /// All slabs, found by a look at each page frame.
+  let census: Lazy<SlabCensus?>
 
   init(_ context: KernelContext, _ pages: Lazy<PageArray?>, _ perCPU: Lazy<PerCPU?>) {
     self.context = context
     self.pages = pages
-    self.perCPU = perCPU
-    found = Lazy {
+    let found: Lazy<SlabReader?> = Lazy {
       guard let pages = pages.value, let layout = SlabLayout(context.types.value) else { return nil }
       return SlabReader(context, pages, layout, perCPU)
     }
-    kfence = Lazy { KfencePool(context) }
+    let kfence = Lazy { KfencePool(context) }
+    let census: Lazy<SlabCensus?> = Lazy {
+      found.value.map { reader in
+        SlabCensus(context.ramFrames, reader) { kfence.value?.place(of: $0) != nil }
+      }
+    }
+    let caches: Lazy<Listing<SlabCache>> = Lazy {
+      guard let reader = found.value else { return Listing() }
+      let list = SlabCacheList(memory: context.memory, layout: reader.layout, symbols: context.symbols)
+        .all { census.value?.caches.keys.lazy.filter { reader.cache(at: $0) != nil }.first }
+      var result = Listing<SlabCache>(notes: list.notes)
+      for address in list.elements {
+        if let cache = reader.cache(at: address) {
+          result.elements.append(cache)
+        } else {
+          result.note("the cache at \(hex(address)) cannot be read, or is damaged")
+        }
+      }
+      return result
+    }
+    self.found = found
+    self.kfence = kfence
+    self.census = census
+    self.caches = caches
+    aliases = Lazy {
+      guard let reader = found.value, let first = caches.value.elements.first else { return [:] }
+      return SlabAliases(context.memory, reader.layout, context.types.value)?.all(from: first.address) ?? [:]
+    }
   }
 
   /// SLUB; nil where the kernel has another, or its types are not known.
   var slub: SlabReader? { found.value }
+
+  /// Why there is no `slub`.
+  var absence: String {
+    let types = context.types.value
+    guard types.size(of: "kmem_cache") != nil else { return "the type kmem_cache is not known: \(types.advice)" }
+    if types.member("offset", of: "kmem_cache") != nil {
+      return "where struct page is, or what is in it, is not known: \(types.advice)"
+    }
+    // Each of the others is named by what only it has. SLOB went in 6.4, SLAB in 6.8.
+    if types.size(of: "freelist_idx_t") != nil || types.member("num", of: "kmem_cache") != nil {
+      return "the kernel's slab allocator is SLAB, of which kva finds no objects"
+    }
+    return "the kernel's slab allocator is SLOB, which keeps no objects apart"
+  }
 
   /// What the allocator has at `address`, which is linear; nil where it is none of its own.
   ///

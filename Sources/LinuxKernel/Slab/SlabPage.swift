@@ -92,15 +92,17 @@ struct FreeChain: Sendable {
     /// Another number of objects than the slab's count of those in use leaves.
     case count(found: Int, expected: Int)
 
-    /// It in words.
-    var text: String {
+    /// What is wrong with the free list of `owner`, in words.
+    func text(of owner: String) -> String {
       switch self {
       case .foreign(let pointer, let after):
         let place = after.map { "the free pointer of the object at \(hex($0))" } ?? "its first pointer"
-        return "\(place) leads to \(hex(pointer)), which is no object of the slab"
-      case .circle(let object): return "it runs in a circle at \(hex(object))"
-      case .unreadable(let object): return "the free object at \(hex(object)) is not in the dump"
-      case .count(let found, let expected): return "it has \(found) objects, and the slab counts \(expected)"
+        return "the free list of \(owner) is damaged: \(place) leads to \(hex(pointer)), which is no object of the slab"
+      case .circle(let object): return "the free list of \(owner) is damaged: it runs in a circle at \(hex(object))"
+      case .unreadable(let object):
+        return "the free list of \(owner) breaks off: the object at \(hex(object)) is not in the dump"
+      case .count(let found, let expected):
+        return "the free list of \(owner) is damaged: it has \(found) objects, and the slab counts \(expected)"
       }
     }
   }

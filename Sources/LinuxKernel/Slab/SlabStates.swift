@@ -12,16 +12,16 @@ struct SlabStates: Sendable {
     let own = slab.walk(from: slab.freelist, cache, memory)
     for index in own.indices { free[index] = .slab }
     if let damage = own.damage {
-      problem = "the free list of its slab is damaged: \(damage.text)"
+      problem = damage.text(of: "its slab")
     } else if own.indices.count != slab.count - slab.inUse {
       // What a CPU has taken over counts as in use.
       let damage = FreeChain.Damage.count(found: own.indices.count, expected: slab.count - slab.inUse)
-      problem = "the free list of its slab is damaged: \(damage.text)"
+      problem = damage.text(of: "its slab")
     }
     for active in lists.active where active.slab == slab.address {
       let chain = slab.walk(from: active.first, cache, memory)
       for index in chain.indices { free[index] = .cpu(active.cpu) }
-      if let damage = chain.damage { problem = "the free list of CPU \(active.cpu) is damaged: \(damage.text)" }
+      if let damage = chain.damage { problem = damage.text(of: "CPU \(active.cpu)") }
     }
     guard !lists.inSheaves.isEmpty else { return }
     for index in 0..<slab.count {

@@ -1,0 +1,16 @@
+import DebugInfo
+
+extension Kernel {
+  /// The slab caches, each with how much of it is used.
+  package var slabCaches: Listing<SlabSummary> { contents.slabs.summaries() }
+
+  /// The slab caches whose name, or one of the names that were merged into it, `isNamed`.
+  package func slabCaches(named isNamed: (String) -> Bool) -> [SlabCache] { contents.slabs.caches(named: isNamed) }
+
+  /// Calls `body` with each object of a slab cache, in the order of their addresses, until it returns false.
+  ///
+  /// - Returns: what is missing, one sentence each.
+  package func forEachSlabObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [String] {
+    contents.slabs.forEachObject(of: cache, body)
+  }
+}

@@ -1,0 +1,39 @@
+/// A page frame and what its `struct page` says.
+package struct PageFrame: Sendable {
+  /// The frame: its physical address over the page size.
+  package let frame: UInt64
+  /// Where its `struct page` is.
+  package let structure: UInt64
+  /// Its physical address.
+  package let physical: UInt64
+  /// What it is used for.
+  package let use: PageUse
+  /// Its words; nil where its `struct page` cannot be read.
+  package let words: Words?
+
+  /// What is in a `struct page`.
+  package struct Words: Sendable {
+    /// `flags`.
+    package let flags: UInt64
+    /// What `/proc/kpageflags` would give.
+    package let kpageflags: UInt64
+    /// `_refcount`.
+    package let refcount: Int
+    /// `_mapcount` + 1; 0 where a type is in its place.
+    package let mapcount: Int
+    /// `mapping`, as it is there.
+    package let mapping: UInt64
+    /// `index`; nil where the kernel does not tell where that is.
+    package let index: UInt64?
+    /// The `struct page` of the head of its compound page: its own where it is none.
+    package let head: UInt64
+    /// log2 of the pages of that compound page.
+    package let order: Int
+    /// log2 of the pages of the free block that it is in; nil where it is in none.
+    package let buddyOrder: Int?
+    /// The number of its zone; nil where the kernel does not tell how many there are.
+    package let zone: Int?
+    /// Its NUMA node, likewise.
+    package let node: Int?
+  }
+}

@@ -1,0 +1,33 @@
+import DebugInfo
+
+/// The zone and the node of a page, at the top of its flags: the node in the highest bits, the zone below it. With a
+/// vmemmap there is no section above them. (include/linux/page-flags-layout.h)
+struct PageZones: Sendable {
+  private let nodeBits: UInt64
+  private let zoneBits: UInt64
+
+  /// Nothing is known without the types.
+  init(_ types: KernelTypes) {
+    let zones = types.enumerators(of: "zone_type").first { $0.name == "__MAX_NR_ZONES" }?.value
+    // MAX_NUMNODES, by the array that has a pointer for each.
+    let pairs = types.size(of: "kmem_cache_per_node_ptrs")
+    let array = types.member("per_node", "node", of: "kmem_cache")?.size
+    let nodes = array.map { $0 / max(1, types.member("per_node", of: "kmem_cache") == nil ? 8 : pairs ?? 8) }
+    guard let zones, let nodes, 1...8 ~= zones, 1...1024 ~= nodes else {
+      nodeBits = 0
+      zoneBits = 0
+      return
+    }
+    func width(_ count: Int) -> UInt64 { count <= 1 ? 0 : UInt64(Int.bitWidth - (count - 1).leadingZeroBitCount) }
+    nodeBits = width(nodes)
+    zoneBits = width(Int(zones))
+  }
+
+  /// The numbers of zone and node; nil where they are not known.
+  @inline(__always)
+  func place(_ flags: UInt64) -> (zone: Int, node: Int)? {
+    guard zoneBits > 0 else { return nil }
+    let node = nodeBits == 0 ? 0 : flags >> (64 - nodeBits)
+    return (Int(flags >> (64 - nodeBits - zoneBits) & (1 << zoneBits - 1)), Int(node))
+  }
+}

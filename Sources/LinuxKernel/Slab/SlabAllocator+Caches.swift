@@ -1,0 +1,69 @@
+import Bytes
+import DebugInfo
+
+extension SlabAllocator {
+  /// The caches.
+  func summaries() -> Listing<SlabSummary> {
+    guard let slub else { return Listing(notes: [absence]) }
+    var result = Listing<SlabSummary>()
+    let list = caches.value
+    result.note(list.notes)
+    for cache in list.elements {
+      let counts = slub.counts(of: cache, slabs: { self.census.value?.caches[cache.address] }) { result.note($0) }
+      result.elements.append(
+        SlabSummary(
+          cache: cache, aliases: names(of: cache), flags: slub.flags.names(in: cache.flagBits), counts: counts))
+    }
+    return result
+  }
+
+  /// The names of the caches that were merged into `cache`, without its own.
+  func names(of cache: SlabCache) -> [String] {
+    (aliases.value[cache.address] ?? []).filter { $0 != cache.name }
+  }
+
+  /// The caches that are called `name`, or were before they were merged.
+  func caches(named isNamed: (String) -> Bool) -> [SlabCache] {
+    caches.value.elements.filter { isNamed($0.name) || names(of: $0).contains(where: isNamed) }
+  }
+
+  /// Calls `body` with each object of `cache`, in the order of their addresses, until it returns false.
+  ///
+  /// - Returns: what is missing, one sentence each.
+  func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [String] {
+    guard let slub, let census = census.value else { return [absence] }
+    var notes = Listing<Never>()
+    if census.isPartial { notes.note("some page frames have no readable struct page: slabs may be missing") }
+    for frame in census.caches[cache.address]?.frames ?? [] {
+      guard let record = slub.pages.record(frame), let base = slub.pages.linearAddress(of: frame),
+        let (slab, _) = slub.slab(at: frame, record, base: base)
+      else {
+        notes.note("\(cache.name): the slab in frame \(hex(frame)) cannot be read, or is damaged")
+        continue
+      }
+      let states = slub.states(of: slab, cache)
+      if let problem = states.problem { notes.note("\(cache.name): slab at \(hex(base)): \(problem)") }
+      for index in 0..<slab.count {
+        let object = SlabListedObject(
+          cache: cache, address: slab.object(index, cache), index: index, isAllocated: states.isAllocated(index),
+          freeList: states.free[index])
+        guard body(object) else { return notes.notes }
+      }
+    }
+    return notes.notes
+  }
+}
+
+/// One of all objects of a cache.
+package struct SlabListedObject: Sendable {
+  /// The cache.
+  package let cache: SlabCache
+  /// Where it begins, behind its red zone.
+  package let address: UInt64
+  /// Its index in the slab.
+  package let index: Int
+  /// Whether it is allocated; nil where that cannot be told.
+  package let isAllocated: Bool?
+  /// Where it is, if it is free.
+  package let freeList: FreeList?
+}

@@ -1,0 +1,43 @@
+import Bytes
+import DebugInfo
+
+/// Finds the list of all slab caches, which is not exported.
+struct SlabCacheList {
+  let memory: KernelMemory
+  let layout: SlabLayout
+  let symbols: KernelSymbols
+
+  /// Pointers of `kmalloc_caches` that are tried: it has a few kinds of caches for each of some 14 sizes.
+  private static let kmallocCaches: UInt64 = 512
+
+  /// The caches, the newest first.
+  ///
+  /// - Parameter other: the address of some cache, asked for where no symbol leads to one.
+  func all(_ other: () -> UInt64?) -> Listing<UInt64> {
+    if let head = symbols.symbol(named: "slab_caches")?.address {
+      return list(at: head)
+    }
+    guard let known = exportedCache ?? other() else {
+      return Listing(notes: ["neither slab_caches nor kmalloc_caches is known; give --vmlinux or --system-map"])
+    }
+    // The one link of the ring that is no cache is the head, which is in the image.
+    let ring = memory.list(at: known &+ UInt64(layout.list.offset), named: "of slab caches", limit: Limits.caches)
+    guard let head = ring.elements.first(where: { memory.image.contains($0) }) else {
+      return Listing(notes: ring.notes.isEmpty ? ["the list of slab caches has no head: it is damaged"] : ring.notes)
+    }
+    return list(at: head)
+  }
+
+  private func list(at head: UInt64) -> Listing<UInt64> {
+    var result = memory.list(at: head, named: "slab_caches", limit: Limits.caches)
+    result.elements = result.elements.map { $0 &- UInt64(layout.list.offset) }
+    return result
+  }
+
+  /// A cache of kmalloc, which modules use.
+  private var exportedCache: UInt64? {
+    guard let table = symbols.symbol(named: "kmalloc_caches")?.address else { return nil }
+    return (0..<Self.kmallocCaches).lazy.compactMap { memory.pointer(at: table &+ $0 &* 8) }
+      .first { $0 != 0 && SlabCache(memory, layout, at: $0) != nil }
+  }
+}

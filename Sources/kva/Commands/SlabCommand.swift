@@ -1,0 +1,83 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva slab`: slab caches and their objects.
+struct SlabCommand: DumpCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "slab",
+    abstract: "List the slab caches, or the objects of one.",
+    discussion: """
+      CACHE is a name, in which * stands for any letters and ? for one. A cache that others were merged into has all
+      their names.
+
+      Example: kva slab vmcore
+      Example: kva slab vmcore dentry --objects --json
+      """)
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: ArgumentHelp("Only caches of this name.", valueName: "cache"))
+  var pattern: String?
+
+  @Flag(name: .long, help: "List the objects, each with whether it is allocated.")
+  var objects = false
+
+  @Option(name: .long, help: ArgumentHelp("Order the caches by size, name, objects or allocated.", valueName: "key"))
+  var sort = SlabOrder.size
+
+  mutating func take(_ arguments: [String]) throws {
+    if arguments.count > 1 { throw ValidationError("Unexpected argument '\(arguments[1])'") }
+    pattern = arguments.first
+  }
+
+  func answer(_ session: Session) throws {
+    try session.list { kernel, output in
+      if objects { return try listObjects(kernel, output, session) }
+      let listing = kernel.slabCaches
+      let caches = listing.elements.filter { summary in
+        isWanted(summary.cache.name) || summary.aliases.contains(where: isWanted)
+      }.sorted(by: sort.precedes)
+      if options.json {
+        for summary in caches { output.slabCacheJSON(summary) }
+      } else if !caches.isEmpty {
+        output.slabTable(caches, kernel)
+      }
+      return listing.notes + (caches.isEmpty && listing.notes.isEmpty ? [absence] : [])
+    }
+  }
+
+  private func listObjects(_ kernel: Kernel, _ output: Output, _ session: Session) throws -> [String] {
+    let caches = kernel.slabCaches(named: isWanted)
+    var notes: [String] = []
+    for cache in caches.sorted(by: { $0.name < $1.name }) {
+      try session.checkListener()
+      notes += kernel.forEachSlabObject(of: cache) { object in
+        if options.json { output.slabObjectJSON(object) } else { output.slabObjectText(object) }
+        return !output.isDropped
+      }
+    }
+    return caches.isEmpty ? kernel.slabCaches.notes + [absence] : notes
+  }
+
+  private func isWanted(_ name: String) -> Bool { pattern.map { NamePattern($0).matches(name) } ?? true }
+
+  private var absence: String { "no slab cache \(pattern.map { "like '\($0)' " } ?? "")is known" }
+}
+
+/// What slab caches are ordered by.
+enum SlabOrder: String, ExpressibleByArgument, CaseIterable {
+  case size, name, objects, allocated
+
+  /// Whether `a` comes before `b`: the largest first, those that are equal by name.
+  func precedes(_ a: SlabSummary, _ b: SlabSummary) -> Bool {
+    func key(_ summary: SlabSummary) -> Int {
+      switch self {
+      case .size: summary.counts.slabs << (summary.cache.order ?? 0)
+      case .name: 0
+      case .objects: summary.counts.objects
+      case .allocated: summary.counts.allocated ?? summary.counts.active
+      }
+    }
+    return (key(b), a.cache.name) < (key(a), b.cache.name)
+  }
+}

@@ -1,0 +1,66 @@
+import KernelVA
+
+extension Output {
+  /// One cache as a JSON object.
+  func slabCacheJSON(_ summary: SlabSummary) {
+    let cache = summary.cache
+    jsonLine { object in
+      object.string("cache", cache.name)
+      object.hex("address", cache.address)
+      object.strings("aliases", summary.aliases)
+      object.number("objectSize", cache.objectSize)
+      object.number("size", cache.size)
+      object.number("objects", summary.counts.objects)
+      object.number("active", summary.counts.active)
+      object.number("allocated", summary.counts.allocated)
+      object.number("slabs", summary.counts.slabs)
+      object.number("order", cache.order)
+      object.strings("flags", summary.flags)
+    }
+  }
+
+  /// Caches for people, the memory of their slabs first.
+  func slabTable(_ summaries: some Sequence<SlabSummary>, _ kernel: Kernel) {
+    func text(_ value: Int?) -> String { value.map(String.init) ?? "?" }
+    table(
+      .right("MEMORY"), .right("OBJECTS"), .right("ACTIVE"), .right("ALLOCATED"), .right("SLABS"), .right("ORDER"),
+      .right("OBJSIZE"), .right("SIZE"), .left("CACHE")
+    ) { table in
+      for summary in summaries {
+        let (cache, counts) = (summary.cache, summary.counts)
+        let memory = UInt64(max(0, counts.slabs)) &<< UInt64(kernel.regime.granule.pageShift + (cache.order ?? 0))
+        let aliases = summary.aliases.isEmpty ? "" : " (also \(summary.aliases.joined(separator: ", ")))"
+        table.row(
+          Words.size(memory), text(counts.objects), text(counts.active), text(counts.allocated), text(counts.slabs),
+          text(cache.order), text(cache.objectSize), text(cache.size), cache.name + aliases)
+      }
+    }
+  }
+
+  /// One object as a JSON object.
+  func slabObjectJSON(_ listed: SlabListedObject) {
+    jsonLine { object in
+      object.string("cache", listed.cache.name)
+      object.hex("object", listed.address)
+      object.number("index", listed.index)
+      object.bool("allocated", listed.isAllocated)
+      object.string("freeList", listed.freeList.map(Words.name))
+    }
+  }
+
+  /// One object as a line.
+  func slabObjectText(_ listed: SlabListedObject) {
+    hex(listed.address)
+    byte(UInt8(ascii: " "))
+    decimal(UInt64(listed.index), width: 5)
+    byte(UInt8(ascii: " "))
+    switch listed.isAllocated {
+    case true?: text("allocated ")
+    case false?: text("free      ")
+    case nil: text("unknown   ")
+    }
+    printable(listed.cache.name)
+    if let list = listed.freeList { text(" (\(Words.name(list)))") }
+    newline()
+  }
+}
