@@ -678,6 +678,25 @@ class LookupField(TypedDict):
     lowBit: int
 
 
+class _Element(TypedDict):
+    element: int
+    values: dict[str, Any]
+
+
+class Element(_Element, total=False):
+    """An element of a container."""
+
+    index: Union[int, str]
+    last: Union[int, str]
+
+
+class ListEnd(TypedDict):
+    """Where a container is broken."""
+
+    end: str
+    message: str
+
+
 class UserMapping(TypedDict):
     """A VMA of a process."""
 
@@ -710,6 +729,15 @@ class ModuleRange(TypedDict):
     kind: str
     start: int
     end: int
+
+
+class PrintedValue(TypedDict):
+    """The value of an expression."""
+
+    query: str
+    type: str
+    address: Optional[int]
+    value: Any
 
 
 class _MappedRange(TypedDict):
@@ -1118,6 +1146,14 @@ class _Commands:
         """One object for each region, then one for each field of the table lookup."""
         return self._list("layout", *arguments, **options)
 
+    def list(self, *arguments: Query, **options: Any) -> list[Union[Element, ListEnd]]:
+        """One object for each element; ListEnd last, if the list is broken."""
+        return self._list("list", *arguments, **options)
+
+    def tree(self, *arguments: Query, **options: Any) -> list[Union[Element, ListEnd]]:
+        """As list."""
+        return self._list("tree", *arguments, **options)
+
     def maps(self, *arguments: Query, **options: Any) -> list[UserMapping]:
         """One object for each VMA."""
         return self._list("maps", *arguments, **options)
@@ -1125,6 +1161,10 @@ class _Commands:
     def modules(self, *arguments: Query, **options: Any) -> list[Module]:
         """One object for each module."""
         return self._list("modules", *arguments, **options)
+
+    def print(self, *arguments: Query, **options: Any) -> list[PrintedValue]:
+        """One object for each expression, in order."""
+        return self._list("print", *arguments, **options)
 
     def regions(self, *arguments: Query, **options: Any) -> list[Region]:
         """One object for each region."""
@@ -1771,6 +1811,9 @@ _HEX_KEYS = frozenset(
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.
 _VALUE_KEYS = {
+    "list": frozenset(["element"]),
+    "tree": frozenset(["element"]),
+    "print": frozenset(["address"]),
     "type": frozenset([]),
 }
 # man/generate: end of hex keys

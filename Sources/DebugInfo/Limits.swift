@@ -59,6 +59,8 @@ package enum Limits {
   static let declarationPieces = 1 << 10
   /// Lines of the layout of one type: the largest structures have some thousand with all that is inside them.
   static let layoutLines = 1 << 16
+  /// Types that need another whole, one inside another, in a header of all types.
+  static let headerDepth = 512
   /// Parameters of one function: the kernel's longest have some twenty.
   static let parameters = 256
 

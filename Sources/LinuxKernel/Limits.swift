@@ -52,6 +52,21 @@ enum Limits {
   /// Bytes of BTF, as in a debug file.
   static var btfBytes: Int { DebugInfo.Limits.btfBytes }
 
+  // MARK: Expressions
+
+  /// Bytes of an expression.
+  static let expressionBytes = 1 << 14
+  /// Levels of an expression, and operators in a row.
+  static let expressionDepth = 64
+  /// Elements of an array that an expression makes.
+  static let expressionElements = 1 << 20
+  /// Values of one object that are shown: `struct net` and `struct rq` with all that is in them have some 10,000.
+  static let shownValues = 1 << 20
+  /// Bytes of text that a `char *` is shown with.
+  static let shownText = 256
+  /// Structures inside structures that are shown.
+  static let shownDepth = 64
+
   // MARK: Objects
 
   /// Modules: a distribution builds some 5,000.

@@ -100,6 +100,12 @@ enum SmallKernel {
   guard let kernel = SmallKernel.kernel(bytes, lines) else { preconditionFailure("the tables are sound") }
   _ = (kernel.tasks, kernel.modules, kernel.vmallocAreas, kernel.cpus)
   kernel.forEachSymbol { _ in true }
+  for kind in ContainerKind.allCases {
+    for offset in [0x1000, 0x2000, 0x2010] as [UInt64] {
+      let found = kernel.evaluator.elements(kind, at: SmallKernel.input + offset)
+      precondition(found.elements.count <= bytes.count)
+    }
+  }
   for offset in stride(from: UInt64(0), to: UInt64(min(bytes.count, 1 << 16)), by: 520) {
     _ = kernel.identify(hexText(SmallKernel.input + offset))
   }
@@ -144,6 +150,23 @@ enum SmallKernel {
   }
   _ = kernel.identify(text)
   if case .success(let user) = kernel.userRegime(text) { _ = kernel.resolve("0x1000", user: user) }
+}
+
+/// The input is an expression, and the members of an element.
+@Sendable func fuzzExpression(_ bytes: [UInt8]) {
+  let text = String(decoding: bytes, as: UTF8.self)
+  let evaluator = queriedKernel.evaluator
+  do throws(ExpressionFailure) {
+    let operand = try evaluator.evaluate(text)
+    _ = try evaluator.read(operand, ValueExtent(depth: 4, elements: 16, explainsPointers: true))
+  } catch {
+    precondition(!error.message.isEmpty)
+    if let range = error.range { precondition(range.lowerBound >= 0 && range.upperBound <= text.utf8.count) }
+  }
+  _ = try? evaluator.members(text)
+  _ = try? evaluator.container(text)
+  _ = try? evaluator.elementType(text, .list)
+  _ = queriedKernel.types(named: text)
 }
 
 /// What queries are put to.

@@ -77,6 +77,21 @@ func exercise(_ types: BTFTypes) {
     }
   }
   _ = types.perCPUVariables
+  exercise(types as any TypeGraph)
+}
+
+/// Goes through whole types.
+func exercise(_ graph: any TypeGraph) {
+  var left = 64
+  graph.forEachType { name, type in
+    left -= 1
+    _ = (type.text, type.size, type.path(at: 9), graph.types(named: name).count, CLayoutPrinter.lines(of: type).count)
+    if let record = type.record { _ = (record.member(named: "pid"), record.memberNames.count) }
+    return left > 0
+  }
+  for name in ["a", "schedule", "init_task", ""] {
+    _ = (graph.variable(named: name), graph.function(named: name), graph.enumerator(named: name))
+  }
 }
 
 /// The input is a vmlinux.

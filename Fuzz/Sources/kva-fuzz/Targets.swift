@@ -19,6 +19,7 @@ let targets: [Target] = [
   Target(name: "lists", run: fuzzLists),
   Target(name: "log", run: fuzzLog),
   Target(name: "query", run: fuzzQuery),
+  Target(name: "expression", run: fuzzExpression),
   Target(name: "batch", run: fuzzBatch),
   Target(name: "vmlinux", run: fuzzVMLinux),
   Target(name: "map", run: fuzzSystemMap),

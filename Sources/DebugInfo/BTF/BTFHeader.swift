@@ -82,4 +82,19 @@ enum BTFKind {
   static let declarationTag = 17
   static let typeTag = 18
   static let enumeration64 = 19
+
+  /// A set of kinds.
+  struct Mask {
+    private let bits: UInt32
+    init(_ kinds: Int...) { bits = kinds.reduce(0) { $0 | 1 << UInt32($1) } }
+    @inline(__always) func contains(_ kind: Int) -> Bool { kind < 32 && bits >> UInt32(kind) & 1 == 1 }
+    private init(bits: UInt32) { self.bits = bits }
+    func union(_ other: Mask) -> Mask { Mask(bits: bits | other.bits) }
+
+    static let record = Mask(structure, BTFKind.union)
+    static let enumerations = Mask(enumeration, enumeration64)
+    static let ordinary = Mask(typedef, int, float)
+    /// All that define a type with a size.
+    static let defined = record.union(enumerations).union(ordinary)
+  }
 }

@@ -123,20 +123,18 @@ extension BTFTypes: TypeGraph {
     }
   }
 
-  private static let ordinary: Set<Int> = [BTFKind.typedef, BTFKind.int, BTFKind.float]
-  private static let enumerations: Set<Int> = [BTFKind.enumeration, BTFKind.enumeration64]
-
   /// The own types called `name`, definitions only.
   package func types(named name: TypeName) -> [CType] {
-    let kinds: [Set<Int>]
+    guard !name.name.isEmpty else { return [] }
+    let kinds: [BTFKind.Mask]
     switch name.space {
-    case .structure?: kinds = [[BTFKind.structure]]
-    case .union?: kinds = [[BTFKind.union]]
-    case .enumeration?: kinds = [Self.enumerations]
-    case .ordinary?: kinds = [Self.ordinary]
-    case nil: kinds = [[BTFKind.structure, BTFKind.union], Self.ordinary, Self.enumerations]
+    case .structure?: kinds = [BTFKind.Mask(BTFKind.structure)]
+    case .union?: kinds = [BTFKind.Mask(BTFKind.union)]
+    case .enumeration?: kinds = [.enumerations]
+    case .ordinary?: kinds = [.ordinary]
+    case nil: kinds = [.record, .ordinary, .enumerations]
     }
-    let found = numbers(named: name.name, of: kinds.reduce([]) { $0.union($1) })
+    let found = numbers(named: name.name, of: kinds.dropFirst().reduce(kinds[0]) { $0.union($1) })
     for wanted in kinds {
       let some = found.filter { number in place(number).map { wanted.contains($0.kind) } ?? false }
       let whole = some.map { CType.described(self, $0) }.filter { type in
@@ -167,11 +165,26 @@ extension BTFTypes: TypeGraph {
 
   /// The type of the variable `name`.
   package func variable(named name: String) -> CType? {
-    numbers(named: name, of: [BTFKind.variable]).first.flatMap { place($0) }.map { type($0.sizeOrType) }
+    numbers(named: name, of: BTFKind.Mask(BTFKind.variable)).first.flatMap { place($0) }.map { type($0.sizeOrType) }
   }
 
   /// The type of the function `name`.
   package func function(named name: String) -> CType? {
-    numbers(named: name, of: [BTFKind.function]).first.flatMap { place($0) }.map { type($0.sizeOrType) }
+    numbers(named: name, of: BTFKind.Mask(BTFKind.function)).first.flatMap { place($0) }.map { type($0.sizeOrType) }
+  }
+
+  /// The value of the enumerator `name` of an own enumeration, and the type of that.
+  package func enumerator(named name: String) -> (type: CType, value: Int64)? {
+    let wanted = NameBytes(name)
+    for (index, start) in typeOffsets.enumerated() {
+      let place = Place(table: self, at: Int(start))
+      guard BTFKind.Mask.enumerations.contains(place.kind) else { continue }
+      let stride = place.kind == BTFKind.enumeration64 ? 12 : 8
+      for item in 0..<place.count where isName(place.field(12 + stride * item), wanted) {
+        let number = firstNumber + index
+        return (.described(self, number), enumerators(of: number)[item].value)
+      }
+    }
+    return nil
   }
 }

@@ -1,5 +1,8 @@
 /// Sizes and members by name.
 extension BTFTypes: TypeLayout {
+  /// Itself.
+  package var graph: (any TypeGraph)? { self }
+
   private func size(_ number: Int, depth: Int = 0) -> Int? {
     guard depth < Limits.typeDepth, let place = resolved(number) else { return nil }
     switch place.kind {

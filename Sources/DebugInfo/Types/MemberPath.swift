@@ -5,6 +5,12 @@ package struct FoundMember: Sendable {
   package let firstBit: Int
   /// The width of a bit field; nil for any other member.
   package let bitCount: Int?
+
+  package init(type: CType, firstBit: Int, bitCount: Int?) {
+    self.type = type
+    self.firstBit = firstBit
+    self.bitCount = bitCount
+  }
 }
 
 extension CRecord {

@@ -18,6 +18,8 @@ package protocol TypeGraph: AnyObject, Sendable {
   func variable(named name: String) -> CType?
   /// The type of the function `name`.
   func function(named name: String) -> CType?
+  /// The value of the enumerator `name`, and the type of its enumeration.
+  func enumerator(named name: String) -> (type: CType, value: Int64)?
 }
 
 /// The name of a type, with the name space that it is in.

@@ -64,6 +64,24 @@ package struct TypeLookup: Sendable {
     return nil
   }
 
+  /// The member that `text` names, `TYPE.MEMBER`, members of members too; nil if it has no dot.
+  func member(_ text: String) -> Result<FoundMember, ExpressionFailure>? {
+    guard let dot = text.firstIndex(of: ".") else { return nil }
+    return types(String(text[..<dot])).flatMap { types in
+      var found = FoundMember(type: types[0], firstBit: 0, bitCount: nil)
+      for name in text[text.index(after: dot)...].split(separator: ".", omittingEmptySubsequences: false) {
+        guard let record = found.type.record else {
+          return .failure(ExpressionFailure("'\(found.type.text)' has no members"))
+        }
+        guard let next = record.member(named: String(name)) else {
+          return .failure(ExpressionFailure(Evaluator.unknown(String(name), in: record)))
+        }
+        found = FoundMember(type: next.type, firstBit: found.firstBit + next.firstBit, bitCount: next.bitCount)
+      }
+      return .success(found)
+    }
+  }
+
   /// What to say of a type that nothing defines.
   func unknown(_ name: TypeName) -> String {
     guard !graphs.isEmpty else { return "no type '\(name)': \(types.value.advice)" }

@@ -5,6 +5,11 @@ extension Kernel {
   /// of one module. Several, if files of the kernel have types of one name.
   package func types(named name: String) -> Result<[CType], ExpressionFailure> { contents.typeLookup.types(name) }
 
+  /// The member that `name` names, `TYPE.MEMBER`; nil if it has no dot.
+  package func member(named name: String) -> Result<FoundMember, ExpressionFailure>? {
+    contents.typeLookup.member(name)
+  }
+
   /// The type of the function or variable `name`; nil if nothing describes it.
   package func type(ofSymbol name: String) -> CType? { contents.typeLookup.type(ofSymbol: name) }
 

@@ -145,6 +145,11 @@ final class KernelContents: Sendable {
   /// What finds types by name.
   var typeLookup: TypeLookup { TypeLookup(types: context.types, modules: modules, moduleTypes: moduleTypes) }
 
+  /// What evaluates expressions.
+  var evaluator: Evaluator {
+    Evaluator(context: context, names: names, modules: modules, perCPU: perCPU, lookup: typeLookup)
+  }
+
   /// The registers that depend on more than the tables.
   var control: LinuxTCR { LinuxTCR(context: context, messages: messages, ignoresTopByte: ignoresTopByte) }
 

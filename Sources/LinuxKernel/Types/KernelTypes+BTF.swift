@@ -5,7 +5,7 @@ extension KernelTypes {
   var btf: BTFTypes? { sources.lazy.compactMap { $0 as? BTFTypes }.first }
 
   /// Those of the sources that have whole types, in the order they are asked.
-  var graphs: [any TypeGraph] { sources.compactMap { $0 as? any TypeGraph } }
+  var graphs: [any TypeGraph] { sources.compactMap(\.graph) }
 
   /// The enumerators of `enum type`; none if it is not known.
   func enumerators(of type: String) -> [CEnumerator] {

@@ -7,7 +7,8 @@ struct SessionCommands: ParsableCommand {
     InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
     ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, StackCommand.self,
-    FaultCommand.self, TypeCommand.self, SlabCommand.self, DmesgCommand.self, ReportCommand.self,
+    FaultCommand.self, TypeCommand.self, PrintCommand.self, ListCommand.self, TreeCommand.self, SlabCommand.self,
+    DmesgCommand.self, ReportCommand.self,
   ]
 
   /// The root of their help and error messages.

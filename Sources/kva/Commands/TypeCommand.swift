@@ -60,6 +60,10 @@ struct TypeCommand: DumpCommand {
     let output = session.output
     let found: [CType]
     do throws(ExpressionFailure) {
+      if offset == nil, let member = try kernel.member(named: query)?.get() {
+        if options.json { output.memberJSON(query, member) } else { output.memberText(query, member) }
+        return true
+      }
       found = try kernel.types(named: query).get()
     } catch {
       // It may be what has a type.

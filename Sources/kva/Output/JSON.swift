@@ -95,6 +95,14 @@ struct JSONObject {
     output.text("\":")
   }
 
+  /// A name that comes from a dump.
+  mutating func memberKey(_ name: String) {
+    if !isFirst { output.text(",") }
+    isFirst = false
+    output.jsonString(name)
+    output.text(":")
+  }
+
   mutating func string(_ name: String, _ value: String?) {
     key(name)
     if let value { output.jsonString(value) } else { output.text("null") }

@@ -101,6 +101,9 @@ public enum FuzzSeeds {
     "query/address": { Array("0xffff800008005010".utf8) },
     "query/bare": { Array("ffff800008010008".utf8) },
     "query/tables": { Array("cpu0".utf8) },
+    "expression/members": { Array("container_of(init_task.tasks.next, struct task_struct, tasks)->comm[0:4]".utf8) },
+    "expression/operators": { Array("(unsigned long)&_stext + sizeof(int *) * 0x10u >> 3 == 'a' ? -1 : ~7ul".utf8) },
+    "expression/percpu": { Array("per_cpu(runqueues, 1).nr_running + m:sym@cpu0 - *(int *)0".utf8) },
     "batch/resolve": {
       Array(#"{"id": 7, "command": "resolve", "arguments": ["init_task+8", 4096], "options": {"walk": true}}"#.utf8)
     },

@@ -71,6 +71,26 @@ extension Output {
     newline()
   }
 
+  /// A member, `TYPE.MEMBER`, as a JSON object.
+  func memberJSON(_ name: String, _ member: FoundMember) {
+    let dot = name.firstIndex(of: ".") ?? name.endIndex
+    jsonLine { object in
+      object.string("type", String(name[..<dot]))
+      object.number("offset", member.firstBit / 8)
+      object.string("member", String(name[dot...].dropFirst()))
+      object.number("memberOffset", 0)
+    }
+  }
+
+  /// A member as it is declared, with its place.
+  func memberText(_ name: String, _ member: FoundMember) {
+    printable(member.type.declaration(of: String(name[(name.firstIndex(of: ".") ?? name.startIndex)...].dropFirst())))
+    if let count = member.bitCount { text(":\(count)") }
+    text(";  /* offset \(Words.hex(UInt64(member.firstBit / 8)))")
+    if member.bitCount != nil { text(", bit \(member.firstBit % 8)") }
+    text(", size \(member.type.size ?? 0) */\n")
+  }
+
   /// What is at an offset in a type as a JSON object.
   func typeMemberJSON(_ type: CType, _ offset: UInt64, _ member: (path: String, rest: Int)?) {
     jsonLine { object in

@@ -46,6 +46,14 @@ package protocol TypeLayout: Sendable {
   /// A member by its path, `thread.cpu_context.pc`: a dot goes into the structure that the member is (never
   /// through a pointer). Members of anonymous structures and unions belong to the one around them, as in C.
   func member(_ path: String, of type: String) -> TypeMember?
+
+  /// The source as a graph of whole types; nil if it knows sizes and members alone.
+  var graph: (any TypeGraph)? { get }
+}
+
+extension TypeLayout {
+  /// Most know sizes and members alone.
+  package var graph: (any TypeGraph)? { nil }
 }
 
 /// All layouts that are known of a kernel, in the order they are asked.

@@ -1,0 +1,129 @@
+import ArgumentParser
+import KernelVA
+
+/// `kva list`: the elements of a linked list.
+struct ListCommand: DumpCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List the elements of a linked list of the kernel.",
+    discussion: """
+      TYPE.MEMBER is the type of the elements and the list_head in them; HEAD is the list_head of the list: an address, a \
+      symbol or an expression.
+
+      Example: kva list vmcore module.list modules --print name,state
+      Example: kva list vmcore task_struct.tasks init_task.tasks --print pid,comm
+      """)
+
+  static var takesSymbols: Bool { true }
+  static var sampleArguments: [String] { ["a.b", "0x0"] }
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: "The type of the elements and the list_head in them, TYPE.MEMBER.")
+  var type: String
+
+  @Argument(help: "The head: an address or an expression.")
+  var head: String
+
+  @OptionGroup var shown: ElementOptions
+
+  mutating func take(_ arguments: [String]) throws {
+    guard arguments.count == 2 else { throw ValidationError("Give TYPE.MEMBER and HEAD.") }
+    type = arguments[0]
+    head = arguments[1]
+  }
+
+  func answer(_ session: Session) throws {
+    try session.container(.list, type, head, shown, isJSON: options.json)
+  }
+}
+
+/// `kva tree`: the entries of a tree, or of a list that is no list_head.
+struct TreeCommand: DumpCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tree",
+    abstract: "List what a tree or another container of the kernel holds.",
+    discussion: """
+      KIND is rbtree, xarray, radix, maple, idr, hlist or llist; ROOT an address, a symbol or an expression.
+
+      Example: kva tree vmcore rbtree vmap_area.rb_node vmap_area_root --print va_start,va_end
+      Example: kva tree vmcore maple vm_area_struct 'init_task.parent->mm->mm_mt' --print vm_start
+      Example: kva tree vmcore idr pid init_pid_ns.idr --print level
+      """)
+
+  static var takesSymbols: Bool { true }
+  static var sampleArguments: [String] { ["rbtree", "a.b", "0x0"] }
+
+  @OptionGroup var options: DumpOptions
+
+  @Argument(help: "The kind of container.")
+  var kind: ContainerKind
+
+  @Argument(help: "The type of the elements, with the node in them if they have one: TYPE or TYPE.MEMBER.")
+  var type: String
+
+  @Argument(help: "The root: an address or an expression.")
+  var root: String
+
+  @OptionGroup var shown: ElementOptions
+
+  mutating func take(_ arguments: [String]) throws {
+    guard arguments.count == 3 else { throw ValidationError("Give KIND, TYPE[.MEMBER] and ROOT.") }
+    guard let kind = ContainerKind(argument: arguments[0]) else {
+      throw ValidationError(
+        "'\(arguments[0])' is no kind; there are \(ContainerKind.allValueStrings.joined(separator: ", "))")
+    }
+    self.kind = kind
+    type = arguments[1]
+    root = arguments[2]
+  }
+
+  func answer(_ session: Session) throws {
+    try session.container(kind, type, root, shown, isJSON: options.json)
+  }
+}
+
+extension ContainerKind: ExpressibleByArgument {
+  /// The names of all kinds.
+  public static var allValueStrings: [String] { allCases.map(\.rawValue) }
+}
+
+/// What is shown of each element.
+struct ElementOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Show these members of each element, separated by commas.", valueName: "members"))
+  var print: String?
+}
+
+extension Session {
+  /// Writes what a container holds, a line an element.
+  fileprivate func container(
+    _ kind: ContainerKind, _ type: String, _ place: String, _ shown: ElementOptions, isJSON: Bool
+  ) throws {
+    let evaluator = try kernel.evaluator
+    let extent = isJSON ? ValueExtent.all : ValueExtent(depth: 2, elements: 16, explainsPointers: true)
+    do throws(ExpressionFailure) {
+      let element = try evaluator.elementType(type, kind)
+      let members = try evaluator.members(shown.print ?? "")
+      try evaluator.check(members, of: element.type)
+      let address: UInt64
+      do throws(ExpressionFailure) {
+        address = try evaluator.container(place)
+      } catch {
+        throw ExpressionFailure(error.line(place))
+      }
+      let found = evaluator.elements(kind, at: address)
+      for item in found.elements where !output.isDropped {
+        let address = item.isValue ? item.node : element.address(ofNode: item.node)
+        let values = item.isValue ? [] : evaluator.values(members, of: element.type, at: address, extent)
+        if isJSON { output.elementJSON(item, address, values) } else { output.elementText(item, address, values) }
+      }
+      guard let reason = found.notes.first else { return }
+      if isJSON { output.listEndJSON(found.notes.joined(separator: "; ")) }
+      report(reason)
+      for note in found.notes.dropFirst() { report(note) }
+    } catch {
+      report(error.message)
+    }
+    throw ExitCode.notFound
+  }
+}
