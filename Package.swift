@@ -30,6 +30,8 @@ let package = Package(
   name: "kva",
   products: [
     .library(name: "KernelVA", targets: ["KernelVA"]),
+    // gdb's remote serial protocol over any transport.
+    .library(name: "GDBServer", targets: ["GDBServer"]),
     .executable(name: "kva", targets: ["kva"]),
     // libkva-c.so: the functions of Sources/CKva/kva.h.
     .library(name: "kva-c", type: .dynamic, targets: ["KernelVAC"]),
@@ -64,9 +66,11 @@ let package = Package(
     .target(
       name: "KernelVA", dependencies: ["Bytes", "VMSA", "CrashDump", "DebugInfo", "KernelLayout", "LinuxKernel"],
       swiftSettings: settings),
+    .target(name: "GDBServer", dependencies: ["KernelVA"], swiftSettings: settings),
     .executableTarget(
       name: "kva",
       dependencies: [
+        "GDBServer",
         "KernelVA",
         .product(
           name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Command"])),
@@ -128,7 +132,7 @@ if Context.environment["KVA_DEVELOPMENT"] != nil {
       name: "fuzz-seeds", dependencies: ["TestSupport"], path: "Tests/FuzzSeeds", swiftSettings: testSettings),
     .target(name: "FuzzDriver", path: "Fuzz/Sources/Driver"),
     .executableTarget(
-      name: "kva-fuzz", dependencies: ["FuzzDriver", "KernelVA"], path: "Fuzz/Sources/kva-fuzz",
+      name: "kva-fuzz", dependencies: ["FuzzDriver", "GDBServer", "KernelVA"], path: "Fuzz/Sources/kva-fuzz",
       swiftSettings: testSettings,
       // The libraries are compiled with them by Fuzz/run. gold cannot link libFuzzer.
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]),

@@ -18,7 +18,7 @@ struct Kva: ParsableCommand {
       Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
       """,
     version: "kva \(Release.version)",
-    subcommands: SessionCommands.all + [BatchCommand.self, ShellCommand.self])
+    subcommands: SessionCommands.all + [BatchCommand.self, ShellCommand.self, GDBServerCommand.self])
 
   /// Without a command: what there is to begin with.
   func run() {

@@ -12,4 +12,6 @@ enum Limits {
   static let keptProblems = 256
   /// Rows of a table that are kept until its columns are measured: the first screens, and no wait for the rest.
   static let measuredRows = 1000
+  /// Bytes that a command may print for a debugger.
+  static let collectedBytes = 64 << 20
 }

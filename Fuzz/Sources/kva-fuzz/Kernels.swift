@@ -170,7 +170,7 @@ enum SmallKernel {
 }
 
 /// What queries are put to.
-private let queriedKernel: Kernel = {
+let queriedKernel: Kernel = {
   guard let kernel = SmallKernel.kernel([UInt8](repeating: 0x5a, count: 8192), ["SYMBOL(init_task)=ffff800008010000"])
   else { preconditionFailure("the kernel is sound") }
   return kernel

@@ -28,6 +28,7 @@ let targets: [Target] = [
   Target(name: "searches", run: fuzzSearches),
   Target(name: "parts", run: fuzzParts),
   Target(name: "placed", run: fuzzPlacedMemory),
+  Target(name: "remote", run: fuzzRemote),
 ]
 
 /// What the process was started for.

@@ -10,6 +10,15 @@ extension Kernel {
     contents.stacks.value.stack(of: task, scan: scan)
   }
 
+  /// The registers of `task`: of the CPU that ran it, or what it saved when it went to sleep; nil if the dump has
+  /// neither.
+  package func registers(of task: KernelTask) -> TaskRegisters? { contents.stacks.value.registers(of: task) }
+
+  /// Whether return addresses on stacks are signed, as those of the first `most` tasks are that sleep.
+  package func signsReturnAddresses(most: Int) -> Bool {
+    contents.stacks.value.signsReturnAddresses(tasks.elements, most: most)
+  }
+
   /// Every thread: `init_task`, the idle tasks of the other CPUs, and the tasks of the list.
   public var allTasks: [KernelTask] { contents.allTasks.value }
 

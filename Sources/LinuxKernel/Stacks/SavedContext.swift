@@ -67,4 +67,18 @@ struct SavedContext: Sendable {
     else { return nil }
     return (pc, fp, sp)
   }
+
+  /// The registers with which `task` returns from `cpu_switch_to`: those that a function must preserve, which lie in
+  /// front of fp, and fp, sp and pc.
+  func registers(of task: KernelTask, in memory: KernelMemory) -> TaskRegisters? {
+    guard let (pc, fp, sp) = read(of: task, in: memory) else { return nil }
+    var registers = TaskRegisters()
+    for number in 19...28 {
+      registers.general[number] = memory.word(at: task.structure &+ self.fp &- 8 &* UInt64(29 - number))
+    }
+    registers.general[29] = fp
+    registers.sp = sp
+    registers.pc = pc
+    return registers
+  }
 }

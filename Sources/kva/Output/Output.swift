@@ -14,6 +14,8 @@ final class Output {
     case job(Int32)
     /// A string of JSON that is being written to another output.
     case string(in: Output)
+    /// Memory. What is more than it keeps is dropped.
+    case collected(CollectedOutput)
   }
 
   /// How objects are set apart.
@@ -32,7 +34,11 @@ final class Output {
 
   /// Whether all that is written goes nowhere any more.
   var isDropped: Bool {
-    if case .job = destination { failure != nil || Interrupt.isPending } else { false }
+    switch destination {
+    case .job: failure != nil || Interrupt.isPending
+    case .collected(let collected): collected.isFull
+    case .file, .string: false
+    }
   }
 
   /// How answers are shown.
@@ -80,6 +86,7 @@ final class Output {
       exit(2)
     case .job(let file):
       if !isDropped { failure = SystemCall.write(bytes, to: file, unless: { Interrupt.isPending }) }
+    case .collected(let collected): collected.append(bytes)
     case .string(let outer):
       for index in 0..<bytes.byteCount { if let byte = bytes.integer(UInt8.self, at: index) { outer.escaped(byte) } }
     }

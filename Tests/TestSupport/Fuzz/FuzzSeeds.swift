@@ -104,6 +104,20 @@ public enum FuzzSeeds {
     "expression/members": { Array("container_of(init_task.tasks.next, struct task_struct, tasks)->comm[0:4]".utf8) },
     "expression/operators": { Array("(unsigned long)&_stext + sizeof(int *) * 0x10u >> 3 == 'a' ? -1 : ~7ul".utf8) },
     "expression/percpu": { Array("per_cpu(runqueues, 1).nr_running + m:sym@cpu0 - *(int *)0".utf8) },
+    "remote/gdb": {
+      [
+        "qSupported:multiprocess+;xmlRegisters=i386", "vMustReplyEmpty", "Hg0", "qXfer:features:read:target.xml:0,4000",
+        "qXfer:threads:read::0,4000", "qXfer:memory-map:read::0,4000", "?", "qC", "qAttached", "qOffsets", "g",
+        "mffff800008000000,40", "xffff800008010ffc,8", "qRcmd,746173", "M0,1:00", "vCont;c", "T1", "D",
+      ].flatMap(RemoteProtocol.packet)
+    },
+    "remote/lldb": {
+      [
+        "QThreadSuffixSupported", "QEnableErrorStrings", "qHostInfo", "qProcessInfo", "p20;thread:0001;",
+        "g;thread:1;", "qMemoryRegionInfo:ffff800008000000", "qThreadStopInfo1", "jThreadsInfo", "qfThreadInfo",
+        "qsThreadInfo", "x0,0", "m0,10", "c", "k",
+      ].flatMap(RemoteProtocol.packet)
+    },
     "batch/resolve": {
       Array(#"{"id": 7, "command": "resolve", "arguments": ["init_task+8", 4096], "options": {"walk": true}}"#.utf8)
     },

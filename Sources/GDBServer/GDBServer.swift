@@ -1,0 +1,69 @@
+import KernelVA
+
+/// A debugger's view of a dump by the GDB remote serial protocol: CPUs and tasks are threads, memory is virtual,
+/// nothing can be written or run.
+///
+/// One value serves one client after another; what it found out about the dump is kept.
+public final class GDBServer {
+  /// Runs a command that a client gives with `monitor`, and returns what it prints.
+  public typealias Monitor = (String) -> [UInt8]
+
+  let kernel: Kernel
+  let threads: ThreadTable
+  let registerSizes: [Int]
+  let features: [UInt8]
+  let threadList: [UInt8]
+  var regions: MemoryRegions
+  let monitor: Monitor
+  let report: (String) -> Void
+
+  /// Prepares to serve `kernel`.
+  ///
+  /// - Parameters:
+  ///   - monitor: runs commands of `monitor`.
+  ///   - report: told, in one line, why memory that a client asked for cannot be read.
+  public init(_ kernel: Kernel, monitor: @escaping Monitor, report: @escaping (String) -> Void) {
+    self.kernel = kernel
+    self.monitor = monitor
+    self.report = report
+    threads = ThreadTable(kernel)
+    let signs = kernel.signsReturnAddresses(most: Limits.signedStacks)
+    registerSizes = TargetDescription.sizes(signs: signs)
+    features = Array(TargetDescription.features(signs: signs).utf8)
+    threadList = Array(TargetDescription.threads(threads).utf8)
+    regions = MemoryRegions(kernel)
+  }
+
+  /// How many CPUs and tasks there are as threads.
+  public var threadCount: Int { threads.all.count }
+
+  /// Serves the client at the other end of `transport` until it detaches or goes away.
+  public func serve(_ transport: some GDBTransport) {
+    let session = ClientSession(self)
+    var reader = PacketReader()
+    var last: [UInt8] = []
+    while reader.receive(transport.receive) {
+      while let event = reader.next() {
+        switch event {
+        case .damaged:
+          guard transport.send([UInt8(ascii: "-")]) else { return }
+        case .resend:
+          guard transport.send(last) else { return }
+        case .interrupt:
+          // It is stopped already.
+          last = Packet.framed(Array(session.stopReply(threads.first).utf8))
+          guard transport.send(last) else { return }
+        case .packet(let payload):
+          if reader.comparesChecksums, !transport.send([UInt8(ascii: "+")]) { return }
+          let reply = session.answer(Request(payload), intermediate: { _ = transport.send(Packet.framed($0)) })
+          if session.acknowledgesNothing { reader.comparesChecksums = false }
+          if let reply {
+            last = Packet.framed(reply)
+            guard transport.send(last) else { return }
+          }
+          if session.isOver { return }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+import KernelVA
+
+/// What a debugger takes for a thread: a CPU, or a task.
+struct DebugThread: Sendable {
+  /// Whose registers it has.
+  enum Subject: Sendable {
+    case cpu(CPUState)
+    case task(KernelTask)
+  }
+
+  /// Its number in the protocol.
+  let id: UInt64
+  /// Whose registers it has.
+  let subject: Subject
+
+  /// What debuggers show in quotes: the name and PID, as ftrace writes them.
+  var name: String {
+    switch subject {
+    case .cpu(let state): "cpu\(state.cpu)"
+    case .task(let task): "\(task.comm)-\(task.pid)"
+    }
+  }
+
+  /// What debuggers show behind it.
+  var details: String {
+    switch subject {
+    case .cpu(let state):
+      (state.task.map { "ran \($0.comm)-\($0.pid)" } ?? "ran a task that is not known")
+        + (state.registers == nil ? ", registers are not in the dump" : "")
+    case .task(let task): "PID \(task.pid), \(task.state)" + (task.tgid == task.pid ? "" : ", process \(task.tgid)")
+    }
+  }
+
+  /// The CPU that it runs or last ran on.
+  var cpu: Int? {
+    switch subject {
+    case .cpu(let state): state.cpu
+    case .task(let task): task.cpu
+    }
+  }
+
+  /// The root table of its process; nil of a kernel thread.
+  var userTables: PhysicalAddress? {
+    switch subject {
+    case .cpu(let state): state.userTables ?? state.task?.root
+    case .task(let task): task.root
+    }
+  }
+}
+
+/// The threads of a dump: its CPUs, then every task.
+struct ThreadTable: Sendable {
+  /// What is added to a PID, so that the number, which debuggers print in decimal, shows it.
+  private static let firstTask: UInt64 = 10_000_000
+  /// The same for the idle task of a CPU, whose PID is 0.
+  private static let firstIdleTask: UInt64 = 20_000_000
+
+  /// In the order in which debuggers list them.
+  let all: [DebugThread]
+  /// The one that is looked at first: the CPU that died, or the first.
+  let first: UInt64
+  private let places: [UInt64: Int]
+
+  init(_ kernel: Kernel) {
+    let cpus = kernel.cpus
+    var all = cpus.map { DebugThread(id: UInt64($0.cpu) + 1, subject: .cpu($0)) }
+    var places: [UInt64: Int] = [:]
+    for (place, thread) in all.enumerated() { places[thread.id] = place }
+    var idle = Self.firstIdleTask
+    for task in kernel.allTasks {
+      var id = Self.firstTask + UInt64(task.pid)
+      if task.pid == 0 {
+        id = idle
+        idle += 1
+      }
+      // Of two tasks that claim one PID the first is kept.
+      guard places[id] == nil else { continue }
+      places[id] = all.count
+      all.append(DebugThread(id: id, subject: .task(task)))
+    }
+    self.all = all
+    self.places = places
+    let died = kernel.panicCPU ?? kernel.crashReason?.cpu
+    first = (cpus.first { $0.cpu == died } ?? cpus.first).map { UInt64($0.cpu) + 1 } ?? all.first?.id ?? 1
+  }
+
+  /// The thread with this number.
+  subscript(id: UInt64) -> DebugThread? { places[id].map { all[$0] } }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import KernelVA
+
+/// Runs the commands of kva for somebody who gets their output as text, errors included.
+struct MonitorCommands {
+  let session: Session
+
+  /// - Parameters:
+  ///   - session: keeps its problems, and is left with the output that it has.
+  init(_ session: Session) { self.session = session }
+
+  /// What `words` print, without the dump's name.
+  func output(of words: [String]) -> [UInt8] {
+    let collected = CollectedOutput()
+    let output = Output(.collected(collected))
+    let usual = session.output
+    session.output = output
+    defer { session.output = usual }
+    let words = CrashNames.translated(words, namesDump: false)
+    do {
+      if words.isEmpty || words[0] == "help" {
+        output.text(words.count > 1 ? try Self.help(words[1]) : Self.list)
+      } else if let type = SessionCommands.named(words[0]) {
+        try answer(type, Array(words.dropFirst()), output)
+      } else {
+        output.text("there is no command '\(words[0])'; see 'help'\n")
+      }
+    } catch let error as LocatedError {
+      output.text("\(error.description)\n")
+    } catch {
+      output.text("\(SessionCommands.line(for: error))\n")
+    }
+    for problem in session.takeProblems() { output.text("\(problem.description)\n") }
+    output.flush()
+    return collected.bytes
+  }
+
+  private func answer(_ type: any AnsweringCommand.Type, _ words: [String], _ output: Output) throws {
+    let command: any AnsweringCommand
+    do {
+      command = try type.asked(words)
+    } catch  where SessionCommands.exitCode(for: error) == .success {
+      return output.text(type.message(for: error) + "\n")
+    }
+    do {
+      try command.answer(session)
+    } catch is ExitCode {
+      // What was not found has been reported.
+    }
+  }
+
+  private static func help(_ name: String) throws -> String {
+    guard let type = SessionCommands.named(name) else {
+      throw ValidationError("there is no command '\(name)'; see 'help'")
+    }
+    return SessionCommands.helpMessage(for: type) + "\n"
+  }
+
+  private static var list: String {
+    SessionCommands.all.map { type in
+      let names = [type.configuration.commandName ?? ""] + type.configuration.aliases
+      let text = names.joined(separator: ", ")
+      return "  \(text)\(String(repeating: " ", count: max(1, 18 - text.utf8.count)))\(type.configuration.abstract)\n"
+    }.joined()
+  }
+}

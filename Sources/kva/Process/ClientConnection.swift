@@ -1,0 +1,19 @@
+import GDBServer
+import KernelVA
+
+/// A client at the other end of a pipe or socket.
+struct ClientConnection: GDBTransport {
+  /// What it sends is read from this file.
+  let input: Int32
+  /// What it gets is written to this one.
+  let output: Int32
+
+  /// The most that is read at once.
+  private static let pieceBytes = 64 << 10
+
+  func receive(into bytes: inout [UInt8]) -> Bool {
+    SystemCall.read(Self.pieceBytes, from: input, to: &bytes) > 0
+  }
+
+  func send(_ bytes: [UInt8]) -> Bool { SystemCall.write(bytes.rawSpan, to: output) == nil }
+}
