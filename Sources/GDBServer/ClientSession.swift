@@ -174,7 +174,9 @@ final class ClientSession {
 
   private func register(_ request: inout Request) -> [UInt8] {
     _ = request.take("p")
-    guard let number = Hex.number(request.take(upTo: ";")), number < UInt64(server.registerSizes.count) else { return error(22) }
+    guard let number = Hex.number(request.take(upTo: ";")), number < UInt64(server.registerSizes.count) else {
+      return error(22)
+    }
     guard let values = values(of: request.threadSuffix() ?? current) else { return error(3) }
     return register(Int(number), of: values)
   }
@@ -200,7 +202,7 @@ final class ClientSession {
     if isBinary, address == 0, length == 0 { return [] }
     let thread = server.threads[request.threadSuffix() ?? current]
     let wanted = min(length, UInt64(Limits.memoryBytes))
-    let (bytes, failure) = server.read(VirtualAddress(address), count: Int(wanted), root: thread?.userTables)
+    let (bytes, failure) = server.memory.read(VirtualAddress(address), count: Int(wanted), root: thread?.userTables)
     if let failure, bytes.isEmpty {
       let page = address & ~0xfff
       if reported != page { server.report(failure) }

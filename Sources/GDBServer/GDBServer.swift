@@ -13,6 +13,7 @@ public final class GDBServer {
   let registerSizes: [Int]
   let features: [UInt8]
   let threadList: [UInt8]
+  let memory: VirtualMemory
   var regions: MemoryRegions
   let monitor: Monitor
   let report: (String) -> Void
@@ -31,6 +32,7 @@ public final class GDBServer {
     registerSizes = TargetDescription.sizes(signs: signs)
     features = Array(TargetDescription.features(signs: signs).utf8)
     threadList = Array(TargetDescription.threads(threads).utf8)
+    memory = VirtualMemory(kernel: kernel)
     regions = MemoryRegions(kernel)
   }
 

@@ -18,7 +18,9 @@ struct Kva: ParsableCommand {
       Example: kva resolve vmcore swapper_pg_dir 0xffff80000a1c2d40
       """,
     version: "kva \(Release.version)",
-    subcommands: SessionCommands.all + [BatchCommand.self, ShellCommand.self, GDBServerCommand.self])
+    subcommands: SessionCommands.all + [
+      BatchCommand.self, ShellCommand.self, GDBServerCommand.self, ExportCommand.self,
+    ])
 
   /// Without a command: what there is to begin with.
   func run() {

@@ -102,6 +102,7 @@ import Testing
     var random = SeededGenerator(seed: 22)
     let dump = try holder().path()
     let session = try KvaSession(["gdbserver", dump, "--listen", "127.0.0.1:0"])
+    defer { session.stop() }
     let line = try session.line(limit: 120)
     let port = try #require(line.split(separator: ":").last.flatMap { UInt16($0) })
     let good = ["qSupported", "qXfer:threads:read::0,fff", "g", "mffff", "H", "qRcmd,", "jThreadsInfo", "x0,0", "p"]
@@ -201,14 +202,15 @@ import Testing
       """)
     try #require(result.status == 0, "\(result.text.suffix(800))")
     let banner = try holder().entry.lines("oracle/dmesg.txt").first { $0.contains("Linux version") }
-    let version = try #require(banner?.split(separator: "]").dropFirst().joined(separator: "]"))
-    #expect(result.text.contains(version.trimmingCharacters(in: .whitespaces).prefix(60)))
+    #expect(result.text.contains(try #require(banner)))
     #expect(result.text.contains("<cpu_do_idle>"))
     let parts = result.text.components(separatedBy: "== ").dropFirst()
     #expect(parts.count == 20)
     for part in parts {
       let pid = part.split(separator: "\n").first.flatMap { Int($0) }
-      let shown = part.split(separator: "\n").filter { $0.hasPrefix("#") }.compactMap {
+      // What follows is the frame that selecting the next thread shows.
+      let trace = part.components(separatedBy: "[Switching")[0]
+      let shown = trace.split(separator: "\n").filter { $0.hasPrefix("#") }.compactMap {
         $0.components(separatedBy: " in ").last?.split(separator: " ").first.map(String.init)
       }
       let stack = sleeping.first { $0["pid"] as? Int == pid }
@@ -227,7 +229,7 @@ import Testing
       line=$(cat "$3/port")
       lldb -b -o "gdb-remote ${line##* }" -o 'thread list' -o 'register read pc sp x19' -o 'memory region $pc' \
         -o 'continue' -o 'thread select 4' -o bt 2>&1
-      kill $server
+      kill -KILL $server
       """)
     let registers = try Self.holder.get().registers()[0]
     let pc = try #require(registers["pc"] ?? registers["PC"])

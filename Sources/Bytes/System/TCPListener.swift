@@ -31,7 +31,7 @@ package struct TCPListener: ~Copyable {
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let code = unsafe withUnsafeMutablePointer(to: &name) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-        guard unsafe bind(socket, generic, length) == 0, listen(socket, 8) == 0 else { return errno }
+        guard unsafe bind(socket, generic, length) == 0, listen(socket, SOMAXCONN) == 0 else { return errno }
         return unsafe getsockname(socket, generic, &length) == 0 ? 0 : errno
       }
     }

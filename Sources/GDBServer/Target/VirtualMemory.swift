@@ -1,6 +1,9 @@
 import KernelVA
 
-extension GDBServer {
+/// Memory as a thread sees it.
+struct VirtualMemory {
+  let kernel: Kernel
+
   /// The bytes from `address` on, up to the first that cannot be read, and why that cannot.
   ///
   /// - Parameter root: the tables of the lower half; nil if there are none.

@@ -38,4 +38,11 @@ struct ImageSections: Sendable {
     guard let first = bounds.first, let last = bounds.last, last.section == nil else { return false }
     return address >= first.start && address < last.start
   }
+
+  /// The parts that are known, by address, each up to where the next begins.
+  var ranges: [(name: String, range: Range<UInt64>)] {
+    zip(bounds, bounds.dropFirst()).compactMap { part, next in
+      part.section.flatMap { part.start < next.start ? ($0, part.start..<next.start) : nil }
+    }
+  }
 }

@@ -58,20 +58,20 @@ struct TaskStackReader: Sendable {
 
   /// The registers of `task`: of the CPU that ran it, or those that it saved; nil if the dump has neither.
   func registers(of task: KernelTask) -> TaskRegisters? {
-    guard let state = cpus.first(where: { $0.task?.structure == task.structure }) else {
-      return saved?.registers(of: task, in: context.memory)
+    guard let state = cpus.value.first(where: { $0.task?.structure == task.structure }) else {
+      return saved.value?.registers(of: task, in: context.memory)
     }
     return state.registers.map { TaskRegisters($0) }
   }
 
   /// Whether the return addresses on the stacks of sleeping tasks, `most` of them, are signed.
   func signsReturnAddresses(_ tasks: [KernelTask], most: Int) -> Bool {
-    guard let saved else { return false }
+    guard let saved = saved.value else { return false }
     return tasks.lazy.filter { $0.stack != 0 }.prefix(most).contains { task in
       guard let fp = saved.read(of: task, in: context.memory)?.fp, let address = context.memory.word(at: fp &+ 8) else {
         return false
       }
-      return address >> 55 & 1 == 1 && address != unwinder(ownStack(of: task), []).stripped(address)
+      return address >> 55 & 1 == 1 && address != unwinder(ownStack(of: task), [], of: nil).stripped(address)
     }
   }
 

@@ -2,8 +2,10 @@ import Foundation
 
 /// Reads physical memory of a sound ELF64 core the plain way, to hold kva's answers against.
 public struct CoreReader {
-  /// A PT_LOAD: p_paddr, p_offset, p_filesz, p_memsz.
+  /// A PT_LOAD: p_vaddr, p_paddr, p_offset, p_filesz, p_memsz.
   public struct Segment {
+    /// p_vaddr.
+    public let virtual: UInt64
     /// p_paddr.
     public let physical: UInt64
     /// p_offset.
@@ -27,7 +29,8 @@ public struct CoreReader {
     let headers = try Self.read(file, start, count * 56)
     segments = (0..<count).map { $0 * 56 }.filter { Self.integer(headers, $0, 4) == 1 }.map { at in
       Segment(
-        physical: Self.integer(headers, at + 24, 8), offset: Self.integer(headers, at + 8, 8),
+        virtual: Self.integer(headers, at + 16, 8), physical: Self.integer(headers, at + 24, 8),
+        offset: Self.integer(headers, at + 8, 8),
         fileSize: Self.integer(headers, at + 32, 8), memorySize: Self.integer(headers, at + 40, 8))
     }
   }
@@ -44,6 +47,12 @@ public struct CoreReader {
   /// `count` bytes at physical `address`; nil where no segment holds all of them.
   public func bytes(_ address: UInt64, _ count: Int) throws -> [UInt8]? {
     try offset(address, count).map { try Self.read(file, $0, count) }
+  }
+
+  /// `count` bytes at virtual `address`; nil where no segment holds all of them.
+  public func bytes(virtual address: UInt64, _ count: Int) throws -> [UInt8]? {
+    let found = segments.first { address >= $0.virtual && address - $0.virtual + UInt64(count) <= $0.fileSize }
+    return try found.map { try Self.read(file, $0.offset + address - $0.virtual, count) }
   }
 
   /// The word at physical `address`.

@@ -194,6 +194,12 @@ public final class KvaSession {
     }
   }
 
+  /// Kills it: a server does not end with its input.
+  public func stop() {
+    kill(child, SIGKILL)
+    _ = try? finish()
+  }
+
   /// Ends its input and waits: the exit status.
   public func finish() throws -> Int32 {
     isFinished = true

@@ -1,0 +1,30 @@
+import Bytes
+import CrashDump
+import VMSA
+
+extension KernelContext {
+  /// VMCOREINFO as other tools want it: the text of the dump's own, and the lines that it lacks of those that
+  /// they need, by what was found out.
+  var completeVMCoreInfo: [UInt8] {
+    var text = vmcoreinfo?.text ?? []
+    if let last = text.last, last != UInt8(ascii: "\n") { text.append(UInt8(ascii: "\n")) }
+    func digits(_ value: UInt64?) -> String? { value.map { String($0, radix: 16) } }
+    let lines: [(key: String, value: String?)] = [
+      ("OSRELEASE", facts.release?.value),
+      ("BUILD-ID", facts.buildID?.value),
+      ("PAGESIZE", "\(facts.granule.value.size)"),
+      ("SYMBOL(swapper_pg_dir)", digits(facts.swapperVirtual?.value.rawValue)),
+      ("SYMBOL(_stext)", digits(symbols.symbol(named: "_stext")?.address)),
+      ("SYMBOL(init_uts_ns)", digits(symbols.symbol(named: "init_uts_ns")?.address)),
+      ("NUMBER(VA_BITS)", "\(facts.vaBits.value)"),
+      ("NUMBER(TCR_EL1_T1SZ)", "0x" + String(64 - facts.vaBitsActual.value, radix: 16)),
+      ("NUMBER(kimage_voffset)", digits(facts.kimageVoffset?.value).map { "0x" + $0 }),
+      ("NUMBER(PHYS_OFFSET)", digits(facts.physOffset?.value).map { "0x" + $0 }),
+      ("KERNELOFFSET", digits(facts.kaslrOffset?.value)),
+    ]
+    for (key, value) in lines where vmcoreinfo?.value(key) == nil {
+      if let value { text += Array("\(key)=\(value)\n".utf8) }
+    }
+    return text
+  }
+}

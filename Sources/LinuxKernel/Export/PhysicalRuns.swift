@@ -1,0 +1,79 @@
+import Bytes
+import CrashDump
+import VMSA
+
+/// The memory that is in a dump, page by page, as runs without gaps, each with a place in a file.
+struct PhysicalRuns {
+  /// Memory without gaps.
+  struct Run {
+    let start: UInt64
+    let size: UInt64
+    /// Where it is in the file.
+    let offset: UInt64
+    var end: UInt64 { start + size }
+  }
+
+  /// By address.
+  private(set) var all: [Run] = []
+  /// The file's size.
+  private(set) var end: UInt64
+
+  /// The unit that is there or not: the smallest page.
+  static let pageSize: UInt64 = 4096
+
+  /// The memory of a dump; the first run is at the file's beginning.
+  ///
+  /// - Parameter damaged: pages that are left out.
+  init(_ memory: any PhysicalMemory, without damaged: Set<UInt64>) {
+    end = 0
+    var run: (start: UInt64, end: UInt64)?
+    var last: UInt64 = 0
+    for range in memory.ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      // A page that the range has in part is left out: who reads it would take the rest for zeros.
+      var page = max(last, (range.lowerBound.rawValue + Self.pageSize - 1) & ~(Self.pageSize - 1))
+      let end = range.upperBound.rawValue & ~(Self.pageSize - 1)
+      while page < end {
+        if memory.absence(at: PhysicalAddress(page)) == nil, !damaged.contains(page) {
+          if let known = run, known.end == page {
+            run = (known.start, page + Self.pageSize)
+          } else {
+            if let known = run { add(known) }
+            run = (page, page + Self.pageSize)
+          }
+        }
+        page += Self.pageSize
+      }
+      last = max(last, end)
+    }
+    if let known = run { add(known) }
+  }
+
+  private mutating func add(_ run: (start: UInt64, end: UInt64)) {
+    all.append(Run(start: run.start, size: run.end - run.start, offset: end))
+    end += run.end - run.start
+  }
+
+  /// The runs moved on in the file by `distance`.
+  func moved(by distance: UInt64) -> PhysicalRuns {
+    var result = self
+    result.all = all.map { Run(start: $0.start, size: $0.size, offset: $0.offset + distance) }
+    result.end = end + distance
+    return result
+  }
+
+  /// Calls `body` with each part of `range` that is there, and its place in the file.
+  func forEach(in range: Range<UInt64>, _ body: (_ physical: Range<UInt64>, _ offset: UInt64) -> Void) {
+    var low = 0
+    var high = all.count
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].end <= range.lowerBound { low = middle + 1 } else { high = middle }
+    }
+    while low < all.count, all[low].start < range.upperBound {
+      let run = all[low]
+      let start = max(run.start, range.lowerBound)
+      body(start..<min(run.end, range.upperBound), run.offset + (start - run.start))
+      low += 1
+    }
+  }
+}
