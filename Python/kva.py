@@ -225,6 +225,9 @@ class Task(TypedDict):
     mm: Optional[int]
     ttbr0: Optional[int]
     asid: Optional[int]
+    ppid: Optional[int]
+    uid: Optional[int]
+    startTime: Optional[int]
 
 
 class Proof(TypedDict):
@@ -420,6 +423,9 @@ class TaskPart(TypedDict):
     mm: Optional[int]
     ttbr0: Optional[int]
     asid: Optional[int]
+    ppid: Optional[int]
+    uid: Optional[int]
+    startTime: Optional[int]
     part: str
     offset: int
 
@@ -721,6 +727,8 @@ class Module(TypedDict):
     size: int
     regions: list[ModuleRange]
     refcount: Optional[int]
+    users: Optional[list[str]]
+    taint: Optional[str]
 
 
 class ModuleRange(TypedDict):

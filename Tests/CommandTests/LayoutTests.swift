@@ -53,11 +53,15 @@ import Testing
 
   @Test("Every row of the document, as text", arguments: documents)
   func text(_ document: Document) throws {
-    let result = try Self.run(["--kernel", "5.11"] + document.arguments)
+    let result = try Self.run(["--kernel", "5.11", "--header"] + document.arguments)
     #expect(result.status == 0)
     let lines = result.lines.map { $0.split(separator: " ").joined(separator: " ") }
-    let start = try #require(lines.firstIndex(of: "Start End Size Use"))
-    let rows = document.rows.map { "\($0.first) \($0.last) \($0.size) \($0.name)" }
+    let start = try #require(lines.firstIndex(of: "START-END (INCLUSIVE) SIZE USE"))
+    // Sizes as kva has them, without the B.
+    let rows = document.rows.map { row in
+      let (first, last) = (row.first.filter { $0 != "[" }, row.last.filter { $0 != "]" })
+      return "0x\(first)-0x\(last) \(row.size.dropLast()) \(row.name)"
+    }
     #expect(Array(lines[(start + 1)...].prefix(rows.count)) == rows)
     for (level, high, low) in document.fields {
       #expect(lines.contains("\(high):\(low) index in the table of level \(level)"))

@@ -185,7 +185,7 @@ import Testing
     // The address is in vmcoreinfo.txt; it lies 0xffff7fffc7e00000 above its physical one.
     let first = try #require(result.lines.first)
     #expect(first.hasPrefix("init_uts_ns = 0xffff800008787898 -> 0x40987898 "))
-    #expect(first.contains("4K page, EL1 rw- EL0 ---"))
+    #expect(first.contains("4K page, EL1 rw-, normal"))
     #expect(result.lines.count == 6)
     for (level, line) in result.lines.dropFirst(2).enumerated() { #expect(line.hasPrefix("    L\(level)[")) }
   }

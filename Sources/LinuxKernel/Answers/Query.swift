@@ -183,13 +183,15 @@ package struct Query: Hashable, Sendable {
     }
     return UInt64(text)
   }
-  /// A size in bytes: a number, with K, M or G (powers of 1024) behind it if wanted.
+
+  /// A size in bytes: a number, with K, M, G or T (powers of 1024) behind it if wanted.
   package static func byteSize(_ text: String) -> UInt64? {
     let shift: UInt64? =
       switch text.utf8.last {
       case UInt8(ascii: "K"), UInt8(ascii: "k"): 10
       case UInt8(ascii: "M"), UInt8(ascii: "m"): 20
       case UInt8(ascii: "G"), UInt8(ascii: "g"): 30
+      case UInt8(ascii: "T"), UInt8(ascii: "t"): 40
       default: nil
       }
     guard let number = number(shift == nil ? text[...] : text.dropLast()) else { return nil }

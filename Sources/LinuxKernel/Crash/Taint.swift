@@ -6,7 +6,7 @@ public struct Taint: Hashable, Sendable {
   /// `tainted_mask`.
   public let mask: UInt64
 
-  init(mask: UInt64) { self.mask = mask }
+  package init(mask: UInt64) { self.mask = mask }
 
   /// The flags that are set, in the order of their bits, as the kernel writes them: "DWO".
   /// (kernel/panic.c, `taint_flags`)

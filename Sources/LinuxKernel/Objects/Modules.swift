@@ -25,6 +25,10 @@ public struct KernelModule: Sendable {
   public let regions: [MemoryRange]
   /// How many users it has; nil where that cannot be read.
   public let references: Int64?
+  /// Its bits of the kernel's taint (`taints`); nil where that cannot be read.
+  package let taints: UInt64?
+  /// The names of the modules that use it, in the kernel's order; nil where they cannot be read.
+  package let users: [String]?
   /// Where its per-CPU variables have their templates, empty if it has none; nil where that cannot be read.
   let perCPU: Range<UInt64>?
 
@@ -44,6 +48,12 @@ struct ModuleReader: Sendable {
   let name: TypeMember?
   let state: TypeMember?
   private let references: TypeMember?
+  private let taints: TypeMember?
+  /// The head of its `struct module_use`s, each of which is on the list of the module that is used and names the one
+  /// that uses it.
+  private let uses: TypeMember?
+  private let useLink: TypeMember?
+  private let useSource: TypeMember?
   private let perCPU: TypeMember?
   private let perCPUSize: TypeMember?
   private let kallsyms: TypeMember?
@@ -70,6 +80,10 @@ struct ModuleReader: Sendable {
     name = member("name")
     state = member("state")
     references = member("refcnt.counter")
+    taints = member("taints")
+    uses = member("source_list")
+    useLink = types.member("source_list", of: "module_use")
+    useSource = types.member("source", of: "module_use")
     perCPU = member("percpu")
     perCPUSize = member("percpu_size")
     kallsyms = member("kallsyms")
@@ -142,7 +156,24 @@ struct ModuleReader: Sendable {
     // The list itself holds one reference (MODULE_REF_BASE).
     return KernelModule(
       name: name, structure: address, address: text?.start ?? 0, size: total, regions: regions,
-      references: object.signed(references).map { $0 &- 1 }, perCPU: variables)
+      references: object.signed(references).map { $0 &- 1 }, taints: object.number(taints), users: users(of: object),
+      perCPU: variables)
+  }
+
+  /// The names of the modules that use the one whose structure is `object`; nil where the list of them is damaged.
+  private func users(of object: StructView) -> [String]? {
+    guard let head = object.address(of: uses), let useLink, let useSource else { return nil }
+    let links = space.list(at: head, named: "users", limit: Limits.modules)
+    guard links.notes.isEmpty else { return nil }
+    var names: [String] = []
+    for link in links.elements {
+      let use = StructView(space: space, address: link &- UInt64(useLink.offset))
+      guard let source = use.pointer(useSource), let text = StructView(space: space, address: source).text(name),
+        Self.isName(text)
+      else { return nil }
+      names.append(text)
+    }
+    return names
   }
 
   /// Whether a module may be called `text`: what a C identifier has, and more than nothing.

@@ -24,6 +24,12 @@ public struct KernelTask: Sendable {
   public let root: PhysicalAddress?
   /// The low 16 bits of its context id: the ASID, 0 while it has none.
   public let asid: Int?
+  /// The PID of its parent (`real_parent->tgid`); nil where that cannot be read.
+  package let parent: Int?
+  /// Its effective user ID, as the initial user namespace has it (`real_cred->euid`); nil where that cannot be read.
+  package let user: UInt32?
+  /// When it began, in nanoseconds since boot (CLOCK_BOOTTIME); nil where that cannot be read.
+  package let startTime: UInt64?
 }
 
 /// Reads the tasks of a kernel.
@@ -46,6 +52,10 @@ struct TaskReader: Sendable {
   private let threadHead: TypeMember?
   private let pgd: TypeMember?
   private let context: TypeMember?
+  private let parent: TypeMember?
+  private let credentials: TypeMember?
+  private let user: TypeMember?
+  private let startTime: TypeMember?
 
   /// nil where the types are not known.
   init?(_ space: KernelMemory, _ types: KernelTypes) {
@@ -72,6 +82,11 @@ struct TaskReader: Sendable {
     threadHead = types.member("thread_head", of: "signal_struct")
     pgd = types.member("pgd", of: "mm_struct")
     context = types.member("context.id.counter", of: "mm_struct")
+    parent = task("real_parent")
+    credentials = task("real_cred")
+    user = types.member("euid.val", of: "cred")
+    // Renamed in 5.5, cf25e24db61c ("time: Rename tsk->real_start_time to ->start_boottime").
+    startTime = types.member("start_boottime", "real_start_time", of: "task_struct")
   }
 
   /// All tasks: `init_task`, which is at `first`, then each process and its threads.
@@ -121,11 +136,15 @@ struct TaskReader: Sendable {
       memory.map({ $0 >> 55 & 1 == 1 && $0 & 7 == 0 }) ?? true
     else { return nil }
     let details = memory.map { StructView(space: space, address: $0) }
+    let parent = object.pointer(parent).flatMap { StructView(space: space, address: $0).signed(tgid) }
+    let credentials = object.pointer(credentials).map { StructView(space: space, address: $0) }
     let root = details?.number(pgd).flatMap { space.leaf(at: $0)?.physical }
     return KernelTask(
       structure: address, pid: Int(number), tgid: Int(group), comm: name,
       cpu: object.number(cpu).flatMap { $0 < UInt64(Limits.cpus) ? Int($0) : nil }, state: letter(object),
-      stack: stack, mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) })
+      stack: stack, mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) },
+      parent: parent.flatMap { (0...Self.highestPID).contains($0) ? Int($0) : nil },
+      user: credentials?.number(user).flatMap { UInt32(exactly: $0) }, startTime: object.number(startTime))
   }
 
   /// Whether a CPU runs `task` (`on_cpu`).

@@ -5,22 +5,53 @@ import KernelVA
 struct ModulesCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "modules",
-    abstract: "List the loaded modules and where their memory is.",
+    abstract: "List the loaded modules, who uses them and where their memory is.",
     discussion: """
-      Example: kva modules vmcore
-      Example: kva modules vmcore --json | jq -r '.name'
+      Example: kva modules vmcore fuse
+      Example: kva modules vmcore 0xffff80000a1c2d40
+      Example: kva modules vmcore --json | jq -r 'select(.taint != "").name'
       """,
     aliases: ["mod"])
 
   @OptionGroup var options: DumpOptions
 
+  @Argument(help: "Only these, with their memory: names (* for any letters, ? for one), or an address in them.")
+  var modules: [String] = []
+
+  mutating func take(_ arguments: [String]) { modules = arguments }
+
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
-      let modules = kernel.modules
-      for module in modules.elements {
-        if options.json { output.moduleJSON(module) } else { output.moduleText(module) }
+      let listing = kernel.modules
+      var found = listing.elements
+      var missing: [String] = []
+      if !modules.isEmpty {
+        let tests = modules.map(Self.test)
+        for (name, test) in zip(modules, tests) where !found.contains(where: test) {
+          missing.append("no module is called, or has the address, '\(name)'")
+        }
+        found = found.filter { module in tests.contains { $0(module) } }
       }
-      return modules.notes
+      if options.json {
+        found.forEach(output.moduleJSON)
+      } else {
+        output.moduleTable(found)
+        if !modules.isEmpty || output.display.isVerbose, !found.isEmpty {
+          output.newline()
+          output.moduleMemoryTable(found)
+        }
+      }
+      return listing.notes + missing
     }
+  }
+
+  /// Whether a module is what `text` asks for: it has that name, or that address lies in it.
+  private static func test(_ text: String) -> (KernelModule) -> Bool {
+    let pattern = NamePattern(text)
+    guard let query = try? Query(text), case .address(let base) = query.base else {
+      return { pattern.matches($0.name) }
+    }
+    let address = base &+ query.offset
+    return { $0.contains(address) || pattern.matches($0.name) }
   }
 }

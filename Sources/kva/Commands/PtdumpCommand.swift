@@ -83,6 +83,7 @@ struct PtdumpCommand: DumpCommand {
       guard user == nil else { return nil }
       return kernel.doubt(of: VirtualAddress(range.first)) ?? kernel.doubt(of: VirtualAddress(range.last))
     }
+    if !json { output.mappedRangeHeader() }
     for span in spans {
       let pass = kernel.mappedRanges(span, user: user) { range in
         if json {
@@ -97,7 +98,8 @@ struct PtdumpCommand: DumpCommand {
   }
 }
 
-/// `A-B` in hex, with or without 0x; B is exclusive, and 0 the end of the space.
+/// `A-B` in hex, with or without 0x; B is exclusive, and 0 the end of the space. A range as kva shows it, which ends with
+/// the last byte of a page, is taken as it is shown.
 struct AddressRange: ExpressibleByArgument {
   let addresses: ClosedRange<UInt64>
   init?(argument: String) {
@@ -109,16 +111,21 @@ struct AddressRange: ExpressibleByArgument {
     guard parts.count == 2, let first = number(parts[0]), let end = number(parts[1]), first <= end &- 1 else {
       return nil
     }
-    addresses = first...(end &- 1)
+    addresses = first...(end & 0xfff == 0xfff ? end : end &- 1)
   }
 }
 
-/// A region by its name.
+/// A region by its name, or the beginning of one that no other has; a `-` may stand for a blank.
 struct RegionName: ExpressibleByArgument {
   let region: Region
   init?(argument: String) {
-    guard let region = Region(rawValue: argument) else { return nil }
+    let name = String(argument.lowercased().map { $0 == "-" ? " " : $0 })
+    let like = Self.all.filter { $0.rawValue.hasPrefix(name) }
+    guard let region = like.first(where: { $0.rawValue == name }) ?? (like.count == 1 ? like.first : nil) else {
+      return nil
+    }
     self.region = region
   }
-  static let allValueStrings = Region.allCases.filter { $0 != .hypervisor }.map(\.rawValue)
+  private static let all = Region.allCases.filter { $0 != .hypervisor }
+  static let allValueStrings = all.map { String($0.rawValue.map { $0 == " " ? "-" : $0 }) }
 }

@@ -21,10 +21,10 @@ struct ReadCommand: DumpCommand {
   @Argument(help: "An address or a symbol.")
   var address: String
 
-  @Argument(help: "How many bytes: decimal, or hex with 0x.")
-  var length: Number = Self.defaultLength
+  @Argument(help: "How many bytes: decimal, or hex with 0x; 4K is 4096.")
+  var length: Size = Self.defaultLength
 
-  private static let defaultLength = Number(256)
+  private static let defaultLength = Size(256)
 
   @OptionGroup var tables: TablesOptions
 
@@ -52,7 +52,7 @@ struct ReadCommand: DumpCommand {
     address = first
     length = Self.defaultLength
     if arguments.count == 2 {
-      guard let number = Number(argument: arguments[1]) else {
+      guard let number = Size(argument: arguments[1]) else {
         throw ValidationError("The value '\(arguments[1])' is invalid for '<length>'")
       }
       length = number
@@ -82,18 +82,18 @@ struct ReadCommand: DumpCommand {
         throw ExitCode.notFound
       }
     }
-    let (_, wraps) = start.addingReportingOverflow(length.value == 0 ? 0 : length.value - 1)
+    let (_, wraps) = start.addingReportingOverflow(length.bytes == 0 ? 0 : length.bytes - 1)
     guard !wraps else {
       session.report(
-        "\(length.value) bytes from \(Words.hex(start)) go beyond the end of the address space")
+        "\(length.bytes) bytes from \(Words.hex(start)) go beyond the end of the address space")
       throw ExitCode.notFound
     }
     let reader = MemoryReader(source: source, dump: dump, session: session)
     let found =
-      if raw { try reader.raw(start, length.value) } else if options.json {
-        try reader.json(start, length.value)
+      if raw { try reader.raw(start, length.bytes) } else if options.json {
+        try reader.json(start, length.bytes)
       } else {
-        try reader.text(start, length.value, wordSize: words?.bytes)
+        try reader.text(start, length.bytes, wordSize: words?.bytes)
       }
     if !found {
       let hint = Words.decimalHint(address)
@@ -111,9 +111,4 @@ struct WordSize: ExpressibleByArgument {
     self.bytes = bytes
   }
   static let allValueStrings = ["8", "4", "2", "1"]
-}
-
-extension Number {
-  init(_ value: UInt64) { self.value = value }
-  var defaultValueDescription: String { "\(value)" }
 }

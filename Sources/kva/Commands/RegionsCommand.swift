@@ -20,7 +20,7 @@ struct RegionsCommand: DumpCommand {
       throw ExitCode.notFound
     }
     let output = session.output
-    if options.json { listing.regions.forEach(output.regionJSON) } else { output.regionsText(listing.regions) }
+    if options.json { listing.regions.forEach(output.regionJSON) } else { output.regionsTable(listing.regions) }
     if !session.report(listing.report, kernel.dump) { throw ExitCode.notFound }
   }
 }

@@ -10,7 +10,18 @@ struct Number: ExpressibleByArgument {
   }
 }
 
-/// A size in bytes: a number, K, M or G behind it where wanted.
+/// A size or a length in bytes: decimal, or hex with 0x, and K, M, G or T behind it if wanted.
+struct Size: ExpressibleByArgument {
+  let bytes: UInt64
+  init(_ bytes: UInt64) { self.bytes = bytes }
+  init?(argument: String) {
+    guard let bytes = Query.byteSize(argument) else { return nil }
+    self.bytes = bytes
+  }
+  var defaultValueDescription: String { Words.size(bytes) }
+}
+
+/// A size of memory of kva's own, 1T at most.
 struct ByteSize: ExpressibleByArgument {
   let bytes: Int
   init?(argument: String) {

@@ -1,12 +1,20 @@
 /// A name with `*` and `?` in it.
 struct NamePattern {
   private let pattern: [UInt8]
+  private let ignoresCase: Bool
 
-  init(_ text: String) { pattern = Array(text.utf8) }
+  init(_ text: String, ignoresCase: Bool = false) {
+    self.ignoresCase = ignoresCase
+    pattern = text.utf8.map { ignoresCase ? Self.lowered($0) : $0 }
+  }
+
+  private static func lowered(_ letter: UInt8) -> UInt8 {
+    UInt8(ascii: "A")...UInt8(ascii: "Z") ~= letter ? letter | 0x20 : letter
+  }
 
   /// Whether `name` is like the pattern. Time grows with the product of the lengths at most.
   func matches(_ name: String) -> Bool {
-    let name = Array(name.utf8)
+    let name = ignoresCase ? name.utf8.map(Self.lowered) : Array(name.utf8)
     var at = 0
     var place = 0
     var star: (pattern: Int, name: Int)?

@@ -16,10 +16,13 @@ enum Style: String {
 
 extension Output {
   /// Writes a word of ours.
-  func styled(_ word: String, _ style: Style) {
-    guard display.isColoured else { return text(word) }
+  func styled(_ word: String, _ style: Style) { styled(style) { text(word) } }
+
+  /// Lets `body` write words that look so; as others if `style` is nil.
+  func styled(_ style: Style?, _ body: () -> Void) {
+    guard display.isColoured, let style else { return body() }
     text("\u{1b}[\(style.rawValue)m")
-    text(word)
+    body()
     text("\u{1b}[m")
   }
 }

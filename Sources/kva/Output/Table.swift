@@ -81,6 +81,13 @@ struct Table {
     }
   }
 
+  /// Columns of the terminal that a table takes if nothing is folded.
+  static func width(_ columns: [Column], _ rows: [[String]]) -> Int {
+    columns.indices.reduce(columns.count - 1) { sum, number in
+      sum + rows.reduce(columns[number].name.utf8.count) { max($0, number < $1.count ? width($1[number]) : 0) }
+    }
+  }
+
   /// Columns of the terminal that `cell` takes.
   private static func width(_ cell: String) -> Int { cell.utf8.lazy.filter { $0 & 0xc0 != 0x80 }.count }
 
@@ -112,6 +119,11 @@ struct Table {
 extension Output {
   /// Writes the rows that `body` adds as a table.
   func table<Result>(_ columns: Table.Column..., body: (inout Table) throws -> Result) rethrows -> Result {
+    try table(columns, body: body)
+  }
+
+  /// Writes the rows that `body` adds as a table.
+  func table<Result>(_ columns: [Table.Column], body: (inout Table) throws -> Result) rethrows -> Result {
     var table = Table(self, columns)
     defer { table.finish() }
     return try body(&table)

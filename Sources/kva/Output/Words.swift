@@ -8,6 +8,14 @@ enum Words {
   /// The addresses from `first` to `last`, that one included.
   static func range(_ first: UInt64, _ last: UInt64) -> String { "\(hex(first))-\(hex(last))" }
 
+  /// The same with 16 digits each, for columns.
+  static func wideRange(_ first: UInt64, _ last: UInt64) -> String { "\(wideHex(first))-\(wideHex(last))" }
+
+  private static func wideHex(_ value: UInt64) -> String {
+    let digits = String(value, radix: 16)
+    return "0x" + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+  }
+
   /// The header of a column of ranges.
   static let rangeHeader = "START-END (INCLUSIVE)"
 
@@ -31,17 +39,27 @@ enum Words {
     }
   }
 
-  /// What EL1 and EL0 may do, or EL2 alone: "EL1 rw- EL0 ---", "EL2 r-x".
+  /// What EL1 and EL0 may do, or EL2 alone: "EL1 rw- EL0 r-x", "EL2 r-x"; EL0 is left out if it may do nothing.
   static func permissions(_ attributes: Attributes) -> String {
-    func triple(_ read: Bool, _ write: Bool, _ execute: Bool) -> String {
-      (read ? "r" : "-") + (write ? "w" : "-") + (execute ? "x" : "-")
-    }
     if attributes.isSingleRange {
       return "EL2 \(triple(true, attributes.isWritable, attributes.isExecutableEL2))"
     }
-    let user = attributes.isUser
-    return "EL1 \(triple(true, attributes.isWritable, attributes.isExecutableEL1))"
-      + " EL0 \(triple(user, user && attributes.isWritable, attributes.isExecutableEL0))"
+    let (isUser, isExecutable) = (attributes.isUser, attributes.isExecutableEL0)
+    let user = isUser || isExecutable ? " EL0 \(triple(isUser, isUser && attributes.isWritable, isExecutable))" : ""
+    return "EL1 \(triple(true, attributes.isWritable, attributes.isExecutableEL1))\(user)"
+  }
+
+  /// The same of the bits of one entry, whatever the tables above it say.
+  static func permissions(_ descriptor: Descriptor, isSingleRange: Bool) -> String {
+    let isWritable = !descriptor.has(.ap2)
+    if isSingleRange { return "EL2 \(triple(true, isWritable, !descriptor.has(.uxn)))" }
+    let (isUser, isExecutable) = (descriptor.has(.ap1), !descriptor.has(.uxn))
+    let user = isUser || isExecutable ? " EL0 \(triple(isUser, isUser && isWritable, isExecutable))" : ""
+    return "EL1 \(triple(true, isWritable, !descriptor.has(.pxn)))\(user)"
+  }
+
+  private static func triple(_ read: Bool, _ write: Bool, _ execute: Bool) -> String {
+    (read ? "r" : "-") + (write ? "w" : "-") + (execute ? "x" : "-")
   }
 
   /// The name of a shareability.
@@ -87,6 +105,12 @@ enum Words {
     return message + hint
   }
 
+  /// Nanoseconds in seconds, as the log has them: "12.345678".
+  static func seconds(_ nanoseconds: UInt64) -> String {
+    let micros = String(nanoseconds / 1000 % 1_000_000)
+    return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)"
+  }
+
   /// Seconds since 1970 as a date and time, in UTC: "2026-11-23 08:06:00 UTC".
   static func date(_ seconds: UInt64) -> String {
     // Days since 0000-03-01, so that the leap day is the last of the year; 400 years are 146,097 days.
@@ -105,11 +129,11 @@ enum Words {
   }
 
   /// A size as a memory map for people has it: whole units of the largest kind, with `~` where that is off by
-  /// more than one part in a thousand: "128TB", "~4PB".
+  /// more than one part in a thousand: "128T", "~4P".
   static func roughSize(_ span: AddressLayout.Span) -> String {
     let bytes = span.size
-    let units = [(60, "EB"), (50, "PB"), (40, "TB"), (30, "GB"), (20, "MB"), (10, "KB")]
-    guard let (shift, unit) = units.first(where: { bytes >> UInt64($0.0) > 0 }) else { return "\(bytes)B" }
+    let units = [(60, "E"), (50, "P"), (40, "T"), (30, "G"), (20, "M"), (10, "K")]
+    guard let (shift, unit) = units.first(where: { bytes >> UInt64($0.0) > 0 }) else { return "\(bytes)" }
     let one = UInt64(1) << UInt64(shift)
     let count = (bytes >> UInt64(shift)) + (bytes & (one - 1) >= one / 2 ? 1 : 0)
     let (whole, overflow) = count.multipliedReportingOverflow(by: one)

@@ -6,6 +6,8 @@ struct Folding {
   /// The column where a continued line begins.
   let indent: Int
 
+  /// Long words are moved to the left as far as this.
+  private static let leastIndent = 2
   /// A continued line has at least this much room.
   private static let leastRoom = 24
 
@@ -27,30 +29,40 @@ struct Folding {
 
   private func fold(_ line: ArraySlice<UInt8>, _ result: inout [UInt8]) {
     var start = line.startIndex
-    var column = 0
-    // The space to break at, and whether anything stands between the indentation and it.
-    var space: Int?
-    var hasWord = false
-    var isEscape = false
+    var (column, indent) = (0, indent)
+    // Where the word began that is being passed.
+    var word: (place: Int, column: Int)?
+    // The space to break at: one behind a word, or else one before the first.
+    var (space, firstSpace): (Int?, Int?)
     var at = start
     while at < line.endIndex {
       let value = line[at]
-      if isEscape {
+      if value == 0x1b {
         // CSI sequences end with a letter.
-        isEscape = !(UInt8(ascii: "a")...UInt8(ascii: "z") ~= value || UInt8(ascii: "A")...UInt8(ascii: "Z") ~= value)
-      } else if value == 0x1b {
-        isEscape = true
+        while at < line.endIndex, !Self.isLetter(line[at]) { at += 1 }
+      } else if value == UInt8(ascii: " ") {
+        if let word {
+          // The last that fits, or else the first there is.
+          if word.column >= indent {
+            if column <= width || space == nil { space = at }
+          } else {
+            firstSpace = at
+          }
+        }
+        word = nil
+        column += 1
       } else if value & 0xc0 != 0x80 {
-        if value == UInt8(ascii: " ") {
-          if hasWord, column <= width { space = at }
-        } else {
-          if column >= indent { hasWord = true }
-          if column >= width, let end = space {
+        if word == nil { word = (at, column) }
+        if column >= width, let end = space ?? firstSpace, let next = line[end...].firstIndex(where: { $0 != 0x20 }) {
+          // A word that is too long for the rest of its line gets as much of a line as it needs.
+          let length = line[next...].prefix { $0 != 0x20 }.count { $0 & 0xc0 != 0x80 }
+          let place = min(self.indent, max(width - length, Self.leastIndent))
+          if space != nil || place < (word?.column ?? 0) {
             result += Self.trimmed(line[start..<end])
             result.append(UInt8(ascii: "\n"))
-            result += repeatElement(UInt8(ascii: " "), count: indent)
-            start = line[end...].firstIndex { $0 != UInt8(ascii: " ") } ?? line.endIndex
-            (column, space, hasWord, at) = (indent, nil, false, start)
+            result += repeatElement(UInt8(ascii: " "), count: place)
+            (start, at, column, indent) = (next, next, place, place)
+            (word, space, firstSpace) = (nil, nil, nil)
             continue
           }
         }
@@ -60,6 +72,8 @@ struct Folding {
     }
     result += line[start...]
   }
+
+  private static func isLetter(_ value: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "z") ~= value | 0x20 }
 
   private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
     var line = line

@@ -9,13 +9,19 @@ public final class KvaTerminal {
   private var isFinished = false
 
   /// Starts `kva` with `arguments` as the leader of a session whose terminal this is.
-  public init(_ arguments: [String], environment: [String: String] = [:]) throws {
+  ///
+  /// - Parameter width: its width in columns; if nil, it does not know.
+  public init(_ arguments: [String], environment: [String: String] = [:], width: UInt16? = nil) throws {
     master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     var lock: Int32 = 0
     var number: UInt32 = 0
     // TIOCSPTLCK and TIOCGPTN: unlockpt(3) and ptsname(3), which Glibc's module does not have.
     guard master >= 0, ioctl(master, 0x4004_5431, &lock) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
       throw TestSupportError("no pseudo-terminal")
+    }
+    if let width {
+      var size = winsize(ws_row: 50, ws_col: width, ws_xpixel: 0, ws_ypixel: 0)
+      guard ioctl(master, UInt(TIOCSWINSZ), &size) == 0 else { throw TestSupportError("a terminal without a size") }
     }
     let name = "/dev/pts/\(number)"
     var actions = posix_spawn_file_actions_t()
@@ -43,6 +49,8 @@ public final class KvaTerminal {
     variables["TERM"] = "xterm"
     variables["NO_COLOR"] = nil
     variables["PAGER"] = nil
+    variables["KVA_PAGER"] = nil
+    variables["COLUMNS"] = nil
     variables["KVA_HISTORY"] = ""
     variables.merge(environment) { $1 }
     let words = ([Kva.path] + arguments).map { strdup($0) } + [nil]

@@ -24,9 +24,12 @@ extension JSONObject {
 }
 
 extension Output {
-  /// The same for people.
+  /// The same for people: what disagrees, and the rest among the sources.
   func evidenceText(for kernel: Kernel, _ line: (String, String, String?) -> Void) {
-    for check in kernel.fullVerification.checks { line("check, \(check.name)", check.outcome.rawValue, check.detail) }
+    for check in kernel.fullVerification.checks where display.isVerbose || check.outcome == .disagrees {
+      line("check, \(check.name)", check.outcome.rawValue, check.detail)
+    }
+    guard display.isVerbose else { return }
     for (number, candidate) in kernel.rootCandidates.enumerated() {
       let regime = candidate.regime
       line(

@@ -58,11 +58,7 @@ extension Output {
   /// A fault for people: what, where, the registers, the walks.
   func faultText(_ fault: KernelFault) {
     func line(_ name: String, _ value: String?) {
-      guard let value else { return }
-      text(name)
-      spaces(10 - name.utf8.count)
-      printable(value)
-      newline()
+      if let value { field(name, value, indent: 10) }
     }
     line("kind", fault.kind.rawValue)
     if let syndrome = fault.syndrome {
@@ -93,9 +89,11 @@ extension Output {
       line(number == 0 ? "then" : "", "\(entry.name) \(Words.hex(entry.entry)): \(Self.entryWords(entry))")
     }
     for (number, step) in fault.walk.enumerated() {
-      text(number == 0 ? "now   " : "      ")
-      stepText(step)
-      newline()
+      folded(indent: 12) {
+        text(number == 0 ? "now   " : "      ")
+        stepText(step)
+        newline()
+      }
     }
     if let agrees = fault.agrees {
       line("", agrees ? "the log's walk and this one agree" : "the log's walk and this one differ")

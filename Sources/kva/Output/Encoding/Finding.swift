@@ -6,8 +6,12 @@ extension Output {
 
   /// What an audit found, and what it did not look at.
   func auditText(_ report: AuditReport) {
-    for finding in report.findings { findingText(finding) }
+    for finding in report.findings { folded { findingText(finding) } }
     if report.findings.isEmpty { text("no findings in \(report.tables) tables\n") }
+    folded { auditNotes(report) }
+  }
+
+  private func auditNotes(_ report: AuditReport) {
     for oddity in report.oddities {
       text("known: \(oddity.code.rawValue): \(Words.size(oddity.bytes)) ")
       text(oddity.count == 1 ? "at " : "in \(oddity.count) places from ")
@@ -21,9 +25,7 @@ extension Output {
   func findingText(_ finding: Finding) {
     styled(finding.severity.rawValue, finding.severity == .high ? .bad : .doubtful)
     text(": \(finding.code.rawValue): ")
-    hex(finding.first)
-    text("-")
-    hex(finding.last)
+    text(Words.range(finding.first, finding.last))
     text(" (")
     if let region = finding.region { text("\(region.rawValue), ") }
     text("\(Words.size(finding.last &- finding.first &+ 1))): \(finding.message)\n")

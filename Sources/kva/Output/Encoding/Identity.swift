@@ -78,17 +78,13 @@ extension Output {
   /// What is known for people: a line for the address, a line for each thing known.
   func identityText(_ identity: AddressIdentity, _ kernel: Kernel) {
     let resolution = identity.resolution
-    text(resolution.query)
-    text(": \(identity.kind)")
-    if let poison = identity.poison { text(", \(poison)") }
-    newline()
-    func line(_ name: String, _ value: String) {
-      text("    ")
-      text(name)
-      spaces(12 - name.utf8.count)
-      printable(value)
+    folded {
+      text(resolution.query)
+      text(": \(identity.kind)")
+      if let poison = identity.poison { text(", \(poison)") }
       newline()
     }
+    func line(_ name: String, _ value: String) { field("    \(name)", value, indent: 16) }
     if let stripped = identity.withoutPAC { line("without PAC", Words.hex(stripped)) }
     if let tag = resolution.tag { line("tag", Words.hex(UInt64(tag))) }
     if let virtual = resolution.virtual { line("virtual", Words.hex(virtual.rawValue)) }
@@ -104,14 +100,14 @@ extension Output {
       line("symbol", "\(symbol.name)+0x\(String(resolution.symbolOffset, radix: 16))\(module)")
     }
     if let shadowed = resolution.shadowed {
-      line("shadow of", "\(Words.hex(shadowed.lowerBound))-\(Words.hex(shadowed.upperBound))")
+      line("shadow of", Words.range(shadowed.lowerBound, shadowed.upperBound))
     }
     if let place = resolution.hypervisor { line("hypervisor", Words.place(place)) }
     if let source = identity.source { line("source", "\(source.file):\(source.line)") }
     if let module = identity.module { line("module", "\(module.name), its \(module.part)") }
     if let area = identity.area {
       let caller = area.caller.map { " of \(kernel.describeCaller($0).text)" } ?? ""
-      line("vmalloc", "\(Words.hex(area.start))-\(Words.hex(area.end))\(caller), \(area.flags.joined(separator: " "))")
+      line("vmalloc", "\(Words.range(area.start, area.end &- 1))\(caller), \(area.flags.joined(separator: " "))")
     }
     if let found = identity.task {
       line(

@@ -85,18 +85,16 @@ extension Output {
   func infoText(_ dump: DumpFile, _ kernel: Kernel?) {
     let summary = dump.summary
     func line(_ name: String, _ value: String, _ source: String? = nil) {
-      text(name)
-      spaces(20 - name.utf8.count)
-      text(value)
-      if let source { text("  (\(source))") }
-      newline()
+      let shown = display.isVerbose ? source : nil
+      field(name, value + (shown.map { "  (\($0))" } ?? ""), indent: 20)
     }
     line("format", summary.format)
     if let compression = summary.compression { line("compression", compression) }
     if let level = summary.dumpLevel {
       let words = Words.leftOut(summary)
       line(
-        "dump level", "\(level)", words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")
+        "dump level",
+        "\(level), \(words.isEmpty ? "nothing was left out" : "left out: \(words.joined(separator: ", "))")")
     }
     let noted = kernel == nil ? NotedFacts(dump) : nil
     for fact in kernel?.facts.list ?? noted?.list ?? [] { line(fact.name, fact.text, fact.source) }
@@ -116,7 +114,8 @@ extension Output {
     for range in dump.memory.ranges {
       line(
         "memory",
-        "0x\(String(range.lowerBound.rawValue, radix: 16))-0x\(String(range.upperBound.rawValue, radix: 16))")
+        "\(Words.range(range.lowerBound.rawValue, range.upperBound.rawValue &- 1)), "
+          + Words.size(range.upperBound.rawValue &- range.lowerBound.rawValue))
     }
     let page = kernel?.facts.granule.value.size ?? noted?.pageSize ?? 4096
     line("pages present", "\(summary.bytesPresent / page) of \(summary.bytesTotal / page)")
@@ -124,7 +123,7 @@ extension Output {
     if let zero = summary.bytesZero { line("pages of zeros", "\(zero / page)") }
     if summary.bytesLost > 0 { line("pages lost", "\(summary.bytesLost / page)") }
     if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
-    for device in dump.notes.deviceDumps { line("device dump", device.name, Words.size(device.byteCount)) }
+    for device in dump.notes.deviceDumps { line("device dump", "\(device.name), \(Words.size(device.byteCount))") }
     for erased in dump.notes.erased { line("erased", erased) }
     for cpu in kernel?.cpus ?? [] {
       var words: [String] = []

@@ -28,14 +28,8 @@ extension Output {
       text(" on hardware with \(configuration.vaBitsActual)")
     }
     if configuration.kasan != .off { text(", KASAN \(configuration.kasan.rawValue)") }
-    text("\n\nStart             End                 Size  Use\n")
-    for row in rows {
-      // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.
-      let isAside = [.guardRegion, .hole, .kasanShadow].contains(row.region)
-      layoutBounds(row)
-      column(Words.roughSize(row.span), 8)
-      text(isAside ? "  [\(row.region.rawValue)]\n" : "  \(row.region.rawValue)\n")
-    }
+    text("\n\n")
+    layoutTable(rows)
     text("\nTable lookup with \(pages):\n\n")
     text("  bit 55   selects TTBR0 (0) or TTBR1 (1); bits 54:\(configuration.vaBitsActual) equal it\n")
     for field in lookup {
@@ -53,5 +47,20 @@ extension Output {
     text("  \(bits)")
     spaces(9 - bits.utf8.count)
     text("offset in the page\n")
+  }
+
+  private func layoutTable(_ rows: [LayoutRow]) {
+    var columns: [Table.Column] = [.left(Words.rangeHeader), .right("SIZE"), .left("USE")]
+    var cells = rows.map { row in
+      // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.
+      let isAside = [.guardRegion, .hole, .kasanShadow].contains(row.region)
+      return [
+        Words.range(row.span), Words.roughSize(row.span), isAside ? "[\(row.region.rawValue)]" : row.region.rawValue,
+      ]
+    }
+    addBars(rows.map(\.span), &columns, &cells)
+    table(columns) { table in
+      for row in cells { table.row(row) }
+    }
   }
 }

@@ -16,16 +16,20 @@ extension Output {
   /// One message as a JSON object.
   func logJSON(_ record: LogRecord) { jsonLine { $0.logRecord(record) } }
 
-  /// A message of the log as dmesg(1) shows it, each of its lines with the time.
-  func logText(_ record: LogRecord) {
+  /// A message of the log as dmesg(1) shows it, each of its lines with the time: seconds since boot or, if it is known
+  /// when that was, a date.
+  func logText(_ record: LogRecord, boot: UInt64? = nil) {
+    let seconds = Words.seconds(record.timestamp)
+    let time =
+      boot.map { Words.date($0 &+ record.timestamp / 1_000_000_000) }
+      ?? String(repeating: " ", count: max(0, 12 - seconds.utf8.count)) + seconds
+    let style: Style? = record.level <= 3 ? .bad : record.level == 4 ? .doubtful : nil
     for line in record.text.split(separator: "\n", omittingEmptySubsequences: false) {
-      text("[")
-      let seconds = String(record.timestamp / 1_000_000_000)
-      spaces(5 - seconds.utf8.count)
-      let micros = String(record.timestamp / 1000 % 1_000_000)
-      text("\(seconds).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)] ")
-      printable(line)
-      newline()
+      folded(indent: time.utf8.count + 3) {
+        text("[\(time)] ")
+        styled(style) { printable(line) }
+        newline()
+      }
     }
   }
 }

@@ -27,45 +27,60 @@ extension Output {
     }
   }
 
-  /// One range as a line: addresses, size, where it is, level, permissions, type, region.
+  /// The columns of ranges, each of which is a line that is written as soon as it is found: as wide as what most need.
+  func mappedRangeHeader() {
+    guard display.hasHeaders else { return }
+    folded(indent: 8) {
+      styled(.strong) { text("\(Words.rangeHeader)                    SIZE PHYSICAL   L ACCESS  REGION") }
+      newline()
+    }
+  }
+
+  /// One range as a line: addresses, size, where it is, level, permissions, region, what is unusual about it.
   func mappedRangeText(
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
     _ doubt: String?
   ) {
-    let descriptor = range.descriptor
-    let own = Attributes(descriptor)
-    digits(range.first, atLeast: 16)
-    byte(UInt8(ascii: "-"))
-    digits(range.last, atLeast: 16)
-    size(range.size, width: 9)
-    text("  ")
-    hex(range.physical.rawValue)
-    text(range.isConsecutive ? "  L" : ", ...  L")
-    text(Words.level(range.level))
-    text(" ")
-    text(descriptor.has(.ap2) ? "r-" : "rw")
-    if hypervisor != nil {
-      text(descriptor.has(.uxn) ? "-" : "x")
-    } else {
-      text(descriptor.has(.pxn) ? "-" : "x")
-      if !descriptor.has(.uxn) { text(" EL0-x") }
-      if descriptor.has(.ap1) { text(" EL0") }
+    folded(indent: 8) {
+      wideHex(range.first)
+      byte(UInt8(ascii: "-"))
+      wideHex(range.last)
+      size(range.size, width: 7)
+      text(" ")
+      hex(range.physical.rawValue)
+      if !range.isConsecutive { text("...") }
+      text(" ")
+      text(Words.level(range.level))
+      text(" ")
+      text(Words.permissions(range.descriptor, isSingleRange: hypervisor != nil))
+      if let region = range.region {
+        text(" ")
+        text(region.rawValue)
+      }
+      mappedRangeBits(Attributes(range.descriptor), format, types)
+      if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
+      if let doubt { text("; doubtful: \(doubt)") }
+      newline()
     }
+  }
+
+  private func wideHex(_ value: UInt64) {
+    text("0x")
+    digits(value, atLeast: 16)
+  }
+
+  /// What most mappings are not.
+  private func mappedRangeBits(
+    _ own: Attributes, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?
+  ) {
     if !own.isAccessed { text(" !AF") }
     if !own.isGlobal { text(" nG") }
     if own.isContiguous { text(" cont") }
     if own.isGuarded { text(" GP") }
-    if let type = types?.memoryType(own.attrIndex) {
+    if let type = types?.memoryType(own.attrIndex), type != .normal {
       text(" ")
       text(type.rawValue)
     }
     if let sharing = own.shareability(format), sharing != .inner { text(" \(Words.name(sharing))-shareable") }
-    if let region = range.region {
-      text("  ")
-      text(region.rawValue)
-    }
-    if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
-    if let doubt { text("; doubtful: \(doubt)") }
-    newline()
   }
 }

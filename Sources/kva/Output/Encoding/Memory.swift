@@ -33,12 +33,30 @@ extension Output {
     }
   }
 
+  /// Columns of a line of bytes that stand apart.
+  private static var byteColumns: Int { 86 }
+
   private func memoryBytes(_ line: ArraySlice<UInt8>) {
+    if let width = display.width, width < Self.byteColumns { return memoryGroups(line) }
     for (index, byte) in line.enumerated() {
       spaces(index == 8 ? 2 : 1)
       digits(ofByte: byte)
     }
     spaces(3 * (16 - line.count) + (line.count <= 8 ? 1 : 0) + 2)
+    memoryCharacters(line)
+  }
+
+  /// Bytes in groups of four, in the order of memory, where the terminal has no room for all apart.
+  private func memoryGroups(_ line: ArraySlice<UInt8>) {
+    for (index, byte) in line.enumerated() {
+      if index % 4 == 0 { spaces(1) }
+      digits(ofByte: byte)
+    }
+    spaces(2 * (16 - line.count) + (16 - line.count) / 4 + 1)
+    memoryCharacters(line)
+  }
+
+  private func memoryCharacters(_ line: ArraySlice<UInt8>) {
     text("|")
     for byte in line { self.byte((0x20..<0x7f).contains(byte) ? byte : UInt8(ascii: ".")) }
     text("|")

@@ -13,24 +13,40 @@ extension Output {
         region.hex("end", value.end)
       }
       object.number("refcount", module.references)
+      if let users = module.users { object.strings("users", users) } else { object.string("users", nil) }
+      object.string("taint", module.taint)
     }
   }
 
-  /// One module as a line, its memory below.
-  func moduleText(_ module: KernelModule) {
-    text(module.name)
-    spaces(24 - module.name.utf8.count)
-    text(" ")
-    hex(module.address)
-    text(" \(module.size) bytes, \(module.references.map(String.init) ?? "?") users")
-    newline()
-    for region in module.regions {
-      text("    ")
-      hex(region.start)
-      text("-")
-      hex(region.end)
-      text(" \(region.kind)")
-      newline()
+  /// Modules for people.
+  func moduleTable(_ modules: [KernelModule]) {
+    table(
+      .left("MODULE"), .left("ADDRESS"), .right("SIZE"), .right("REFS"), .left("TAINT"), .left("USED BY")
+    ) { table in
+      for module in modules {
+        table.row(
+          module.name, Words.hex(module.address), Words.size(module.size),
+          module.references.map { "\($0)" } ?? "?", module.taint.map { $0.isEmpty ? "-" : $0 } ?? "?",
+          module.users.map { $0.isEmpty ? "-" : $0.joined(separator: ", ") } ?? "?")
+      }
     }
   }
+
+  /// The memory of modules, a line a piece.
+  func moduleMemoryTable(_ modules: [KernelModule]) {
+    table(.left("MODULE"), .left(Words.rangeHeader), .right("SIZE"), .left("MEMORY")) { table in
+      for module in modules {
+        for region in module.regions {
+          table.row(
+            module.name, Words.range(region.start, region.end &- 1), Words.size(region.end &- region.start),
+            region.kind)
+        }
+      }
+    }
+  }
+}
+
+extension KernelModule {
+  /// The letters of its taint, as /proc/modules has them; nil where that cannot be read.
+  fileprivate var taint: String? { taints.map { Taint(mask: $0).letters } }
 }

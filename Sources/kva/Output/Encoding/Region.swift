@@ -21,28 +21,41 @@ extension Output {
   }
 
   /// All regions for people, a line each.
-  func regionsText(_ regions: [RegionUse]) {
-    text("Start             End                 Size    Mapped  Use           Source\n")
-    for use in regions {
-      layoutBounds(use.row)
-      column(Words.roughSize(use.row.span), 9)
-      // The shadow of KASAN has more digits than the column.
-      text(" ")
-      column(use.mapped.map { $0 == 0 ? "-" : Words.size($0) } ?? "", 9)
-      text("  ")
-      text(use.row.region.rawValue)
-      spaces(14 - use.row.region.rawValue.utf8.count)
-      text(use.source)
-      newline()
+  func regionsTable(_ regions: [RegionUse]) {
+    var columns: [Table.Column] = [.left(Words.rangeHeader), .right("SIZE"), .right("MAPPED"), .left("REGION")]
+    var rows = regions.map { use in
+      [
+        Words.range(use.row.span), Words.roughSize(use.row.span),
+        use.mapped.map { $0 == 0 ? "-" : Words.size($0) } ?? "?", Words.name(use.row),
+      ]
+    }
+    if display.isVerbose {
+      columns.append(.left("SOURCE"))
+      for number in rows.indices { rows[number].append(regions[number].source) }
+    }
+    addBars(regions.map(\.row.span), &columns, &rows)
+    table(columns) { table in
+      for row in rows { table.row(row) }
     }
   }
 
-  /// The first and the last address of a row, 16 digits each, in brackets where it lies in the row before.
-  func layoutBounds(_ row: LayoutRow) {
-    text(row.isOptional ? "[" : "")
-    digits(row.span.start, atLeast: 16)
-    text("  ")
-    digits(row.span.end &- 1, atLeast: 16)
-    text(row.isOptional ? "]" : "  ")
+  /// Adds a column that shows where in the kernel's half of the space each of `spans` lies, if the terminal has room.
+  func addBars(_ spans: [AddressLayout.Span], _ columns: inout [Table.Column], _ rows: inout [[String]]) {
+    guard let width = display.width else { return }
+    let room = min(width - Table.width(columns, rows) - 1, RegionMapBar.mostRoom)
+    guard room >= RegionMapBar.leastRoom else { return }
+    let map = RegionMapBar(spans)
+    columns.append(.left(map.header(room)))
+    for (number, span) in spans.enumerated() { rows[number].append(map.bar(span, room)) }
+  }
+}
+
+extension Words {
+  /// The addresses of a region, 16 digits each.
+  static func range(_ span: AddressLayout.Span) -> String { wideRange(span.start, span.end &- 1) }
+
+  /// The name of a region, in brackets if it lies in the row before.
+  static func name(_ row: LayoutRow) -> String {
+    row.isOptional ? "[\(row.region.rawValue)]" : row.region.rawValue
   }
 }

@@ -89,11 +89,7 @@ extension Output {
   func reportText(_ report: DumpReport) {
     let triage = report.triage
     func line(_ name: String, _ value: String?) {
-      guard let value else { return }
-      text(name)
-      spaces(12 - name.utf8.count)
-      printable(value)
-      newline()
+      if let value { field(name, value, indent: 12) }
     }
     func counted(_ counts: [TriageReport.Count]) -> String {
       counts.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
@@ -134,7 +130,7 @@ extension Output {
     }
     line("modules", triage?.modules.map { "\($0)" })
     line("tasks", triage?.tasks.map { "\($0): \(counted(triage?.taskStates ?? []))" })
-    line("vmalloc", triage?.vmallocAreas.map { "\($0) areas, \(triage?.vmallocBytes ?? 0) bytes" })
+    line("vmalloc", triage?.vmallocAreas.map { "\($0) areas, \(Words.size(triage?.vmallocBytes ?? 0))" })
     line("pages", (triage?.pages).map { "\($0.present) of \($0.total), \($0.filtered) filtered out" })
     if let audit = triage?.audit {
       line("audit", audit.findings.isEmpty ? "no findings" : counted(triage?.findingCodes ?? []))

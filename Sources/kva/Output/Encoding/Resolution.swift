@@ -64,6 +64,21 @@ extension Output {
   func resolutionText(
     _ resolution: Resolution, _ kernel: Kernel, withWalk: Bool, _ check: Arithmetic.Answer? = nil
   ) {
+    folded { resolutionLine(resolution, kernel) }
+    if let check {
+      folded(indent: 8) {
+        text("    arithmetic ")
+        if check.physical == resolution.physical { text("agrees: ") } else { styled("differs", .bad); text(": ") }
+        hex(check.physical.rawValue)
+        text(", \(check.rule)\n")
+      }
+    }
+    if withWalk, let steps = resolution.walk, let regime = resolution.regime {
+      folded(indent: 8) { walkText(steps, regime, kernel) }
+    }
+  }
+
+  private func resolutionLine(_ resolution: Resolution, _ kernel: Kernel) {
     text(resolution.query.isEmpty ? "(empty)" : resolution.query)
     if let virtual = resolution.virtual, resolution.query != "0x" + String(virtual.rawValue, radix: 16) {
       text(" = ")
@@ -106,15 +121,6 @@ extension Output {
     if let doubt = resolution.doubt { text("; doubtful: \(doubt)") }
     if let hypervisor = resolution.hypervisor { text("; \(Words.place(hypervisor))") }
     newline()
-    if let check {
-      text("    arithmetic ")
-      if check.physical == resolution.physical { text("agrees: ") } else { styled("differs", .bad); text(": ") }
-      hex(check.physical.rawValue)
-      text(", \(check.rule)\n")
-    }
-    if withWalk, let steps = resolution.walk, let regime = resolution.regime {
-      walkText(steps, regime, kernel)
-    }
   }
 
   /// Each entry of a walk on a line: level, index, address, value, what it is, its bits.

@@ -33,26 +33,28 @@ extension Output {
 
   /// One mapping as a line.
   func reverseMappingText(_ mapping: ReverseMapping, of physical: PhysicalAddress, _ kernel: Kernel) {
-    let attributes = Attributes(mapping.entry.descriptor, tables: mapping.entry.tables)
-    hex(physical.rawValue)
-    text(" <- ")
-    hex(mapping.virtual.rawValue)
-    if let through = mapping.through {
-      text(" to ")
-      hex(through)
-      text(" again and again")
+    folded {
+      let attributes = Attributes(mapping.entry.descriptor, tables: mapping.entry.tables)
+      hex(physical.rawValue)
+      text(" <- ")
+      hex(mapping.virtual.rawValue)
+      if let through = mapping.through {
+        text(" to ")
+        hex(through)
+        text(" again and again")
+      }
+      text("  ")
+      if let task = mapping.task { text("pid \(task.pid) \(task.comm), ") }
+      if let region = mapping.region { text("\(region.rawValue), ") }
+      text("\(Words.size(mapping.entry.size)) \(mapping.entry.level == 3 ? "page" : "block"), ")
+      text(Words.permissions(attributes))
+      if let type = kernel.memoryType(attributes.attrIndex) { text(", \(type.rawValue)") }
+      if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
+        text("  <\(symbol.name)+0x\(String(mapping.virtual.rawValue &- symbol.address, radix: 16))>")
+      }
+      if let doubt = doubt(mapping, kernel) { text("; doubtful: \(doubt)") }
+      newline()
     }
-    text("  ")
-    if let task = mapping.task { text("pid \(task.pid) \(task.comm), ") }
-    if let region = mapping.region { text("\(region.rawValue), ") }
-    text("\(Words.size(mapping.entry.size)) \(mapping.entry.level == 3 ? "page" : "block"), ")
-    text(Words.permissions(attributes))
-    if let type = kernel.memoryType(attributes.attrIndex) { text(", \(type.rawValue)") }
-    if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
-      text("  <\(symbol.name)+0x\(String(mapping.virtual.rawValue &- symbol.address, radix: 16))>")
-    }
-    if let doubt = doubt(mapping, kernel) { text("; doubtful: \(doubt)") }
-    newline()
   }
 
   /// Why a mapping of the kernel's tables may be none.

@@ -83,6 +83,12 @@ extension Output {
 
   /// One stack as an oops prints it.
   func stackText(_ stack: TaskStack, _ kernel: Kernel) {
+    folded {
+      stackLines(stack, kernel)
+    }
+  }
+
+  private func stackLines(_ stack: TaskStack, _ kernel: Kernel) {
     let task = stack.task
     text("PID: \(task.pid)  TASK: ")
     hex(task.structure)
@@ -97,6 +103,10 @@ extension Output {
 
   /// Equal stacks, told once.
   func stackGroupText(_ hash: String, _ stacks: [TaskStack], _ kernel: Kernel) {
+    folded { stackGroupLines(hash, stacks, kernel) }
+  }
+
+  private func stackGroupLines(_ hash: String, _ stacks: [TaskStack], _ kernel: Kernel) {
     text("\(stacks.count) \(stacks.count == 1 ? "task" : "tasks"), stack \(hash):")
     for stack in stacks.prefix(Self.shownTasks) {
       text(" ")

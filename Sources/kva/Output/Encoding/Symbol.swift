@@ -13,10 +13,12 @@ extension Output {
 
   /// One symbol as a line of nm(1), with its module.
   func symbolText(_ symbol: Symbol) {
-    digits(symbol.address, atLeast: 16)
-    text(" \(symbol.type.map { String(UnicodeScalar($0)) } ?? "?") ")
-    escapedName(symbol.name)
-    if let module = symbol.module { text(" [\(module)]") }
-    newline()
+    folded(indent: 19) {
+      digits(symbol.address, atLeast: 16)
+      text(" \(symbol.type.map { String(UnicodeScalar($0)) } ?? "?") ")
+      escapedName(symbol.name)
+      if let module = symbol.module { text(" [\(module)]") }
+      newline()
+    }
   }
 }

@@ -97,9 +97,9 @@ extension Output {
       case .nvhe?: "nVHE: KVM has tables of its own at EL2"
       case .protected?: "protected (pKVM): the code at EL2 has its own tables"
       case .unused?: "none: nothing of the kernel runs at EL2"
-      case nil: "not known"
+      case nil: "not known" + (hypervisor.notes.first.map { ": \($0)" } ?? "")
       }
-    line("hypervisor", words, hypervisor.mode?.source ?? hypervisor.notes.first)
+    line("hypervisor", words, hypervisor.mode?.source)
     if let transform = hypervisor.transform {
       let value = transform.value
       line(
@@ -112,7 +112,7 @@ extension Output {
       line("  tables", "\(Words.hex(regime.value.root.rawValue)), \(regime.value.addressBits) bits", regime.source)
     }
     if let idmap = hypervisor.idmap, hypervisor.regime != nil {
-      line("  idmap", "\(Words.hex(idmap.lowerBound))-\(Words.hex(idmap.upperBound))", nil)
+      line("  idmap", Words.range(idmap.lowerBound, idmap.upperBound), nil)
     }
     for cpu in hypervisor.cpus {
       let registers: [(String, Sourced<UInt64>?)] = [

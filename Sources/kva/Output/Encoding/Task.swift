@@ -13,7 +13,16 @@ extension JSONObject {
     hex("mm", task.mm)
     hex("ttbr0", task.root?.rawValue)
     number("asid", task.asid)
+    number("ppid", task.parent)
+    number("uid", task.user)
+    number("startTime", task.startTime)
   }
+}
+
+/// A task, and how deep it stands in a tree of them.
+struct TaskLine {
+  var task: KernelTask
+  var depth = 0
 }
 
 extension Output {
@@ -22,16 +31,25 @@ extension Output {
     jsonLine { $0.task(task) }
   }
 
+  /// Levels of a tree that are indented.
+  private static var shownDepth: Int { 32 }
+
   /// Tasks for people.
-  func taskTable(_ tasks: some Sequence<KernelTask>) {
+  func taskTable(_ lines: [TaskLine]) {
     table(
-      .right("PID"), .right("TGID"), .right("CPU"), .left("S"), .left("TASK"), .left("STACK"), .left("COMMAND")
+      .right("PID"), .right("PPID"), .right("TGID"), .right("UID"), .right("CPU"), .left("S"), .right("START"),
+      .left("TASK"), .left("COMMAND")
     ) { table in
-      for task in tasks {
+      for line in lines {
+        let task = line.task
+        let branch = String(repeating: "  ", count: min(max(line.depth - 1, 0), Self.shownDepth))
         table.row(
-          "\(task.pid)", "\(task.tgid)", task.cpu.map(String.init) ?? "?", task.state, Words.hex(task.structure),
-          Words.hex(task.stack), task.comm)
+          "\(task.pid)", Self.known(task.parent), "\(task.tgid)", Self.known(task.user), Self.known(task.cpu),
+          task.state, task.startTime.map(Words.seconds) ?? "?", Words.hex(task.structure),
+          line.depth == 0 ? task.comm : "\(branch)\\_ \(task.comm)")
       }
     }
   }
+
+  private static func known(_ value: (some BinaryInteger)?) -> String { value.map { "\($0)" } ?? "?" }
 }
