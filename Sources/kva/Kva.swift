@@ -51,6 +51,12 @@ struct Kva: ParsableCommand {
     } catch let error as LocatedError {
       Diagnostics.report(error.description)
       Glibc.exit(2)
+    } catch  where exitCode(for: error) == .success {
+      // It was asked for help, the version or a completion script.
+      let text = HelpText.arranged(fullMessage(for: error))
+      let output = Output()
+      if !text.isEmpty { output.text(text + "\n") }
+      output.flush()
     } catch {
       exit(withError: error)
     }
@@ -78,6 +84,7 @@ extension Kva {
 
   /// What to say of a command that there is not: those that begin alike are offered.
   private static func noCommand(_ name: String) -> String {
+    if let advice = CrashNames.advice(name) { return "kva has no command '\(name)': \(advice)" }
     if SystemCall.isFile(name) { return "the command comes first: kva info \(name)?" }
     let like = configuration.subcommands.map { $0._commandName }.filter { $0.hasPrefix(name.prefix(3)) }
     return "kva has no command '\(name)'\(like.isEmpty ? "" : "; did you mean \(like.joined(separator: ", "))?")"

@@ -10,6 +10,8 @@ enum Limits {
   static let keptParses = 256
   /// Problems that are told of one request: a thousand broken lists say no more than these.
   static let keptProblems = 256
+  /// Bytes of the file of commands that the shell begins with.
+  static let startFileBytes = 64 << 10
   /// Rows of a table that are kept until its columns are measured: the first screens, and no wait for the rest.
   static let measuredRows = 1000
   /// Bytes that a command may print for a debugger.

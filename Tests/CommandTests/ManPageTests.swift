@@ -72,7 +72,7 @@ import Testing
   func lint() throws {
     let folder = Checkout.root.appendingPathComponent("man").path
     let result = try Program.run(
-      "command -v mandoc >/dev/null || exit 0; cd \"$1\" && mandoc -T lint -W warning kva*.[15]", [folder])
+      "command -v mandoc >/dev/null || exit 0; cd \"$1\" && mandoc -T lint -W warning kva*.[157]", [folder])
     #expect(result.status == 0, "\(result.text)")
   }
 }

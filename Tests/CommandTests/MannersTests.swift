@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  @Test("Help shows a command's own options before those of every command")
+  func ownFirst() throws {
+    for command in Self.commands {
+      let lines = try Kva.run([command, "--help"]).lines
+      let own = try #require(lines.firstIndex(of: "OPTIONS:"), "\(command)")
+      let common = try #require(lines.firstIndex(of: "OUTPUT OPTIONS:"), "\(command)")
+      #expect(own < common)
+      #expect(lines[common...].contains { $0.hasPrefix("  --json ") })
+      #expect(try Kva.run(["help", command]).lines == lines)
+    }
+    let lines = try Kva.run(["tasks", "--help"]).lines
+    #expect(
+      try #require(lines.firstIndex { $0.hasPrefix("  --state") })
+        < (try #require(lines.firstIndex { $0.hasPrefix("  --json") })))
+    #expect(try Kva.run(["help", "ps"]).lines == lines)
+  }
+
   @Test("Completion scripts know every command and complete the dump as a file", arguments: ["bash", "zsh", "fish"])
   func completion(_ shell: String) throws {
     let script = try Kva.run(["--generate-completion-script", shell])

@@ -10,7 +10,7 @@ import Testing
     let lines: [(entered: String, command: [String])] = [
       ("resolve init_task+8 --walk", ["resolve", "init_task+8", "--walk"]),
       ("vtop init_task", ["resolve", "init_task"]),
-      ("rd  init_task 16  # its first bytes", ["read", "init_task", "16"]), ("mod", ["modules"]), ("log", ["dmesg"]),
+      ("read  init_task 16  # its first bytes", ["read", "init_task", "16"]), ("mod", ["modules"]), ("log", ["dmesg"]),
       ("ps --json", ["tasks", "--json"]), ("kmem -v", ["vmalloc"]), ("sys", ["info"]), ("bt", ["stack"]),
       ("sym 'vmalloc_*'", ["symbols", "vmalloc_*"]), ("sym 0xffff8000086fcc40", ["identify", "0xffff8000086fcc40"]),
       (#"identify init_t\ask "0x0""#, ["identify", "init_task", "0x0"]), ("audit", ["audit"]),
@@ -44,6 +44,88 @@ import Testing
     let shell = try Kva.run(["shell", dump], input: "help bt\nhelp kmem\n")
     let own = try Kva.run(["shell", dump], input: "help stack\nhelp vmalloc\n")
     #expect(shell.status == 0 && shell.text == own.text)
+  }
+
+  @Test("rd counts words as crash does, read counts bytes")
+  func counts() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
+    for (crash, own) in [
+      ("rd init_task", "read init_task 8 --words 8"), ("rd init_task 16", "read init_task 128 --words 8"),
+      ("rd -32 init_task 0x10", "read init_task 64 --words 4"), ("rd -8 init_task 3", "read init_task 3 --words 1"),
+      ("rd -p 0x40832000 2", "read --physical 0x40832000 16 --words 8"),
+      ("rd init_task 16 --words 4", "read init_task 16 --words 4"),
+      ("rd init_task 2 --json", "read init_task 16 --json"),
+    ] {
+      let (first, second) = (try Kva.run(["shell", dump], input: crash), try Kva.run(["shell", dump], input: own))
+      #expect(first.text == second.text && !second.text.isEmpty && first.standardError == "", "\(crash)")
+    }
+    // Outside it is a name of read alone.
+    #expect(
+      try Kva.run(["rd", dump, "init_task", "16"]).text == (try Kva.run(["read", dump, "init_task", "16"]).text))
+  }
+
+  @Test("Commands with ; between them, and programs of sh")
+  func several() throws {
+    try withKernel { path, folder in
+      let one = try Kva.run(["resolve", path, "ffff800008005000"]).text
+      let file = folder.appendingPathComponent("out").path
+      let cases: [(line: String, text: String)] = [
+        ("vtop ffff800008005000; vtop ffff800008005000;", one + one), (";;", ""),
+        ("!echo a; echo b | tr b c", "a\nc\n"),
+        ("vtop ffff800008005000 | (cat; echo ' ;x'); !echo no", one + " ;x\n"),
+        ("vtop ffff800008005000 > \(file); vtop ffff800008005000 | cat", one),
+        ("vtop ffff800008005000 # ; vtop 0", one), ("vtop ffff800008005000 | sed 's/.*/;/' ; quit; sys", ";\n"),
+        ("  !cat < \(file)", one), ("!exit 3", ""),
+      ]
+      for test in cases {
+        let result = try Kva.run(["shell", path], input: test.line)
+        #expect(result.text == test.text, "\(test.line): \(result.text) \(result.standardError)")
+      }
+      #expect(try Kva.run(["shell", path], input: "rd nowhere; vtop ffff800008005000").status == 1)
+    }
+  }
+
+  @Test("What crash has and kva has not is answered with what to do instead")
+  func missing() throws {
+    try withKernel { path, _ in
+      for (name, word) in [("dis", "objdump"), ("wr", "only reads"), ("set", "PID"), ("pte", "--walk")] {
+        for line in ["\(name) 1", "help \(name)"] {
+          let result = try Kva.run(["shell", path], input: line)
+          #expect(result.status == 64 && result.text == "" && result.errorLines.count == 1)
+          #expect(result.standardError.contains("'\(name)': ") && result.standardError.contains(word))
+        }
+        let outside = try Kva.run([name, path])
+        #expect(outside.status == 64 && outside.standardError.contains(word))
+      }
+    }
+  }
+
+  @Test("At a terminal there are a banner and the commands of the start file; values are completed")
+  func begin() throws {
+    let dump = try DumpEntry.named("kdump-61-4k48").elfDumps[0].path()
+    try Scratch.withFolder { folder in
+      let kva = folder.appendingPathComponent("kva")
+      try FileManager.default.createDirectory(at: kva, withIntermediateDirectories: true)
+      try "modules loop # first\n".write(to: kva.appendingPathComponent("rc"), atomically: true, encoding: .utf8)
+      let terminal = try KvaTerminal(["shell", dump], environment: ["XDG_CONFIG_HOME": folder.path], width: 120)
+      let prompt = "kva \(URL(fileURLWithPath: dump).lastPathComponent)> "
+      let banner = try terminal.wait(forPrompt: prompt)
+      for words in ["6.1.192-c61-4k48", "sysrq triggered crash", "'help' lists", "loop   0x"] {
+        #expect(banner.contains(words), "\(words) in \(banner)")
+      }
+      try terminal.type("modules ex\t\n")
+      _ = try terminal.wait(for: "ext2   0x")
+      try terminal.wait(forPrompt: prompt)
+      try terminal.type("sys; resolve runqueues@cpu1\t\n")
+      _ = try terminal.wait(for: "runqueues@cpu1 = 0x")
+      try terminal.wait(forPrompt: prompt)
+      try terminal.type("rd init_task 2\n")
+      _ = try terminal.wait(for: "rd counts words of 8 bytes here")
+      try terminal.wait(forPrompt: prompt)
+      try terminal.type("\u{4}")
+      #expect(try terminal.finish() == 0)
+      #expect(terminal.text.utf8.last == UInt8(ascii: "\n"))
+    }
   }
 
   @Test("Output goes to files and programs")
@@ -105,25 +187,25 @@ import Testing
     try Scratch.withFolder { folder in
       let history = folder.appendingPathComponent("history").path
       let terminal = try KvaTerminal(["shell", dump], environment: ["KVA_HISTORY": history])
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       try terminal.type("swapper\u{3}")
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       // A command, a symbol and an option are completed.
       try terminal.type("ident\tswapper_pg_d\t--js\t\n")
       let answer = try terminal.wait(for: "\"kind\":\"kernel rodata\"")
       #expect(answer.contains(#""query":"swapper_pg_dir""#))
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       // The line before, and its last letters taken off.
       try terminal.type("\u{1b}[A\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\n")
       _ = try terminal.wait(for: "physical    0x40832000")
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       // A value of an option, a symbol of a module.
       try terminal.type("ptdump --format k\t| head -n 1\n")
       _ = try terminal.wait(for: "---[ ")
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       try terminal.type("resolve fuse:flush_bg_q\t\n")
       _ = try terminal.wait(for: "fuse:flush_bg_queue = 0xffff8000003c60e0")
-      try terminal.wait(forPrompt: "kva> ")
+      try terminal.wait(forPrompt: "kva vmcore.elf> ")
       try terminal.type("\u{4}")
       #expect(try terminal.finish() == 0)
       // What comes next, as the prompt of sh(1), begins a line.
@@ -138,12 +220,12 @@ import Testing
   func interrupt() throws {
     let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
     let terminal = try KvaTerminal(["shell", dump])
-    try terminal.wait(forPrompt: "kva> ")
+    try terminal.wait(forPrompt: "kva vmcore.elf> ")
     // The program waits for a line that never comes.
     try terminal.type("log | (read a; echo waits; sleep 1000)\n")
     _ = try terminal.wait(for: "waits\r\n")
     try terminal.type("\u{3}")
-    try terminal.wait(forPrompt: "kva> ")
+    try terminal.wait(forPrompt: "kva vmcore.elf> ")
     try terminal.type("vtop swapper_pg_dir\n")
     _ = try terminal.wait(for: "-> 0x40832000")
     try terminal.type("exit\n")
@@ -156,11 +238,11 @@ import Testing
     // Behind the image there are billions of pages to look for, which takes hours.
     let endless = "rd _stext 0x500000000000"
     let terminal = try KvaTerminal(["shell", dump])
-    try terminal.wait(forPrompt: "kva> ")
+    try terminal.wait(forPrompt: "kva vmcore.elf> ")
     try terminal.type("\(endless)\n")
     _ = try terminal.wait(for: "ffff800008010100 ")
     try terminal.type("\u{3}")
-    try terminal.wait(forPrompt: "kva> ")
+    try terminal.wait(forPrompt: "kva vmcore.elf> ")
     try terminal.type("exit\n")
     #expect(try terminal.finish() == 0)
     let early = try Kva.run(["shell", dump], input: "\(endless) | head -n 1\n\(endless) --json | true\nvtop _stext")

@@ -45,6 +45,16 @@ extension SystemCall {
     return max(0, got)
   }
 
+  /// The first `limit` bytes of the file at `path`; nil if it cannot be read.
+  package static func text(of path: String, limit: Int) -> String? {
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    while bytes.count < limit, read(limit - bytes.count, from: file, to: &bytes) > 0 {}
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   /// Whether `read` would return at once; waits for that, `milliseconds` at most, and no longer than to a signal.
   package static func isReadable(_ file: Int32, within milliseconds: Int32) -> Bool {
     var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)

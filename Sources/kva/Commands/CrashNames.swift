@@ -3,7 +3,7 @@ import KernelVA
 /// What crash(8) calls things, where kva's own names and aliases are others.
 enum CrashNames {
   /// What a line may begin with besides the commands.
-  static let all = ["kmem", "struct", "sys", "union"]
+  static let all = ["kmem", "ptov", "struct", "sys", "union"]
 
   /// `words` with what crash(8) calls a command replaced by what kva does.
   ///
@@ -14,9 +14,12 @@ enum CrashNames {
     switch first {
     case "sys": return ["info"] + rest
     case "struct", "union": return namesDump ? words : structure(first, rest) ?? words
+    case "ptov": return ["rmap"] + rest
     case "kmem":
-      guard let option = rest.firstIndex(of: "-v") else { return words }
-      return ["vmalloc"] + rest[..<option] + rest[(option + 1)...]
+      guard let option = rest.first(where: { kmem[$0] != nil }), let name = kmem[option],
+        SessionCommands.named(name) != nil
+      else { return words }
+      return [name] + rest.filter { $0 != option }
     case "sym":
       // It takes an address as well.
       let arguments = rest.filter { !$0.hasPrefix("-") }
@@ -24,12 +27,51 @@ enum CrashNames {
         case .address = query.base
       else { return words }
       return ["identify"] + rest
+    case "rd" where !namesDump: return countedInWords(rest)
     case "help":
       guard let name = rest.first else { return words }
-      let command = name == "kmem" ? "vmalloc" : translated([name], namesDump: namesDump)[0]
+      let others = ["kmem": "vmalloc", "struct": "type", "union": "type"]
+      let command = others[name] ?? translated([name], namesDump: true)[0]
       return ["help", SessionCommands.named(command)?.configuration.commandName ?? command]
     default: return words
     }
+  }
+
+  /// What the options of kmem ask for.
+  private static let kmem = ["-v": "vmalloc", "-s": "slab", "-p": "page"]
+
+  /// Word sizes of crash's rd, in bytes.
+  private static let wordSizes = ["-8": 1, "-16": 2, "-32": 4, "-64": 8]
+
+  /// crash's `rd [-8|-16|-32|-64] [-p] ADDRESS [COUNT]`, which counts words, and has one of 8 bytes if not told. With an
+  /// option of `read` it is that.
+  private static func countedInWords(_ words: [String]) -> [String] {
+    var size = 8
+    var options: [String] = []
+    var arguments: [String] = []
+    for word in words {
+      if let named = wordSizes[word] {
+        size = named
+      } else if word == "-p" {
+        options.append("--physical")
+      } else if word.hasPrefix("-") {
+        options.append(word)
+      } else {
+        arguments.append(word)
+      }
+    }
+    guard !options.contains(where: { $0 != "--physical" && $0 != "--json" }), (1...2).contains(arguments.count),
+      let count = arguments.count == 2 ? Query.byteSize(arguments[1]) : 1
+    else { return ["read"] + words }
+    let (bytes, overflow) = count.multipliedReportingOverflow(by: UInt64(size))
+    guard !overflow else { return ["read"] + words }
+    let form = options.contains("--json") ? [] : ["--words", "\(size)"]
+    return ["read", arguments[0], "\(bytes)"] + options + form
+  }
+
+  /// Whether `words` are read by crash's counts.
+  static func countsWords(_ words: [String]) -> Bool {
+    words.first == "rd" && translated(words, namesDump: false).contains("--words") && !words.contains("--words")
   }
 
   /// `struct NAME[.MEMBER,...] [-o] [ADDRESS]`, as crash(8) has it: the layout of a type, or the type or its members at

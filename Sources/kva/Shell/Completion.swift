@@ -11,8 +11,8 @@ enum Completion {
 
   /// What `word` may become behind `text`. Empty where a file is meant, or nothing fits.
   static func candidates(_ word: String, after text: String) -> [String] {
-    let before = text.split(separator: " ")
-    if text.contains(">") || text.contains("|") { return [] }
+    let before = (ShellLine.commands(text).last ?? "").split(separator: " ")
+    if text.hasPrefix("!") || text.contains(">") || text.contains("|") { return [] }
     guard let command = before.first else { return begin(Shell.names, with: word) }
     guard let type = SessionCommands.named(String(command)) else {
       return command == "help" ? begin(Shell.names, with: word) : []
@@ -20,6 +20,10 @@ enum Completion {
     if word.hasPrefix("-") { return begin(options(of: type), with: word) }
     if let option = before.dropFirst().last, option.hasPrefix("--"), let values = values(of: option, type) {
       return begin(values, with: word)
+    }
+    if type == ModulesCommand.self { return begin(modules(), with: word) }
+    if type == TasksCommand.self || type == StackCommand.self || type == MapsCommand.self {
+      return begin(tasks(), with: word)
     }
     return type.takesSymbols ? symbols(word) : []
   }
@@ -58,6 +62,7 @@ enum Completion {
   private static func values(of option: Substring, _ type: any AnsweringCommand.Type) -> [String]? {
     let name = option.hasSuffix("=") ? option.dropLast() : option
     if name == "--ttbr0" { return tables() }
+    if name == "--module" { return ["vmlinux"] + modules() }
     var entry = ""
     for line in type.helpMessage(columns: 1000).split(separator: "\n") {
       let text = line.drop { $0 == " " }
@@ -73,6 +78,14 @@ enum Completion {
     return values.split(separator: ",").map { $0.drop { $0 == " " }.split(separator: " ").joined(separator: "\\ ") }
   }
 
+  private static func modules() -> [String] { kernel.withLock(\.self)?.modules.elements.map(\.name) ?? [] }
+
+  /// What names a task: each CPU, and each PID.
+  private static func tasks() -> [String] {
+    guard let kernel = kernel.withLock(\.self) else { return [] }
+    return kernel.cpus.map { "cpu\($0.cpu)" } + kernel.tasks.elements.map { "\($0.pid)" }
+  }
+
   /// What `--ttbr0` takes by name: each CPU, and each process.
   private static func tables() -> [String] {
     guard let kernel = kernel.withLock(\.self) else { return [] }
@@ -82,6 +95,9 @@ enum Completion {
   /// Symbols of the kernel and its modules, modules with the colon behind them, and behind that their symbols.
   private static func symbols(_ word: String) -> [String] {
     guard !word.isEmpty, let kernel = kernel.withLock(\.self) else { return [] }
+    if let at = word.firstIndex(of: "@") {
+      return begin(kernel.cpus.map { "\(word[..<at])@cpu\($0.cpu)" }, with: word)
+    }
     var names: Set<String> = []
     if let colon = word.firstIndex(of: ":") {
       let module = word[..<colon]

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import KernelVA
+import Synchronization
 
 /// Runs commands that are entered line by line, on one session.
 struct Shell {
@@ -20,10 +21,22 @@ struct Shell {
     standardOutput = session.output
   }
 
-  /// Runs one line.
+  /// Runs one line: commands with `;` between them or, behind `!`, one of sh(1).
   ///
-  /// - Returns: the exit status that it would have as a command; nil where it ends the shell.
+  /// - Returns: the exit status of the first that failed, as it would have as a command; nil if one ends the shell.
   func run(_ text: String) -> Int32? {
+    let line = text.drop { $0 == " " || $0 == "\t" }
+    if line.hasPrefix("!") { return runProgram(String(line.dropFirst())) }
+    var worst: Int32 = 0
+    for command in ShellLine.commands(text) {
+      guard let status = run(command: command) else { return nil }
+      if worst == 0 { worst = status }
+      if Interrupt.isPending { break }
+    }
+    return worst
+  }
+
+  private func run(command text: Substring) -> Int32? {
     do {
       let line = try ShellLine(text)
       guard let first = line.words.first else { return 0 }
@@ -40,21 +53,41 @@ struct Shell {
     return 64
   }
 
+  /// Runs `command` as sh(1) does, on the terminal if there is one.
+  private func runProgram(_ command: String) -> Int32 {
+    let input = isatty(STDIN_FILENO) == 1 ? "exec </dev/tty\n" : ""
+    do throws(LocatedError) {
+      let program = try ChildProgram.reading(input + command)
+      Interrupt.leaveToOthers()
+      program.finish()
+      return 0
+    } catch {
+      Diagnostics.report(error.description)
+      return 2
+    }
+  }
+
   private func run(_ line: ShellLine) throws -> Int32 {
     let words = CrashNames.translated(line.words, namesDump: false)
     if words[0] == "help" {
-      try write(line.destination) { session.output.text(try Self.help(words.dropFirst().first)) }
+      let isShown = line.destination == .standardOutput
+      try write(line.destination, isShown ? Display(on: STDOUT_FILENO) : .plain) {
+        let text = try Self.help(words.dropFirst().first)
+        session.output.folded(indent: 20) { session.output.text(text) }
+      }
       return 0
     }
     guard let type = SessionCommands.named(words[0]) else {
-      throw ValidationError("there is no command '\(words[0])' here; see 'help'")
+      let advice = CrashNames.advice(words[0]).map { ": \($0)" } ?? " here; see 'help'"
+      throw ValidationError("there is no command '\(words[0])'\(advice)")
     }
+    if CrashNames.countsWords(line.words), isatty(STDIN_FILENO) == 1 { Self.explainCounts() }
     let command: any AnsweringCommand
     do {
       command = try type.asked(Array(words.dropFirst()))
     } catch  where SessionCommands.exitCode(for: error) == .success {
       // It was asked for help.
-      try write(line.destination) { session.output.text(type.message(for: error) + "\n") }
+      try write(line.destination) { session.output.text(HelpText.arranged(type.message(for: error)) + "\n") }
       return 0
     }
     let isShown = line.destination == .standardOutput
@@ -101,13 +134,26 @@ struct Shell {
     }
   }
 
+  private static let countsWereExplained = Atomic<Bool>(false)
+
+  /// Says once that rd is crash's here.
+  private static func explainCounts() {
+    guard !countsWereExplained.exchange(true, ordering: .relaxed) else { return }
+    Diagnostics.report("rd counts words of 8 bytes here, as crash does, and one if not told; read counts bytes")
+  }
+
   /// What can be entered, or how one command is used.
   private static func help(_ name: String?) throws -> String {
     if let name {
       guard let type = SessionCommands.named(name) else {
-        throw ValidationError("there is no command '\(name)'; see 'help'")
+        let advice = CrashNames.advice(name).map { ": \($0)" } ?? "; see 'help'"
+        throw ValidationError("there is no command '\(name)'\(advice)")
       }
-      return SessionCommands.helpMessage(for: type) + "\n"
+      let text = HelpText.arranged(SessionCommands.helpMessage(for: type)) + "\n"
+      return name == "read"
+        ? text
+          + "\nAs 'rd ADDRESS [COUNT]' it counts words, as crash does: of 8 bytes, or with -32, -16 or -8 smaller.\n"
+        : text
     }
     var text = ""
     for type in SessionCommands.all {
@@ -116,8 +162,10 @@ struct Shell {
       text += "  \(names)\(String(repeating: " ", count: max(1, 18 - names.utf8.count)))\(configuration.abstract)\n"
     }
     return text + """
-      The dump is not named here. COMMAND | PROGRAM and COMMAND > FILE do what they do in sh(1); 'help COMMAND' \
-      tells more, 'quit' or Ctrl-D ends.
+
+      The dump is not named here. 'help COMMAND' says more; kva-crash(7) has the habits of crash(8).
+      COMMAND | PROGRAM and COMMAND > FILE do what they do in sh(1), ';' separates
+      commands, '!' runs one of sh(1), 'quit' or Ctrl-D ends.
 
       """
   }

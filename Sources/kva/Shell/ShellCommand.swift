@@ -30,7 +30,9 @@ struct ShellCommand: ParsableCommand {
       // There is still what info tells.
       Diagnostics.report(error.description)
     }
-    let prompt = "kva> "
+    banner(session)
+    runStartFile(shell)
+    let prompt = "kva \(Diagnostics.printable(Self.shortName(options.dump)))> "
     guard let editor = LineEditor(history: Self.historyPath) else {
       Diagnostics.report("libedit is not installed: lines cannot be edited or completed")
       return plain(shell, session, prompt: prompt)
@@ -49,6 +51,38 @@ struct ShellCommand: ParsableCommand {
       }
     }
     editor.finish()
+  }
+
+  /// What the dump is, before the first prompt.
+  private func banner(_ session: Session) {
+    let output = Output(.file(STDOUT_FILENO), options.display.display(on: STDOUT_FILENO))
+    output.text("kva \(Release.version)\n")
+    output.field("dump", options.dump, indent: 9)
+    if let kernel = try? session.kernel {
+      if let release = kernel.facts.release?.value { output.field("release", release, indent: 9) }
+      let crash = CrashReason(kernel.log.elements)
+      let time = kernel.facts.crashTime.map { Words.date($0.value) }
+      let words = [crash?.text ?? "the log says nothing of one: the machine may have been running", time]
+      output.field("crash", words.compactMap(\.self).joined(separator: ", "), indent: 9)
+    }
+    output.text("'help' lists the commands, 'quit' or Ctrl-D ends.\n")
+    output.flush()
+  }
+
+  /// Runs the lines of `kva/rc` in XDG_CONFIG_HOME, or in .config of the home directory.
+  private func runStartFile(_ shell: Shell) {
+    let named = SystemCall.environment("XDG_CONFIG_HOME").flatMap { $0.isEmpty ? nil : $0 }
+    guard let folder = named ?? SystemCall.environment("HOME").map({ $0 + "/.config" }),
+      case let path = folder + "/kva/rc", SystemCall.isFile(path),
+      let text = SystemCall.text(of: path, limit: Limits.startFileBytes)
+    else { return }
+    for line in text.split(separator: "\n") { _ = shell.run(String(line)) }
+  }
+
+  /// The name of a dump without its folders, and of parts the first.
+  private static func shortName(_ dump: String) -> String {
+    let first = dump.prefix { $0 != "," }
+    return first.split(separator: "/").last.map(String.init) ?? dump
   }
 
   /// Lines that no person enters: there is no prompt, and the exit status tells of the first that failed.

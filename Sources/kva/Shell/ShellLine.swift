@@ -18,11 +18,46 @@ struct ShellLine: Equatable {
   private(set) var words: [String] = []
   private(set) var destination = Destination.standardOutput
 
+  /// The commands of `text`, with `;` between them. A `;` in quotes or in parentheses or braces, as a program behind `|`
+  /// may have, is part of a command.
+  static func commands(_ text: String) -> [Substring] {
+    var parts: [Substring] = []
+    var start = text.startIndex
+    var quote: Character?
+    var depth = 0
+    var isEscaped = false
+    var isAtWord = true
+    for place in text.indices {
+      let letter = text[place]
+      if isEscaped {
+        isEscaped = false
+      } else if letter == "\\", quote != "'" {
+        isEscaped = true
+      } else if let open = quote {
+        if letter == open { quote = nil }
+      } else if letter == "'" || letter == "\"" {
+        quote = letter
+      } else if letter == "#", isAtWord {
+        // A comment, to the end.
+        break
+      } else if letter == "(" || letter == "{" {
+        depth += 1
+      } else if letter == ")" || letter == "}" {
+        depth -= 1
+      } else if letter == ";", depth <= 0 {
+        parts.append(text[start..<place])
+        start = text.index(after: place)
+      }
+      isAtWord = letter == " " || letter == "\t" || letter == ";"
+    }
+    return parts + [text[start...]]
+  }
+
   /// Splits `text` at blanks. What stands in quotes, and what a backslash stands before, is taken as it is;
   /// what follows `#` at the beginning of a word is not read.
-  init(_ text: String) throws(Malformed) {
+  init(_ text: some StringProtocol) throws(Malformed) {
     var word: String?
-    var rest = text[...]
+    var rest = String(text)[...]
     while let letter = rest.popFirst() {
       switch letter {
       case " ", "\t":
@@ -53,7 +88,7 @@ struct ShellLine: Equatable {
       return .program(String(rest))
     }
     let appends = rest.first == ">"
-    let name = try ShellLine(String(appends ? rest.dropFirst() : rest))
+    let name = try ShellLine(appends ? rest.dropFirst() : rest)
     guard name.words.count == 1, name.destination == .standardOutput else {
       throw Malformed(message: "one file name has to stand behind '>'")
     }

@@ -10,8 +10,12 @@ public final class KvaTerminal {
 
   /// Starts `kva` with `arguments` as the leader of a session whose terminal this is.
   ///
-  /// - Parameter width: its width in columns; if nil, it does not know.
-  public init(_ arguments: [String], environment: [String: String] = [:], width: UInt16? = nil) throws {
+  /// - Parameters:
+  ///   - width: its width in columns; if nil, it does not know.
+  ///   - folder: where kva is started; if nil, where the tests are.
+  public init(
+    _ arguments: [String], environment: [String: String] = [:], width: UInt16? = nil, folder: String? = nil
+  ) throws {
     master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     var lock: Int32 = 0
     var number: UInt32 = 0
@@ -53,12 +57,15 @@ public final class KvaTerminal {
     variables["COLUMNS"] = nil
     variables["KVA_HISTORY"] = ""
     variables.merge(environment) { $1 }
-    let words = ([Kva.path] + arguments).map { strdup($0) } + [nil]
+    // Glibc's module lacks posix_spawn_file_actions_addchdir_np(3).
+    let path = folder == nil ? Kva.path : "/bin/sh"
+    let change = folder.map { [path, "-c", "cd \"$0\" && exec \"$@\"", $0] } ?? []
+    let words = (change + [Kva.path] + arguments).map { strdup($0) } + [nil]
     let settings = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for word in words + settings { free(word) } }
     var child: pid_t = 0
     let failure = ChildProcess.starting.withLock {
-      posix_spawn(&child, Kva.path, &actions, &attributes, words, settings)
+      posix_spawn(&child, path, &actions, &attributes, words, settings)
     }
     guard failure == 0 else { throw TestSupportError("cannot start kva on a terminal") }
     self.child = child
@@ -95,14 +102,18 @@ public final class KvaTerminal {
 
   /// Waits for `prompt`, and until keys are taken one by one: libedit shows a prompt before it asks for that, and
   /// the terminal would edit the line itself.
-  public func wait(forPrompt prompt: String, limit: Double = 60) throws {
-    _ = try wait(for: prompt, limit: limit)
+  ///
+  /// - Returns: what it wrote up to there.
+  @discardableResult
+  public func wait(forPrompt prompt: String, limit: Double = 60) throws -> String {
+    let before = try wait(for: prompt, limit: limit)
     let end = Date(timeIntervalSinceNow: limit)
     var settings = termios()
     while tcgetattr(master, &settings) != 0 || settings.c_lflag & tcflag_t(ICANON) != 0 {
       guard Date() < end else { throw TestSupportError("no line is edited") }
       usleep(1000)
     }
+    return before
   }
 
   /// Reads all that comes until it ends, and returns its exit status, 128 and the signal's number where one

@@ -52,12 +52,6 @@ extension Output {
 }
 
 extension Words {
-  /// Nanoseconds as seconds with six digits, as the log has them.
-  static func seconds(_ nanoseconds: UInt64) -> String {
-    let micro = String(nanoseconds / 1000 % 1_000_000)
-    return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 6 - micro.utf8.count))\(micro)"
-  }
-
   /// The name of a list of free objects.
   static func name(_ list: FreeList) -> String {
     switch list {
