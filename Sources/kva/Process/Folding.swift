@@ -29,11 +29,13 @@ struct Folding {
 
   private func fold(_ line: ArraySlice<UInt8>, _ result: inout [UInt8]) {
     var start = line.startIndex
-    var (column, indent) = (0, indent)
+    var column = 0
+    var indent = indent
     // Where the word began that is being passed.
-    var word: (place: Int, column: Int)?
+    var word: (place: Int, edge: Int)?
     // The space to break at: one behind a word, or else one before the first.
-    var (space, firstSpace): (Int?, Int?)
+    var space: Int?
+    var firstSpace: Int?
     var at = start
     while at < line.endIndex {
       let value = line[at]
@@ -43,7 +45,7 @@ struct Folding {
       } else if value == UInt8(ascii: " ") {
         if let word {
           // The last that fits, or else the first there is.
-          if word.column >= indent {
+          if word.edge >= indent {
             if column <= width || space == nil { space = at }
           } else {
             firstSpace = at
@@ -57,7 +59,7 @@ struct Folding {
           // A word that is too long for the rest of its line gets as much of a line as it needs.
           let length = line[next...].prefix { $0 != 0x20 }.count { $0 & 0xc0 != 0x80 }
           let place = min(self.indent, max(width - length, Self.leastIndent))
-          if space != nil || place < (word?.column ?? 0) {
+          if space != nil || place < (word?.edge ?? 0) {
             result += Self.trimmed(line[start..<end])
             result.append(UInt8(ascii: "\n"))
             result += repeatElement(UInt8(ascii: " "), count: place)
