@@ -49,6 +49,8 @@ extension Output {
       text(" ")
       hex(range.physical.rawValue)
       if !range.isConsecutive { text("...") }
+      // As wide as 32 bits.
+      if range.isConsecutive { spaces((range.physical.rawValue | 1).leadingZeroBitCount / 4 - 8) }
       text(" ")
       text(Words.level(range.level))
       text(" ")
