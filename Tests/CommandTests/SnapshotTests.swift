@@ -34,7 +34,7 @@ import Testing
     "ptdump vmcore --region vmemmap", "resolve vmcore init_task --walk --verify", "resolve vmcore 0xdead nosuch",
     "identify vmcore init_task", "identify vmcore 0xdead000000000122", "read vmcore init_uts_ns 40",
     "read vmcore init_uts_ns 64 --words 8", "rmap vmcore 0x40a00000", "fault vmcore", "maps vmcore 1",
-    "type vmcore list_head", "slab vmcore", "layout --kernel 5.11 --page-size 64K --va-bits 52",
+    "type vmcore list_head", "slab vmcore", "print vmcore init_task.comm", "list vmcore task_struct.tasks init_task.tasks", "layout --kernel 5.11 --page-size 64K --va-bits 52",
     "layout --kernel 6.12 --page-size 4K --va-bits 48", "fault --esr 0x96000047 --far 0xffff800080787e10",
     "bogus vmcore",
     "tasks --help", "resolve --help",
