@@ -72,7 +72,7 @@ import Testing
       let cases: [(line: String, text: String)] = [
         ("vtop ffff800008005000; vtop ffff800008005000;", one + one), (";;", ""),
         ("!echo a; echo b | tr b c", "a\nc\n"),
-        ("vtop ffff800008005000 | (cat; echo ' ;x'); !echo no", one + " ;x\n"),
+        ("vtop ffff800008005000 | (cat; echo ' ;x'); !echo b; echo c", one + " ;x\nb\nc\n"),
         ("vtop ffff800008005000 > \(file); vtop ffff800008005000 | cat", one),
         ("vtop ffff800008005000 # ; vtop 0", one), ("vtop ffff800008005000 | sed 's/.*/;/' ; quit; sys", ";\n"),
         ("  !cat < \(file)", one), ("!exit 3", ""),

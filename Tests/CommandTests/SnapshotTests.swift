@@ -59,7 +59,8 @@ import Testing
       try FileManager.default.createSymbolicLink(
         at: folder.appendingPathComponent("vmcore"), withDestinationURL: URL(fileURLWithPath: dump))
       let answers = try Self.questions.map { try shown(terminal, $0, folder) }
-      for answer in answers {
+      // The kernel's own format is not folded.
+      for answer in answers where !answer.hasPrefix("$ kva maps ") {
         // Nothing is broken by the terminal but a word that is longer than a line.
         for line in answer.split(separator: "\n").dropFirst() where line.count > Int(terminal.width) {
           #expect(line.drop { $0 == " " }.split(separator: " ").count == 1, "\(line)")

@@ -25,8 +25,6 @@ struct Shell {
   ///
   /// - Returns: the exit status of the first that failed, as it would have as a command; nil if one ends the shell.
   func run(_ text: String) -> Int32? {
-    let line = text.drop { $0 == " " || $0 == "\t" }
-    if line.hasPrefix("!") { return runProgram(String(line.dropFirst())) }
     var worst: Int32 = 0
     for command in ShellLine.commands(text) {
       guard let status = run(command: command) else { return nil }
@@ -37,6 +35,8 @@ struct Shell {
   }
 
   private func run(command text: Substring) -> Int32? {
+    let text = text.drop { $0 == " " || $0 == "\t" }
+    if text.hasPrefix("!") { return runProgram(String(text.dropFirst())) }
     do {
       let line = try ShellLine(text)
       guard let first = line.words.first else { return 0 }

@@ -19,7 +19,7 @@ struct ShellLine: Equatable {
   private(set) var destination = Destination.standardOutput
 
   /// The commands of `text`, with `;` between them. A `;` in quotes or in parentheses or braces, as a program behind `|`
-  /// may have, is part of a command.
+  /// may have, is part of a command; so is all behind a `!` that a command begins with.
   static func commands(_ text: String) -> [Substring] {
     var parts: [Substring] = []
     var start = text.startIndex
@@ -27,6 +27,7 @@ struct ShellLine: Equatable {
     var depth = 0
     var isEscaped = false
     var isAtWord = true
+    var isAtCommand = true
     for place in text.indices {
       let letter = text[place]
       if isEscaped {
@@ -37,8 +38,8 @@ struct ShellLine: Equatable {
         if letter == open { quote = nil }
       } else if letter == "'" || letter == "\"" {
         quote = letter
-      } else if letter == "#", isAtWord {
-        // A comment, to the end.
+      } else if letter == "#" && isAtWord || letter == "!" && isAtCommand {
+        // A comment, or a program, to the end.
         break
       } else if letter == "(" || letter == "{" {
         depth += 1
@@ -49,6 +50,7 @@ struct ShellLine: Equatable {
         start = text.index(after: place)
       }
       isAtWord = letter == " " || letter == "\t" || letter == ";"
+      isAtCommand = isAtWord && (isAtCommand || letter == ";")
     }
     return parts + [text[start...]]
   }
