@@ -108,7 +108,7 @@ import Testing
       try FileManager.default.createDirectory(at: kva, withIntermediateDirectories: true)
       try "modules loop # first\n".write(to: kva.appendingPathComponent("rc"), atomically: true, encoding: .utf8)
       let terminal = try KvaTerminal(["shell", dump], environment: ["XDG_CONFIG_HOME": folder.path], width: 120)
-      let prompt = "kva \(URL(fileURLWithPath: dump).lastPathComponent)> "
+      let prompt = Self.prompt(dump)
       let banner = try terminal.wait(forPrompt: prompt)
       for words in ["6.1.192-c61-4k48", "sysrq triggered crash", "'help' lists", "loop   0x"] {
         #expect(banner.contains(words), "\(words) in \(banner)")
@@ -187,25 +187,25 @@ import Testing
     try Scratch.withFolder { folder in
       let history = folder.appendingPathComponent("history").path
       let terminal = try KvaTerminal(["shell", dump], environment: ["KVA_HISTORY": history])
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       try terminal.type("swapper\u{3}")
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       // A command, a symbol and an option are completed.
       try terminal.type("ident\tswapper_pg_d\t--js\t\n")
       let answer = try terminal.wait(for: "\"kind\":\"kernel rodata\"")
       #expect(answer.contains(#""query":"swapper_pg_dir""#))
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       // The line before, and its last letters taken off.
       try terminal.type("\u{1b}[A\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\n")
       _ = try terminal.wait(for: "physical    0x40832000")
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       // A value of an option, a symbol of a module.
       try terminal.type("ptdump --format k\t| head -n 1\n")
       _ = try terminal.wait(for: "---[ ")
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       try terminal.type("resolve fuse:flush_bg_q\t\n")
       _ = try terminal.wait(for: "fuse:flush_bg_queue = 0xffff8000003c60e0")
-      try terminal.wait(forPrompt: "kva vmcore.elf> ")
+      try terminal.wait(forPrompt: Self.prompt(dump))
       try terminal.type("\u{4}")
       #expect(try terminal.finish() == 0)
       // What comes next, as the prompt of sh(1), begins a line.
@@ -220,12 +220,12 @@ import Testing
   func interrupt() throws {
     let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
     let terminal = try KvaTerminal(["shell", dump])
-    try terminal.wait(forPrompt: "kva vmcore.elf> ")
+    try terminal.wait(forPrompt: Self.prompt(dump))
     // The program waits for a line that never comes.
     try terminal.type("log | (read a; echo waits; sleep 1000)\n")
     _ = try terminal.wait(for: "waits\r\n")
     try terminal.type("\u{3}")
-    try terminal.wait(forPrompt: "kva vmcore.elf> ")
+    try terminal.wait(forPrompt: Self.prompt(dump))
     try terminal.type("vtop swapper_pg_dir\n")
     _ = try terminal.wait(for: "-> 0x40832000")
     try terminal.type("exit\n")
@@ -238,11 +238,11 @@ import Testing
     // Behind the image there are billions of pages to look for, which takes hours.
     let endless = "rd _stext 0x500000000000"
     let terminal = try KvaTerminal(["shell", dump])
-    try terminal.wait(forPrompt: "kva vmcore.elf> ")
+    try terminal.wait(forPrompt: Self.prompt(dump))
     try terminal.type("\(endless)\n")
     _ = try terminal.wait(for: "ffff800008010100 ")
     try terminal.type("\u{3}")
-    try terminal.wait(forPrompt: "kva vmcore.elf> ")
+    try terminal.wait(forPrompt: Self.prompt(dump))
     try terminal.type("exit\n")
     #expect(try terminal.finish() == 0)
     let early = try Kva.run(["shell", dump], input: "\(endless) | head -n 1\n\(endless) --json | true\nvtop _stext")
@@ -261,4 +261,6 @@ import Testing
       try body(path, folder)
     }
   }
+
+  private static func prompt(_ dump: String) -> String { "kva \(URL(fileURLWithPath: dump).lastPathComponent)> " }
 }
