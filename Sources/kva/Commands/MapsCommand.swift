@@ -12,6 +12,8 @@ struct MapsCommand: DumpCommand {
       """,
     aliases: ["vm"])
 
+  static var sampleArguments: [String] { ["1"] }
+
   @OptionGroup var options: DumpOptions
 
   @Argument(help: "A PID, cpuN, or the 0x-prefixed address of a task_struct.")
