@@ -236,7 +236,7 @@ import Testing
   func endsAtOnce() throws {
     let dump = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf")
     // Behind the image there are billions of pages to look for, which takes hours.
-    let endless = "rd _stext 0x500000000000"
+    let endless = "read _stext 0x500000000000"
     let terminal = try KvaTerminal(["shell", dump])
     try terminal.wait(forPrompt: Self.prompt(dump))
     try terminal.type("\(endless)\n")
