@@ -739,6 +739,53 @@ class ModuleRange(TypedDict):
     end: int
 
 
+class _PageFrame(TypedDict):
+    pfn: int
+    page: int
+    physical: int
+    flagsValue: Optional[int]
+    flags: list[str]
+    kpageflags: Optional[int]
+    refcount: Optional[float]
+    mapcount: Optional[float]
+    mapping: Optional[int]
+    index: Optional[int]
+    head: Optional[int]
+    order: Optional[int]
+    buddyOrder: Optional[int]
+    use: str
+    owner: Optional[str]
+    zone: Optional[str]
+    node: Optional[int]
+
+
+class PageFrame(_PageFrame, total=False):
+    """A page frame and its struct page."""
+
+    tracks: list[PageTrack]
+
+
+class PageTrack(TypedDict):
+    """An allocation or a free of a page frame."""
+
+    what: str
+    pid: Optional[int]
+    tgid: Optional[int]
+    comm: Optional[str]
+    timestamp: int
+    order: Optional[int]
+    gfp: Optional[int]
+    frames: list[str]
+
+
+class PageSummary(TypedDict):
+    """The frames of one use."""
+
+    use: str
+    pages: int
+    bytes: int
+
+
 class PrintedValue(TypedDict):
     """The value of an expression."""
 
@@ -1024,6 +1071,15 @@ class SlabObject(TypedDict):
     freeList: Optional[str]
 
 
+class SlabCaller(TypedDict):
+    """The allocated objects of a cache that one call trace asked for."""
+
+    cache: str
+    count: int
+    bytes: int
+    frames: list[str]
+
+
 class StackTrace(TypedDict):
     """Where a task is."""
 
@@ -1170,6 +1226,10 @@ class _Commands:
         """One object for each module."""
         return self._list("modules", *arguments, **options)
 
+    def page(self, *arguments: Query, **options: Any) -> list[Union[PageFrame, PageSummary]]:
+        """One object for each frame, in order; with --summary one for each use."""
+        return self._list("page", *arguments, **options)
+
     def print(self, *arguments: Query, **options: Any) -> list[PrintedValue]:
         """One object for each expression, in order."""
         return self._list("print", *arguments, **options)
@@ -1178,8 +1238,8 @@ class _Commands:
         """One object for each region."""
         return self._list("regions", *arguments, **options)
 
-    def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject]]:
-        """One object for each cache; with --objects one for each object of the caches."""
+    def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject, SlabCaller]]:
+        """One object for each cache; with --objects one for each object of the caches, with --by-caller one for each call trace."""
         return self._list("slab", *arguments, **options)
 
     def stack(self, *arguments: Query, **options: Any) -> list[Union[StackTrace, StackGroup]]:
@@ -1811,10 +1871,11 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address cacheAddress descriptor end esr far hash hcrEL2 kaslrOffset kernelAddress kimageVoffset known lock
-    mair mairEL2 mairKnown mask mm object offset pagePhysical pc physOffset physical physvirtOffset registers
-    sp spEL2 stack start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2
-    ttbr1 userTables vaMask value vbarEL2 virtual vma withoutPAC
+    address cacheAddress descriptor end esr far flagsValue gfp hash hcrEL2 head index kaslrOffset
+    kernelAddress kimageVoffset known kpageflags lock mair mairEL2 mairKnown mapping mask mm object offset
+    page pagePhysical pc physOffset physical physvirtOffset registers sp spEL2 stack start structPage
+    swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value
+    vbarEL2 virtual vma withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.

@@ -81,6 +81,17 @@ enum Limits {
   /// CPUs whose per-CPU data are looked at: CONFIG_NR_CPUS is 512 by default, 4,096 at most on arm64.
   static let cpus = 4096
 
+  // MARK: Pages
+
+  /// Entries of vmalloc space whose frames are kept: 256 GiB of 4 KiB pages.
+  static let claimedPages = 1 << 26
+  /// Translation tables whose frames are kept.
+  static let claimedTables = 1 << 22
+  /// Files and processes whose names are kept as those of pages.
+  static let keptOwners = 1 << 16
+  /// VMAs that may map an anonymous page: one for each process that was forked from another.
+  static let mappers = 1 << 12
+
   // MARK: Slab
 
   /// Slab caches: a distribution's kernel has some 300; with memory cgroups before 5.9 each has a copy a cgroup.
@@ -93,6 +104,8 @@ enum Limits {
   static let sheafObjects = 1 << 12
   /// Slabs on one list of partial ones: all that a terabyte has, if each has one page.
   static let partialSlabs = 1 << 28
+  /// Call traces of one cache that are told apart.
+  static let callers = 1 << 16
   /// Slabs whose free objects are kept.
   static let keptSlabs = 1 << 12
 

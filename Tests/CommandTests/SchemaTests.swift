@@ -35,6 +35,8 @@ import Testing
       ("print", ["init_task", "init_task.comm", "runqueues@cpu0", "1 +", "jiffies", "&schedule", "*(int *)0"], []),
       ("type", ["task_struct"], ["offset=56"]), ("modules", [], []), ("vmalloc", [], []),
       ("tasks", [], []), ("maps", ["1"], []), ("slab", [], []), ("slab", ["kmalloc-1*"], ["objects"]),
+      ("slab", [], ["by-caller"]),
+      ("page", ["0x40210000", "262144", "pfn:0x40001", "0"], []), ("page", [], ["summary"]),
       ("dmesg", [], []), ("report", [], []),
     ]
   }

@@ -7,6 +7,9 @@ extension Kernel {
   /// The slab caches whose name, or one of the names that were merged into it, `isNamed`.
   package func slabCaches(named isNamed: (String) -> Bool) -> [SlabCache] { contents.slabs.caches(named: isNamed) }
 
+  /// The allocated objects of a slab cache by who asked for them, the most first.
+  package func slabCallers(of cache: SlabCache) -> Listing<SlabCaller> { contents.slabs.callers(of: cache) }
+
   /// Calls `body` with each object of a slab cache, in the order of their addresses, until it returns false.
   ///
   /// - Returns: what is missing, one sentence each.

@@ -19,6 +19,12 @@ final class KernelContents: Sendable {
   let pages: Lazy<PageArray?>
   /// The slab allocator.
   let slabs: SlabAllocator
+  /// Who allocated page frames.
+  let pageOwners: Lazy<PageOwners?>
+  /// Page frames.
+  let pageReader: Lazy<PageReader?>
+  /// Who has them.
+  let pageOwner: Lazy<PageOwner?>
   let sections: Lazy<ImageSections>
   let regions: RegionLookup
   let arithmetic: Lazy<Arithmetic>
@@ -103,7 +109,9 @@ final class KernelContents: Sendable {
     self.perCPU = perCPU
     let pages = Lazy { PageArray(context, arithmetic.value) }
     self.pages = pages
-    slabs = SlabAllocator(context, pages, perCPU)
+    let depot = Lazy { StackDepot(context) }
+    slabs = SlabAllocator(context, pages, perCPU, depot)
+    pageOwners = Lazy { PageOwners(context, depot.value) }
     self.messages = messages
     self.ignoresTopByte = ignoresTopByte
     self.hypervisor = hypervisor
@@ -119,9 +127,10 @@ final class KernelContents: Sendable {
     }
     self.sourceLines = sourceLines
     moduleTypes = Lazy { ModuleTypes(memory, types.value, symbols, modules.list, data) }
-    areas = Lazy {
+    let areas = Lazy {
       VmallocReader(space: memory, types: types.value).areas { symbols.symbol(named: $0)?.address }
     }
+    self.areas = areas
     let tasks = Lazy { TaskReader.tasks(memory, types.value, symbols) }
     let rootTables = Lazy { RootTable.all(of: context) }
     let cpus = Lazy {
@@ -137,6 +146,21 @@ final class KernelContents: Sendable {
     let allTasks = Lazy { IdleTasks.joined(with: tasks.value.elements, context, perCPU.value) }
     self.allTasks = allTasks
     stacks = Lazy { TaskStackReader(context, names, cpus, perCPU, allTasks) }
+    let pageReader: Lazy<PageReader?> = Lazy {
+      pages.value.map { array in
+        let claims = Lazy {
+          FrameClaimFinder(
+            context: context, names: names, modules: modules, areas: areas.value.elements,
+            tasks: tasks.value.elements, stacks: CPUStacks(context, perCPU.value), perCPU: perCPU.value, pages: array,
+            nodes: PageFrames(context, arithmetic.value)?.nodes ?? []
+          ).claims()
+        }
+        return PageReader(context, array, claims: claims)
+      }
+    }
+    self.pageReader = pageReader
+    let (slabs, spaces) = (slabs, addressSpaces)
+    pageOwner = Lazy { pageReader.value.map { PageOwner(context, names, $0, slabs, spaces) } }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
       checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) })

@@ -97,7 +97,7 @@ struct PageFrames: Sendable {
 
   /// The `struct pglist_data` of each node: `contig_page_data` on a kernel for machines of one, else those that
   /// `node_data` points at. (mm/mm_init.c; mm/numa.c, before 6.12 arch/arm64/mm/numa.c)
-  private var nodes: [UInt64] {
+  var nodes: [UInt64] {
     if let only = vmcoreinfo.symbol("contig_page_data") { return [only] }
     guard let table = symbols.symbol(named: "node_data")?.address,
       let numberAt = types.member("node_id", of: "pglist_data")

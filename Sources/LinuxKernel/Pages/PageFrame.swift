@@ -11,6 +11,9 @@ package struct PageFrame: Sendable {
   /// Its words; nil where its `struct page` cannot be read.
   package let words: Words?
 
+  /// What `/proc/kpageflags` gives for a frame without a `struct page`.
+  package static let absentFlags = KPageFlags.noPage
+
   /// What is in a `struct page`.
   package struct Words: Sendable {
     /// `flags`.
@@ -21,6 +24,8 @@ package struct PageFrame: Sendable {
     package let refcount: Int
     /// `_mapcount` + 1; 0 where a type is in its place.
     package let mapcount: Int
+    /// The kernel's name for the type that is in the place of `_mapcount`; nil of a count, and where the use says it.
+    package let type: String?
     /// `mapping`, as it is there.
     package let mapping: UInt64
     /// `index`; nil where the kernel does not tell where that is.

@@ -3,7 +3,7 @@ import DebugInfo
 import VMSA
 
 /// Describes page frames: one by one, or all in order.
-final class PageReader: Sendable {
+package final class PageReader: Sendable {
   let context: KernelContext
   let pages: PageArray
   let flags: KPageFlags
@@ -13,7 +13,12 @@ final class PageReader: Sendable {
   /// Orders of the page allocator.
   private let orders: UInt64
   private let swapCache: UInt64
+  /// The frames of the kernel image.
+  private let image: Range<UInt64>
   private let reserved: UInt64
+
+  /// Names of the zones by their numbers.
+  private let zoneNames: [String]
 
   init(_ context: KernelContext, _ pages: PageArray, claims: Lazy<FrameClaims>) {
     self.context = context
@@ -29,14 +34,44 @@ final class PageReader: Sendable {
       pages.layout, pages.types, zero: Set(zero), hugeZero: word("huge_zero_pfn").flatMap { $0 == .max ? nil : $0 },
       hasSnapshots: types.size(of: "page_snapshot") != nil)
     zones = PageZones(types)
+    zoneNames = PageZones.names(types)
+    image = Self.imageFrames(context)
     orders = UInt64(min(max(context.vmcoreinfo?.length("zone.free_area") ?? 14, 1), 20))
     let backed = pages.layout.mask("swapbacked"), cached = pages.layout.mask("swapcache")
     swapCache = backed == 0 || cached == 0 ? 0 : backed | cached
     reserved = pages.layout.mask("reserved")
   }
 
+  /// The names of the flags that are set in `flags`, without "PG_".
+  package func names(ofFlags flags: UInt64) -> [String] {
+    let names = pages.layout.flagNames
+    var rest = names.count >= 64 ? flags : flags & (1 << UInt64(names.count) - 1)
+    var result: [String] = []
+    while rest != 0 {
+      if let name = names[rest.trailingZeroBitCount] { result.append(name) }
+      rest &= rest - 1
+    }
+    return result
+  }
+
+  /// The name of zone number `zone`, as /proc/zoneinfo has it.
+  package func name(ofZone zone: Int) -> String? { zoneNames.indices.contains(zone) ? zoneNames[zone] : nil }
+
+  /// Who has `frame` by what the kernel has mapped or set aside, in words.
+  func claimant(of frame: UInt64) -> String? { claims.value.owner(of: frame) }
+
+  private static func imageFrames(_ context: KernelContext) -> Range<UInt64> {
+    guard let span = context.image.addresses(context.regime, in: context.dump), let offset = context.image.offset else {
+      return 0..<0
+    }
+    let shift = UInt64(context.regime.granule.pageShift)
+    let first = (span.lowerBound &- offset) >> shift
+    let last = (span.upperBound &- offset) >> shift
+    return first <= last ? first..<(last + 1) : 0..<0
+  }
+
   /// What is known of `frame`.
-  func frame(_ frame: UInt64) -> PageFrame {
+  package func frame(_ frame: UInt64) -> PageFrame {
     guard let record = pages.record(frame) else { return missing(frame) }
     let head = pages.head(of: frame, record)
     let first = head == frame ? record : pages.record(head) ?? record
@@ -47,7 +82,7 @@ final class PageReader: Sendable {
   ///
   /// - Returns: whether it came to the end.
   @discardableResult
-  func forEachFrame(_ frames: Range<UInt64>, _ body: (PageFrame) -> Bool) -> Bool {
+  package func forEachFrame(_ frames: Range<UInt64>, _ body: (PageFrame) -> Bool) -> Bool {
     var folio: Folio?
     var freeEnd: UInt64 = 0
     var freeOrder = 0
@@ -116,7 +151,8 @@ final class PageReader: Sendable {
         flags: record.flags,
         kpageflags: flags.word(frame, record, folio, isSlab: isSlab, isFree: isFree),
         refcount: Int(record.refcount), mapcount: isType ? 0 : Int(Int32(bitPattern: record.mapcount)) + 1,
-        mapping: record.mapping, index: pages.layout.index == nil ? nil : record.index,
+        type: isType ? pages.types.name(of: record.mapcount) : nil, mapping: record.mapping,
+        index: pages.layout.index == nil ? nil : record.index,
         head: pages.vmemmap.page(of: folio.head), order: folio.order, buddyOrder: isFree ? freeOrder : nil,
         zone: place?.zone, node: place?.node))
   }
@@ -135,6 +171,7 @@ final class PageReader: Sendable {
       // What is no struct address_space is no address of the kernel: 0, a list poison, the address of a device.
       if mapping & 7 == 0, mapping >> 52 == 0xfff, folio.record.flags & reserved == 0 { return .file }
     }
+    if record.flags & reserved != 0, image.contains(frame) { return .kernelImage }
     if let use = claims.value.use(of: frame) { return use }
     return record.flags & reserved != 0 ? .reserved : .other
   }

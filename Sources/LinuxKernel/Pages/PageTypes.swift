@@ -41,6 +41,14 @@ struct PageTypes: Sendable {
     isNumbered = value("PGTY_buddy") != nil || (enumerators.isEmpty && !isOld)
   }
 
+  /// The kernel's name for the type of a page that has `word`; nil where it has none.
+  func name(of word: UInt32) -> String? {
+    let all: [(PageType?, String)] = [
+      (offline, "offline"), (guardPage, "guard"), (zsmalloc, "zsmalloc"), (largeKmalloc, "large kmalloc"),
+    ]
+    return all.first { $0.0?.matches(word) ?? false }?.1
+  }
+
   /// Whether a word where `_mapcount` is has a type: no count.
   func isType(_ word: UInt32) -> Bool {
     // PGTY_mapcount_underflow in the top byte, before that PAGE_MAPCOUNT_RESERVE: what is above counts mappings.

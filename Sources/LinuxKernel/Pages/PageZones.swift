@@ -23,6 +23,14 @@ struct PageZones: Sendable {
     zoneBits = width(Int(zones))
   }
 
+  /// The names of the zones by their numbers. (`zone_names`, mm/page_alloc.c)
+  static func names(_ types: KernelTypes) -> [String] {
+    let names = ["ZONE_NORMAL": "Normal", "ZONE_MOVABLE": "Movable", "ZONE_DEVICE": "Device"]
+    return types.enumerators(of: "zone_type").filter { $0.name.hasPrefix("ZONE_") }.sorted { $0.value < $1.value }.map {
+      names[$0.name] ?? String($0.name.dropFirst(5))
+    }
+  }
+
   /// The numbers of zone and node; nil where they are not known.
   @inline(__always)
   func place(_ flags: UInt64) -> (zone: Int, node: Int)? {

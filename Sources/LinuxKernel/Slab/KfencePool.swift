@@ -108,10 +108,10 @@ struct KfencePool: Sendable {
     guard let pid = track.number(members.pid), let count = track.number(members.count), let entries = members.entries,
       count > 0, count <= UInt64(entries.size / 8)
     else { return nil }
+    let frames = (0..<count).compactMap { memory.word(at: track.address &+ UInt64(entries.offset) &+ $0 &* 8) }
     return SlabTrack(
-      kind: kind, pid: Int(pid), cpu: members.cpu.flatMap { track.number($0) }.flatMap { Int(exactly: $0) },
-      jiffies: nil, nanoseconds: track.number(members.time),
-      frames: (0..<count).compactMap { memory.word(at: track.address &+ UInt64(entries.offset) &+ $0 &* 8) })
+      kind: kind, pid: Int(clamping: pid), cpu: members.cpu.flatMap { track.number($0) }.flatMap { Int(exactly: $0) },
+      jiffies: nil, nanoseconds: track.number(members.time), caller: frames.first ?? 0, frames: frames)
   }
 }
 

@@ -15,12 +15,12 @@ final class SlabAllocator: Sendable {
   /// All slabs, found by a look at each page frame.
   let census: Lazy<SlabCensus?>
 
-  init(_ context: KernelContext, _ pages: Lazy<PageArray?>, _ perCPU: Lazy<PerCPU?>) {
+  init(_ context: KernelContext, _ pages: Lazy<PageArray?>, _ perCPU: Lazy<PerCPU?>, _ depot: Lazy<StackDepot?>) {
     self.context = context
     self.pages = pages
     let found: Lazy<SlabReader?> = Lazy {
       guard let pages = pages.value, let layout = SlabLayout(context.types.value) else { return nil }
-      return SlabReader(context, pages, layout, perCPU)
+      return SlabReader(context, pages, layout, perCPU, depot)
     }
     let kfence = Lazy { KfencePool(context) }
     let census: Lazy<SlabCensus?> = Lazy {
@@ -67,6 +67,14 @@ final class SlabAllocator: Sendable {
       return "the kernel's slab allocator is SLAB, of which kva finds no objects"
     }
     return "the kernel's slab allocator is SLOB, which keeps no objects apart"
+  }
+
+  /// The name of the cache whose slab begins with the `struct page` at `head`.
+  func cacheName(ofHead head: UInt64) -> String? {
+    guard let slub, let cache = StructView(space: context.memory, address: head).pointer(slub.layout.cache) else {
+      return nil
+    }
+    return slub.cache(at: cache)?.name
   }
 
   /// What the allocator has at `address`, which is linear; nil where it is none of its own.

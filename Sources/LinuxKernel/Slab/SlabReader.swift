@@ -9,6 +9,8 @@ final class SlabReader: Sendable {
   let layout: SlabLayout
   let flags: SlabFlags
   let perCPU: Lazy<PerCPU?>
+  /// Who asked for objects, where caches keep that.
+  let tracks: Lazy<UserTracks?>
   /// The nodes that a cache has parts for.
   let nodes: [Int]
   private let state = Mutex(State())
@@ -19,12 +21,16 @@ final class SlabReader: Sendable {
     var slabs: [UInt64: SlabStates] = [:]
   }
 
-  init(_ context: KernelContext, _ pages: PageArray, _ layout: SlabLayout, _ perCPU: Lazy<PerCPU?>) {
+  init(
+    _ context: KernelContext, _ pages: PageArray, _ layout: SlabLayout, _ perCPU: Lazy<PerCPU?>,
+    _ depot: Lazy<StackDepot?>
+  ) {
     memory = context.memory
     self.pages = pages
     self.layout = layout
     self.perCPU = perCPU
     flags = SlabFlags(context.types.value)
+    tracks = Lazy { UserTracks(context, depot.value) }
     // A cache has no more parts than there are nodes, whatever its type says.
     let most = min((layout.nodes?.size ?? 0) / layout.nodeStride, Limits.nodes)
     nodes = context.onlineNodes.filter { $0 < most }
@@ -93,15 +99,18 @@ final class SlabReader: Sendable {
       SlabObject(
         cache: cache, address: object, index: index, size: cache.objectSize, offset: offset,
         part: part(at: offset, of: cache), isAllocated: isAllocated, freeList: states.free[index],
-        problem: isAllocated == nil ? states.problem : nil, tracks: []))
+        problem: isAllocated == nil ? states.problem : nil,
+        tracks: hasTracks(cache) ? tracks.value?.tracks(of: object, cache) ?? [] : []))
   }
+
+  /// Whether `cache` keeps who asked for its objects.
+  func hasTracks(_ cache: SlabCache) -> Bool { cache.flagBits & flags.mask("SLAB_STORE_USER") != 0 }
 
   /// What is `offset` bytes from the start of an object.
   private func part(at offset: Int, of cache: SlabCache) -> SlabObject.Part {
     if offset < 0 { return .redZone }
     if offset < cache.objectSize { return .object }
     if offset < cache.end { return cache.redLeftPad > 0 ? .redZone : .padding }
-    let hasTracks = cache.flagBits & flags.mask("SLAB_STORE_USER") != 0
-    return hasTracks || cache.freePointer..<cache.freePointer + 8 ~= offset ? .metadata : .padding
+    return hasTracks(cache) || cache.freePointer..<cache.freePointer + 8 ~= offset ? .metadata : .padding
   }
 }

@@ -16,6 +16,8 @@ package struct SlabTrack: Sendable {
   package let jiffies: UInt64?
   /// When, in nanoseconds since boot; nil where jiffies are kept.
   package let nanoseconds: UInt64?
+  /// Where it was done: a return address.
+  package let caller: UInt64
   /// The return addresses, those of the innermost call first.
   package let frames: [UInt64]
 }

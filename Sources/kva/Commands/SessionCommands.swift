@@ -8,7 +8,7 @@ struct SessionCommands: ParsableCommand {
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
     ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, StackCommand.self,
     FaultCommand.self, TypeCommand.self, PrintCommand.self, ListCommand.self, TreeCommand.self, SlabCommand.self,
-    DmesgCommand.self, ReportCommand.self,
+    PageCommand.self, DmesgCommand.self, ReportCommand.self,
   ]
 
   /// The root of their help and error messages.

@@ -22,6 +22,9 @@ struct SlabCommand: DumpCommand {
   @Flag(name: .long, help: "List the objects, each with whether it is allocated.")
   var objects = false
 
+  @Flag(name: .long, help: "Count the allocated objects by who asked for them, the most first.")
+  var byCaller = false
+
   @Option(name: .long, help: ArgumentHelp("Order the caches by size, name, objects or allocated.", valueName: "key"))
   var sort = SlabOrder.size
 
@@ -30,8 +33,13 @@ struct SlabCommand: DumpCommand {
     pattern = arguments.first
   }
 
+  func validate() throws {
+    if objects && byCaller { throw ValidationError("Give --objects or --by-caller.") }
+  }
+
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
+      if byCaller { return listCallers(kernel, output) }
       if objects { return try listObjects(kernel, output, session) }
       let listing = kernel.slabCaches
       let caches = listing.elements.filter { summary in
@@ -55,6 +63,20 @@ struct SlabCommand: DumpCommand {
         if options.json { output.slabObjectJSON(object) } else { output.slabObjectText(object) }
         return !output.isDropped
       }
+    }
+    return caches.isEmpty ? kernel.slabCaches.notes + [absence] : notes
+  }
+
+  private func listCallers(_ kernel: Kernel, _ output: Output) -> [String] {
+    let caches = kernel.slabCaches(named: isWanted)
+    var notes: [String] = []
+    for cache in caches.sorted(by: { $0.name < $1.name }) {
+      let callers = kernel.slabCallers(of: cache)
+      for caller in callers.elements {
+        if options.json { output.slabCallerJSON(caller, kernel) } else { output.slabCallerText(caller, kernel) }
+      }
+      // Of all caches only those are asked that keep it.
+      if pattern != nil || !callers.elements.isEmpty { notes += callers.notes }
     }
     return caches.isEmpty ? kernel.slabCaches.notes + [absence] : notes
   }

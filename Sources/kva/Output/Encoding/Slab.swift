@@ -63,4 +63,26 @@ extension Output {
     if let list = listed.freeList { text(" (\(Words.name(list)))") }
     newline()
   }
+
+  /// The objects that one call trace asked for as a JSON object.
+  func slabCallerJSON(_ caller: SlabCaller, _ kernel: Kernel) {
+    jsonLine { object in
+      object.string("cache", caller.cache.name)
+      object.number("count", caller.count)
+      object.number("bytes", caller.count &* caller.cache.size)
+      object.strings("frames", caller.frames.map { kernel.placeText($0) })
+    }
+  }
+
+  /// The objects that one call trace asked for, and the trace.
+  func slabCallerText(_ caller: SlabCaller, _ kernel: Kernel) {
+    text("\(caller.count) of ")
+    printable(caller.cache.name)
+    text(", \(Words.size(UInt64(caller.count &* caller.cache.size)))\n")
+    for frame in caller.frames {
+      text("    ")
+      printable(kernel.placeText(frame))
+      newline()
+    }
+  }
 }

@@ -28,7 +28,7 @@ extension JSONObject {
 
 extension Kernel {
   /// A return address as `%pS` prints it.
-  fileprivate func placeText(_ address: UInt64) -> String {
+  func placeText(_ address: UInt64) -> String {
     let (text, module) = describeCaller(address)
     return module.map { "\(text) [\($0)]" } ?? text
   }

@@ -1,0 +1,52 @@
+import Bytes
+import VMSA
+
+extension Kernel {
+  /// Frames of RAM, as far as the dump tells them, in order and apart.
+  package var ramFrames: [Range<UInt64>] { context.ramFrames }
+
+  /// What is known of page frames; nil if nothing describes `struct page`, or says where it is.
+  package var pageReader: PageReader? { contents.pageReader.value }
+
+  /// Says who has page frames.
+  package var pageOwner: PageOwner? { contents.pageOwner.value }
+
+  /// Who allocated and freed page frame `frame`; empty unless the kernel keeps that (page_owner).
+  package func pageAllocations(of frame: UInt64) -> [PageAllocation] {
+    contents.pageOwners.value?.allocations(of: frame) ?? []
+  }
+
+  /// The page frame that `query` asks for: a PFN in decimal or behind "pfn:", or an address: of a `struct page` the frame
+  /// that it describes, of anything else in the kernel the frame behind it, and below the kernel's half a physical one.
+  package func pageFrame(_ query: String) -> Result<UInt64, QueryFailure> {
+    let shift = UInt64(regime.granule.pageShift)
+    let digits = query.hasPrefix("pfn:") ? query.dropFirst(4) : query[...]
+    if query.hasPrefix("pfn:") || digits.allSatisfy(\.isASCIIDigit) {
+      let number = digits.hasPrefix("0x") ? UInt64(digits.dropFirst(2), radix: 16) : UInt64(digits)
+      guard let number, number < 1 << (52 - shift) else {
+        return .failure(QueryFailure(status: .badQuery, message: "'\(query)' is no page frame number"))
+      }
+      return .success(number)
+    }
+    return address(of: query).flatMap { given in
+      let address = given.untagged
+      if !address.isUpperHalf {
+        guard address.rawValue >> 52 == 0 else {
+          return .failure(QueryFailure(status: .notCanonical, message: "no physical address is as high"))
+        }
+        return .success(address.rawValue >> shift)
+      }
+      if let pages = contents.pages.value, resolve(address).region == .vmemmap {
+        return .success(pages.vmemmap.frame(of: address.rawValue))
+      }
+      guard let leaf = space.leaf(at: address.rawValue) else {
+        return .failure(QueryFailure(status: .unmapped, message: "it is not mapped, so that no page is behind it"))
+      }
+      return .success(leaf.physical.rawValue >> shift)
+    }
+  }
+}
+
+extension Character {
+  fileprivate var isASCIIDigit: Bool { ("0"..."9").contains(self) }
+}
