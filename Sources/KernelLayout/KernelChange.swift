@@ -132,6 +132,11 @@ extension KernelChange {
   /// `struct pt_regs` ends with lockdep_hardirqs and exit_rcu, 336 bytes in all.
   /// Probe: the type itself.
   package static let exceptionStateInRegisters = Self(5, 10)
+  /// The chain of frame records of every task ends in `pt_regs.stackframe`; before, that of an idle task ended where its
+  /// first function had found x29 and x30 zero.
+  /// Probe: none.
+  package static let finalFrameRecord = Self(
+    5, 14, "7d7b720a4b80", "arm64: Implement stack trace termination record")
   /// The frame records of exceptions and of the end of a chain have a type.
   /// Probe: the type frame_record_meta.
   package static let markedFrameRecords = Self(6, 13, "c2c6b27b5aa1")

@@ -102,4 +102,25 @@ import Testing
       #expect(answer["status"] as? Int == 1)
     }
   }
+
+  private static let overflow = DumpEntry.corpus.first { $0.name == "oops-612-stack-overflow" }
+
+  @Test("A death without a trace in the log is named by where the stack shows it", .enabled(if: overflow != nil))
+  func withoutTrace() throws {
+    let path = try #require(Self.overflow?.elfDumps.first).path()
+    let report = try Kva.run(["report", path, "--json"]).object()
+    // The console says pc : recursive_loop+0x1c/0xa8.
+    #expect(report["signature"] as? String == "panic: kernel stack overflow in recursive_loop")
+    let crash = try #require(report["crash"] as? [String: Any])
+    #expect(crash["at"] as? String == "recursive_loop+0x1c/0xa8")
+    #expect(crash["traceSource"] as? String == "registers")
+    let stacks = try #require(report["stacks"] as? [[String: Any]])
+    #expect(stacks.count { $0["running"] as? Bool == true } == 2)
+    let blocked = stacks.filter { $0["running"] as? Bool == false }
+    // /proc/PID/stat has these two in state D.
+    #expect(blocked.allSatisfy { $0["state"] as? String == "D" })
+    #expect(Set(blocked.compactMap { $0["comm"] as? String }) == ["kvatest_waiter", "act-vfork"])
+    let all = try Kva.run(["stack", path, "--state", "D", "--json"]).objects()
+    #expect(Set(all.compactMap { $0["hash"] as? String }) == Set(blocked.compactMap { $0["hash"] as? String }))
+  }
 }

@@ -35,6 +35,16 @@ import Testing
     try Scratch.withFolder { folder in
       let patient = try StackPatient(entry, pid: 2, at: folder.appendingPathComponent("vmcore").path)
       let core = patient.core
+      // thread_info.scs_base is at 16; each entry is one of drgn's frames.
+      let base = try core.word(patient.task + 16)
+      for (number, wanted) in patient.frames.dropFirst().reversed().enumerated() {
+        let query = "0x" + String(base + UInt64(number) * 8, radix: 16)
+        let identity = try Kva.run(["identify", core.path, query, "--json"]).object()
+        #expect(identity["kind"] as? String == "shadow stack")
+        let stack = try #require(identity["stack"] as? [String: Any])
+        #expect(stack["pid"] as? Int == 2 && stack["part"] as? String == "frame")
+        #expect((stack["frame"] as? [String: Any])?["symbol"] as? String == wanted.symbol)
+      }
       func shadow() throws -> (agrees: Bool, message: String) {
         let shadow = try #require(try patient.answer()["shadow"] as? [String: Any])
         return (try #require(shadow["agrees"] as? Bool), shadow["message"] as? String ?? "")
@@ -47,10 +57,22 @@ import Testing
       try core.set(0x1234_5678, at: patient.frames[1].sp)
       #expect(try shadow().message.hasPrefix("the frame records are damaged"))
       try core.restore()
-      // thread_info.scs_base is at 16.
-      let base = try core.word(patient.task + 16)
       try core.set(0x4141_4141_4141_4141, at: base + 8)
       #expect(try shadow().message.hasPrefix("the shadow call stack is damaged"))
+    }
+  }
+
+  private static let dead = DumpEntry.corpus.filter { $0.name.hasPrefix("oops-612") }.flatMap(\.elfDumps)
+
+  @Test(
+    "Through exceptions, interrupts and an overflow nothing differs where nothing was damaged",
+    .enabled(if: !dead.isEmpty), arguments: dead)
+  func exceptions(_ dump: Dump) throws {
+    for query in [["--all"], []] {
+      for stack in try Kva.run(["stack", dump.path(), "--json"] + query).objects() {
+        guard let shadow = stack["shadow"] as? [String: Any] else { continue }
+        #expect(shadow["agrees"] as? Bool == true, "\(stack["comm"] ?? ""): \(shadow)")
+      }
     }
   }
 

@@ -149,6 +149,7 @@ import Testing
       #expect(pc["symbol"] as? String == (before["pc"] as? [String: Any])?["symbol"] as? String)
       #expect(pc["offset"] as? Int == (before["pc"] as? [String: Any])?["offset"] as? Int)
       #expect(try Kva.run(["fault", core.path]).text.contains("ESR is not known"))
+      #expect(try Kva.run(["report", core.path, "--json"]).object()["signature"] is NSNull)
       let stack = try Kva.run(["stack", core.path, "--json"]).object()
       #expect(NSDictionary(dictionary: stack) == NSDictionary(dictionary: stackBefore))
     }

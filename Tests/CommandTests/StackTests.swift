@@ -153,6 +153,12 @@ import Testing
     #expect(frames.first?["symbol"] as? String == "__switch_to")
     #expect(frames.last?["symbol"] as? String == "el0t_64_sync")
     #expect(byPID["end"] as? String == "user")
+    // The first idle task returns through init code that was freed, of a weak function among others; its CPU was idle.
+    // (arch_call_rest_init, init/main.c; __primary_switched, arch/arm64/kernel/head.S)
+    let idle = try Kva.run(["stack", path, "cpu0", "--json"]).object()
+    let callers = try #require(idle["frames"] as? [[String: Any]]).compactMap { $0["symbol"] as? String }
+    #expect(callers.suffix(4) == ["rest_init", "arch_call_rest_init", "start_kernel", "__primary_switched"])
+    #expect(idle["end"] as? String == "final" && idle["user"] is NSNull)
     for wrong in ["cpu99", "99999999", "nonsense", "0x12"] {
       let result = try Kva.run(["stack", path, wrong])
       #expect(result.status == 1)

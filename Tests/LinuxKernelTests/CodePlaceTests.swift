@@ -78,6 +78,8 @@ struct CodePlaceTests {
       kernel.memory[page.physical + offset] = next
       kernel.memory[page.physical + offset + 8] = address
     }
+    // BL before what calls return to, none before where the exception was.
+    for offset in [0x100, 0x300] as [UInt64] { kernel.memory[AuditedKernel.ram + offset - 8] = 0x9400_0000_0000_0000 }
     let (registers, record2) = (UInt64(0x200), page.virtual + 0x400)
     record(0x100, page.virtual + registers + 304, text + 0x100)
     record(registers + 304, record2, text + 0x200)

@@ -2,6 +2,8 @@
 struct CrashSite {
   /// The registers of the exception that led to death; nil if none did, as in a panic by request.
   let registers: SavedRegisters?
+  /// Where that was, or what called for the end, and how it came there, the innermost first.
+  let frames: [NamedFrame]
 
   /// Functions that a living kernel does not call. (kernel/panic.c; kernel/crash_core.c; arch/arm64/kernel/traps.c)
   private static let deadly: Set<String> = [
@@ -11,18 +13,23 @@ struct CrashSite {
 
   /// nil if nothing on `stack` says so.
   init?(_ stack: TaskStack) {
-    let frames = stack.frames
-    guard let death = frames.firstIndex(where: { Self.deadly.contains($0.symbol?.name ?? "") }) else { return nil }
-    // Callers follow: the next exception is what the kernel could not handle, unless an interrupt lies between.
-    let exceptions = stack.trace.exceptions.filter { !$0.isUser }
-    let interruptions = frames.indices.filter { frames[$0].frame.kind == .interrupted }
-    var found: SavedRegisters?
-    for (place, saved) in zip(interruptions, exceptions) where place > death && found == nil {
-      let handlers = frames[death..<place].compactMap(\.symbol?.name)
-      let isInterrupt = handlers.contains { $0.contains("_irq") || $0.contains("_fiq") || $0.contains("_interrupt") }
-      guard !isInterrupt else { break }
-      found = saved
+    let frames = stack.chain
+    func isDeadly(_ named: NamedFrame) -> Bool { Self.deadly.contains(named.symbol?.name ?? "") }
+    guard let death = frames.firstIndex(where: isDeadly) else { return nil }
+    // Callers follow: the next exception is what the kernel could not handle, unless it is an interrupt.
+    let next = frames[death...].firstIndex { $0.frame.kind == .interrupted } ?? frames.endIndex
+    let isInterrupt = frames[death..<next].contains { named in
+      ["_irq", "_fiq", "_interrupt"].contains { named.symbol?.name.contains($0) ?? false }
     }
-    registers = found
+    let saved = stack.trace.exceptions.first { saved in
+      next < frames.endIndex && !saved.isUser && saved.pc == frames[next].frame.pc && saved.sp == frames[next].frame.sp
+    }
+    guard let saved, !isInterrupt else {
+      registers = nil
+      self.frames = Array(frames[((frames[..<next].lastIndex(where: isDeadly) ?? death) + 1)...])
+      return
+    }
+    registers = saved
+    self.frames = Array(frames[next...])
   }
 }

@@ -45,11 +45,12 @@ extension Kernel {
 
   /// What names the crash of `reason`, whatever the addresses, numbers and builds.
   ///
-  /// - Parameter places: where the CPU was and how it came there, the innermost call first, if the log does not say.
-  package func signature(_ reason: CrashReason, at places: [CodePlace] = []) -> String {
+  /// - Parameter places: where the CPU was and how it came there, the innermost call first, as `%pS` prints them, if the
+  ///   log does not say.
+  package func signature(_ reason: CrashReason, at places: [String] = []) -> String {
     let names = PlaceNames(contents.names)
     let logged = reason.callTrace
     return CrashSignature.text(
-      reason, at: logged.isEmpty ? places.map { names.text(of: $0) } : names.renamed(logged))
+      reason, at: logged.isEmpty ? places : names.renamed(logged))
   }
 }

@@ -12,6 +12,11 @@ extension Kernel {
     return cpus.lazy.filter { $0.registers != nil }.compactMap(\.task).first { CrashSite(self.stack(of: $0)) != nil }
   }
 
+  /// Where the kernel died and how it came there, the innermost first, by the stack; nil if that does not show it.
+  func crashSite(_ reason: CrashReason) -> [NamedFrame]? {
+    crashedTask(reason).flatMap { CrashSite(stack(of: $0)) }.flatMap { $0.frames.isEmpty ? nil : $0.frames }
+  }
+
   /// What the processor said when the kernel died; nil if neither the log nor a stack tells of an exception.
   package var fault: KernelFault? {
     let reason = crashReason

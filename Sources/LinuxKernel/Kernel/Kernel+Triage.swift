@@ -12,8 +12,7 @@ extension Kernel {
     if !log.elements.isEmpty { report.lastMessages = log.elements.suffix(Limits.triageMessages) }
     if let reason = CrashReason(log.elements) {
       let crash = crash(reason, report.cpus)
-      let registers = report.cpus.first { $0.state.cpu == crash.cpu }?.state.registers
-      report.signature = signature(reason, at: registers.map { backtrace($0) } ?? [])
+      report.signature = signature(reason, at: crash.traceSource == .registers ? crash.trace : [])
       report.crash = crash
     } else if !log.elements.isEmpty {
       report.notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
@@ -58,8 +57,8 @@ extension Kernel {
     if !logged.isEmpty {
       crash.trace = logged
       crash.traceSource = .log
-    } else if let cpu, !cpu.trace.isEmpty {
-      crash.trace = cpu.trace
+    } else if let trace = crashSite(reason).map({ $0.map(\.text) }) ?? cpu?.trace, !trace.isEmpty {
+      crash.trace = trace
       crash.traceSource = .registers
     }
     return crash

@@ -13,6 +13,8 @@ struct ExceptionFrame: Sendable {
   /// Whether a record of an exception or of the end of a chain says so: `{0, 0, type}` (struct frame_record_meta,
   /// c2c6b27b5aa1, 6.13).
   let hasMarkedRecords: Bool
+  /// Whether the chain of every task ends at the record of the registers at the top of its stack.
+  let hasFinalRecord: Bool
 
   /// The types of a marked record. (FRAME_META_TYPE_FINAL, FRAME_META_TYPE_PT_REGS, asm/stacktrace/frame.h)
   static let final: UInt64 = 1
@@ -23,6 +25,7 @@ struct ExceptionFrame: Sendable {
       types.size(of: "frame_record_meta") != nil
       || types.size(of: "pt_regs") == nil && version?.has(.markedFrameRecords) ?? false
     hasMarkedRecords = isMarked
+    hasFinalRecord = isMarked || version?.has(.finalFrameRecord) ?? true
     if let size = types.size(of: "pt_regs"), let member = types.member("stackframe", of: "pt_regs"), size <= 4096 {
       self.size = UInt64(size)
       record = UInt64(member.offset)

@@ -16,6 +16,8 @@ package struct KernelStack: Hashable, Sendable {
     case efi
     /// KVM's code at EL2, without VHE.
     case hyp
+    /// Return addresses of a task or a CPU, apart from their frame records.
+    case shadow
   }
 
   /// What it serves.

@@ -45,6 +45,23 @@ struct ShadowCallStack: Sendable {
     }
   }
 
+  /// The shadow call stack that `address` is on, of a task or a CPU; nil if it is on none.
+  func stack(at address: UInt64, _ tasks: [KernelTask]) -> (stack: KernelStack, task: KernelTask?)? {
+    func stack(_ start: UInt64, _ cpu: Int?) -> KernelStack? {
+      guard start != 0, start & 7 == 0, start <= .max - Self.largest, address &- start < Self.largest else {
+        return nil
+      }
+      return KernelStack(kind: .shadow, start: start, end: start + Self.largest, cpu: cpu)
+    }
+    for task in tasks {
+      if let base = memory.pointer(at: task.structure &+ base), let found = stack(base, nil) { return (found, task) }
+    }
+    for (cpu, bases) in ofCPUs.enumerated() {
+      if let found = bases.lazy.compactMap({ stack($0, cpu) }).first { return (found, nil) }
+    }
+    return nil
+  }
+
   /// The entries of the task at `structure`, the innermost first; nil if it has none, or they are not in the dump.
   ///
   /// - Parameters:
@@ -75,65 +92,5 @@ struct ShadowCallStack: Sendable {
       }
     }
     return found.isEmpty ? nil : found.reversed()
-  }
-}
-
-extension ShadowTrace {
-  /// Functions in assembly that keep a frame record but have no shadow call stack of their own.
-  private static let withoutShadow: Set<String> = [
-    "call_on_irq_stack", "__sdei_asm_handler", "ftrace_caller", "ftrace_regs_caller", "__efi_rt_asm_wrapper",
-  ]
-
-  /// Compares `entries`, the innermost first, with the chain of `frames`.
-  ///
-  /// - Parameters:
-  ///   - isBroken: the chain breaks off.
-  ///   - isReturnAddress: whether there is a call before an address.
-  ///   - name: an address for people.
-  init(
-    _ entries: [UInt64], _ frames: [NamedFrame], isBroken: Bool, isReturnAddress: (UInt64) -> Bool,
-    name: (UInt64) -> String
-  ) {
-    self.entries = entries
-    var rest = entries[...]
-    var callee = frames.first
-    var message: String?
-    // Where the CPU or the task is has not been saved by a call.
-    for named in frames.dropFirst() {
-      let frame = named.frame
-      guard frame.kind != .scanned, frame.kind != .interrupted else {
-        callee = named
-        continue
-      }
-      if rest.first == frame.pc {
-        rest.removeFirst()
-      } else if frame.kind != .link, !Self.withoutShadow.contains(callee?.symbol?.name ?? "") {
-        message = Self.difference(frame.pc, rest.first, isReturnAddress, name)
-        break
-      }
-      callee = named
-    }
-    if message == nil, let next = rest.first {
-      let goesOn = "the shadow call stack goes on with \(rest.prefix(3).map(name).joined(separator: ", "))"
-      message =
-        isBroken ? "the frame records are damaged: \(goesOn)" : Self.difference(nil, next, isReturnAddress, name)
-    }
-    agrees = message == nil
-    self.message = message
-  }
-
-  private static func difference(
-    _ record: UInt64?, _ entry: UInt64?, _ isReturnAddress: (UInt64) -> Bool, _ name: (UInt64) -> String
-  ) -> String {
-    let both =
-      "the frame records return to \(record.map(name) ?? "nothing more"), "
-      + "the shadow call stack to \(entry.map(name) ?? "nothing more")"
-    switch (record.map(isReturnAddress), entry.map(isReturnAddress)) {
-    case (true?, false?): return "the shadow call stack is damaged: \(both), where no call is"
-    case (false?, true?): return "the frame records are damaged: \(both); no call is before the former"
-    case (nil, true?): return "the frame records are damaged: \(both)"
-    case (_, nil): return "the shadow call stack is damaged: \(both)"
-    default: return "one of them is damaged: \(both)"
-    }
   }
 }

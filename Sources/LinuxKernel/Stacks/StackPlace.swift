@@ -49,7 +49,23 @@ extension TaskStackReader {
       guard let stack = others.first(where: { isAt($0.start, $0.end - $0.start) }) else { continue }
       return place(of: address, on: stack, cpus.value.first { $0.cpu == cpu }?.task)
     }
-    return nil
+    return shadowPlace(of: address)
+  }
+
+  /// The entry of a shadow call stack at `address`.
+  private func shadowPlace(of address: UInt64) -> StackPlace? {
+    guard let (stack, owner) = shadows.value?.stack(at: address, tasks.value) else { return nil }
+    let task = owner ?? stack.cpu.flatMap { cpu in cpus.value.first { $0.cpu == cpu }?.task }
+    let entries = task.flatMap { self.stack(of: $0, scan: false).shadow?.entries } ?? []
+    var part = StackPlace.Part.unused
+    // Words above the last entry are of calls that have returned.
+    let index = entries.count - 1 - Int((address - stack.start) / 8)
+    if let word = context.memory.word(at: address & ~7),
+      owner == nil ? entries.contains(word) : entries.indices.contains(index) && entries[index] == word
+    {
+      part = .frame(named(StackFrame(pc: word, kind: .call, sp: nil, stack: .shadow)))
+    }
+    return StackPlace(stack: stack, task: task, part: part, guardArea: nil)
   }
 
   private func place(of address: UInt64, on stack: KernelStack, _ task: KernelTask?) -> StackPlace? {
@@ -103,9 +119,9 @@ extension TaskStackReader {
   /// (THREAD_ALIGN, arch/arm64/include/asm/memory.h; `kernel_ventry`, arch/arm64/kernel/entry.S)
   private func guardArea(below stack: KernelStack) -> Range<UInt64>? {
     guard stack.start & 4095 == 0 else { return nil }
-    let size = stack.end - stack.start
+    let size = stack.end &- stack.start
     var start = stack.start
-    while stack.start - start < size, !isMapped(start &- 4096) { start &-= 4096 }
+    while stack.start &- start < size, !isMapped(start &- 4096) { start &-= 4096 }
     return start < stack.start ? start..<stack.start : nil
   }
 }

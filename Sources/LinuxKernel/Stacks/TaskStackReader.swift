@@ -5,7 +5,7 @@ import VMSA
 
 /// Unwinds tasks.
 struct TaskStackReader: Sendable {
-  private let context: KernelContext
+  let context: KernelContext
   private let names: KernelNames
   let frame: ExceptionFrame
   private let saved: Lazy<SavedContext?>
@@ -17,7 +17,7 @@ struct TaskStackReader: Sendable {
   private let hooks: Lazy<ReturnHooks?>
   private let locks: Lazy<LockWaitReader>
   private let clock: Lazy<RunClock?>
-  private let shadows: Lazy<ShadowCallStack?>
+  let shadows: Lazy<ShadowCallStack?>
 
   init(
     _ context: KernelContext, _ names: KernelNames, _ cpus: Lazy<[CPUState]>, _ perCPU: Lazy<PerCPU?>,
@@ -175,20 +175,28 @@ struct TaskStackReader: Sendable {
     guard task.stack != 0, cpu == nil || registers.map({ $0.pstate & 0xf != 0 }) ?? false, !frames.isEmpty,
       let entries = shadows.value?.entries(of: task.structure, live: registers?.general[18], cpu: cpu)
     else { return nil }
-    return ShadowTrace(
-      entries, frames, isBroken: trace.end == .broken, isReturnAddress: isReturnAddress,
+    let unwinder = unwinder(ownStack(of: task), [], of: nil)
+    let interruptions = frames.indices.filter { frames[$0].frame.kind == .interrupted }
+    let links = interruptions.compactMap { place in
+      trace.exceptions.first { $0.pc == frames[place].frame.pc && $0.sp == frames[place].frame.sp }
+        .map { (place, unwinder.stripped($0.general[30])) }
+    }
+    return ShadowComparison(
+      frames: frames, links: Dictionary(links, uniquingKeysWith: { first, _ in first }), isBroken: trace.end == .broken,
+      isReturnAddress: isReturnAddress,
       name: { address in
-        named([StackFrame(pc: address, kind: .call, sp: nil, stack: nil)]).first?.text ?? hex(address)
-      })
+        named(StackFrame(pc: address, kind: .call, sp: nil, stack: .shadow)).text
+      }
+    ).result(entries)
   }
 
-  private func named(_ frames: [StackFrame]) -> [NamedFrame] {
-    frames.map { frame in
-      // What a trampoline that is not resolved returns to is its own beginning.
-      let isTrampoline = hooks.value?.isTrampoline(frame.pc) ?? false
-      return NamedFrame(
-        frame: frame, symbol: names.symbol(containing: isTrampoline ? frame.pc : frame.symbolAddress))
-    }
+  private func named(_ frames: [StackFrame]) -> [NamedFrame] { frames.map(named) }
+
+  func named(_ frame: StackFrame) -> NamedFrame {
+    // What a trampoline that is not resolved returns to is its own beginning.
+    let isTrampoline = hooks.value?.isTrampoline(frame.pc) ?? false
+    return NamedFrame(
+      frame: frame, symbol: names.symbol(containing: isTrampoline ? frame.pc : frame.symbolAddress))
   }
 }
 

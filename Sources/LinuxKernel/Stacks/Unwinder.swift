@@ -95,7 +95,12 @@ struct Unwinder {
         guard raw == 0 else {
           // A kernel thread up to 5.13 returns to ret_from_fork.
           let pc = stripped(raw)
-          if isText(pc) { trace.frames.append(StackFrame(pc: pc, kind: .call, sp: nil, stack: current?.kind)) }
+          if isText(pc), mayReturn(to: pc) {
+            trace.frames.append(StackFrame(pc: pc, kind: .call, sp: nil, stack: current?.kind))
+          }
+          guard !layout.hasFinalRecord else {
+            return broken("the chain ends at \(hex(here)), not at the registers at the top of the stack")
+          }
           trace.end = .final
           return
         }
@@ -172,6 +177,9 @@ struct Unwinder {
           "the record at \(hex(record)) has type \(type.map(hex) ?? "unknown"), not that of an exception or the end"
         return nil
       }
+    } else if !isBottom, !layout.hasFinalRecord {
+      trace.end = .final
+      return nil
     } else if !isBottom {
       trace.end = .broken
       trace.message = "the chain ends at \(hex(record)), not at the registers at the top of the stack"
@@ -193,8 +201,9 @@ struct Unwinder {
   /// told by agreeing with the record, and by the stack pointer, which was where the registers end. Those of a stack
   /// that overflowed are at the top of the overflow stack. (`kernel_entry`, `__bad_stack`, arch/arm64/kernel/entry.S)
   private func exception(recordAt record: UInt64, next: UInt64, pc: UInt64) -> SavedRegisters? {
-    guard !layout.hasMarkedRecords, let registers = layout.read(at: record &- layout.record, in: memory),
-      registers.general[29] == next, stripped(registers.pc) == pc
+    let start = record &- layout.record
+    guard !layout.hasMarkedRecords, memory.word(at: start &+ 29 &* 8) == next,
+      let registers = layout.read(at: start, in: memory), stripped(registers.pc) == pc
     else { return nil }
     let end = registers.address &+ layout.size
     return registers.sp == end || others.contains { $0.kind == .overflow && $0.end == end } ? registers : nil
@@ -231,7 +240,8 @@ struct Unwinder {
     guard memory.image.contains(address), let symbol = function(address &- 1), symbol.module == nil else {
       return false
     }
-    return symbol.type.map { $0 | 0x20 == UInt8(ascii: "t") } ?? false
+    // Weak functions have a letter of their own.
+    return symbol.type.map { "tw".utf8.contains($0 | 0x20) } ?? false
   }
 
   /// Whether a call may return to `pc`: there is one before it, it is a trampoline, or that code is not in the dump.

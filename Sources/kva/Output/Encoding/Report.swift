@@ -4,6 +4,8 @@ import KernelVA
 struct DumpReport {
   /// Findings that are shown.
   static let shownFindings = 5
+  /// Blocked tasks that the text shows.
+  static let shownBlocked = 8
   /// Calls that the text shows.
   static let shownCalls = 12
 
@@ -117,11 +119,15 @@ extension Output {
       let task = cpu.state.task.map { "pid \($0.pid) \($0.comm)" }
       line("cpu \(cpu.state.cpu)", [pc, task].compactMap(\.self).joined(separator: ", "))
     }
-    for stack in triage?.stacks ?? [] where stack.runningOn == nil {
+    let blocked = (triage?.stacks ?? []).filter { $0.runningOn == nil }
+    for stack in blocked.prefix(DumpReport.shownBlocked) {
       let since = stack.sinceRun.map { ", last ran \(Words.seconds($0)) s ago" } ?? ""
       let wait = stack.wait.map { ", waits for \(Words.wait($0))" } ?? ""
       line("blocked", "pid \(stack.task.pid) \(stack.task.comm), stack \(stack.hash)\(since)\(wait)")
       for named in stack.chain.prefix(DumpReport.shownCalls) { line("", named.text) }
+    }
+    if blocked.count > DumpReport.shownBlocked {
+      line("", "\(blocked.count - DumpReport.shownBlocked) more; see kva stack --state D --group")
     }
     for errors in triage?.hardwareErrors?.counts ?? [] where errors.count > 0 {
       line(
