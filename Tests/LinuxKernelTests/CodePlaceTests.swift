@@ -68,8 +68,11 @@ struct CodePlaceTests {
     try check(["Call trace:", " panic+0x180/0x3a0", " nosuch_function+0x0/0x10"], "nosuch_function")
   }
 
-  @Test("The record of an exception has the interrupted program counter, the others return addresses")
-  func exceptionRecord() throws {
+  /// As GNU as assembles them: bl ., blr x16, brk #4 and brk #0x400 over a call, ret x10.
+  @Test(
+    "The record of an exception has the interrupted program counter, the others return addresses",
+    arguments: [0x9400_0000, 0xd63f_0200, 0xd420_0080, 0xd420_8000, 0xd65f_0140] as [UInt64])
+  func exceptionRecord(_ call: UInt64) throws {
     var kernel = AuditedKernel()
     // In the page of vmalloc: a record, the registers of an exception with theirs, and the last record.
     let page: (virtual: UInt64, physical: UInt64) = (AuditedKernel.vmalloc, 0x4020_0000)
@@ -78,8 +81,8 @@ struct CodePlaceTests {
       kernel.memory[page.physical + offset] = next
       kernel.memory[page.physical + offset + 8] = address
     }
-    // BL before what calls return to, none before where the exception was.
-    for offset in [0x100, 0x300] as [UInt64] { kernel.memory[AuditedKernel.ram + offset - 8] = 0x9400_0000_0000_0000 }
+    // Before what calls return to, and none before where the exception was.
+    for offset in [0x100, 0x300] as [UInt64] { kernel.memory[AuditedKernel.ram + offset - 8] = call << 32 }
     let (registers, record2) = (UInt64(0x200), page.virtual + 0x400)
     record(0x100, page.virtual + registers + 304, text + 0x100)
     record(registers + 304, record2, text + 0x200)
@@ -98,6 +101,25 @@ struct CodePlaceTests {
           CodePlace(text + 0x40, isReturn: false), CodePlace(text + 0x100, isReturn: true),
           CodePlace(text + 0x200, isReturn: false), CodePlace(text + 0x300, isReturn: true),
         ])
+    }
+  }
+
+  @Test("What no call is before is not returned to", arguments: [0xd65f_03c0, 0xd503_201f, 0, 0xd421_0000] as [UInt64])
+  func noCall(_ word: UInt64) throws {
+    var kernel = AuditedKernel()
+    kernel.memory[0x4020_0100] = AuditedKernel.vmalloc + 0x200
+    kernel.memory[0x4020_0108] = AuditedKernel.text + 0x100
+    kernel.memory[AuditedKernel.ram + 0xf8] = word << 32
+    kernel.registers =
+      (0..<29).map { _ in 0 } + [
+        AuditedKernel.vmalloc + 0x100, 0, AuditedKernel.vmalloc + 0x100, AuditedKernel.text + 0x40, 5,
+      ]
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmcore").path
+      try kernel.write(to: path)
+      let opened = try Kernel(in: DumpFile(path: path))
+      let places = opened.backtrace(try #require(opened.dump.notes.cpus.first))
+      #expect(places == [CodePlace(AuditedKernel.text + 0x40, isReturn: false)])
     }
   }
 }

@@ -23,17 +23,24 @@ struct ShadowCallStack: Sendable {
   private let pointer: UInt64
   /// Where each CPU's shadow call stacks begin, by CPU.
   private let ofCPUs: [[UInt64]]
+  /// Where each task's begins.
+  private let ofTasks: Lazy<[(start: UInt64, task: KernelTask)]>
 
   /// SCS_SIZE: a page since 5.11, 1 KiB before.
   private static let largest: UInt64 = 4096
 
   /// nil if the kernel has none.
-  init?(_ context: KernelContext, _ perCPU: PerCPU?) {
+  init?(_ context: KernelContext, _ perCPU: PerCPU?, _ tasks: Lazy<[KernelTask]>) {
     let types = context.types.value
     guard let base = types.member("thread_info.scs_base", of: "task_struct"),
       let pointer = types.member("thread_info.scs_sp", of: "task_struct")
     else { return nil }
     memory = context.memory
+    ofTasks = Lazy {
+      tasks.value.compactMap { task in
+        context.memory.pointer(at: task.structure &+ UInt64(base.offset)).map { ($0, task) }
+      }
+    }
     self.base = UInt64(base.offset)
     self.pointer = UInt64(pointer.offset)
     let names = [
@@ -46,15 +53,15 @@ struct ShadowCallStack: Sendable {
   }
 
   /// The shadow call stack that `address` is on, of a task or a CPU; nil if it is on none.
-  func stack(at address: UInt64, _ tasks: [KernelTask]) -> (stack: KernelStack, task: KernelTask?)? {
+  func stack(at address: UInt64) -> (stack: KernelStack, task: KernelTask?)? {
     func stack(_ start: UInt64, _ cpu: Int?) -> KernelStack? {
       guard start != 0, start & 7 == 0, start <= .max - Self.largest, address &- start < Self.largest else {
         return nil
       }
       return KernelStack(kind: .shadow, start: start, end: start + Self.largest, cpu: cpu)
     }
-    for task in tasks {
-      if let base = memory.pointer(at: task.structure &+ base), let found = stack(base, nil) { return (found, task) }
+    for (start, task) in ofTasks.value {
+      if let found = stack(start, nil) { return (found, task) }
     }
     for (cpu, bases) in ofCPUs.enumerated() {
       if let found = bases.lazy.compactMap({ stack($0, cpu) }).first { return (found, nil) }

@@ -54,7 +54,7 @@ extension TaskStackReader {
 
   /// The entry of a shadow call stack at `address`.
   private func shadowPlace(of address: UInt64) -> StackPlace? {
-    guard let (stack, owner) = shadows.value?.stack(at: address, tasks.value) else { return nil }
+    guard let (stack, owner) = shadows.value?.stack(at: address) else { return nil }
     let task = owner ?? stack.cpu.flatMap { cpu in cpus.value.first { $0.cpu == cpu }?.task }
     let entries = task.flatMap { self.stack(of: $0, scan: false).shadow?.entries } ?? []
     var part = StackPlace.Part.unused

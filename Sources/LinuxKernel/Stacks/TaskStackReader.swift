@@ -32,7 +32,7 @@ struct TaskStackReader: Sendable {
     stacks = Lazy { CPUStacks(context, perCPU.value) }
     locks = Lazy { LockWaitReader(context, tasks) }
     clock = Lazy { RunClock(context, perCPU.value) }
-    shadows = Lazy { ShadowCallStack(context, perCPU.value) }
+    shadows = Lazy { ShadowCallStack(context, perCPU.value, tasks) }
     hooks = Lazy { ReturnHooks(context.memory, context.types.value, context.symbols) }
   }
 

@@ -244,10 +244,10 @@ struct Unwinder {
     return symbol.type.map { "tw".utf8.contains($0 | 0x20) } ?? false
   }
 
-  /// Whether a call may return to `pc`: there is one before it, it is a trampoline, or that code is not in the dump.
+  /// Whether a call may return to `pc`: one may be before it, it is a trampoline, or that code is not in the dump.
   private func mayReturn(to pc: UInt64) -> Bool {
     if hooks?.isTrampoline(pc) ?? false { return true }
-    return memory.integer(UInt32.self, at: pc &- 4).map(A64Call.isCall) ?? true
+    return memory.integer(UInt32.self, at: pc &- 4).map(A64Call.mayBeCall) ?? true
   }
 
   /// `address` without its pointer authentication code or tag: the bits above the width take the value of bit 55.
