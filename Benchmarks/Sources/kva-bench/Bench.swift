@@ -83,7 +83,7 @@ struct Bench {
       try session.measure(path, named: name, parts)
       if keep == nil { try FileManager.default.removeItem(atPath: path) }
     }
-    let made = MadeDump(.usual, size: size << 20, symbols: 45_000, seed: seed)
+    let made = MadeDump(.usual, size: size << 20, symbols: 45_000, tasks: 2000, seed: seed)
     try measure("made-elf", Session.Part.allCases, made.writeELF)
     for (codec, name) in [
       (KdumpCodec.zlib, "zlib"), (.lzo, "lzo"), (.snappy, "snappy"), (.zstd, "zstd"), (.raw, "raw"),

@@ -9,6 +9,8 @@ import TestSupport
 ///     41000000                           the tables
 ///     all of it     the lowest address   the linear map, page by page
 ///     pages of it   half + 400000000     vmalloc space, in no order, too far from the image for modules
+///
+/// With tasks it has those of `MadeTasks`.
 struct MadeDump {
   /// Page size and width of addresses, and where descriptors keep them.
   struct Shape {
@@ -44,7 +46,9 @@ struct MadeDump {
   private(set) var memory: [UInt8]
 
   /// Makes one with `size` bytes of memory, `symbols` symbols, and as many pages in vmalloc space as in memory.
-  init(_ shape: Shape, size: Int, symbols: Int, seed: UInt64) {
+  ///
+  /// - Parameter tasks: how many tasks it has, if they fit.
+  init(_ shape: Shape, size: Int, symbols: Int, tasks: Int = 0, seed: UInt64) {
     self.shape = shape
     var generator = SeededGenerator(seed: seed)
     memory = Self.contents(size, &generator)
@@ -57,8 +61,10 @@ struct MadeDump {
       firstTable: Self.base + Self.imageSize + 0x1_0000)
     // AF, UXN, PXN; inner shareable, where the format does not keep address bits there.
     let attributes: UInt64 = 0x60_0000_0000_0400 | (shape.encoding == .lpa2 ? 0 : 0x300)
+    // Tasks return to code that may be executed: no PXN.
+    let code = tasks > 0 ? attributes & ~(1 << 53) : attributes
     for offset in stride(from: 0, to: Self.imageSize, by: Int(page)) {
-      tables.map(text &+ offset, to: Self.base + offset, attributes: attributes)
+      tables.map(text &+ offset, to: Self.base + offset, attributes: code)
     }
     let linear: UInt64 = 0 &- (1 << UInt64(shape.vaBits))
     for offset in stride(from: 0, to: UInt64(size), by: Int(page)) {
@@ -88,6 +94,12 @@ struct MadeDump {
     where label != "kallsyms_markers" && label != "kallsyms_seqs_of_names" {
       lines.append("SYMBOL(\(label))=" + String(address, radix: 16))
     }
+    let made =
+      tasks == 0
+      ? nil
+      : MadeTasks(
+        tasks, base: Self.base, size: size, text: text, linear: linear, functions: symbols, &generator)
+    lines += made?.lines ?? []
     vmcoreinfo = lines.joined(separator: "\n") + "\n"
     notes = CoreWriter.prstatus(pid: 1, registers: []) + CoreWriter.vmcoreinfo(vmcoreinfo)
 
@@ -97,7 +109,10 @@ struct MadeDump {
         bytes.baseAddress?.advanced(by: Int(table - Self.base)).initializeMemory(
           as: UInt8.self, repeating: 0, count: Int(size))
       }
-      for (address, word) in tables.words {
+      for (number, byte) in (made?.btf ?? []).enumerated() {
+        bytes[Int(MadeTasks.btfPlace - Self.base) + number] = byte
+      }
+      for (address, word) in (made?.words ?? []) + tables.words.map({ ($0.key, $0.value) }) {
         bytes.storeBytes(of: word.littleEndian, toByteOffset: Int(address - Self.base), as: UInt64.self)
       }
     }

@@ -13,6 +13,8 @@ final class Session {
     case pages
     /// Names and addresses.
     case names
+    /// The stacks of all tasks.
+    case stacks
     /// The command answering many requests, and printing all mappings.
     case streams
   }
@@ -66,6 +68,9 @@ final class Session {
         add(.names, path, name, 10_000, drgn?.run("names", path, list, rounds: min(rounds, 3)))
         add(.addresses, path, name, 10_000)
       }
+    }
+    if parts.contains(.stacks), !subject.kernel.allTasks.isEmpty {
+      add(.stacks, path, name, subject.kernel.allTasks.count, drgn?.run("stacks", path, list, rounds: min(rounds, 3)))
     }
     if parts.contains(.streams) { try streams(path, name, pages.map(\.virtual)) }
   }

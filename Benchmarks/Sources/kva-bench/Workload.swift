@@ -23,6 +23,8 @@ enum Workload: String, CaseIterable {
   case readAtOnce
   /// The kernel found and the first name looked up; names of addresses and addresses of names after that.
   case kallsymsLoad, names, addresses
+  /// The stack of every task, each frame with its name.
+  case stacks
 
   /// What one count of it is.
   var unit: String {
@@ -32,13 +34,14 @@ enum Workload: String, CaseIterable {
     case .readVirtual, .readRandom, .readSequential, .readTwoThreads, .readAtOnce: "ns/page"
     case .kallsymsLoad: "ns"
     case .names, .addresses: "ns/name"
+    case .stacks: "ns/task"
     }
   }
 
   /// Whether there is a C program to compare with.
   var hasBaseline: Bool {
     switch self {
-    case .kallsymsLoad, .names, .addresses: false
+    case .kallsymsLoad, .names, .addresses, .stacks: false
     default: true
     }
   }
@@ -233,6 +236,13 @@ extension Workload {
         var sum: UInt64 = 0
         for address in addresses { sum &+= kernel.symbol(containing: address)?.address ?? 0 }
         return (count, sum)
+      }
+    case .stacks:
+      return {
+        let tasks = kernel.allTasks
+        var frames = 0
+        for task in tasks { frames += kernel.stack(of: task).frames.count }
+        return (tasks.count, UInt64(frames))
       }
     case .addresses:
       let symbols = Self.symbols(subject)
