@@ -25,7 +25,9 @@ enum SmallKernel {
   }
 
   /// The kernel in a dump of `memory`, described by these lines besides.
-  static func kernel(_ memory: [UInt8], _ lines: [String]) -> Kernel? {
+  ///
+  /// - Parameter isExecutable: map all of it without PXN.
+  static func kernel(_ memory: [UInt8], _ lines: [String], isExecutable: Bool = false) -> Kernel? {
     let pages = min((memory.count + 4095) / 4096, 480)
     var ram = [UInt8](repeating: 0, count: (16 + pages) * 4096)
     func put(_ value: UInt64, _ at: Int) {
@@ -34,7 +36,8 @@ enum SmallKernel {
     put(base + 0x2003, 0x1000 + 0x100 * 8)
     put(base + 0x3003, 0x2000)
     put(base + 0x4003, 0x3000 + 0x40 * 8)
-    for page in 0..<(16 + pages) { put(base + UInt64(page) << 12 | 0x60_0000_0000_0703, 0x4000 + page * 8) }
+    let attributes: UInt64 = isExecutable ? 0x40_0000_0000_0703 : 0x60_0000_0000_0703
+    for page in 0..<(16 + pages) { put(base + UInt64(page) << 12 | attributes, 0x4000 + page * 8) }
     let stored = min(memory.count, pages * 4096)
     ram.replaceSubrange(0x10000..<(0x10000 + stored), with: memory[..<stored])
     return kernel(ram: ram, note: Array((vmcoreinfo + lines).joined(separator: "\n").utf8))

@@ -18,6 +18,7 @@ let targets: [Target] = [
   Target(name: "btf", run: fuzzBTF),
   Target(name: "lists", run: fuzzLists),
   Target(name: "log", run: fuzzLog),
+  Target(name: "stacks", run: fuzzStacks),
   Target(name: "query", run: fuzzQuery),
   Target(name: "expression", run: fuzzExpression),
   Target(name: "batch", run: fuzzBatch),

@@ -80,6 +80,8 @@ public enum FuzzSeeds {
     "kallsyms/v7": { kallsyms(.v7) },
     "btf/lists": { FuzzedLists.btf },
     "lists/sound": { FuzzedLists.memory },
+    "stacks/marked": { FuzzedStacks.memory(isMarked: true) },
+    "stacks/old": { FuzzedStacks.memory(isMarked: false) },
     "log/ring": { [0] + FuzzedLog.ring },
     "log/buffer": { [1] + FuzzedLog.buffer },
     "splitbtf/two": {
