@@ -70,6 +70,9 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return result
   }
 
+  /// Whether it has an order of names, by which one is found without a pass over all.
+  package var isOrdered: Bool { order.isKnown }
+
   // MARK: - SymbolSource
 
   /// The first symbol of this name.

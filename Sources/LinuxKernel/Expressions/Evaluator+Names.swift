@@ -47,9 +47,12 @@ extension Evaluator {
       guard case .success(let graph) = lookup.graph(ofModule: module) else { return nil }
       return graph.variable(named: symbol.name) ?? graph.function(named: symbol.name)
     }
+    // Each look-up is a pass, so only that for what the symbol is.
+    let isCode = symbol.type.map { "tTwW".utf8.contains($0) }
     func described(_ graphs: some Sequence<any TypeGraph>) -> CType? {
       for graph in graphs {
-        if let type = graph.variable(named: symbol.name) ?? graph.function(named: symbol.name) { return type }
+        if isCode != true, let type = graph.variable(named: symbol.name) { return type }
+        if isCode != false, let type = graph.function(named: symbol.name) { return type }
       }
       return nil
     }

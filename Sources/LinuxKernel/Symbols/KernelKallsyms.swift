@@ -14,6 +14,8 @@ struct KernelKallsyms: SymbolSource {
   var origin: String { "kallsyms in the dump" }
   /// What of it is damaged, in words; nil where nothing is, or there is none.
   var damage: String? { table.value?.damage }
+  /// Whether names are found without a pass over them.
+  var isOrdered: Bool { table.value?.isOrdered ?? false }
   /// Where its tables end; nil where there is none.
   var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
