@@ -55,6 +55,35 @@ struct BTFTests {
     }
   }
 
+  @Test(
+    "Whole types by BTF and by DWARF are the same, written as C too",
+    .enabled(if: CrossCompiler.isAvailable, "clang and its linker are not there"))
+  func graphs() throws {
+    let btf = try compiled()
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("sample.o").path
+      try CrossCompiler.compile(Sample.source + "\n" + Sample.plainUses, ["-g"], to: path)
+      let dwarf = DWARFTypes(try ELFImage(path: path))
+      for (_, name, size) in Sample.sizes {
+        let a = try #require(btf.types(named: TypeName(name)).first, "\(name)")
+        let b = try #require(dwarf.types(named: TypeName(name)).first, "\(name)")
+        #expect(a.size == size && b.size == size, "\(name)")
+        let same = CLayoutPrinter.lines(of: a) == CLayoutPrinter.lines(of: b)
+        #expect(same, "\(CLayoutPrinter.lines(of: a)) \(CLayoutPrinter.lines(of: b))")
+      }
+      let item = try #require(dwarf.types(named: TypeName(.structure, "item")).first)
+      #expect(item.record?.member(named: "handler")?.type.text == "void (*)(struct item *)")
+      #expect(item.record?.member(named: "grid")?.type.text == "int [2][3]")
+      #expect(item.record?.member(named: "mode")?.firstBit == 72 * 8)
+      #expect(dwarf.types(named: TypeName(.union, "item")).isEmpty)
+      guard case .enumeration(let mode) = try #require(dwarf.types(named: TypeName("enum mode")).first).shape else {
+        Issue.record("enum mode is none")
+        return
+      }
+      #expect(mode.enumerators.map(\.name) == ["quiet", "loud"] && mode.enumerators.map(\.value) == [0, 0x10000])
+    }
+  }
+
   /// A kernel's BTF with every kind there is.
   private func kernel() -> BTFWriter {
     var writer = BTFWriter()

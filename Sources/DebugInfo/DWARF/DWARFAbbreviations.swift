@@ -43,6 +43,8 @@ struct DWARFAbbreviations {
     case tag
     /// A typedef, an enumeration or a base type.
     case type
+    /// A variable.
+    case variable
   }
 
   /// One layout of entries.
@@ -105,6 +107,7 @@ struct DWARFAbbreviations {
       switch tag {
       case 0x13, 0x17, 0x02: .tag  // DW_TAG_structure_type, _union_type, _class_type
       case 0x16, 0x24, 0x04: .type  // DW_TAG_typedef, _base_type, _enumeration_type
+      case 0x34: .variable  // DW_TAG_variable
       default: .nothing
       }
     let isPossible = definition != .nothing
@@ -116,7 +119,8 @@ struct DWARFAbbreviations {
       guard attributeCount <= Limits.abbreviations * 8 else { return nil }
       // DW_FORM_implicit_const has its value here and nothing in the entry.
       if form == 0x21, bytes.unsignedLEB(at: &position) == nil { return nil }
-      if attribute == 0x3c { definition = .nothing }  // DW_AT_declaration
+      // DW_AT_declaration: that of a variable has its type, and the definition may refer to it for the name.
+      if attribute == 0x3c, definition != .variable { definition = .nothing }
       guard let step = step(form) else { return nil }
       let wanted = wanted(attribute, form, step, isName: isPossible, hasChildren: hasChildren)
       if wanted.kind == .bytes, let last = steps.indices.last, last >= start, steps[last].kind == .bytes {

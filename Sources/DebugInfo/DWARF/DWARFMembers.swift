@@ -86,6 +86,12 @@ extension DWARFEntry {
   /// What this entry says as a member, and where it lies in its structure.
   @_lifetime(copy self)
   private func member(_ work: inout Int) -> Member? {
+    guard let type, let place = place(&work) else { return nil }
+    return Member(type, firstBit: place.firstBit, bitCount: place.bitCount)
+  }
+
+  /// Where this entry, a member, lies in its structure.
+  func place(_ work: inout Int) -> (firstBit: UInt64, bitCount: UInt64?)? {
     guard let type else { return nil }
     var bytes: UInt64 = 0
     // Members of a union have no location: they begin where it does.
@@ -93,21 +99,21 @@ extension DWARFEntry {
       guard let location = memberLocation, location <= Limits.typeBytes else { return nil }
       bytes = location
     }
-    guard let count = constant(DW_AT_bit_size) else { return Member(type, firstBit: bytes * 8) }
+    guard let count = constant(DW_AT_bit_size) else { return (bytes * 8, nil) }
     guard count <= 128 else { return nil }
     if let first = constant(DW_AT_data_bit_offset) {
       guard first <= Limits.typeBytes * 8 else { return nil }
-      return Member(type, firstBit: bytes * 8 + first, bitCount: count)
+      return (bytes * 8 + first, count)
     }
     guard let fromTop = signedConstant(DW_AT_bit_offset) else {
-      return Member(type, firstBit: bytes * 8, bitCount: count)
+      return (bytes * 8, count)
     }
     // DWARF 2 and 3 count from the most significant bit of the storage unit, on every machine.
     guard let unit = constant(DW_AT_byte_size) ?? type.byteSize(&work).map({ UInt64($0) }), unit <= Limits.typeBytes,
       (-128...128).contains(fromTop)
     else { return nil }
     let first = Int64(bytes * 8 + unit * 8) - fromTop - Int64(count)
-    return first >= 0 ? Member(type, firstBit: UInt64(first), bitCount: count) : nil
+    return first >= 0 ? (UInt64(first), count) : nil
   }
 
   /// `sizeof` of a type; 0 of an array without a length.

@@ -33,13 +33,17 @@ struct DWARFReader: ~Copyable {
 
   /// Where the entry is that defines the structure, union, typedef, enumeration or base type `name`; where several
   /// do, the first, and a structure before another type of the same unit.
-  mutating func definition(of name: String) -> UInt64? {
+  ///
+  /// - Parameter kinds: what is looked for besides, the first of these first.
+  mutating func definition(
+    of name: String, _ kinds: [DWARFAbbreviations.Definition] = [.tag, .type]
+  ) -> UInt64? {
     let text = Array(name.utf8)
     guard !text.isEmpty, !text.contains(0) else { return nil }
-    if let offset = index.definition(of: text) { return isNamed(text, at: offset) ? offset : nil }
+    if let offset = index.definition(of: text, kinds) { return isNamed(text, at: offset) ? offset : nil }
     guard mayExist(text) else { return nil }
     while passUnit() {
-      if let offset = index.definition(of: text) { return isNamed(text, at: offset) ? offset : nil }
+      if let offset = index.definition(of: text, kinds) { return isNamed(text, at: offset) ? offset : nil }
     }
     return nil
   }

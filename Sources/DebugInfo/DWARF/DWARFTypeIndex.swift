@@ -35,12 +35,12 @@ struct DWARFTypeIndex {
   /// The entries and attributes looked at so far.
   var work: Int { Limits.debugEntries - workLeft }
 
-  /// The first definition of the structure or union `name`, else of another type of that name, in the units that
-  /// were passed. Another name may have the same hash.
-  func definition(of name: [UInt8]) -> UInt64? {
+  /// The first definition of `name` of one of `kinds`, the first of these first, in the units that were passed. Another
+  /// name may have the same hash.
+  func definition(of name: [UInt8], _ kinds: [DWARFAbbreviations.Definition]) -> UInt64? {
     var hash = Self.hashStart
     for byte in name { hash = Self.hash(hash, byte) }
-    return definitions[Self.key(hash, .tag)] ?? definitions[Self.key(hash, .type)]
+    return kinds.lazy.compactMap { definitions[Self.key(hash, $0)] }.first
   }
 
   private static let hashStart: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -49,7 +49,11 @@ struct DWARFTypeIndex {
   private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
   @inline(__always)
   private static func key(_ hash: UInt64, _ definition: DWARFAbbreviations.Definition) -> UInt64 {
-    definition == .tag ? hash : ~hash
+    switch definition {
+    case .tag: hash
+    case .variable: hash ^ 0x5555_5555_5555_5555
+    case .type, .nothing: ~hash
+    }
   }
 
   /// Remembers what the next unit defines; false when there is none.
@@ -148,7 +152,7 @@ struct DWARFTypeIndex {
     _ text: RawSpan, _ offset: Int, _ definition: DWARFAbbreviations.Definition, _ entry: Int, isRecent: Bool
   ) {
     // Never 0, which marks an empty place.
-    let mark = UInt64(truncatingIfNeeded: offset) << 2 | (definition == .tag ? 2 : 1)
+    let mark = UInt64(truncatingIfNeeded: offset) << 2 | (definition == .tag ? 2 : definition == .variable ? 3 : 1)
     let slot = (offset &+ (definition == .tag ? 1 : 0)) & (recent.count - 1)
     if isRecent {
       guard recent[slot] != mark else { return }

@@ -101,6 +101,17 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
+  /// Asks the file's DWARF; nil where there is none.
+  func ask<Answer: Sendable>(_ question: @Sendable (inout DWARFReader) -> Answer?) -> Answer? {
+    state.withLock { state in
+      state.open(open, report)
+      guard var reader = state.reader.take() else { return nil }
+      let answer = question(&reader)
+      state.reader = consume reader
+      return answer
+    }
+  }
+
   /// How many DWARF entries were looked at so far to find types.
   var work: Int { state.withLock { $0.reader?.work ?? 0 } }
 }

@@ -13,6 +13,7 @@ struct TypesOrShape: TypeLayout {
     usesShape = Lazy { dwarf.size(of: "task_struct") == nil && shape.isPresent }
   }
 
+  var graph: (any TypeGraph)? { dwarf }
   var origin: String { usesShape.value ? "\(shape.origin); \(dwarf.origin)" : dwarf.origin }
 
   func size(of type: String) -> Int? { dwarf.size(of: type) ?? (usesShape.value ? shape.size(of: type) : nil) }
