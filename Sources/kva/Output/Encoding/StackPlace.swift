@@ -27,7 +27,7 @@ extension Words {
   /// A place on a stack: which, whose, and what is there.
   static func place(_ place: StackPlace) -> String {
     let stack = place.stack
-    var words = "\(stack.kind.rawValue) stack \(hex(stack.start))-\(hex(stack.end))"
+    var words = "\(stack.kind.rawValue) stack \(Words.range(stack.start, stack.end &- 1))"
     if let cpu = stack.cpu { words += " of CPU \(cpu)" }
     if let task = place.task {
       words += "\(stack.cpu == nil ? " of" : ", which ran") \(task.comm), pid \(task.pid)"
@@ -41,7 +41,7 @@ extension Words {
     case .unknown: words += ": its frame is unknown"
     case .guardArea: words += ": in the guard below it"
     }
-    if let below = place.guardArea { words += ", guard \(hex(below.lowerBound))-\(hex(below.upperBound))" }
+    if let below = place.guardArea { words += ", guard \(Words.range(below.lowerBound, below.upperBound &- 1))" }
     return words
   }
 }
