@@ -361,6 +361,16 @@ class BatchAnswer(_BatchAnswer, total=False):
     text: str
 
 
+class OpenFile(TypedDict):
+    """An open file of a process."""
+
+    fd: int
+    file: int
+    path: Optional[str]
+    offset: int
+    flags: list[str]
+
+
 class _Identity(TypedDict):
     query: str
     status: str
@@ -389,6 +399,15 @@ class Identity(_Identity, total=False):
     slab: SlabPart
     frame: Frame
     page: Frame
+    linearAlias: int
+    imageAlias: int
+    fixmapSlot: str
+    shadow: str
+    table: TablePart
+    vma: VMAPart
+    swap: SwapPart
+    resources: list[Resource]
+    memblock: list[str]
     notes: list[str]
     doubt: str
     message: str
@@ -451,6 +470,46 @@ class PerCPU(TypedDict):
     name: str
     cpu: int
     offset: int
+
+
+class TablePart(TypedDict):
+    """A translation table, and an entry in it."""
+
+    pid: Optional[int]
+    comm: Optional[str]
+    level: int
+    index: int
+    start: int
+    end: int
+
+
+class VMAPart(TypedDict):
+    """A VMA of a process."""
+
+    pid: int
+    comm: str
+    start: int
+    end: int
+    permissions: str
+    name: Optional[str]
+    fileOffset: Optional[int]
+    cachedFrame: Optional[int]
+
+
+class SwapPart(TypedDict):
+    """A page's place in swap."""
+
+    type: int
+    slot: int
+    path: Optional[str]
+
+
+class Resource(TypedDict):
+    """A range of physical addresses."""
+
+    name: str
+    start: int
+    end: int
 
 
 class Frame(TypedDict):
@@ -1206,6 +1265,10 @@ class _Commands:
         """One object for each fault."""
         return self._list("fault", *arguments, **options)
 
+    def files(self, *arguments: Query, **options: Any) -> list[OpenFile]:
+        """One object for each open file."""
+        return self._list("files", *arguments, **options)
+
     def layout(self, *arguments: Query, **options: Any) -> list[Union[LayoutRegion, LookupField]]:
         """One object for each region, then one for each field of the table lookup."""
         return self._list("layout", *arguments, **options)
@@ -1871,11 +1934,11 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address cacheAddress descriptor end esr far flagsValue gfp hash hcrEL2 head index kaslrOffset
-    kernelAddress kimageVoffset known kpageflags lock mair mairEL2 mairKnown mapping mask mm object offset
-    page pagePhysical pc physOffset physical physvirtOffset registers sp spEL2 stack start structPage
-    swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value
-    vbarEL2 virtual vma withoutPAC
+    address cacheAddress descriptor end esr far file fileOffset flagsValue gfp hash hcrEL2 head imageAlias
+    index kaslrOffset kernelAddress kimageVoffset known kpageflags linearAlias lock mair mairEL2 mairKnown
+    mapping mask mm object offset page pagePhysical pc physOffset physical physvirtOffset registers slot sp
+    spEL2 stack start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2
+    ttbr1 userTables vaMask value vbarEL2 virtual vma withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.

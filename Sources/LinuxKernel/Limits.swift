@@ -6,6 +6,14 @@ import DebugInfo
 /// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
 /// a count in it.
 enum Limits {
+  /// File descriptors of a process.
+  static let openFiles = 1 << 20
+  /// Resources that are looked at on the way to a physical address, and regions of memblock.
+  static let resources = 1 << 16
+  /// Processes whose VMAs are kept.
+  static let keptAddressSpaces = 256
+  /// Processes whose tables are searched for one.
+  static let searchedAddressSpaces = 1 << 14
   /// Nodes of a tree of the kernel's, such as that of a process's VMAs: sysctl vm.max_map_count is 65,530 by default.
   static let treeNodes = 1 << 20
   /// Levels of such a tree.

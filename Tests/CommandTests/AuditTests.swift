@@ -237,8 +237,22 @@ import Testing
         for index in 0..<UInt64(512) { kernel.writer.words[table + index * 8] = entry }
       }
       for index in UInt64(0xc0)..<0x100 { kernel.writer.words[0x4010_0000 + index * 8] = tables[0] | 3 }
+      // Bytes of mm/kasan/kasan.h, the lowest first.
+      kernel.memory[0x4038_3000] = 0xf9ff_fefc_fbfa_0300
+      kernel.memory[0x4038_3008] = 0x55cb_caf4_f3f2_f1f8
       let path = folder.appendingPathComponent("vmcore").path
       try kernel.write(to: path)
+      let bytes = (0..<16).map { "0x" + String(shadow + UInt64($0), radix: 16) }
+      #expect(
+        try Kva.run(["identify", path, "--json"] + bytes).objects().compactMap { $0["shadow"] as? String } == [
+          "0x00: accessible", "0x03: its first 3 bytes are accessible",
+          "0xfa: freed slab object, with a record of who freed it", "0xfb: freed slab object",
+          "0xfc: red zone of a slab object", "0xfe: red zone of a large kmalloc", "0xff: free page",
+          "0xf9: red zone of a global variable", "0xf8: vmalloc space that is not in use",
+          "0xf1: left red zone of a stack frame", "0xf2: red zone between variables of a stack frame",
+          "0xf3: right red zone of a stack frame", "0xf4: end of a variable of a stack frame",
+          "0xca: left red zone of alloca", "0xcb: right red zone of alloca", "0x55: unknown",
+        ])
       let result = try Kva.run(["audit", path], limit: 30)
       #expect(result.status == 0)
       #expect(result.text.contains("known: kasan-shared-tables: "), "\(result.text)")

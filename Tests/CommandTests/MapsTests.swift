@@ -75,4 +75,27 @@ import Testing
     }
     #expect(try Kva.run(["maps", dump.path()]).status == 64)
   }
+
+  @Test("Each descriptor leads where /proc/PID/fd does", .enabled(if: !rich.isEmpty), arguments: rich)
+  func descriptors(_ dump: Dump) throws {
+    var wanted: [String: [String]] = [:]
+    for line in try dump.entry.lines("oracle/rich/fds.txt") {
+      let parts = line.split(separator: " ", maxSplits: 2).map(String.init)
+      // The shell of the listing had files of its own open meanwhile.
+      if parts.count == 3, parts[0] != "1" { wanted[parts[0], default: []].append("\(parts[1]) \(parts[2])") }
+    }
+    var asked = 0
+    for (pid, lines) in wanted {
+      let result = try Kva.run(["files", dump.path(), pid, "--json"])
+      if result.standardError.contains("no process") { continue }
+      let found = try result.objects().map { "\($0["fd"] as? Int ?? -1) \($0["path"] as? String ?? "")" }
+      #expect(found.sorted() == lines.sorted(), "PID \(pid)")
+      asked += lines.count
+    }
+    #expect(asked > 20)
+    // What the first process has for standard output is open for writing.
+    let first = try Kva.run(["files", dump.path(), "1", "--json"]).objects()
+    let flags = try #require(first.first { $0["fd"] as? Int == 0 }?["flags"] as? [String])
+    #expect(flags.contains("O_RDWR") || flags.contains("O_RDONLY"))
+  }
 }

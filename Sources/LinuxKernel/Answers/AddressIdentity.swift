@@ -31,6 +31,26 @@ public struct AddressIdentity: Sendable {
   public internal(set) var source: SourceLine?
   /// Why it is no address at all.
   public internal(set) var poison: String?
+  /// The physical address, of what is mapped or was asked for by it.
+  package internal(set) var physical: PhysicalAddress?
+  /// The kernel's address of the same memory in the linear map, if that is another.
+  package internal(set) var linearAlias: UInt64?
+  /// Its address in the kernel image, if that is another.
+  package internal(set) var imageAlias: UInt64?
+  /// Where an address of user space is in its process.
+  package internal(set) var user: UserPlace?
+  /// Where its page is in swap.
+  package internal(set) var swap: SwapSlot?
+  /// The translation table that it is in.
+  package internal(set) var table: TablePart?
+  /// The name of the slot of the fixmap.
+  package internal(set) var fixmapSlot: String?
+  /// What a byte of KASAN's shadow means, in words.
+  package internal(set) var shadowMeaning: String?
+  /// Who has the physical address, the outermost first.
+  package internal(set) var resources: [PhysicalResource] = []
+  /// What the kernel set the physical address aside for when it booted.
+  package internal(set) var memblock: [String] = []
   /// What could not be looked at, and why.
   public internal(set) var notes: [String] = []
 
@@ -75,6 +95,9 @@ struct AddressIdentifier {
   let slabs: SlabAllocator
   let arithmetic: Lazy<Arithmetic>
   let sourceLines: SourceLines?
+  let sections: Lazy<ImageSections>
+  let addressSpaces: AddressSpaces
+  let userTables: UserTables
 
   private var space: KernelMemory { context.memory }
   private var regime: TranslationRegime { context.regime }
@@ -87,7 +110,8 @@ struct AddressIdentifier {
     var withoutPAC: UInt64?
     var poison: String?
     if let pointer = resolution.virtual?.rawValue {
-      poison = Poison.name(pointer)
+      // An address of a process may have the bits of a poisoned half word.
+      poison = resolution.status == .mapped ? nil : Poison.name(pointer)
       // The shadow of NULL and of user space may look like a signed pointer.
       let isShadow = resolution.shadowed.map { $0.lowerBound >> UInt64(regime.addressBits) == 0 } ?? false
       if poison == nil, !isShadow, resolution.status == .notCanonical, let stripped = resolver.withoutPAC(pointer) {
@@ -97,6 +121,7 @@ struct AddressIdentifier {
       }
     }
     var identity = AddressIdentity(resolution: resolution, kind: kind(resolution))
+    identity.physical = resolution.physical ?? resolver.physical(asked: query)
     if resolution.shadowed != nil { identity.kind = Region.kasanShadow.rawValue }
     identity.withoutPAC = withoutPAC
     if let poison {
@@ -104,14 +129,24 @@ struct AddressIdentifier {
       identity.kind = Poison.isError(resolution.virtual?.rawValue ?? 0) ? "error pointer" : "poison"
       return identity
     }
-    guard let address = resolution.virtual else { return identity }
-    if address.isUpperHalf {
+    guard let address = resolution.virtual else {
+      fillPhysical(&identity)
+      return identity
+    }
+    if address.rawValue < 4096, resolution.status != .mapped {
+      identity.kind = Resolver.null(address)
+    } else if address.isUpperHalf {
       fill(&identity, address.rawValue)
+      fillRegion(&identity, address.rawValue)
+      fillTable(&identity)
+      fillPhysical(&identity)
     } else if let physical = resolution.physical, resolution.region == .user, resolution.absence != .notInDump {
       let frames = PageFrames(context, arithmetic.value)
       identity.frame = frames.flatMap { $0.state(ofFrame: physical.rawValue >> $0.vmemmap.pageShift) }
-    } else if resolution.status == .noTables, address.rawValue < 4096 {
-      identity.kind = Resolver.null(address)
+      fillUser(&identity, address.rawValue)
+      fillPhysical(&identity)
+    } else if resolution.region == .user {
+      fillUser(&identity, address.rawValue)
     }
     return identity
   }
@@ -156,6 +191,7 @@ struct AddressIdentifier {
       if found.name == "overflow_stack" { fillStack(&identity, address) }
       return
     }
+    if let cpu = dynamicPerCPU(at: address, identity.area) { identity.kind = "dynamic per-CPU data of CPU \(cpu)" }
     fillSlab(&identity, address)
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
     guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
@@ -182,18 +218,4 @@ struct AddressIdentifier {
   }
 
   private var taskSize: UInt64 { UInt64(context.types.value.size(of: "task_struct") ?? 0) }
-
-  /// The per-CPU variable whose copy of some CPU `address` is in.
-  private func perCPUVariable(at address: UInt64) -> AddressIdentity.PerCPUVariable? {
-    guard let perCPU = perCPU.value, let section = perCPU.section else { return nil }
-    for (cpu, offset) in perCPU.offsets.enumerated() {
-      let template = address &- offset
-      guard section.contains(template), space.leaf(at: address) != nil else { continue }
-      guard let symbol = context.symbols.symbol(containing: template) ?? perCPU.symbol(containing: template) else {
-        return nil
-      }
-      return AddressIdentity.PerCPUVariable(name: symbol.name, cpu: cpu, offset: template &- symbol.address)
-    }
-    return nil
-  }
 }

@@ -78,7 +78,7 @@ package final class PageOwner: Sendable {
       let distance = (index &- area.pageOffset) &<< pages.pages.vmemmap.pageShift
       guard distance < area.end &- area.start, let task = task(of: area.mm), let root = task.root else { continue }
       let address = area.start &+ distance
-      let tables = spaces.tables.regime(root: root)
+      let tables = spaces.tables.value.regime(root: root)
       // A process may have a copy of its own by now, or none.
       guard let leaf = context.dump.memory.walk(tables, VirtualAddress(address)).leaf,
         leaf.physical.rawValue >> pages.pages.vmemmap.pageShift == frame.frame
@@ -119,7 +119,7 @@ package final class PageOwner: Sendable {
     for task in spaces.tasks.value.elements {
       guard let root = task.root, seen.insert(root).inserted, seen.count <= Limits.caches else { continue }
       finder.task = "\(task.comm) (\(task.pid))"
-      context.sweep(nil, of: spaces.tables.regime(root: root), &finder)
+      context.sweep(nil, of: spaces.tables.value.regime(root: root), &finder)
     }
     return finder.owners
   }

@@ -10,6 +10,7 @@ import VMSA
 /// | `init_task`, `init_task+8`, `init_task-0x10` | a symbol and an offset |
 /// | `ext4:ext4_iget`, `ext4_iget [ext4]` | a symbol of a module |
 /// | `runqueues@cpu3` | per-CPU data of one CPU |
+/// | `phys:0x40000000`, `pfn:262144` | a physical address, in hex; a page frame, in decimal or hex after 0x |
 /// | `$pc`, `$sp`, `$x0@cpu1` | a register of the CPU that panicked, or of one CPU |
 ///
 /// What the kernel prints may be pasted: `[<ffff80000a1c2d40>]`, `ext4_iget+0x10/0x40 [ext4]`, `schedule+0x8/0x90 (P)`,
@@ -23,6 +24,10 @@ package struct Query: Hashable, Sendable {
     case symbol(name: String, module: String?, cpu: Int?)
     /// What a register of a CPU holds; of the CPU that panicked if `cpu` is nil.
     case register(name: String, cpu: Int?)
+    /// A physical address.
+    case physical(UInt64)
+    /// The number of a page frame.
+    case frame(UInt64)
   }
 
   /// As it was asked.
@@ -63,6 +68,8 @@ package struct Query: Hashable, Sendable {
       base = .address(value)
     } else if let value = Self.grouped(rest) {
       base = .address(value)
+    } else if let physical = try Self.physical(rest) {
+      base = physical
     } else if rest.hasPrefix("$") {
       let (name, cpu) = try Self.cpu(rest.dropFirst())
       base = .register(name: String(name), cpu: cpu)
@@ -148,6 +155,22 @@ package struct Query: Hashable, Sendable {
       return nil
     }
     return text[text.utf8.index(text.startIndex, offsetBy: 2)...]
+  }
+
+  /// What `phys:` and `pfn:` lead; nil of any other text.
+  private static func physical(_ text: Substring) throws(Malformed) -> Base? {
+    if text.hasPrefix("phys:") {
+      let digits = text.dropFirst(5)
+      guard let value = Hex.number((hexDigits(digits) ?? digits).filter { $0 != "_" }[...]) else {
+        throw Malformed(message: "'\(text)' is not a physical address: give phys: and hex digits")
+      }
+      return .physical(value)
+    }
+    guard text.hasPrefix("pfn:") else { return nil }
+    guard let value = number(text.dropFirst(4)) else {
+      throw Malformed(message: "'\(text)' is not a page frame: give pfn: and decimal digits, or hex with 0x")
+    }
+    return .frame(value)
   }
 
   private static func symbol(_ text: Substring) throws(Malformed) -> Base {

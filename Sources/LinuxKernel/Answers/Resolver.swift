@@ -17,6 +17,8 @@ final class Resolver: Sendable {
   let cpus: Lazy<[CPUState]>
   /// The CPU that called `panic()`; nil if none did, or the dump does not say.
   let panicCPU: Lazy<Int?>
+  /// What processes have mapped.
+  let addressSpaces: AddressSpaces
 
   private let regime: TranslationRegime
   private let dump: DumpFile
@@ -24,7 +26,7 @@ final class Resolver: Sendable {
   init(
     _ context: KernelContext, _ names: KernelNames, _ modules: LoadedModules, _ regions: RegionLookup,
     perCPU: Lazy<PerCPU?>, hypervisor: Lazy<Hypervisor>, ignoresTopByte: Lazy<Sourced<Bool>?>,
-    checks: Lazy<EntryChecks>, cpus: Lazy<[CPUState]>, panicCPU: Lazy<Int?>
+    checks: Lazy<EntryChecks>, cpus: Lazy<[CPUState]>, panicCPU: Lazy<Int?>, addressSpaces: AddressSpaces
   ) {
     self.context = context
     self.names = names
@@ -36,6 +38,7 @@ final class Resolver: Sendable {
     self.checks = checks
     self.cpus = cpus
     self.panicCPU = panicCPU
+    self.addressSpaces = addressSpaces
     regime = context.regime
     dump = context.dump
   }
@@ -85,6 +88,7 @@ final class Resolver: Sendable {
     switch query.base {
     case .address(let value):
       return .success(Found(address: VirtualAddress(value &+ query.offset)))
+    case .physical, .frame: return virtual(of: query)
     case .register(let name, let cpu):
       return register(name, cpu: cpu).map { Found(address: VirtualAddress($0 &+ query.offset)) }
     case .symbol(let name, let module, let cpu):
@@ -205,6 +209,11 @@ final class Resolver: Sendable {
     } else if let user {
       resolution = walk(user, address, query: query, trace: trace)
       resolution.noteNonPresentPage(NonPresentEntryReader(context))
+      if resolution.status == .unmapped, resolution.absentPage == .empty,
+        let reason = addressSpaces.reasonUnmapped(address.rawValue, user)
+      {
+        resolution.message = [resolution.message, reason].compactMap(\.self).joined(separator: "; ")
+      }
     } else {
       let what =
         address.rawValue < 4096 ? Self.null(address) : "an address of user space" + (isHash(address) ? Self.hash : "")

@@ -6,6 +6,9 @@ extension Kernel {
     task.mm.map { contents.addressSpaces.mappings(of: $0) } ?? Listing()
   }
 
+  /// The open files of `task`'s process, by descriptor.
+  package func openFiles(of task: KernelTask) -> Listing<OpenFile> { contents.addressSpaces.files(of: task) }
+
   /// How much of each of `mappings`, which are those of `task`'s process, is in memory and in swap; nil if its tables cannot
   /// be read whole.
   package func userPages(of mappings: [UserMapping], _ task: KernelTask) -> [UserPages]? {

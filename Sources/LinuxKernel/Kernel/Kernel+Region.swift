@@ -35,11 +35,9 @@ extension Kernel {
     }
   }
 
-  /// The slot of the fixmap that `address` is in (`__virt_to_fix`, include/asm-generic/fixmap.h).
+  /// The slot of the fixmap that `address` is in.
   package func fixmapSlot(of address: VirtualAddress, in region: Region?) -> UInt64? {
-    guard region == .fixmap, let top = layout.layout?.fixmap.end else { return nil }
-    let page = address.rawValue & ~(regime.granule.size - 1)
-    return (top &- page) >> UInt64(regime.granule.pageShift)
+    region == .fixmap ? FixmapSlots(context: context).slot(of: address.rawValue) : nil
   }
 
   /// Where the kernel's own arithmetic puts addresses, to hold the tables against.

@@ -142,7 +142,7 @@ final class KernelContents: Sendable {
     self.tasks = tasks
     self.rootTables = rootTables
     self.cpus = cpus
-    addressSpaces = AddressSpaces(context, names, UserTables(context), tasks)
+    addressSpaces = AddressSpaces(context, names, Lazy { UserTables(context) }, tasks, arithmetic)
     let allTasks = Lazy { IdleTasks.joined(with: tasks.value.elements, context, perCPU.value) }
     self.allTasks = allTasks
     stacks = Lazy { TaskStackReader(context, names, cpus, perCPU, allTasks) }
@@ -163,7 +163,7 @@ final class KernelContents: Sendable {
     pageOwner = Lazy { pageReader.value.map { PageOwner(context, names, $0, slabs, spaces) } }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
-      checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) })
+      checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) }, addressSpaces: addressSpaces)
   }
 
   /// What finds types by name.
@@ -194,7 +194,8 @@ final class KernelContents: Sendable {
   var identifier: AddressIdentifier {
     AddressIdentifier(
       context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, stacks: stacks,
-      perCPU: perCPU, slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines)
+      perCPU: perCPU, slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines, sections: sections,
+      addressSpaces: addressSpaces, userTables: userTables)
   }
 
   /// The parts of the image by the first source that knows enough of them.

@@ -93,7 +93,7 @@ enum CrashNames {
       switch query.base {
       case .address: if !place.hasPrefix("0x"), Hex.number(place[...]) != nil { place = "0x" + place }
       case .symbol: place = "&\(place)"
-      case .register: break
+      case .register, .physical, .frame: break
       }
     }
     let whole = "((\(keyword) \(name) *)(\(place)))"

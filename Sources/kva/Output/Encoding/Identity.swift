@@ -8,7 +8,7 @@ extension Output {
       object.string("query", resolution.query)
       object.string("status", resolution.status.rawValue)
       object.hex("virtual", resolution.virtual?.rawValue)
-      object.hex("physical", resolution.physical?.rawValue)
+      object.hex("physical", identity.physical?.rawValue)
       object.string("region", resolution.region?.rawValue)
       object.string("kind", identity.kind)
       if let tag = resolution.tag { object.hex("tag", UInt64(tag)) }
@@ -69,6 +69,7 @@ extension Output {
           part.string("zone", frame.zone)
         }
       }
+      object.places(identity)
       if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
       if let doubt = resolution.doubt { object.string("doubt", doubt) }
       if let message = Words.message(of: resolution) { object.string("message", message) }
@@ -94,6 +95,7 @@ extension Output {
     } else if identity.poison == nil {
       line("status", "\(resolution.status.rawValue)\(Words.message(of: resolution).map { ": \($0)" } ?? "")")
     }
+    if resolution.leaf == nil, let physical = identity.physical { line("physical", Words.hex(physical.rawValue)) }
     if let region = resolution.region { line("region", region.rawValue) }
     if let symbol = resolution.symbol {
       let module = symbol.module.map { " [\($0)]" } ?? ""
@@ -130,6 +132,7 @@ extension Output {
         "0x\(String(frame.frame, radix: 16)), struct page at \(Words.hex(frame.structure))"
           + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
     }
+    for (name, value) in Words.places(identity) { line(name, value) }
     if let doubt = resolution.doubt { line("doubtful", doubt) }
     for note in identity.notes { line("note", note) }
   }

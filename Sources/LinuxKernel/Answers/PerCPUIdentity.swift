@@ -1,0 +1,56 @@
+import DebugInfo
+
+/// Which CPU's copy of which per-CPU variable an address is in.
+extension AddressIdentifier {
+  /// The variable of the kernel or of a module whose copy of some CPU `address` is in.
+  func perCPUVariable(at address: UInt64) -> AddressIdentity.PerCPUVariable? {
+    guard let perCPU = perCPU.value, context.memory.leaf(at: address) != nil else { return nil }
+    for (cpu, offset) in perCPU.offsets.enumerated() {
+      let template = address &- offset
+      let symbol: Symbol?
+      if perCPU.section?.contains(template) ?? false {
+        symbol = context.symbols.symbol(containing: template) ?? perCPU.symbol(containing: template)
+        if symbol == nil { return nil }
+      } else {
+        symbol = moduleVariable(template)
+      }
+      guard let symbol else { continue }
+      return AddressIdentity.PerCPUVariable(name: symbol.name, cpu: cpu, offset: template &- symbol.address)
+    }
+    return nil
+  }
+
+  /// The per-CPU variable of a module whose template would be at `address`: modules keep none, but their symbols are there.
+  /// (`percpu_modalloc`, kernel/module/main.c)
+  private func moduleVariable(_ address: UInt64) -> Symbol? {
+    for (module, table) in resolver.names.modules.tables.value {
+      guard let range = module.perCPU, range.contains(address) else { continue }
+      var best: Symbol?
+      _ = table.value?.forEachSymbol { symbol in
+        if range.contains(symbol.address), symbol.address <= address, best.map({ $0.address < symbol.address }) ?? true
+        {
+          best = symbol
+        }
+        return true
+      }
+      return best
+    }
+    return nil
+  }
+
+  /// The CPU whose unit of a chunk of dynamic per-CPU memory `address`, in `area` of vmalloc, is in; nil if it is in none.
+  /// Chunks beyond the first are areas of vmalloc in which each CPU has a unit. (`pcpu_create_chunk`, mm/percpu-vm.c)
+  func dynamicPerCPU(at address: UInt64, _ area: VmallocArea?) -> Int? {
+    guard let area, let caller = area.caller,
+      resolver.names.symbol(containing: caller)?.name.hasPrefix("pcpu_") ?? false,
+      let size = variable("pcpu_unit_size").flatMap({ context.memory.integer(UInt32.self, at: $0) }), size > 0,
+      let table = variable("pcpu_unit_offsets").flatMap({ context.memory.pointer(at: $0) }),
+      let count = perCPU.value?.offsets.count
+    else { return nil }
+    let offsets = (0..<count).compactMap { context.memory.word(at: table &+ UInt64($0) &* 8) }
+    guard offsets.count == count, let first = offsets.min() else { return nil }
+    return offsets.firstIndex { address &- area.start &- ($0 &- first) < UInt64(size) }
+  }
+
+  private func variable(_ name: String) -> UInt64? { context.symbols.symbol(named: name)?.address }
+}

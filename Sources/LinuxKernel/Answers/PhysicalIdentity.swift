@@ -1,0 +1,41 @@
+import CrashDump
+import VMSA
+
+/// What the kernel says of the physical address behind an address, and where else it has it.
+extension AddressIdentifier {
+  /// Adds who has the physical address, and its addresses in the linear map and the image.
+  func fillPhysical(_ identity: inout AddressIdentity) {
+    guard let physical = identity.physical?.rawValue else { return }
+    identity.resources = ResourceTree(context: context).path(to: physical)
+    identity.memblock = Memblock(context: context).kinds(of: physical)
+    let region = identity.resolution.region
+    if region != .linearMap, let offset = arithmetic.value.linearOffset?.value {
+      identity.linearAlias = address(offset, of: physical)
+    }
+    if region != .kernelImage, let offset = context.facts.kimageVoffset?.value,
+      context.image.contains(physical &+ offset, mappedTo: PhysicalAddress(physical))
+    {
+      identity.imageAlias = address(offset, of: physical)
+    }
+    if isZeroPage(physical) { identity.kind = "page of zeros" }
+    if identity.resolution.virtual == nil {
+      identity.kind = identity.resources.last.map { $0.name } ?? "physical address"
+    }
+  }
+
+  /// `physical` moved by `offset`, if the tables map it there.
+  private func address(_ offset: UInt64, of physical: UInt64) -> UInt64? {
+    let moved = physical &+ offset
+    return context.memory.leaf(at: moved)?.physical.rawValue == physical ? moved : nil
+  }
+
+  /// Whether `physical` is in the page that stands for memory which was never written. (`empty_zero_page`,
+  /// arch/arm64/mm/mmu.c)
+  private func isZeroPage(_ physical: UInt64) -> Bool {
+    guard let zeros = context.symbols.symbol(named: "empty_zero_page")?.address,
+      let leaf = context.memory.leaf(at: zeros)
+    else { return false }
+    let size = context.regime.granule.size
+    return physical & ~(size - 1) == leaf.physical.rawValue & ~(size - 1)
+  }
+}
