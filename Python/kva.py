@@ -201,6 +201,7 @@ class CPU(TypedDict):
     cpu: int
     pc: Optional[int]
     sp: Optional[int]
+    registers: Optional[dict[str, int]]
     pid: Optional[int]
     comm: Optional[str]
     task: Optional[int]
@@ -562,6 +563,7 @@ class _Info(TypedDict):
     cpus: list[Union[CPU, NotedCPU]]
     release: Optional[str]
     buildID: Optional[str]
+    vmcoreinfo: Optional[str]
     crashTime: Optional[int]
     memory: list[Range]
     pagesPresent: Optional[int]
@@ -615,6 +617,7 @@ class NotedCPU(TypedDict):
     cpu: int
     pc: int
     sp: int
+    registers: dict[str, int]
 
 
 class RootTable(TypedDict):
@@ -997,6 +1000,7 @@ class TracedCPU(TypedDict):
     cpu: int
     pc: Optional[int]
     sp: Optional[int]
+    registers: Optional[dict[str, int]]
     pid: Optional[int]
     comm: Optional[str]
     task: Optional[int]

@@ -34,6 +34,21 @@ import Testing
     #expect(tcr.count > 30)
   }
 
+  @Test("The general registers of each CPU, and VMCOREINFO, are those of the machine", arguments: dumps)
+  func general(_ dump: Dump) throws {
+    let object = try info(dump)
+    let cpus = try #require(object["cpus"] as? [[String: Any]])
+    for (cpu, registers) in zip(cpus, try dump.entry.registers()) {
+      let general = try #require(cpu["registers"] as? [String: Any])
+      #expect(general.count == 34)
+      for number in 0...30 { #expect(try self.number(general["x\(number)"]) == registers["x\(number)"]) }
+    }
+    let lines = try #require(object["vmcoreinfo"] as? String).split(separator: "\n").map(String.init)
+    let wanted = try dump.entry.vmcoreinfo()
+    #expect(wanted.count > 20)
+    for (key, value) in wanted { #expect(lines.contains("\(key)=\(value)"), "\(key)") }
+  }
+
   @Test("A whole dump tells more of TCR_EL1 than one of tables")
   func controlOfAWholeDump() throws {
     let tcr = try #require(info(DumpEntry.named("c612-64k52").elfDumps[0])["tcr"] as? [String: Any])

@@ -6,6 +6,7 @@ extension JSONObject {
     number("cpu", state.cpu)
     hex("pc", state.registers?.pc)
     hex("sp", state.registers?.sp)
+    object("registers", state.registers) { $0.general($1) }
     number("pid", state.task?.pid)
     string("comm", state.task?.comm)
     hex("task", state.task?.structure)
@@ -18,5 +19,13 @@ extension JSONObject {
       sources.string("ttbr0", state.ttbr0?.source)
       sources.string("ttbr1", state.ttbr1.source)
     }
+  }
+
+  /// The registers of a note, by name.
+  mutating func general(_ registers: CPURegisters) {
+    for (number, value) in registers.general.enumerated() { hex("x\(number)", value) }
+    hex("sp", registers.sp)
+    hex("pc", registers.pc)
+    hex("pstate", registers.pstate)
   }
 }

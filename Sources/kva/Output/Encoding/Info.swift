@@ -37,10 +37,13 @@ extension Output {
           cpu.number("cpu", registers.index)
           cpu.hex("pc", registers.pc)
           cpu.hex("sp", registers.sp)
+          cpu.object("registers") { $0.general(registers) }
         }
       }
       object.string("release", facts?.release?.value ?? noted?.release)
       object.string("buildID", facts?.buildID?.value ?? noted?.buildID)
+      object.string(
+        "vmcoreinfo", (kernel?.vmcoreinfo?.text ?? dump.notes.vmcoreinfo).map { String(decoding: $0, as: UTF8.self) })
       object.number("crashTime", facts?.crashTime?.value ?? noted?.crashTime)
       object.array("memory", dump.memory.ranges) { range, value in
         range.hex("start", value.lowerBound.rawValue)
