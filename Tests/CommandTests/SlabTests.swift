@@ -98,6 +98,46 @@ import Testing
     #expect(differences.count < count / 4, "\(differences)")
   }
 
+  private static let withTraces = DumpEntry.corpus.filter {
+    $0.has("oracle/rich/slab_traces.txt") && (try? $0.data("oracle/rich/slab_traces.txt").count) ?? 0 > 100
+  }.flatMap(\.elfDumps)
+
+  @Test(
+    "Who allocated the test module's objects, as alloc_traces in debugfs has it", .enabled(if: !withTraces.isEmpty),
+    arguments: withTraces)
+  func traces(_ dump: Dump) throws {
+    // "== CACHE alloc_traces", then for each: "  27 FUNCTION age=... pid=56 cpus=1", and its frames deeper in.
+    var wanted: [(count: Int, pid: String, frames: [String])] = []
+    var isWanted = false
+    for line in try dump.entry.lines("oracle/rich/slab_traces.txt") {
+      let words = line.split(separator: " ").map(String.init)
+      if line.hasPrefix("== ") {
+        isWanted = words == ["==", "kvatest_cache", "alloc_traces"]
+      } else if isWanted, let count = Int(words[0]) {
+        wanted.append((count, words.first { $0.hasPrefix("pid=") }.map { String($0.dropFirst(4)) } ?? "", []))
+      } else if isWanted, !wanted.isEmpty {
+        wanted[wanted.count - 1].frames.append(line.trimmingCharacters(in: .whitespaces))
+      }
+    }
+    try #require(!wanted.isEmpty)
+    let callers = try Kva.run(["slab", dump.path(), "kvatest_cache", "--by-caller", "--json"]).objects()
+    #expect(callers.count == wanted.count)
+    for (caller, wanted) in zip(callers, wanted) {
+      #expect(caller["count"] as? Int == wanted.count)
+      let frames = try #require(caller["frames"] as? [String])
+      #expect(frames.count == wanted.frames.count)
+      // The module had freed the function that made them: the kernel has no name for it, nor have we.
+      for (frame, text) in zip(frames, wanted.frames) { #expect(frame == text) }
+    }
+    let objects = try objects(dump)
+    let answers = try identities(dump, objects.map { "0x" + String($0.address, radix: 16) })
+    for (object, answer) in zip(objects, answers) {
+      let tracks = try #require((answer["slab"] as? [String: Any])?["tracks"] as? [[String: Any]])
+      #expect(tracks.map { $0["what"] as? String } == (object.isAllocated ? ["alloc"] : ["alloc", "free"]))
+      #expect(tracks.allSatisfy { "\($0["pid"] ?? "")" == wanted[0].pid }, "\(tracks)")
+    }
+  }
+
   private static let debian = DumpEntry.corpus.first { $0.name == "deb61-4k48-rich" }
 
   @Test("Merged caches are found by each of their names", .enabled(if: debian != nil))

@@ -1,0 +1,153 @@
+/// Memory with a slab cache, its slabs, and the `struct page` of each page, written by hand.
+///
+///     0 BTF | 2000 struct pages | 2800 the cache and its lists | 3000 slab of a node | 4000 slab of a CPU
+public enum SlabMemory {
+  /// Where it is in the image.
+  public static let start: UInt64 = 0xffff_8000_0801_0000
+  /// Where it is in the linear map.
+  public static let linear: UInt64 = 0xffff_0000_0801_0000
+  /// Bytes from one object to the next.
+  public static let stride: UInt64 = 256
+  /// Bytes of the red zone before each object.
+  public static let redZone: UInt64 = 16
+  /// What hides free pointers.
+  public static let random: UInt64 = 0x1234_5678_9abc_def1
+
+  /// What VMCOREINFO has to say of it.
+  public static let lines = [
+    "NUMBER(PHYS_OFFSET)=0x38000000", "NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376",
+    "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456", "LENGTH(zone.free_area)=11",
+    symbol("__start_BTF", 0), symbol("__stop_BTF", 0x2000), symbol("slab_caches", 0x29c0),
+    symbol("__per_cpu_offset", 0x2a00),
+    // Page 0 of the input is frame 0x40010.
+    "SYMBOL(vmemmap)=" + String(start + 0x2000 - 0x40010 * 64, radix: 16),
+  ]
+
+  private static func symbol(_ name: String, _ offset: UInt64) -> String {
+    "SYMBOL(\(name))=" + String(start + offset, radix: 16)
+  }
+
+  /// Where object `index` of the slab at `page` of the input begins.
+  public static func object(_ page: UInt64, _ index: UInt64) -> UInt64 { linear + page + index * stride + redZone }
+
+  private static var btf: [UInt8] {
+    var writer = BTFWriter()
+    let int = writer.integer("unsigned int", size: 4)
+    let long = writer.integer("long unsigned int", size: 8)
+    let pointer = writer.reference(kind: 2, to: 0)
+    let list = writer.structure(
+      "list_head", size: 16, [.init("next", pointer, bit: 0), .init("prev", pointer, bit: 64)])
+    _ = writer.enumeration(
+      "pageflags", size: 4,
+      ["PG_locked", "PG_writeback", "PG_referenced", "PG_uptodate", "PG_dirty", "PG_lru", "PG_head", "PG_reserved"])
+    _ = writer.structure(
+      "page", size: 64,
+      [
+        .init("flags", long, bit: 0), .init("compound_head", long, bit: 64), .init("mapping", pointer, bit: 192),
+        .init("index", long, bit: 256), .init("private", long, bit: 320), .init("_mapcount", int, bit: 384),
+        .init("_refcount", int, bit: 416),
+      ])
+    _ = writer.structure(
+      "slab", size: 64,
+      [
+        .init("slab_cache", pointer, bit: 64), .init("slab_list", list, bit: 128), .init("freelist", pointer, bit: 256),
+        .init("inuse", int, bit: 320, bits: 16), .init("objects", int, bit: 336, bits: 15),
+        .init("frozen", int, bit: 351, bits: 1),
+      ])
+    let order = writer.structure("kmem_cache_order_objects", size: 4, [.init("x", int, bit: 0)])
+    let nodes = writer.array(of: pointer, index: long, count: 1)
+    _ = writer.structure(
+      "kmem_cache", size: 96,
+      [
+        .init("cpu_slab", pointer, bit: 0), .init("cpu_sheaves", pointer, bit: 64), .init("flags", long, bit: 128),
+        .init("size", int, bit: 192), .init("object_size", int, bit: 224), .init("offset", int, bit: 256),
+        .init("oo", order, bit: 288), .init("inuse", int, bit: 320), .init("red_left_pad", int, bit: 352),
+        .init("random", long, bit: 384), .init("name", pointer, bit: 448), .init("list", list, bit: 512),
+        .init("node", nodes, bit: 640),
+      ])
+    _ = writer.structure(
+      "kmem_cache_cpu", size: 24,
+      [.init("freelist", pointer, bit: 0), .init("slab", pointer, bit: 64), .init("partial", pointer, bit: 128)])
+    _ = writer.structure(
+      "kmem_cache_node", size: 40,
+      [
+        .init("partial", list, bit: 0), .init("nr_slabs", long, bit: 128), .init("total_objects", long, bit: 192),
+        .init("barn", pointer, bit: 256),
+      ])
+    _ = writer.structure(
+      "slub_percpu_sheaves", size: 24,
+      [.init("main", pointer, bit: 0), .init("spare", pointer, bit: 64), .init("rcu_free", pointer, bit: 128)])
+    let objects = writer.array(of: pointer, index: long, count: 0)
+    _ = writer.structure(
+      "slab_sheaf", size: 24,
+      [.init("barn_list", list, bit: 0), .init("size", int, bit: 128), .init("objects", objects, bit: 192)])
+    _ = writer.structure("node_barn", size: 16, [.init("sheaves_full", list, bit: 0)])
+    return writer.bytes
+  }
+
+  /// What is free in the slab of the node, in the order of its list.
+  public static let freeOnNode: [UInt64] = [3, 9, 4]
+  /// What is free in the slab of the CPU by the slab's own list.
+  public static let freeOnSlab: [UInt64] = [7]
+  /// What is free there by the list of the CPU.
+  public static let freeOnCPU: [UInt64] = [1, 15, 2]
+  /// What of it is in the CPU's sheaf.
+  public static let inSheaf: [UInt64] = [5]
+  /// What of it is in a sheaf of the node.
+  public static let inBarn: [UInt64] = [6]
+
+  /// The memory.
+  ///
+  /// - Parameter isOld: hide free pointers as before 5.7.
+  public static func memory(isOld: Bool = false) -> [UInt8] {
+    var memory = WrittenMemory(start: start, bytes: btf + [UInt8](repeating: 0, count: 0x5000 - btf.count))
+    let cache = start + 0x2800, node = start + 0x2900, head = start + 0x29c0
+    for (offset, value) in [(24, 256), (28, 64), (32, 64), (36, 16), (40, 72), (44, 16)] as [(UInt64, UInt32)] {
+      memory.put(value, cache + offset)
+    }
+    // The CPU's offset is as if the template of its data were 0x100000 before.
+    let offset: UInt64 = 0x10_0000
+    memory.put(offset, start + 0x2a00)
+    memory.put(start + 0x2a40 - offset, cache)
+    memory.put(start + 0x2a80 - offset, cache + 8)
+    memory.put(random, cache + 48)
+    memory.put(start + 0x2980, cache + 56)
+    memory.put("fuzzed", start + 0x2980)
+    memory.link([head, cache + 64])
+    memory.put(node, cache + 80)
+    memory.put(2 as UInt64, node + 16)
+    memory.put(32 as UInt64, node + 24)
+    let pages = [0x3000, 0x4000] as [UInt64]
+    for page in pages {
+      let slab = start + 0x2000 + page / 4096 * 64
+      memory.put(cache, slab + 8)
+      memory.put(UInt32(0xf500_0000), slab + 48)
+      memory.put(1 as UInt32, slab + 52)
+    }
+    let (partial, active) = (start + 0x20c0, start + 0x2100)
+    func chain(_ page: UInt64, _ indices: [UInt64]) -> UInt64 {
+      for (number, index) in indices.enumerated() {
+        let place = object(page, index) + 64
+        let next = number + 1 < indices.count ? object(page, indices[number + 1]) : 0
+        memory.put(next ^ random ^ (isOld ? place : place.byteSwapped), place - linear + start)
+      }
+      return object(page, indices[0])
+    }
+    memory.put(chain(0x3000, freeOnNode), partial + 32)
+    memory.put(UInt32(16 - freeOnNode.count) | 16 << 16, partial + 40)
+    memory.link([node, partial + 16])
+    memory.put(chain(0x4000, freeOnSlab), active + 32)
+    memory.put(UInt32(16 - freeOnSlab.count) | 16 << 16 | 1 << 31, active + 40)
+    memory.put(chain(0x4000, freeOnCPU), start + 0x2a40)
+    memory.put(active, start + 0x2a48)
+    let (sheaf, barn, full) = (start + 0x2ac0, start + 0x2b40, start + 0x2b80)
+    memory.put(sheaf, start + 0x2a80)
+    memory.put(1 as UInt32, sheaf + 16)
+    memory.put(object(0x4000, inSheaf[0]), sheaf + 24)
+    memory.put(barn, node + 32)
+    memory.link([barn, full])
+    memory.put(1 as UInt32, full + 16)
+    memory.put(object(0x4000, inBarn[0]), full + 24)
+    return memory.bytes
+  }
+}
