@@ -6,6 +6,8 @@ import KernelVA
 ///     40000000    ffff800008000000    _stext
 ///     40001000    ffff800008001000    swapper_pg_dir, then its tables of level 1, 2 and 3
 ///     40010000    ffff800008010000    the input, as many pages as it has, 480 at most
+///
+/// The same is at ffff000008000000, where a linear map of RAM from 38000000 on would have it.
 enum SmallKernel {
   static let base: UInt64 = 0x4000_0000
   static let text: UInt64 = 0xffff_8000_0800_0000
@@ -33,6 +35,7 @@ enum SmallKernel {
     func put(_ value: UInt64, _ at: Int) {
       withUnsafeBytes(of: value.littleEndian) { ram.replaceSubrange(at..<(at + 8), with: $0) }
     }
+    put(base + 0x2003, 0x1000)
     put(base + 0x2003, 0x1000 + 0x100 * 8)
     put(base + 0x3003, 0x2000)
     put(base + 0x4003, 0x3000 + 0x40 * 8)

@@ -120,3 +120,34 @@ enum SparseRAM {
     }
   }
 }
+
+/// The input is memory with a slab cache and the `struct page`s of its slabs in it, and the BTF that describes them.
+@Sendable func fuzzSlabs(_ bytes: [UInt8]) {
+  let lines = [
+    "NUMBER(PHYS_OFFSET)=0x38000000", "NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376",
+    "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456", "LENGTH(zone.free_area)=11", SmallKernel.symbol("__start_BTF", 0),
+    SmallKernel.symbol("__stop_BTF", 0x2000), SmallKernel.symbol("slab_caches", 0x29c0),
+    SmallKernel.symbol("__per_cpu_offset", 0x2a00),
+    "SYMBOL(vmemmap)=" + String(SmallKernel.input + 0x2000 - 0x40010 * 64, radix: 16),
+  ]
+  guard let kernel = SmallKernel.kernel(bytes, lines) else { preconditionFailure("the tables are sound") }
+  _ = kernel.slabCaches
+  for cache in kernel.slabCaches(named: { _ in true }).prefix(4) {
+    _ = kernel.forEachSlabObject(of: cache) { _ in true }
+    _ = kernel.slabCallers(of: cache)
+  }
+  for offset in stride(from: UInt64(0), to: UInt64(min(bytes.count, 1 << 15)), by: 520) {
+    _ = kernel.identify(hexText(0xffff_0000_0801_0000 + offset))
+  }
+  guard let reader = kernel.pageReader else { return }
+  for frames in kernel.ramFrames {
+    reader.forEachFrame(frames) { frame in
+      _ = kernel.pageOwner?.owner(of: frame)
+      return true
+    }
+  }
+  for frame in UInt64(0x4000e)..<0x40020 {
+    _ = reader.frame(frame)
+    _ = kernel.pageAllocations(of: frame)
+  }
+}

@@ -17,6 +17,7 @@ let targets: [Target] = [
   Target(name: "kallsyms", run: fuzzKallsyms),
   Target(name: "btf", run: fuzzBTF),
   Target(name: "lists", run: fuzzLists),
+  Target(name: "slabs", run: fuzzSlabs),
   Target(name: "log", run: fuzzLog),
   Target(name: "stacks", run: fuzzStacks),
   Target(name: "query", run: fuzzQuery),

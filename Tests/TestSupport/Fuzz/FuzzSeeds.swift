@@ -82,6 +82,7 @@ public enum FuzzSeeds {
     "lists/sound": { FuzzedLists.memory },
     "stacks/marked": { FuzzedStacks.memory(isMarked: true) },
     "stacks/old": { FuzzedStacks.memory(isMarked: false) },
+    "slabs/sound": { SlabMemory.memory() },
     "log/ring": { [0] + FuzzedLog.ring },
     "log/buffer": { [1] + FuzzedLog.buffer },
     "splitbtf/two": {
