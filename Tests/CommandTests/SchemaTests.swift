@@ -42,7 +42,7 @@ import Testing
     ]
   }
 
-  @Test("Each command but the shell has a schema, and each schema is tested")
+  @Test("Each command that answers questions has a schema, and each schema is tested")
   func complete() throws {
     let help = String(decoding: try Kva.run(["--help"]).output, as: UTF8.self)
     let list = try #require(help.range(of: "SUBCOMMANDS:\n")).upperBound
@@ -54,7 +54,7 @@ import Testing
     let schemas = try FileManager.default.contentsOfDirectory(
       atPath: Checkout.root.appendingPathComponent("man/schema").path
     ).map { String($0.dropLast(5)) }
-    #expect(Set(schemas) == Set(names).subtracting(["shell"]).union(["common"]))
+    #expect(Set(schemas) == Set(names).subtracting(["shell", "gdbserver", "export"]).union(["common"]))
     let tested = Self.questions([]).map(\.command) + ["layout", "batch", "common"]
     #expect(Set(schemas) == Set(tested))
   }

@@ -35,7 +35,7 @@ import Testing
 
   /// What is said of each object of the slab at `page`: where it waits, or nil; and whether it is allocated.
   private func states(_ kernel: Kernel, _ page: UInt64) throws -> [(list: FreeList?, isAllocated: Bool?)] {
-    try (0..<16).map { index in
+    try (0..<UInt64(16)).map { index in
       let address = SlabMemory.object(page, index)
       let identity = kernel.identify("0x" + String(address + 7, radix: 16))
       let slab = try #require(identity.slab, "\(index): \(identity.kind) \(identity.notes)")
