@@ -276,6 +276,15 @@ class Problem(_Problem, total=False):
 
     file: str
     offset: int
+    code: str
+
+
+class Diagnostic(TypedDict):
+    """A warning or a note as data."""
+
+    code: str
+    subject: Optional[str]
+    text: str
 
 
 class StackFrame(TypedDict):
@@ -410,8 +419,11 @@ class Identity(_Identity, total=False):
     resources: list[Resource]
     memblock: list[str]
     notes: list[str]
+    diagnostics: list[Diagnostic]
     doubt: str
+    doubtCode: str
     message: str
+    messageCode: str
 
 
 class ModulePart(TypedDict):
@@ -580,6 +592,7 @@ class _Info(TypedDict):
     eraseInfo: list[str]
     sources: dict[str, Optional[str]]
     warnings: list[str]
+    diagnostics: list[Diagnostic]
 
 
 class Info(_Info, total=False):
@@ -681,6 +694,7 @@ class _Hypervisor(TypedDict):
     cpus: list[HypervisorCPU]
     sources: dict[str, Optional[str]]
     notes: list[str]
+    diagnostics: list[Diagnostic]
 
 
 class Hypervisor(_Hypervisor, total=False):
@@ -763,6 +777,7 @@ class ListEnd(TypedDict):
 
     end: str
     message: str
+    messageCode: str
 
 
 class UserMapping(TypedDict):
@@ -874,6 +889,7 @@ class MappedRange(_MappedRange, total=False):
 
     hypervisor: HypervisorAddress
     doubt: str
+    doubtCode: str
 
 
 _EntryAttributes = TypedDict(
@@ -910,7 +926,9 @@ class Piece(_Piece, total=False):
     """The memory of one page, or of part of one."""
 
     doubt: str
+    doubtCode: str
     message: str
+    messageCode: str
 
 
 class Region(TypedDict):
@@ -948,6 +966,7 @@ class Report(TypedDict):
     hardwareErrors: Optional[list[HardwareErrors]]
     warnings: list[str]
     notes: list[str]
+    diagnostics: list[Diagnostic]
 
 
 class Crash(TypedDict):
@@ -1034,6 +1053,7 @@ class Audit(TypedDict):
     codes: dict[str, int]
     first: list[Finding]
     unchecked: list[str]
+    diagnostics: list[Diagnostic]
 
 
 class _Resolution(TypedDict):
@@ -1068,7 +1088,9 @@ class Resolution(_Resolution, total=False):
     swapType: int
     swapOffset: int
     doubt: str
+    doubtCode: str
     message: str
+    messageCode: str
 
 
 class Arithmetic(TypedDict):
@@ -1106,6 +1128,7 @@ class ReverseMapping(_ReverseMapping, total=False):
     offset: int
     module: str
     doubt: str
+    doubtCode: str
 
 
 class SlabCache(TypedDict):
@@ -1156,6 +1179,7 @@ class StackTrace(TypedDict):
     frames: list[StackFrame]
     end: str
     message: Optional[str]
+    messageCode: Optional[str]
     hash: int
     shadow: Optional[ShadowStack]
     waitsFor: Optional[LockWait]
@@ -1169,6 +1193,7 @@ class ShadowStack(TypedDict):
     frames: int
     agrees: bool
     message: Optional[str]
+    messageCode: Optional[str]
 
 
 class UserContext(TypedDict):

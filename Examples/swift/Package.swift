@@ -7,7 +7,9 @@ let package = Package(
   name: "kva-examples",
   dependencies: [
     // From elsewhere: .package(url: "https://…/kva", from: "…")
-    .package(name: "kva", path: "../..")
+    // SwiftPM calls a package at a path by the path's last part, so the checkout, which may be called anything, is
+    // reached by a link that is called kva.
+    .package(path: "kva")
   ],
   targets: [
     .executableTarget(name: "ResolvePointers", dependencies: kernelVA),

@@ -1,6 +1,6 @@
 /// Why a file cannot be used, and where in it the trouble lies.
 ///
-/// Its text is one line: what is wrong, at which offset, and what the person can do about it.
+/// Its text is one line: what is wrong, and at which offset.
 public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What kind of trouble it is, for a caller that acts on it.
   public enum Kind: Hashable, Sendable {
@@ -24,14 +24,17 @@ public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
   public let offset: UInt64?
   /// The kind of trouble.
   public let kind: Kind
-  /// What is wrong and what to do next: one line, without a full stop.
+  /// What is the matter, if more is known of it than its kind.
+  public let code: Diagnostic.Code?
+  /// What is wrong: one line, without a full stop.
   public let message: String
 
   /// Describes a trouble in `file`.
-  package init(file: String, offset: UInt64? = nil, kind: Kind, _ message: String) {
+  package init(file: String, offset: UInt64? = nil, kind: Kind, code: Diagnostic.Code? = nil, _ message: String) {
     self.file = file
     self.offset = offset
     self.kind = kind
+    self.code = code
     self.message = message
   }
 

@@ -12,8 +12,8 @@ public final class DumpFile: Sendable {
   public var memory: any PhysicalMemory { container }
   /// The notes.
   public var notes: DumpNotes { container.notes }
-  /// What the reader should know before trusting the answers, one sentence each.
-  public var warnings: [String] { container.warnings }
+  /// What the reader should know before trusting the answers.
+  public var warnings: [Diagnostic] { container.warnings }
   /// What the file says of itself; counting its pages may take a pass over the file's index.
   public var summary: DumpSummary { container.summary }
 
@@ -72,7 +72,14 @@ public final class DumpFile: Sendable {
   }
 
   /// One line that says why a page cannot be read: which kind of absence it is, and what to do.
-  public func describe(_ fault: MemoryFault) -> String {
+  public func describe(_ fault: MemoryFault) -> String { diagnostic(fault).text }
+
+  /// The same with its code.
+  package func diagnostic(_ fault: MemoryFault) -> Diagnostic {
+    Diagnostic(fault.absence.code, hex(fault.address.rawValue), words(fault))
+  }
+
+  private func words(_ fault: MemoryFault) -> String {
     let address = hex(fault.address.rawValue)
     switch fault.absence {
     case .notInDump: return "physical address \(address) is not in this dump: no memory was dumped there"
@@ -86,6 +93,21 @@ public final class DumpFile: Sendable {
     case .inMissingPart:
       let part = container.missingPart(at: fault.address) ?? "other pages"
       return "page \(address) is in the part of this split dump that holds \(part), which was not given"
+    }
+  }
+}
+
+extension Absence {
+  /// The code of a page that is absent for this reason.
+  fileprivate var code: Diagnostic.Code {
+    switch self {
+    case .notInDump: .pageNotInDump
+    case .filtered: .pageFiltered
+    case .cutOff: .pageCutOff
+    case .lost: .pageLost
+    case .unreadable: .pageUnreadable
+    case .damaged: .pageDamaged
+    case .inMissingPart: .pageInMissingPart
     }
   }
 }

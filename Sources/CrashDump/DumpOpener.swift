@@ -90,8 +90,9 @@ struct DumpOpener {
       .flattened(flat), cacheSize: cacheSize / shares, format: "kdump-compressed, flattened", warnings: warnings(flat))
   }
 
-  private func warnings(_ flat: FlattenedFile) -> [String] {
-    flat.isCutShort ? ["the flattened file is cut short: what came last is missing; copy it again"] : []
+  private func warnings(_ flat: FlattenedFile) -> [Diagnostic] {
+    flat.isCutShort
+      ? [Diagnostic(.fileCutShort, "the flattened file is cut short: what came last is missing; copy it again")] : []
   }
 
   /// The dump that `part` is, or is a part of.

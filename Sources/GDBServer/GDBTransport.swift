@@ -1,7 +1,7 @@
 import Bytes
 
 /// A connection to a client, whatever carries it.
-public protocol GDBTransport {
+package protocol GDBTransport {
   /// Waits for bytes and adds them to the end of `bytes`.
   ///
   /// - Returns: false when the client has gone.

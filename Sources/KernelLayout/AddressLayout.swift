@@ -14,7 +14,7 @@ public struct AddressLayout: Hashable, Sendable {
     /// Bytes.
     public var size: UInt64 { end &- start }
     /// Whether it holds `address`.
-    public func contains(_ address: UInt64) -> Bool { address &- start < size }
+    package func contains(_ address: UInt64) -> Bool { address &- start < size }
   }
 
   /// PAGE_OFFSET to PAGE_END.

@@ -10,7 +10,7 @@ public struct KernelVersion: Hashable, Comparable, Sendable {
     self.minor = minor
   }
   /// Reads the beginning of a release such as "6.1.0-56-cloud-arm64".
-  public init?(release: String) {
+  package init?(release: String) {
     let parts = release.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix(while: \.isNumber)) else {
       return nil

@@ -7,7 +7,7 @@ public struct LayoutRow: Hashable, Sendable {
   /// The addresses; an end of 0 is the end of the space.
   public let span: AddressLayout.Span
   /// Whether only kernels with KASAN have it, and others leave the addresses to the row before.
-  public let isOptional: Bool
+  package let isOptional: Bool
 
   /// Makes a row.
   package init(_ region: Region, _ span: AddressLayout.Span, isOptional: Bool = false) {

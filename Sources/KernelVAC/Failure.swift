@@ -75,7 +75,7 @@ extension Failure {
     case .argument(let message), .option(let message), .noTables(let message): message
     case .file(let error), .noKernel(let error): error.description
     case .query(let failure): failure.message
-    case .unmapped(let address, _, let kernel, let user): kernel.resolve(address, user: user).unreadable
+    case .unmapped(let address, _, let kernel, let user): kernel.resolve(address, user: user).unreadable.text
     case .absent(_, let fault, let dump): dump.describe(fault)
     }
   }

@@ -49,7 +49,7 @@ struct Kva: ParsableCommand {
       var command = try parsed(Array(CommandLine.arguments.dropFirst()))
       try command.run()
     } catch let error as LocatedError {
-      Diagnostics.report(error.description)
+      Diagnostics.report(Problem(error).description)
       Glibc.exit(2)
     } catch  where exitCode(for: error) == .success {
       // It was asked for help, the version or a completion script.

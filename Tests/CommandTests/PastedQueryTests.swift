@@ -61,8 +61,8 @@ import Testing
       let found = try answers(command, ["0x8", "0x88", "0x0", "0x400000", "0xdeadb000"])
       #expect(found.allSatisfy { $0["status"] as? String == "no-tables" })
       let messages = found.map { $0["message"] as? String ?? "" }
-      #expect(messages[0].hasPrefix("NULL + 8: ") && messages[1].hasPrefix("NULL + 0x88: "))
-      #expect(messages[2].hasPrefix("NULL: ") && messages[3].hasPrefix("an address of user space: "))
+      #expect(messages[0].hasPrefix("NULL + 8; ") && messages[1].hasPrefix("NULL + 0x88; "))
+      #expect(messages[2].hasPrefix("NULL; ") && messages[3].hasPrefix("an address of user space; "))
       #expect(messages[4].contains("%p"))
     }
     #expect(try answers("identify", ["0x8"])[0]["kind"] as? String == "NULL + 8")

@@ -82,12 +82,12 @@ import VMSA
       try withDump(cut) { dump in
         #expect(dump.holds(contents(1), at: 0x4000_0000))
         #expect(dump.reason(0x4000_2ff8) == .cutOff)
-        #expect(dump.warnings.contains { $0.contains("cut short") })
+        #expect(dump.warnings.contains { $0.text.contains("cut short") })
       }
       flat.hasEndMark = false
       try withDump(flat.bytes()) { dump in
         #expect(dump.holds(memory, at: 0x4000_0000))
-        #expect(dump.warnings.contains { $0.contains("cut short") })
+        #expect(dump.warnings.contains { $0.text.contains("cut short") })
       }
     }
   }
@@ -140,7 +140,7 @@ import VMSA
     flat.hasEndMark = false
     try withDump(flat.bytes()) { dump in
       #expect(dump.holds(contents(2), at: 2 << 12))
-      #expect(dump.warnings.contains { $0.contains("cut short") })
+      #expect(dump.warnings.contains { $0.text.contains("cut short") })
     }
   }
 

@@ -64,7 +64,7 @@ import VMSA
     try withDump(writer.bytes()) { dump in #expect(dump.warnings.isEmpty) }
     writer.patches = [(writer.descriptorsOffset - writer.bitmapSize, [0xff, 0xff])]
     try withDump(writer.bytes()) { dump in
-      #expect(dump.warnings.contains { $0.contains("bitmap does not fit") })
+      #expect(dump.warnings.contains { $0.text.contains("bitmap does not fit") })
     }
   }
 
@@ -73,7 +73,7 @@ import VMSA
     func warnings(_ change: (inout CoreWriter) -> Void) throws -> [String] {
       var core = HandmadeKernel().core
       change(&core)
-      return try withDump(core.bytes()) { $0.warnings }
+      return try withDump(core.bytes()) { $0.warnings.map(\.text) }
     }
     #expect(try warnings { _ in }.isEmpty)
     let place = UInt64(HandmadeKernel().core.bytes().count - (16 << 12))

@@ -77,8 +77,8 @@ import VMSA
       #expect(dump.reason(0x5000_0000) == .filtered)
       #expect(dump.reason(0x6000_1000) == .cutOff)
       #expect(dump.fault(0x5000_0000).map(dump.describe) == "page 0x50000000 was filtered out of this dump")
-      #expect(dump.warnings.contains { $0.contains("incomplete") })
-      #expect(dump.warnings.contains { $0.contains("4096 bytes of memory are missing") })
+      #expect(dump.warnings.contains { $0.text.contains("incomplete") })
+      #expect(dump.warnings.contains { $0.text.contains("4096 bytes of memory are missing") })
     }
   }
 }

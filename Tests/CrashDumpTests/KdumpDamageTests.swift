@@ -109,7 +109,7 @@ import VMSA
         }
         #expect(missing > 0)
         #expect(dump.summary.bytesCutOff == UInt64(missing) << 12, "cut at \(size)")
-        #expect(dump.warnings.contains { $0.contains("cut short") })
+        #expect(dump.warnings.contains { $0.text.contains("cut short") })
       }
     }
     for size in [0, 8, 11, 200, 463, 464, 4095, 4096, 4200, start - 1] {

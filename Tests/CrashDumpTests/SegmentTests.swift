@@ -185,7 +185,7 @@ import VMSA
   @Test("makedumpfile's mark of an incomplete dump is passed on")
   func incomplete() throws {
     var core = CoreWriter(notes: [], [.init(0x1000, [1])])
-    try withDump(core) { #expect($0.warnings == []) }
+    try withDump(core) { #expect($0.warnings.isEmpty) }
     core.flags = 1
     try withDump(core) { #expect($0.warnings.count == 1) }
   }

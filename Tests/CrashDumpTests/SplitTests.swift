@@ -93,7 +93,7 @@ import VMSA
     try withFiles(Self.files(parts).filter { $0.key != "vmcore\(number)" }) { folder in
       for path in [names(folder, given), folder, names(folder, [given[0]]), names(folder, [given[1]])] {
         let dump = try DumpFile(path: path)
-        #expect(dump.warnings == [advice])
+        #expect(dump.warnings.map(\.text) == [advice])
         for frame in 0..<UInt64(100) where frame % 10 < 6 {
           if parts[number - 1].part?.contains(frame) == true {
             #expect(dump.reason(frame << 12) == .inMissingPart)
@@ -132,7 +132,7 @@ import VMSA
     try withFiles(Self.files(parts).filter { $0.key == "vmcore4" }) { folder in
       let dump = try DumpFile(path: folder + "/vmcore4")
       #expect(dump.reason(4 << 12) == .inMissingPart)
-      #expect(dump.warnings == ["the part of this split dump that holds 0x0-0x64000 was not given"])
+      #expect(dump.warnings.map(\.text) == ["the part of this split dump that holds 0x0-0x64000 was not given"])
     }
   }
 
@@ -147,7 +147,7 @@ import VMSA
     }
     try withFiles(Self.files(Self.parts()).filter { $0.key == "vmcore1" }) { folder in
       let dump = try DumpFile(path: folder)
-      #expect(dump.warnings == ["the part of this split dump that holds 0x21000-0x64000 was not given"])
+      #expect(dump.warnings.map(\.text) == ["the part of this split dump that holds 0x21000-0x64000 was not given"])
     }
   }
 

@@ -27,7 +27,8 @@ import Testing
       let answer = try resolution(AuditedKernel.vmalloc) { $0.change(AuditedKernel.vmalloc) { $0 ^ 1 << UInt64(bit) } }
       #expect(answer.status == .mapped)
       #expect(
-        (answer.doubt != nil) == (never.contains(bit) || always.contains(bit)), "bit \(bit): \(answer.doubt ?? "")")
+        (answer.doubt != nil) == (never.contains(bit) || always.contains(bit)),
+        "bit \(bit): \(answer.doubt?.text ?? "")")
     }
   }
 
@@ -39,7 +40,7 @@ import Testing
     ] as [(UInt64, Bool)] {
       let answer = try resolution(AuditedKernel.vmalloc) { $0.change(AuditedKernel.vmalloc) { _ in entry } }
       #expect(answer.status == .unmapped)
-      #expect((answer.doubt != nil) == isDoubted, "\(String(entry, radix: 16)): \(answer.doubt ?? "")")
+      #expect((answer.doubt != nil) == isDoubted, "\(String(entry, radix: 16)): \(answer.doubt?.text ?? "")")
     }
   }
 
@@ -53,7 +54,7 @@ import Testing
         $0.change(AuditedKernel.vmalloc, level: level) { $0 ^ 1 << UInt64(bit) }
       }
       #expect(answer.status == .mapped)
-      #expect((answer.doubt != nil) == !allowed.contains(bit), "bit \(bit): \(answer.doubt ?? "")")
+      #expect((answer.doubt != nil) == !allowed.contains(bit), "bit \(bit): \(answer.doubt?.text ?? "")")
     }
   }
 
@@ -99,7 +100,7 @@ import Testing
         $0.change(AuditedKernel.vmalloc) { _ in physical | AuditedKernel.data | type | 3 }
       }
       #expect(answer.physical == PhysicalAddress(physical))
-      #expect((answer.doubt != nil) == isDoubted, "\(String(physical, radix: 16)): \(answer.doubt ?? "")")
+      #expect((answer.doubt != nil) == isDoubted, "\(String(physical, radix: 16)): \(answer.doubt?.text ?? "")")
     }
   }
 
@@ -114,7 +115,8 @@ import Testing
       AuditedKernel.linear + 0x80_0000, AuditedKernel.vmalloc + 0x5000, AuditedKernel.vmemmap + 0x20_0000,
     ] {
       let answer = try resolution(address) { _ in }
-      #expect(answer.status == .unmapped && answer.doubt == nil, "\(String(address, radix: 16)): \(answer.doubt ?? "")")
+      #expect(
+        answer.status == .unmapped && answer.doubt == nil, "\(String(address, radix: 16)): \(answer.doubt?.text ?? "")")
     }
   }
 }

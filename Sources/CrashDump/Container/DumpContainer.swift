@@ -1,3 +1,4 @@
+import Bytes
 import VMSA
 
 /// A dump format: physical memory, notes, and what the file says of itself. One type for each format.
@@ -5,7 +6,7 @@ protocol DumpContainer: PhysicalMemory {
   /// The notes.
   var notes: DumpNotes { get }
   /// What the reader should know before trusting the answers, one sentence each; told at little cost.
-  var warnings: [String] { get }
+  var warnings: [Diagnostic] { get }
   /// What `info` shows; counting pages may take a pass over the file's index.
   var summary: DumpSummary { get }
   /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
@@ -44,7 +45,14 @@ public struct DumpSummary: Sendable {
   /// makedumpfile's dump level: which pages were left out.
   public var dumpLevel: Int?
   /// Whether makedumpfile left out pages of vmemmap, too (DUMP_DH_EXCLUDED_VMEMMAP).
-  public var excludesVmemmap = false
+  package var excludesVmemmap = false
   /// The unit of the file in bytes; nil where the format has none.
-  public var blockSize: UInt64?
+  package var blockSize: UInt64?
+}
+
+extension Diagnostic {
+  /// makedumpfile says so in the header that it writes.
+  static var incomplete: Diagnostic {
+    Diagnostic(.dumpIncomplete, "makedumpfile marked this dump incomplete: it ran out of space")
+  }
 }

@@ -13,12 +13,12 @@ final class ELFDump: DumpContainer {
   /// Whether the file has one byte for two things.
   private let overlaps: Bool
   /// What the container of the bytes has to warn of.
-  private let outerWarnings: [String]
+  private let outerWarnings: [Diagnostic]
 
   /// Reads the notes of `file`, whose headers are `headers`; it looks at nothing else.
   ///
   /// - Parameter format: what `info` calls it.
-  init(_ file: DumpBytes, _ headers: ELFHeaders, format: String, warnings: [String] = []) throws(LocatedError) {
+  init(_ file: DumpBytes, _ headers: ELFHeaders, format: String, warnings: [Diagnostic] = []) throws(LocatedError) {
     let count = file.byteCount
     var segments: [MemoryMap.Segment] = []
     var notes = DumpNotes()
@@ -97,12 +97,15 @@ final class ELFDump: DumpContainer {
   var storedBytes: UInt64 { memory.map.bytes(nil) }
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     outerWarnings + memory.warnings + memory.conflicts(limit: Limits.comparedCoreBytes) { "the segment \($0.name)" }
       + (overlaps
-        ? ["its program headers have one place in the file for two things: one is damaged, and answers may be wrong"]
-        : [])
-      + (isIncomplete ? ["makedumpfile marked this dump incomplete: it ran out of space"] : [])
+        ? [
+          Diagnostic(
+            .segmentsOverlap,
+            "its program headers have one place in the file for two things: one is damaged, and answers may be wrong")
+        ] : [])
+      + (isIncomplete ? [.incomplete] : [])
   }
 
   var summary: DumpSummary { memory.summary(format: format) }

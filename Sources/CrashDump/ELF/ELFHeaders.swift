@@ -102,8 +102,10 @@ struct ELFHeaders {
 
   /// Says in one line what is wrong with a file that begins as ELF, but is no arm64 core.
   private static func checkIdentity(_ path: String, _ bytes: RawSpan) throws(LocatedError) {
-    func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
-      LocatedError(file: path, offset: offset, kind: kind, message)
+    func fail(
+      _ offset: UInt64, _ kind: LocatedError.Kind, code: Diagnostic.Code? = nil, _ message: String
+    ) -> LocatedError {
+      LocatedError(file: path, offset: offset, kind: kind, code: code, message)
     }
     guard bytes.byteCount >= 64, let identity = ELFIdentity(bytes) else {
       throw fail(0, .truncated, "the file ends within its ELF header; copy it again")
@@ -122,8 +124,7 @@ struct ELFHeaders {
     }
     guard identity.isCore else {
       let what = identity.isRelocatable ? "an object file" : "a program or a vmlinux"
-      throw fail(
-        ELFIdentity.typeOffset, .unsupported, "is \(what), not a core dump; a vmlinux is given with --vmlinux")
+      throw fail(ELFIdentity.typeOffset, .unsupported, code: .notADump, "is \(what), not a core dump")
     }
   }
 }

@@ -16,12 +16,12 @@ final class KdumpFile: DumpContainer {
   /// What `info` calls it.
   private let format: String
   /// What the container of the bytes has to warn of.
-  private let outerWarnings: [String]
+  private let outerWarnings: [Diagnostic]
 
   /// Reads the headers and notes of `file`.
   ///
   /// - Parameter cacheSize: bytes of decompressed pages to keep.
-  init(_ file: DumpBytes, cacheSize: Int, format: String, warnings: [String] = []) throws(LocatedError) {
+  init(_ file: DumpBytes, cacheSize: Int, format: String, warnings: [Diagnostic] = []) throws(LocatedError) {
     let header = try KdumpHeader(file)
     var notes = DumpNotes()
     if let range = header.notes { _ = try notes.add(range, of: file, limit: Limits.noteBytes) }
@@ -238,14 +238,17 @@ final class KdumpFile: DumpContainer {
 
   // MARK: - What info shows
 
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     var warnings = outerWarnings
-    if header.isIncomplete {
-      warnings.append("makedumpfile marked this dump incomplete: it ran out of space")
+    if header.isIncomplete { warnings.append(.incomplete) }
+    if index.isCutShort {
+      warnings.append(
+        Diagnostic(.fileCutShort, "the file is cut short: pages are missing at its end; copy it again"))
     }
-    if index.isCutShort { warnings.append("the file is cut short: pages are missing at its end; copy it again") }
     if index.isMisnumbered {
-      warnings.append("its bitmap does not fit its page descriptors: one is damaged, and answers may be wrong")
+      warnings.append(
+        Diagnostic(
+          .bitmapMismatch, "its bitmap does not fit its page descriptors: one is damaged, and answers may be wrong"))
     }
     return warnings
   }

@@ -96,7 +96,7 @@ final class SplitDump: DumpContainer {
     return "\(hex(start * blockSize))-\(hex(end * blockSize))"
   }
 
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     var covered: UInt64 = 0
     var missing: [String] = []
     for here in frames {
@@ -108,8 +108,10 @@ final class SplitDump: DumpContainer {
     if covered < parts[0].header.frameCount, let range = missingPart(at: PhysicalAddress(covered * blockSize)) {
       missing.append(range)
     }
-    let advice = missing.map { "the part of this split dump that holds \($0) was not given" }
-    return advice + parts.flatMap { part in part.warnings.map { "\(part.path): \($0)" } }
+    let advice = missing.map {
+      Diagnostic(.partMissing, $0, "the part of this split dump that holds \($0) was not given")
+    }
+    return advice + parts.flatMap { part in part.warnings.map { $0.explaining(part.path) } }
   }
 
   var summary: DumpSummary {

@@ -60,10 +60,11 @@ final class LiMEFile: DumpContainer {
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
   var storedBytes: UInt64 { memory.map.bytes(nil) }
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     memory.warnings
       + memory.conflicts(limit: Limits.comparedBytes) { "the range \($0.name)" }
-      + (trailing > 0 ? ["\(trailing) bytes behind its last range belong to none; they are ignored"] : [])
+      + (trailing > 0
+        ? [Diagnostic(.trailingBytes, "\(trailing) bytes behind its last range belong to none; they are ignored")] : [])
   }
   var summary: DumpSummary { memory.summary(format: "LiME") }
 }

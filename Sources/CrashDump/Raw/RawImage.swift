@@ -110,7 +110,7 @@ final class RawImage: DumpContainer {
   var storedBytes: UInt64 { memory.map.bytes(nil) }
   var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     let warnings =
       memory.warnings
       + memory.conflicts(limit: Limits.comparedBytes) { segment in
@@ -120,7 +120,9 @@ final class RawImage: DumpContainer {
     guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return warnings }
     let address = hex(start)
     return warnings + [
-      "nobody said where this raw memory lies: \(address) is a guess by the kernel in it (say FILE@ADDRESS)"
+      Diagnostic(
+        .addressGuessed, address,
+        "nobody said where this raw memory lies: \(address) is a guess by the kernel in it (say FILE@ADDRESS)")
     ]
   }
 

@@ -59,12 +59,15 @@ extension SegmentedMemory {
   /// - Parameters:
   ///   - limit: how many bytes may be compared.
   ///   - name: what a part is called.
-  func conflicts(limit: UInt64, _ name: (MemoryMap.Segment) -> String) -> [String] {
+  func conflicts(limit: UInt64, _ name: (MemoryMap.Segment) -> String) -> [Diagnostic] {
     var limit = limit
     return map.overlaps.compactMap { overlap in
       guard let place = overlap.firstDifference(in: source, limit: &limit) else { return nil }
-      return "\(hex(overlap.range.lowerBound))-\(hex(overlap.range.upperBound)) is in two parts whose bytes differ, at "
-        + "\(hex(place)) first: \(name(overlap.first)) is used, \(name(overlap.second)) is not; one address is wrong"
+      let range = "\(hex(overlap.range.lowerBound))-\(hex(overlap.range.upperBound))"
+      return Diagnostic(
+        .memoryConflict, range,
+        "\(range) is in two parts whose bytes differ, at "
+          + "\(hex(place)) first: \(name(overlap.first)) is used, \(name(overlap.second)) is not; one address is wrong")
     }
   }
 }

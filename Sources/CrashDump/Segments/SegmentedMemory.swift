@@ -99,10 +99,13 @@ struct SegmentedMemory: Sendable {
   }
 
   /// A sentence about a file that is cut short.
-  var warnings: [String] {
+  var warnings: [Diagnostic] {
     let missing = map.bytes(.cutOff)
     return missing > 0
-      ? ["the file is cut short: \(missing) bytes of memory are missing at its end; copy it again"] : []
+      ? [
+        Diagnostic(
+          .fileCutShort, "the file is cut short: \(missing) bytes of memory are missing at its end; copy it again")
+      ] : []
   }
 
   /// What `info` shows of a file of this kind.

@@ -37,7 +37,7 @@ struct VirtualMemory {
         return "\(hex(address.rawValue)) is an address of user space, and the thread has none"
       }
       let answer = kernel.resolve(address, user: user)
-      guard let physical = answer.physical else { return answer.unreadable }
+      guard let physical = answer.physical else { return answer.unreadable.text }
       do throws(MemoryFault) {
         try kernel.dump.memory.read(physical, into: &piece)
         return nil
@@ -51,7 +51,7 @@ struct VirtualMemory {
     } catch {
       switch error {
       case .absent(_, let fault): return kernel.dump.describe(fault)
-      case .unmapped(let address, _): return kernel.resolve(address).unreadable
+      case .unmapped(let address, _): return kernel.resolve(address).unreadable.text
       }
     }
   }

@@ -52,7 +52,7 @@ public struct AddressIdentity: Sendable {
   /// What the kernel set the physical address aside for when it booted.
   package internal(set) var memblock: [String] = []
   /// What could not be looked at, and why.
-  public internal(set) var notes: [String] = []
+  public internal(set) var notes: [Diagnostic] = []
 
   /// A part of a module's memory.
   public struct ModulePart: Hashable, Sendable {
@@ -171,7 +171,8 @@ struct AddressIdentifier {
         identity.frame = frames.state(ofFrame: physical.rawValue >> frames.vmemmap.pageShift)
       }
     }
-    if identity.kind == "kernel text" { identity.source = sourceLines?.line(at: address) }
+    let image = identity.resolution.region == .kernelImage ? identity.resolution.leaf?.attributes : nil
+    if image?.isExecutableEL1 ?? false { identity.source = sourceLines?.line(at: address) }
     let isVirtual = [.vmalloc, .modules].contains(identity.resolution.region)
     if isVirtual {
       if let module = modules.containing(address) {
@@ -194,7 +195,8 @@ struct AddressIdentifier {
     if let cpu = dynamicPerCPU(at: address, identity.area) { identity.kind = "dynamic per-CPU data of CPU \(cpu)" }
     fillSlab(&identity, address)
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
-    guard isVirtual || identity.resolution.region == .linearMap || identity.kind == "kernel data" else { return }
+    let isData = image.map { !$0.isExecutableEL1 && $0.isWritable } ?? false
+    guard isVirtual || identity.resolution.region == .linearMap || isData else { return }
     if let task = tasks.value.elements.first(where: { address &- $0.structure < taskSize }) {
       identity.task = AddressIdentity.TaskPart(task: task, part: "struct", offset: address &- task.structure)
       identity.kind = "task_struct"

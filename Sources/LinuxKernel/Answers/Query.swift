@@ -81,14 +81,16 @@ package struct Query: Hashable, Sendable {
 
   /// The number of a text that is 0x and 1 to 16 hex digits, which most queries of scripts are; nil of any other.
   private static func plainAddress(_ text: String) -> UInt64? {
-    let bytes = text.utf8
-    guard (3...18).contains(bytes.count) else { return nil }
+    let bytes = text.utf8.span
+    guard (3...18).contains(bytes.count), bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else {
+      return nil
+    }
     var value: UInt64 = 0
-    for (number, byte) in bytes.enumerated() {
-      switch (number, byte) {
-      case (0, UInt8(ascii: "0")), (1, UInt8(ascii: "x")): continue
-      case (2..., UInt8(ascii: "0")...UInt8(ascii: "9")): value = value << 4 | UInt64(byte - UInt8(ascii: "0"))
-      case (2..., UInt8(ascii: "a")...UInt8(ascii: "f")): value = value << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
+    for index in 2..<bytes.count {
+      let byte = bytes[index]
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt64(byte - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(byte - UInt8(ascii: "a") + 10)
       default: return nil
       }
     }

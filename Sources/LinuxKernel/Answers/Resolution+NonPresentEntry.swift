@@ -20,6 +20,8 @@ extension Resolution {
       case .swapError: "it could not be read back from swap"
       case .unknown: "not present; the kernel's version, which says how such entries are written, is not known"
       }
-    if let words { message = "the entry at level \(step.level) is invalid: \(words)" }
+    if let words {
+      message = Diagnostic(.entryInvalid, page.name, "the entry at level \(step.level) is invalid: \(words)")
+    }
   }
 }

@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 import KernelLayout
 import VMSA
@@ -28,8 +29,8 @@ public struct Resolution: Sendable {
   public let query: String
   /// How it ended.
   public let status: Status
-  /// What is wrong and what to do, where it is not mapped or its page is not in the dump.
-  public internal(set) var message: String?
+  /// What is wrong, where it is not mapped or its page is not in the dump.
+  public internal(set) var message: Diagnostic?
   /// The address without its tag.
   public internal(set) var virtual: VirtualAddress?
   /// The top byte, where it was not the sign of the address.
@@ -37,7 +38,7 @@ public struct Resolution: Sendable {
   /// Whether the MMU would have ignored the tag (TCR_EL1.TBI0, TBI1); nil when the dump does not tell.
   public internal(set) var topByteIgnored: Bool?
   /// Why the answer may be wrong: it rests on tables that look overwritten. nil where nothing says so.
-  public internal(set) var doubt: String?
+  public internal(set) var doubt: Diagnostic?
   /// The leaf that maps it.
   public internal(set) var leaf: Leaf?
   /// Why the page's bytes cannot be read, nil when they can.
@@ -56,21 +57,21 @@ public struct Resolution: Sendable {
   public internal(set) var regime: TranslationRegime?
 
   /// The memory whose KASAN shadow is at the address; nil of any other address.
-  public internal(set) var shadowed: ClosedRange<UInt64>?
+  package internal(set) var shadowed: ClosedRange<UInt64>?
   /// What an address is to the hypervisor, where its tables translated it.
   package internal(set) var hypervisor: Hypervisor.Address?
-  /// Whether this kernel unmaps the address by design, where arithmetic has a page.
-  package internal(set) var isUnmappedByDesign = false
   /// What Linux keeps in the invalid entry that ended a walk through tables of user space.
   package internal(set) var absentPage: NonPresentEntry?
 
-  /// Why memory there is unreadable, in one line, if it is not mapped.
-  package var unreadable: String { "\(query) is \(status.rawValue): \(message ?? "no mapping")" }
+  /// Why memory there is unreadable, if it is not mapped.
+  package var unreadable: Diagnostic {
+    (message ?? Diagnostic(.entryInvalid, "no mapping")).explaining("\(query) is \(status.rawValue)")
+  }
 
   /// The physical address.
   public var physical: PhysicalAddress? { leaf?.physical }
 
-  init(query: String, status: Status, message: String? = nil) {
+  init(query: String, status: Status, message: Diagnostic? = nil) {
     self.query = query
     self.status = status
     self.message = message

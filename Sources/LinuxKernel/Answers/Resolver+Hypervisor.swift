@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 import VMSA
 
@@ -18,7 +19,8 @@ extension Resolver {
       guard let moved = hypervisor.value.address(ofKernel: address, context, regions) else {
         var resolution = Resolution(
           query: query, status: .badQuery,
-          message: "only addresses of the linear map and the kernel image have one at EL2")
+          message: Diagnostic(
+            .noHypervisorAddress, "only addresses of the linear map and the kernel image have one at EL2"))
         resolution.virtual = address
         return resolution
       }
@@ -46,13 +48,13 @@ extension Resolver {
   /// The tables that TTBR0_EL2 holds, or why there are none to walk.
   var hypervisorTables: Result<TranslationRegime, QueryFailure> {
     if let regime = hypervisor.value.regime?.value { return .success(regime) }
-    let message =
+    let (code, words): (Diagnostic.Code, String) =
       switch hypervisor.value.mode?.value {
-      case .vhe?: "the kernel runs at EL2 (VHE): nothing further is mapped; ask without --el2"
-      case .unused?: "nothing of the kernel runs at EL2"
-      default: "the hypervisor's tables were not found"
+      case .vhe?: (.kernelAtEL2, "the kernel runs at EL2 (VHE): nothing further is mapped")
+      case .unused?: (.hypervisorUnused, "nothing of the kernel runs at EL2")
+      default: (hypervisor.value.notes.first?.code ?? .hypervisorUnknown, "the hypervisor's tables were not found")
       }
-    let reason = hypervisor.value.mode.map { $0.source } ?? hypervisor.value.notes.first
-    return .failure(QueryFailure(status: .badQuery, message: message + (reason.map { " (\($0))" } ?? "")))
+    let reason = hypervisor.value.mode.map { $0.source } ?? hypervisor.value.notes.first?.text
+    return .failure(QueryFailure(.badQuery, Diagnostic(code, words + (reason.map { " (\($0))" } ?? ""))))
   }
 }

@@ -52,7 +52,7 @@ final class Resolver: Sendable {
     let asked = lookUp(text)
     guard case .success(let found) = asked else {
       guard case .failure(let failure) = asked else { return Resolution(query: text, status: .badQuery) }
-      return Resolution(query: text, status: failure.status, message: failure.message)
+      return Resolution(query: text, status: failure.status, message: failure.diagnostic)
     }
     var resolution = resolve(found.address, query: text, trace: trace, user: user)
     if let advice = found.advice, resolution.status != .mapped { resolution.message = advice }
@@ -75,7 +75,7 @@ final class Resolver: Sendable {
     var symbol: Symbol?
     var offset: UInt64 = 0
     /// What to ask instead, if nothing is mapped there.
-    var advice: String?
+    var advice: Diagnostic?
   }
 
   func lookUp(_ text: String) -> Result<Found, QueryFailure> {
@@ -83,7 +83,7 @@ final class Resolver: Sendable {
     do throws(Query.Malformed) {
       query = try Query(text)
     } catch {
-      return .failure(QueryFailure(status: .badQuery, message: error.message))
+      return .failure(QueryFailure(.badQuery, Diagnostic(.queryMalformed, text, error.message)))
     }
     switch query.base {
     case .address(let value):
@@ -95,8 +95,9 @@ final class Resolver: Sendable {
       let symbol: Symbol?
       if let module {
         guard modules.named(module) != nil else {
-          let reason = modules.list.value.notes.first ?? "no such module is loaded"
-          return .failure(QueryFailure(status: .unknownSymbol, message: "no module '\(module)': \(reason)"))
+          let reason =
+            modules.list.value.notes.first ?? Diagnostic(.noSuchModule, module, "no such module is loaded")
+          return .failure(QueryFailure(.unknownSymbol, reason.explaining("no module '\(module)'")))
         }
         symbol = names.modules.symbol(named: name, module: module)
       } else {
@@ -118,18 +119,23 @@ final class Resolver: Sendable {
     let isPerCPU = perCPU.value?.isVariable(
       symbol, of: symbol.module.flatMap { modules.named($0) }, in: context.memory)
     guard let cpu else {
-      if isPerCPU == true { found.advice = "'\(name)' is a per-CPU variable: use \(name)@cpuN" }
+      if isPerCPU == true {
+        found.advice = Diagnostic(.perCPUVariable, name, "'\(name)' is a per-CPU variable: use \(name)@cpuN")
+      }
       return .success(found)
     }
     guard isPerCPU != false else {
       return .failure(
-        QueryFailure(status: .badQuery, message: "'\(name)' is not per-CPU: ask for it without @cpu\(cpu)"))
+        QueryFailure(
+          .badQuery, Diagnostic(.notPerCPU, name, "'\(name)' is not per-CPU: ask for it without @cpu\(cpu)")))
     }
     guard let moved = perCPUAddress(symbol.address, cpu: cpu) else {
       return .failure(
         QueryFailure(
-          status: .unknownSymbol,
-          message: "'\(name)' of CPU \(cpu): there is no such CPU, or __per_cpu_offset cannot be read"))
+          .unknownSymbol,
+          Diagnostic(
+            .noSuchCPU, "cpu\(cpu)",
+            "'\(name)' of CPU \(cpu): there is no such CPU, or __per_cpu_offset cannot be read")))
     }
     found.address = VirtualAddress(moved &+ query.offset)
     return .success(found)
@@ -140,7 +146,7 @@ final class Resolver: Sendable {
     let known = cpus.value.compactMap { state in state.registers.map { (cpu: state.cpu, registers: $0) } }
     guard let found = known.first(where: { $0.cpu == cpu ?? panicCPU.value ?? $0.cpu }) else {
       let which = (cpu ?? panicCPU.value).map { "of CPU \($0)" } ?? "of a CPU"
-      return .failure(QueryFailure(status: .badQuery, message: "the dump has no registers \(which)"))
+      return .failure(QueryFailure(.badQuery, Diagnostic(.registersMissing, "the dump has no registers \(which)")))
     }
     switch name {
     case "pc": return .success(found.registers.pc)
@@ -151,7 +157,9 @@ final class Resolver: Sendable {
       guard name.hasPrefix("x"), let number = Int(name.dropFirst()), found.registers.general.indices.contains(number)
       else {
         return .failure(
-          QueryFailure(status: .badQuery, message: "there is no register '$\(name)': give $pc, $sp or $x0 to $x30"))
+          QueryFailure(
+            .badQuery,
+            Diagnostic(.noSuchRegister, name, "there is no register '$\(name)': give $pc, $sp or $x0 to $x30")))
       }
       return .success(found.registers.general[number])
     }
@@ -176,11 +184,14 @@ final class Resolver: Sendable {
     let known = context.symbols.origins.joined(separator: ", ")
     let advice =
       near.isEmpty
-      ? "known are the symbols of: \(known.isEmpty ? "nothing" : known); give --vmlinux FILE for more"
+      ? "known are the symbols of: \(known.isEmpty ? "nothing" : known)"
       : "did you mean \(near.joined(separator: ", "))?"
-    let message =
-      ["no symbol '\(name)'", advice] + context.symbols.notes.filter { !known.isEmpty && $0.contains("is damaged") }
-    return QueryFailure(status: .unknownSymbol, message: message.joined(separator: "; "))
+    let damage = context.symbols.notes.filter { !known.isEmpty && $0.code == .kallsymsDamaged }.map(\.text)
+    return QueryFailure(
+      .unknownSymbol,
+      Diagnostic(
+        near.isEmpty ? .noSuchSymbol : .symbolMisspelled, name,
+        (["no symbol '\(name)'", advice] + damage).joined(separator: "; ")))
   }
 
   // MARK: - From an address to its mapping
@@ -196,8 +207,10 @@ final class Resolver: Sendable {
     guard address.isCanonical(bits: tables.addressBits) else {
       var resolution = Resolution(
         query: query, status: .notCanonical,
-        message: "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55"
-          + signature(pointer))
+        message: Diagnostic(
+          .notCanonical,
+          "not an address of \(tables.addressBits) bits: bits 54 to \(tables.addressBits) differ from bit 55"
+            + signature(pointer)))
       resolution.notePoison(pointer)
       resolution.virtual = pointer
       resolution.region = .notCanonical
@@ -218,7 +231,7 @@ final class Resolver: Sendable {
       let what =
         address.rawValue < 4096 ? Self.null(address) : "an address of user space" + (isHash(address) ? Self.hash : "")
       resolution = Resolution(
-        query: query, status: .noTables, message: "\(what): say with --ttbr0 which tables translate it")
+        query: query, status: .noTables, message: Diagnostic(.userAddress, what))
     }
     resolution.notePoison(pointer)
     resolution.virtual = address
@@ -273,8 +286,10 @@ final class Resolver: Sendable {
     else { return nil }
     var resolution = Resolution(
       query: query, status: .notCanonical,
-      message: "bits 63 to 56 differ from bit 55, and no pointer of a kernel with generic KASAN has a tag"
-        + signature(pointer))
+      message: Diagnostic(
+        .notCanonical,
+        "bits 63 to 56 differ from bit 55, and no pointer of a kernel with generic KASAN has a tag"
+          + signature(pointer)))
     resolution.virtual = pointer
     resolution.region = .notCanonical
     guard let addresses = shadow.addresses(shadowedAt: pointer.rawValue) else {
@@ -290,9 +305,10 @@ final class Resolver: Sendable {
         "an access to what is no address"
       }
     resolution.shadowed = addresses
-    resolution.message =
+    resolution.message = Diagnostic(
+      .shadowAccess,
       "KASAN's shadow of \(hex(addresses.lowerBound)) to \(hex(addresses.upperBound)): \(what) "
-      + "(KASAN_SHADOW_OFFSET \(hex(shadow.offset)))"
+        + "(KASAN_SHADOW_OFFSET \(hex(shadow.offset)))")
     return resolution
   }
 
@@ -322,23 +338,30 @@ final class Resolver: Sendable {
       resolution = Resolution(query: query, status: .mapped)
       resolution.leaf = leaf
       resolution.absence = dump.memory.absence(at: leaf.physical)
-      resolution.message = resolution.absence.map { dump.describe(MemoryFault($0, at: leaf.physical)) }
+      resolution.message = resolution.absence.map { dump.diagnostic(MemoryFault($0, at: leaf.physical)) }
     case .unmapped(let level):
-      resolution = Resolution(query: query, status: .unmapped, message: "the entry at level \(level) is invalid")
+      resolution = Resolution(
+        query: query, status: .unmapped, message: Diagnostic(.entryInvalid, "the entry at level \(level) is invalid"))
     case .tableMissing(let level, let fault):
       resolution = Resolution(
         query: query, status: .tableMissing,
-        message: "its table of level \(level) cannot be read: \(dump.describe(fault))")
+        message: Diagnostic(
+          .tableUnreadable, hex(fault.address.rawValue),
+          "its table of level \(level) cannot be read: \(dump.describe(fault))"))
     case .corrupt(let level, .reservedEncoding):
       resolution = Resolution(
-        query: query, status: .corrupt, message: "the entry at level \(level) has a reserved encoding")
+        query: query, status: .corrupt,
+        message: Diagnostic(.reservedEncoding, "the entry at level \(level) has a reserved encoding"))
     case .corrupt(let level, .addressOutOfRange(let target)):
       resolution = Resolution(
         query: query, status: .corrupt,
-        message: "the entry at level \(level) points to \(hex(target.rawValue)), beyond the "
-          + "\(tables.physicalBits) bits of physical addresses")
+        message: Diagnostic(
+          .addressOutOfRange, hex(target.rawValue),
+          "the entry at level \(level) points to \(hex(target.rawValue)), beyond the "
+            + "\(tables.physicalBits) bits of physical addresses"))
     case .notCanonical:
-      resolution = Resolution(query: query, status: .notCanonical, message: "outside the range of the tables")
+      resolution = Resolution(
+        query: query, status: .notCanonical, message: Diagnostic(.notCanonical, "outside the range of the tables"))
     }
     resolution.regime = tables
     resolution.isShared = isShared
@@ -348,8 +371,7 @@ final class Resolver: Sendable {
       if case .unmapped(let level) = result,
         let reason = checks.value.reasonUnmapped(address, steps.steps.last, in: resolution.region)
       {
-        resolution.message = "the entry at level \(level) is invalid; \(reason)"
-        resolution.isUnmappedByDesign = true
+        resolution.message = Diagnostic(.dataAliasUnmapped, "the entry at level \(level) is invalid; \(reason)")
       }
       resolution.doubt = checks.value.doubt(address, result, steps.steps, resolution.absence, in: resolution.region)
     }
@@ -361,6 +383,8 @@ extension Resolution {
   /// Says what `pointer`, which is mapped nowhere, stands for if it is one of the kernel's values that are no addresses.
   fileprivate mutating func notePoison(_ pointer: VirtualAddress) {
     guard status != .mapped, let meaning = Poison.name(pointer.rawValue) else { return }
-    message = [meaning, message].compactMap(\.self).joined(separator: "; ")
+    message = Diagnostic(
+      message?.code ?? .notCanonical, message?.subject,
+      [meaning, message?.text].compactMap(\.self).joined(separator: "; "))
   }
 }

@@ -13,14 +13,19 @@ extension AddressIdentifier {
       identity.kind =
         object.part == .remainder
         ? "end of a slab" : object.part == .object ? "slab object" : "slab \(object.part.rawValue)"
-      if let problem = object.problem { identity.notes.append("whether it is allocated is unknown: \(problem)") }
+      if let problem = object.problem {
+        identity.notes.append(Diagnostic(.allocationUnknown, "whether it is allocated is unknown: \(problem)"))
+      }
     case .kfence(let kind): identity.kind = "KFENCE \(kind)"
     case .largeKmalloc(let start, let size):
       identity.kind = "large kmalloc"
-      identity.notes.append("an allocation of kmalloc at \(hex(start)) that has \(size) bytes of pages of its own")
+      identity.notes.append(
+        Diagnostic(
+          .largeKmalloc, hex(start),
+          "an allocation of kmalloc at \(hex(start)) that has \(size) bytes of pages of its own"))
     case .damaged(let reason):
       identity.kind = "slab"
-      identity.notes.append(reason)
+      identity.notes.append(Diagnostic(.slabDamaged, reason))
     case nil: break
     }
   }

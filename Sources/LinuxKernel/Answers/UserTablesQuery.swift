@@ -10,39 +10,45 @@ struct UserTablesQuery {
 
   /// The tables of user space that `text` says: 0x and a physical address, a PID, or cpuN.
   func regime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
-    func fail(_ message: String) -> Result<TranslationRegime, QueryFailure> {
-      .failure(QueryFailure(status: .badQuery, message: message))
+    func fail(_ code: Diagnostic.Code, _ message: String) -> Result<TranslationRegime, QueryFailure> {
+      .failure(QueryFailure(.badQuery, Diagnostic(code, text, message)))
     }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {
       guard let value = Query.number(text) else {
-        return fail("'\(text)' is no physical address: give 0x and up to 16 hex digits")
+        return fail(.queryMalformed, "'\(text)' is no physical address: give 0x and up to 16 hex digits")
       }
       guard let root = tables.root(value) else {
-        return fail("no root table begins at '\(text)': give its physical address, or the value of TTBR0")
+        return fail(.noRootTable, "no root table begins at '\(text)': give its physical address, or the value of TTBR0")
       }
       return .success(tables.regime(root: root))
     }
     if text.hasPrefix("cpu"), let number = Int(text.dropFirst(3)) {
       guard let state = cpus().first(where: { $0.cpu == number }) else {
-        return fail("there is no CPU \(number); kva info shows those there are")
+        return fail(.noSuchCPU, "there is no CPU \(number)")
       }
       guard let root = state.userTables else {
         return fail(
-          "the user tables of CPU \(number) cannot be found: \(tasks.value.notes.first ?? "its task is not known"); "
+          .userTablesUnknown,
+          "the user tables of CPU \(number) cannot be found: \(tasks.value.notes.first?.text ?? "its task is not known"); "
             + "give their physical address")
       }
       return .success(tables.regime(root: root))
     }
-    guard let pid = Int(text), pid >= 0 else { return fail("'\(text)' is neither a PID, cpuN nor 0x and an address") }
+    guard let pid = Int(text), pid >= 0 else {
+      return fail(.queryMalformed, "'\(text)' is neither a PID, cpuN nor 0x and an address")
+    }
     guard let task = tasks.value.elements.first(where: { $0.pid == pid }) else {
-      return fail("there is no task with PID \(pid): \(tasks.value.notes.first ?? "kva tasks lists those there are")")
+      let words = "there is no task with PID \(pid)"
+      return tasks.value.notes.first.map { .failure(QueryFailure(.badQuery, $0.explaining(words))) }
+        ?? fail(.noSuchTask, words)
     }
     guard task.mm != nil else {
       return fail(
+        .kernelThread,
         "PID \(pid) (\(task.comm)) is a kernel thread: it has no user space; a CPU that runs one keeps the tables of "
           + "the process before, which cpuN asks for")
     }
-    guard let root = task.root else { return fail("the root table of PID \(pid) cannot be read") }
+    guard let root = task.root else { return fail(.userTablesUnknown, "the root table of PID \(pid) cannot be read") }
     return .success(tables.regime(root: root))
   }
 }

@@ -40,7 +40,7 @@ package struct KernelFault: Sendable {
   /// What `far` points into; nil if unknown.
   package let object: String?
   /// What speaks against the log or the stack, one sentence each.
-  package let notes: [String]
+  package let notes: [Diagnostic]
 }
 
 extension KernelFault {
@@ -106,16 +106,17 @@ struct KernelFaultReader {
     let source = pc.flatMap { sourceLines?.line(at: $0) }
     let registers = registers(saved, text, pc)
     let walk = far.map { steps(to: $0, text, stack) } ?? []
-    var notes: [String] = []
+    var notes: [Diagnostic] = []
     if syndrome == nil, reason?.kind == .oops || reason == nil {
-      notes.append("ESR is not known: the log does not have it")
+      notes.append(Diagnostic(.esrUnknown, "ESR is not known: the log does not have it"))
     }
     if let saved, let text {
       let differing = registers.map(\.name).filter { name in
         text.registers[name].map { $0 != value(name, saved) } ?? false
       }
       if !differing.isEmpty {
-        notes.append("the log and the stack differ in \(differing.joined(separator: ", "))")
+        let names = differing.joined(separator: ", ")
+        notes.append(Diagnostic(.registersDiffer, names, "the log and the stack differ in \(names)"))
       }
     }
     return KernelFault(

@@ -1,3 +1,4 @@
+import Bytes
 import CrashDump
 
 /// What triage needs to know about a kernel in a dump. Each part that cannot be had is nil, and a note says why.
@@ -103,9 +104,9 @@ package struct TriageReport: Sendable {
   /// The last messages of the log; nil if there are none.
   package internal(set) var lastMessages: ArraySlice<LogRecord>?
   /// What to know before trusting the report.
-  package internal(set) var warnings: [String] = []
+  package internal(set) var warnings: [Diagnostic] = []
   /// What could not be had, and why.
-  package internal(set) var notes: [String] = []
+  package internal(set) var notes: [Diagnostic] = []
 
   init(_ facts: KernelFacts, _ dump: DumpSummary, _ audit: AuditReport) {
     self.facts = facts
@@ -115,8 +116,8 @@ package struct TriageReport: Sendable {
 
   /// Adds the notes on `part`, a few of them.
   mutating func note<Element>(_ part: String, _ listing: Listing<Element>) {
-    notes += listing.notes.prefix(Limits.triageNotes).map { "\(part): \($0)" }
+    notes += listing.notes.prefix(Limits.triageNotes).map { $0.explaining(part) }
     let rest = listing.notes.count - Limits.triageNotes
-    if rest > 0 { notes.append("\(part): \(rest) more; see kva \(part == "log" ? "dmesg" : part)") }
+    if rest > 0 { notes.append(Diagnostic(.notesOmitted, part, "\(part): \(rest) more")) }
   }
 }

@@ -6,17 +6,34 @@ import VMSA
 /// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what
 /// disagrees is said before anything else.
 package struct CrossChecks: Sendable {
+  /// What is looked at in two ways.
+  package enum Subject: String, Sendable {
+    /// Where the kernel's text is.
+    case text
+    /// Where `swapper_pg_dir` is.
+    case rootTable = "root table"
+    /// Where the linear map begins.
+    case linearMap = "linear map"
+    /// OSRELEASE and `init_uts_ns`.
+    case release
+    /// The release and `linux_banner`.
+    case banner
+  }
+
   /// One fact that was looked at in two ways.
   package struct Check: Sendable {
-    /// What was looked at: "text", "root table", "linear map", "release" or "banner".
-    package let name: String
+    /// What was looked at.
+    package let subject: Subject
     /// What came of it.
     package let outcome: Outcome
     /// Both sides, or why there is only one: in words.
     package let detail: String
 
     /// What to say of a check that disagrees.
-    var warning: String { "the dump contradicts itself, \(name): \(detail)" }
+    var warning: Diagnostic {
+      Diagnostic(
+        .contradiction, subject.rawValue, "the dump contradicts itself, \(subject.rawValue): \(detail)")
+    }
   }
 
   /// What a check came to.
@@ -38,8 +55,8 @@ package struct CrossChecks: Sendable {
   /// How many checks agree.
   var agreements: Int { checks.count { $0.outcome == .agrees } }
 
-  private mutating func add(_ name: String, _ outcome: Outcome, _ detail: String) {
-    checks.append(Check(name: name, outcome: outcome, detail: detail))
+  private mutating func add(_ subject: Subject, _ outcome: Outcome, _ detail: String) {
+    checks.append(Check(subject: subject, outcome: outcome, detail: detail))
   }
 
   /// Looks at what can be seen with a handful of reads.
@@ -49,23 +66,23 @@ package struct CrossChecks: Sendable {
   ) {
     let text = vmcoreinfo?.symbol("_stext")
     if let offset = facts.kimageVoffset?.value, let text {
-      check("text", "_stext", at: text, is: PhysicalAddress(text &- offset), regime, dump)
+      check(.text, "_stext", at: text, is: PhysicalAddress(text &- offset), regime, dump)
     } else {
-      add("text", .unknown, "nothing tells where the kernel's text is")
+      add(.text, .unknown, "nothing tells where the kernel's text is")
     }
     if let root = facts.swapperVirtual?.value.rawValue {
-      check("root table", "swapper_pg_dir", at: root, is: regime.root, regime, dump)
+      check(.rootTable, "swapper_pg_dir", at: root, is: regime.root, regime, dump)
     } else {
-      add("root table", .unknown, "its virtual address is not known")
+      add(.rootTable, .unknown, "its virtual address is not known")
     }
     if LinearMap.isDetached(layout, facts) {
-      add("linear map", .unknown, "PHYS_OFFSET does not describe the linear map of 5.4 to 5.9")
+      add(.linearMap, .unknown, "PHYS_OFFSET does not describe the linear map of 5.4 to 5.9")
     } else if let start = layout.layout?.linearMap.start, let offset = facts.physOffset?.value {
       let address = start &+ regime.root.rawValue &- offset
-      check("linear map", "swapper_pg_dir in the linear map", at: address, is: regime.root, regime, dump)
+      check(.linearMap, "swapper_pg_dir in the linear map", at: address, is: regime.root, regime, dump)
       excuseEmptyLinearMap(layout.layout?.linearMap, regime, dump)
     } else {
-      add("linear map", .unknown, "PHYS_OFFSET or the layout is not known")
+      add(.linearMap, .unknown, "PHYS_OFFSET or the layout is not known")
     }
     checkRelease(facts, vmcoreinfo, KernelMemory(dump, regime, vmcoreinfo))
   }
@@ -78,23 +95,23 @@ package struct CrossChecks: Sendable {
       return
     }
     checks.removeLast()
-    add("linear map", .unknown, "nothing is mapped there")
+    add(.linearMap, .unknown, "nothing is mapped there")
   }
 
   /// Whether the tables map `address` to `expected`.
   private mutating func check(
-    _ name: String, _ what: String, at address: UInt64, is expected: PhysicalAddress, _ regime: TranslationRegime,
+    _ subject: Subject, _ what: String, at address: UInt64, is expected: PhysicalAddress, _ regime: TranslationRegime,
     _ dump: DumpFile
   ) {
     switch dump.memory.walk(regime, VirtualAddress(address)) {
     case .mapped(let leaf) where leaf.physical == expected:
-      add(name, .agrees, "\(what) at \(hex(address)) is mapped to \(hex(expected.rawValue))")
+      add(subject, .agrees, "\(what) at \(hex(address)) is mapped to \(hex(expected.rawValue))")
     case .mapped(let leaf):
       add(
-        name, .disagrees,
+        subject, .disagrees,
         "\(what) at \(hex(address)) is mapped to \(hex(leaf.physical.rawValue)), not to \(hex(expected.rawValue))")
-    case .tableMissing(_, let fault): add(name, .unknown, dump.describe(fault))
-    default: add(name, .disagrees, "\(what) at \(hex(address)) is not mapped")
+    case .tableMissing(_, let fault): add(subject, .unknown, dump.describe(fault))
+    default: add(subject, .disagrees, "\(what) at \(hex(address)) is not mapped")
     }
   }
 
@@ -102,24 +119,24 @@ package struct CrossChecks: Sendable {
   /// (include/uapi/linux/utsname.h, `struct new_utsname`)
   private mutating func checkRelease(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ space: KernelMemory) {
     guard let release = facts.release?.value, let uts = vmcoreinfo?.symbol("init_uts_ns") else {
-      return add("release", .unknown, "the release or init_uts_ns is not known")
+      return add(.release, .unknown, "the release or init_uts_ns is not known")
     }
     // 5.11 says where the names are (ca4a9241cc5e); before, a reference count stands in front of them.
     let offsets: [UInt64] = (vmcoreinfo?.offset("uts_namespace.name")).map { [UInt64(max($0, 0))] } ?? [4, 0, 8]
     guard let names = offsets.map({ uts &+ $0 }).first(where: { space.string(at: $0, limit: 65) == "Linux" }) else {
       // The names lie in the first 16 bytes; those that cannot be read contradict nothing.
       guard space.bytes(at: uts, count: 16) != nil else {
-        return add("release", .unknown, "init_uts_ns is not in the dump")
+        return add(.release, .unknown, "init_uts_ns is not in the dump")
       }
-      return add("release", .disagrees, "there is no system name at init_uts_ns, \(hex(uts))")
+      return add(.release, .disagrees, "there is no system name at init_uts_ns, \(hex(uts))")
     }
     guard let said = space.string(at: names &+ 130, limit: 65) else {
-      return add("release", .unknown, "init_uts_ns is not in the dump")
+      return add(.release, .unknown, "init_uts_ns is not in the dump")
     }
     if said == release {
-      add("release", .agrees, "init_uts_ns says \(said), as \(facts.release?.source ?? "VMCOREINFO") does")
+      add(.release, .agrees, "init_uts_ns says \(said), as \(facts.release?.source ?? "VMCOREINFO") does")
     } else {
-      add("release", .disagrees, "init_uts_ns says '\(said)', \(facts.release?.source ?? "VMCOREINFO") '\(release)'")
+      add(.release, .disagrees, "init_uts_ns says '\(said)', \(facts.release?.source ?? "VMCOREINFO") '\(release)'")
     }
   }
 
@@ -130,21 +147,21 @@ package struct CrossChecks: Sendable {
     let release: String
     if let address {
       guard let banner = space.string(at: address, limit: 512) else {
-        return add("banner", .unknown, "linux_banner at \(hex(address)) is not in the dump")
+        return add(.banner, .unknown, "linux_banner at \(hex(address)) is not in the dump")
       }
       guard let named = KernelBanner.release(banner) else {
-        return add("banner", .disagrees, "there is no banner at linux_banner, \(hex(address))")
+        return add(.banner, .disagrees, "there is no banner at linux_banner, \(hex(address))")
       }
       release = named
     } else {
       guard let found = search?.banner() else {
-        return add("banner", .unknown, "no symbol names linux_banner, and none was found in the image")
+        return add(.banner, .unknown, "no symbol names linux_banner, and none was found in the image")
       }
       release = found
     }
     guard let told = facts.release?.value else {
-      return add("banner", .unknown, "the banner says \(release), and nothing else tells the release")
+      return add(.banner, .unknown, "the banner says \(release), and nothing else tells the release")
     }
-    add("banner", release == told ? .agrees : .disagrees, "the banner says \(release), the release is \(told)")
+    add(.banner, release == told ? .agrees : .disagrees, "the banner says \(release), the release is \(told)")
   }
 }

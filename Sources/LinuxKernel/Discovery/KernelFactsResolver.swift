@@ -14,7 +14,7 @@ struct KernelFactsResolver {
   /// Why no VMCOREINFO was found, if more is known of that.
   var failure: String?
   /// What the user should know before trusting the answers.
-  private(set) var warnings: [String] = []
+  private(set) var warnings: [Diagnostic] = []
 
   init(dump: DumpFile, vmcoreinfo: VMCoreInfo?, overrides: KernelOverrides, symbols: [any SymbolSource]) {
     self.dump = dump
@@ -78,13 +78,18 @@ struct KernelFactsResolver {
       given <= 48 || PagingParameters(granule: granule, vaBits: given).vaBitsMin != actual.value
     {
       warnings.append(
-        "\(overrides.name(.vaBits)) \(given) contradicts the tables: they translate \(actual.value) bits, by \(actual.source)"
-      )
+        Diagnostic(
+          .overrideContradicted, "VA_BITS",
+          "\(overrides.name(.vaBits)) \(given) contradicts the tables: they translate \(actual.value) bits, by "
+            + actual.source))
     } else if let given = overrides.vaBits, let told = vmcoreinfo?.number("VA_BITS"), told == UInt64(actual.value),
       told != UInt64(given)
     {
       // The tables agree with both.
-      warnings.append("\(overrides.name(.vaBits)) \(given) contradicts \(source("NUMBER(VA_BITS)")), which is \(told)")
+      warnings.append(
+        Diagnostic(
+          .overrideContradicted, "VA_BITS",
+          "\(overrides.name(.vaBits)) \(given) contradicts \(source("NUMBER(VA_BITS)")), which is \(told)"))
     }
   }
 
@@ -130,7 +135,10 @@ struct KernelFactsResolver {
   private mutating func physicalBits() -> Sourced<Int>? {
     guard let bits = vmcoreinfo?.number("MAX_PHYSMEM_BITS") else { return nil }
     guard (32...52).contains(bits) else {
-      warnings.append("VMCOREINFO says that physical addresses have \(bits) bits; taken as 52")
+      warnings.append(
+        Diagnostic(
+          .vmcoreinfoLine, "NUMBER(MAX_PHYSMEM_BITS)",
+          "VMCOREINFO says that physical addresses have \(bits) bits; taken as 52"))
       return nil
     }
     return Sourced(Int(bits), source("NUMBER(MAX_PHYSMEM_BITS)"))
@@ -172,7 +180,10 @@ struct KernelFactsResolver {
       if size < 64, allowed.contains(64 - Int(size)) {
         return Sourced(64 - Int(size), source("NUMBER(\(name))"))
       }
-      warnings.append("VMCOREINFO says NUMBER(\(name))=\(size), which no kernel of VA_BITS \(vaBits) has; ignored")
+      warnings.append(
+        Diagnostic(
+          .vmcoreinfoLine, "NUMBER(\(name))",
+          "VMCOREINFO says NUMBER(\(name))=\(size), which no kernel of VA_BITS \(vaBits) has; ignored"))
     }
     if let offset = kimageVoffset()?.value,
       let symbol = symbols.lazy.compactMap({ $0.symbol(named: "vabits_actual") }).first,
@@ -220,13 +231,17 @@ struct KernelFactsResolver {
   }
 
   /// What to say of tables that do not bear out where the kernel is: which step failed.
-  private func doubt(_ regime: TranslationRegime, _ probe: Probe) -> String {
+  private func doubt(_ regime: TranslationRegime, _ probe: Probe) -> Diagnostic {
     let kernel = "the kernel's text at \(hex(probe.virtual.rawValue))"
     if case .tableMissing(let level, let fault) = dump.memory.walk(regime, probe.virtual) {
-      return "\(kernel) cannot be checked: its table of level \(level): \(self.dump.describe(fault))"
+      return Diagnostic(
+        .kernelUnconfirmed,
+        "\(kernel) cannot be checked: its table of level \(level): \(self.dump.describe(fault))")
     }
-    return "the tables at \(hex(regime.root.rawValue)) do not map \(kernel) to \(hex(probe.physical.rawValue)); "
-      + "answers may be wrong (try \(overrides.name(.swapperPgDir)) or \(overrides.name(.kimageVoffset)))"
+    return Diagnostic(
+      .kernelUnconfirmed,
+      "the tables at \(hex(regime.root.rawValue)) do not map \(kernel) to \(hex(probe.physical.rawValue)); "
+        + "answers may be wrong (try \(overrides.name(.swapperPgDir)) or \(overrides.name(.kimageVoffset)))")
   }
 
   // MARK: - Errors
@@ -243,7 +258,7 @@ struct KernelFactsResolver {
     if vmcoreinfo == nil, let failure { throw error(.missing, failure) }
     let reason =
       if let vmcoreinfo {
-        "its VMCOREINFO has " + (vmcoreinfo.damage.first { $0.hasPrefix("\(line)=") } ?? "no line \(line)")
+        vmcoreinfo.damage.first { $0.subject == line }?.text ?? "its VMCOREINFO has no line \(line)"
       } else {
         "the dump has no VMCOREINFO, and no root table was found in it"
       }

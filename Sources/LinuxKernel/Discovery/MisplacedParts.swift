@@ -32,8 +32,8 @@ struct MisplacedParts {
       mapped.lazy.flatMap { $0.subtracting(given) }.filter { $0.count >= Self.leastSize }.prefix(Self.mostGaps))
   }
 
-  /// A sentence about each part that was moved.
-  var warnings: [String] {
+  /// A warning of each part that was moved.
+  var warnings: [Diagnostic] {
     parts.enumerated().compactMap { number, part in
       let size = part.upperBound - part.lowerBound
       guard size >= Self.leastSize, mappedBytes(part) < size / 10 * 9 else { return nil }
@@ -46,10 +46,12 @@ struct MisplacedParts {
       else { return nil }
       let isLow = place > part.lowerBound
       let distance = isLow ? place - part.lowerBound : part.lowerBound - place
-      return
+      let range = "\(hex(part.lowerBound))-\(hex(part.upperBound))"
+      return Diagnostic(
+        .partMisplaced, range,
         "the kernel's linear map has memory at \(hex(place)) that is not given, and not all of "
-        + "\(hex(part.lowerBound))-\(hex(part.upperBound)): that part, the \(MisplacedMemory.ordinal(number)), seems to be "
-        + "\(hex(distance)) too \(isLow ? "low" : "high")"
+          + "\(range): that part, the \(MisplacedMemory.ordinal(number)), seems to be "
+          + "\(hex(distance)) too \(isLow ? "low" : "high")")
     }
   }
 

@@ -13,7 +13,7 @@ struct VMCoreInfoSearch {
     var vmcoreinfo: VMCoreInfo?
     /// Where the description is from, in words.
     var source: String?
-    var warnings: [String] = []
+    var warnings: [Diagnostic] = []
     /// The root tables that were found by their structure, where there is no VMCOREINFO; the likeliest first.
     var roots: [RootCandidate] = []
     /// Why there is no description, if more is known of that.
@@ -34,7 +34,9 @@ struct VMCoreInfoSearch {
     let search = PhysicalMemoryScan(dump, progress: progress)
     if var found = inMemory(dump, search, except: nil) {
       found.warnings.insert(
-        "there is no VMCOREINFO note; used is \(found.source ?? ""), which the tables bear out", at: 0)
+        Diagnostic(
+          .vmcoreinfoMissing, "there is no VMCOREINFO note; used is \(found.source ?? ""), which the tables bear out"),
+        at: 0)
       return found
     }
     let texts = search.texts.map { ($0.address, VMCoreInfo($0.text)) }
@@ -81,11 +83,12 @@ struct VMCoreInfoSearch {
       guard overrides.isEmpty else { return found }
     }
     let search = PhysicalMemoryScan(dump, progress: progress)
-    let why =
+    let (code, why): (Diagnostic.Code, String) =
       standing == .incomplete
-      ? "the VMCOREINFO note lacks \(Self.list(note.missing)):" : "the VMCOREINFO note is not borne out by the tables:"
+      ? (.vmcoreinfoIncomplete, "the VMCOREINFO note lacks \(Self.list(note.missing)):")
+      : (.vmcoreinfoRefuted, "the VMCOREINFO note is not borne out by the tables:")
     if var better = inMemory(dump, search, except: note) {
-      better.warnings.insert("\(why) \(better.source ?? "") is used instead", at: 0)
+      better.warnings.insert(Diagnostic(code, "\(why) \(better.source ?? "") is used instead"), at: 0)
       return better
     }
     let (roots, isCutShort) = rootTables(dump, search)
@@ -100,8 +103,8 @@ struct VMCoreInfoSearch {
         found = completed(found, note, by: best, replacing: ["NUMBER(kimage_voffset)"], isNeeded: true)
       } else if standing == .incomplete || best.regime.root.rawValue != note.rootTable {
         found = structured(roots)
-        found.warnings[0] =
-          "\(why) the root table at \(hex(best.regime.root.rawValue)), found by structure, is used instead"
+        found.warnings[0] = Diagnostic(
+          code, "\(why) the root table at \(hex(best.regime.root.rawValue)), found by structure, is used instead")
       }
     }
     if isCutShort { found.warnings.append(Self.doubt) }
@@ -147,8 +150,12 @@ struct VMCoreInfoSearch {
     found.roots = [root]
     found.warnings.append(
       replacing.isEmpty
-        ? "the VMCOREINFO note lacks \(Self.list(lacking)): taken from \(how)"
-        : "the tables refute \(Self.list(lacking)) of the VMCOREINFO note: taken from \(how)")
+        ? Diagnostic(
+          .vmcoreinfoIncomplete, Self.list(lacking),
+          "the VMCOREINFO note lacks \(Self.list(lacking)): taken from \(how)")
+        : Diagnostic(
+          .vmcoreinfoRefuted, Self.list(lacking),
+          "the tables refute \(Self.list(lacking)) of the VMCOREINFO note: taken from \(how)"))
     return found
   }
 
@@ -180,7 +187,7 @@ struct VMCoreInfoSearch {
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
     do throws(LocatedError) {
       _ = try resolver.resolve()
-      return resolver.warnings.first.map { "\(name) is not confirmed: \($0)" }
+      return resolver.warnings.first.map { "\(name) is not confirmed: \($0.text)" }
     } catch {
       return "\(name) lacks \(Self.list(info.missing)), and no root table was found in the dump"
     }
@@ -212,7 +219,10 @@ struct VMCoreInfoSearch {
     if roots.count > 1 {
       let others = equals.compactMap { $0.place.source }.filter { $0 != best.source }
       best.warnings.append(
-        "\(roots.count) kernels in this memory stand equal, since the tables bear each out: \(others.joined(separator: ", "))"
+        Diagnostic(
+          .kernelAmbiguous,
+          "\(roots.count) kernels in this memory stand equal, since the tables bear each out: "
+            + others.joined(separator: ", "))
       )
     }
     return best
@@ -244,8 +254,8 @@ struct VMCoreInfoSearch {
     return found
   }
 
-  private static let doubt =
-    "the search for root tables was given up: this memory is full of tables that lead to each other"
+  private static let doubt = Diagnostic(
+    .searchCutShort, "the search for root tables was given up: this memory is full of tables that lead to each other")
 
   private func rootTables(
     _ dump: DumpFile, _ search: PhysicalMemoryScan
@@ -268,14 +278,18 @@ struct VMCoreInfoSearch {
     var found = Found(dump: best.dump, vmcoreinfo: SynthesizedVMCoreInfo.of(best), roots: candidates)
     found.source = "none: what is known is from the root table at \(hex(best.regime.root.rawValue)), found by structure"
     found.warnings.append(
-      "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "
-        + "structure, score \(best.score) of \(best.bestScore)")
+      Diagnostic(
+        .vmcoreinfoMissing,
+        "there is no VMCOREINFO, in a note or in RAM; the root table at \(hex(best.regime.root.rawValue)) was found by "
+          + "structure, score \(best.score) of \(best.bestScore)"))
     let equal = candidates.dropFirst().filter { $0.standsEqual(best) }
     if !equal.isEmpty {
       found.warnings.append(
-        "\(equal.count + 1) root tables stand equal; the others are at "
-          + equal.map { hex($0.regime.root.rawValue) }.joined(separator: ", ")
-          + " (choose with \(overrides.name(.swapperPgDir)))")
+        Diagnostic(
+          .rootAmbiguous,
+          "\(equal.count + 1) root tables stand equal; the others are at "
+            + equal.map { hex($0.regime.root.rawValue) }.joined(separator: ", ")
+            + " (choose with \(overrides.name(.swapperPgDir)))"))
     }
     return found
   }

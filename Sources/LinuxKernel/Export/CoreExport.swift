@@ -20,7 +20,7 @@ package struct CoreSummary: Sendable {
   /// Pages that the dump should have, and whose contents could not be read: they are left out.
   package var unreadable = 0
   /// What the reader should know of the file, one sentence each.
-  package var notes: [String] = []
+  package var notes: [Diagnostic] = []
 }
 
 /// Writes an ELF core of a dump's memory. Memory that is not there has no segment, so that no reader takes it for
@@ -171,7 +171,10 @@ struct CoreExport {
       guard let region = piece.region, wanted.contains(region) else { continue }
       context.sweep(piece.first...piece.last, &found)
     }
-    if found.isCutShort { summary.notes.append("the tables map more pieces than are kept; the rest is left out") }
+    if found.isCutShort {
+      summary.notes.append(
+        Diagnostic(.passCutShort, "the tables map more pieces than are kept; the rest is left out"))
+    }
     return found.all
   }
 

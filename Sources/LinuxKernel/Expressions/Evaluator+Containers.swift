@@ -74,7 +74,9 @@ extension Evaluator {
     case .xarray, .radix: return XArray(memory: memory, types: types).entries(root: address)
     case .maple: return maple(address, types)
     case .idr:
-      guard let tree = types.member("idr_rt", of: "idr") else { return Listing(notes: ["idr is not a known type"]) }
+      guard let tree = types.member("idr_rt", of: "idr") else {
+        return Listing(notes: [Diagnostic(.typeUnknown, "idr is not a known type")])
+      }
       let base = StructView(space: memory, address: address).number(types.member("idr_base", of: "idr")) ?? 0
       return XArray(memory: memory, types: types).entries(root: address &+ UInt64(tree.offset), from: base)
     }
@@ -82,10 +84,10 @@ extension Evaluator {
 
   private func maple(_ address: UInt64, _ types: KernelTypes) -> Listing<ContainerElement> {
     guard let member = types.member("ma_root", of: "maple_tree") else {
-      return Listing(notes: ["maple_tree is not a known type: this kernel has none"])
+      return Listing(notes: [Diagnostic(.typeUnknown, "maple_tree is not a known type: this kernel has none")])
     }
     guard let root = memory.word(at: address &+ UInt64(member.offset)) else {
-      return Listing(notes: ["the maple tree at \(hex(address)) cannot be read"])
+      return Listing(notes: [Diagnostic(.objectUnreadable, "the maple tree at \(hex(address)) cannot be read")])
     }
     let tree = MapleTree(root: root, in: memory)
     let elements = tree.entries.map { entry in
@@ -93,7 +95,7 @@ extension Evaluator {
       return ContainerElement(
         node: isValue ? entry.value >> 1 : entry.value, index: entry.first, last: entry.last, isValue: isValue)
     }
-    return Listing(elements: elements, notes: tree.problem.map { [$0] } ?? [])
+    return Listing(elements: elements, notes: tree.problem.map { [Diagnostic(.listBroken, $0)] } ?? [])
   }
 
   /// Members that are shown of each element.

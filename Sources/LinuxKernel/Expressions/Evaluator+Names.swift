@@ -10,7 +10,9 @@ extension Evaluator {
     let symbol: Symbol?
     if let module {
       guard modules.named(module) != nil else {
-        throw ExpressionFailure(modules.list.value.notes.first ?? "no module '\(module)' is loaded", at: range)
+        throw ExpressionFailure(
+          modules.list.value.notes.first ?? Diagnostic(.noSuchModule, module, "no module '\(module)' is loaded"),
+          at: range)
       }
       symbol = names.modules.symbol(named: name, module: module)
     } else {

@@ -63,7 +63,7 @@ extension Evaluator {
     guard plain >> 55 & 1 == 1 else {
       return plain < 4096
         ? "a null pointer: \(hex(address)) is not mapped"
-        : "\(hex(address)) is an address of user space; kva read --ttbr0 PID reads it"
+        : "\(hex(address)) is an address of user space"
     }
     return ReadFaultText.describe(context, plain, count)
   }

@@ -139,7 +139,8 @@ package struct Evaluator: Sendable {
     if let type = operand.type { return type }
     let name = operand.symbol ?? "this"
     throw ExpressionFailure(
-      "nothing describes the type of '\(name)': cast it, as in *(TYPE *)&\(name), or give --vmlinux FILE", at: range)
+      Diagnostic(
+        .typeUnknown, name, "nothing describes the type of '\(name)': cast it, as in *(TYPE *)&\(name)"), at: range)
   }
 
   // MARK: - Members and elements

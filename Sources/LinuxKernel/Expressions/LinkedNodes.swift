@@ -29,20 +29,20 @@ struct LinkedNodes {
     var link = head
     while true {
       guard let node = memory.pointer(at: link) else {
-        result.notes.append("the list breaks off: the link at \(hex(link)) cannot be read")
+        result.note(.listBroken, text: "the list breaks off: the link at \(hex(link)) cannot be read")
         return result
       }
       if node == 0 || node & 1 == 1 { return result }
       guard seen.insert(node).inserted else {
-        result.notes.append("the list runs in a circle at \(hex(node)): it is damaged")
+        result.note(.listBroken, text: "the list runs in a circle at \(hex(node)): it is damaged")
         return result
       }
       guard result.elements.count < Limits.listElements else {
-        result.notes.append("the list is longer than any: it is damaged, and left out from \(hex(node)) on")
+        result.note(.listBroken, text: "the list is longer than any: it is damaged, and left out from \(hex(node)) on")
         return result
       }
       if let reason = damage(node, link) {
-        result.notes.append("the list breaks off at \(hex(node)): \(reason)")
+        result.note(.listBroken, text: "the list breaks off at \(hex(node)): \(reason)")
         return result
       }
       result.elements.append(ContainerElement(node: node))

@@ -21,7 +21,7 @@ enum ReadFaultText {
     switch fault {
     case .unmapped(let place, let result)?:
       if case .unmapped = result { return "\(hex(place.rawValue)) is not mapped" }
-      return "\(hex(place.rawValue)) cannot be translated; kva resolve shows why"
+      return "\(hex(place.rawValue)) cannot be translated"
     case .absent(let place, let fault)?: return "\(hex(place.rawValue)): \(context.dump.describe(fault))"
     case nil: return "\(hex(address)) cannot be read"
     }

@@ -24,24 +24,24 @@ struct RedBlackTree {
       var parent = parent
       while true {
         guard let node = memory.pointer(at: link) else {
-          result.note("the tree breaks off: the link at \(hex(link)) cannot be read")
+          result.note(.listBroken, text: "the tree breaks off: the link at \(hex(link)) cannot be read")
           return true
         }
         if node == 0 { return true }
         guard seen.insert(node).inserted else {
-          result.note("the tree leads to \(hex(node)) twice: it is damaged")
+          result.note(.listBroken, text: "the tree leads to \(hex(node)) twice: it is damaged")
           return true
         }
         guard let word = memory.word(at: node) else {
-          result.note("the tree breaks off: the node at \(hex(node)) cannot be read")
+          result.note(.listBroken, text: "the tree breaks off: the node at \(hex(node)) cannot be read")
           return true
         }
         guard memory.untagged(word & ~3) == parent else {
-          result.note("the tree breaks off at \(hex(node)): its parent is not \(hex(parent))")
+          result.note(.listBroken, text: "the tree breaks off at \(hex(node)): its parent is not \(hex(parent))")
           return true
         }
         guard path.count < Self.depth, seen.count <= Limits.listElements else {
-          result.note("the tree is larger than any: it is damaged")
+          result.note(.listBroken, text: "the tree is larger than any: it is damaged")
           return false
         }
         path.append(node)

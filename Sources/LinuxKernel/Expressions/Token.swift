@@ -59,7 +59,7 @@ struct Lexer {
     if first == UInt8(ascii: "'") { return try character() }
     if first == UInt8(ascii: "\"") { throw ExpressionFailure("an expression has no strings", at: at..<bytes.count) }
     if first == UInt8(ascii: "$") {
-      throw ExpressionFailure("an expression has no registers; kva stack and kva info show them", at: at..<at + 1)
+      throw ExpressionFailure("an expression has no registers", at: at..<at + 1)
     }
     for sign in Self.signs where bytes[at...].starts(with: sign) {
       at += sign.count

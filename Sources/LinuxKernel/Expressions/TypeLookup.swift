@@ -13,7 +13,9 @@ package struct TypeLookup: Sendable {
   /// The types of the module called `name`, or why there are none.
   func graph(ofModule name: String) -> Result<any TypeGraph, ExpressionFailure> {
     guard let module = modules.named(name) else {
-      return .failure(ExpressionFailure(modules.list.value.notes.first ?? "no module '\(name)' is loaded"))
+      return .failure(
+        ExpressionFailure(
+          modules.list.value.notes.first ?? Diagnostic(.noSuchModule, name, "no module '\(name)' is loaded")))
     }
     switch moduleTypes.value.types(of: module) {
     case .types(let types): return .success(types)
@@ -49,7 +51,9 @@ package struct TypeLookup: Sendable {
       return graph(ofModule: module).flatMap { graph in
         let found = graph.types(named: name)
         return found.isEmpty
-          ? .failure(ExpressionFailure("the module \(module) defines no type '\(name)'")) : .success(found)
+          ? .failure(
+            ExpressionFailure(
+              Diagnostic(.noSuchType, "\(name)", "the module \(module) defines no type '\(name)'"))) : .success(found)
       }
     }
     let found = types(named: name)
@@ -83,11 +87,12 @@ package struct TypeLookup: Sendable {
   }
 
   /// What to say of a type that nothing defines.
-  func unknown(_ name: TypeName) -> String {
-    guard !graphs.isEmpty else { return "no type '\(name)': \(types.value.advice)" }
+  func unknown(_ name: TypeName) -> Diagnostic {
+    guard !graphs.isEmpty else { return types.value.unknown("\(name)", "no type '\(name)'") }
+    func none(_ advice: String) -> Diagnostic { Diagnostic(.noSuchType, "\(name)", "no type '\(name)'" + advice) }
     // Another name space may have it.
     let others = types(named: TypeName(nil, name.name)).map(\.text)
-    if name.space != nil, let other = others.first { return "no type '\(name)'; there is '\(other)'" }
+    if name.space != nil, let other = others.first { return none("; there is '\(other)'") }
     var near = NameSuggestions(name.name)
     for graph in graphs {
       graph.forEachType { other, _ in
@@ -96,7 +101,7 @@ package struct TypeLookup: Sendable {
       }
     }
     let best = near.best
-    return "no type '\(name)'" + (best.isEmpty ? "" : "; did you mean \(best.joined(separator: ", "))?")
+    return none(best.isEmpty ? "" : "; did you mean \(best.joined(separator: ", "))?")
   }
 
   /// Calls `body` with each named type of the kernel, then of each module, until it returns false.

@@ -38,10 +38,12 @@ struct XArray {
 
   /// The entries of the xarray at `root`, whose indices begin at `first`.
   func entries(root: UInt64, from first: UInt64 = 0) -> Listing<ContainerElement> {
-    guard let shape = shape() else { return Listing(notes: ["neither xa_node nor radix_tree_node is a known type"]) }
+    guard let shape = shape() else {
+      return Listing(notes: [Diagnostic(.typeUnknown, "neither xa_node nor radix_tree_node is a known type")])
+    }
     var walk = Walk(memory: memory, shape: shape, first: first)
     guard let head = memory.word(at: root &+ shape.head) else {
-      return Listing(notes: ["the xarray at \(hex(root)) cannot be read"])
+      return Listing(notes: [Diagnostic(.objectUnreadable, "the xarray at \(hex(root)) cannot be read")])
     }
     walk.entry(head, index: 0, above: 65, slot: nil, depth: 0)
     return walk.result
@@ -67,7 +69,7 @@ struct XArray {
     mutating func entry(_ entry: UInt64, index: UInt64, above: Int, slot: UInt64?, depth: Int) {
       guard entry != 0, !isCut else { return }
       guard result.elements.count < Limits.listElements, seen.count < Limits.listElements else {
-        result.note("the xarray is larger than any: it is damaged")
+        result.note(.listBroken, text: "the xarray is larger than any: it is damaged")
         isCut = true
         return
       }
@@ -88,22 +90,26 @@ struct XArray {
     private mutating func node(_ address: UInt64, index: UInt64, above: Int, depth: Int) {
       guard seen.insert(address).inserted else {
         // A sibling of a radix tree leads into a node that is known.
-        if !shape.isRadixTree { result.note("the xarray leads to the node \(hex(address)) twice: it is damaged") }
+        if !shape.isRadixTree {
+          result.note(.listBroken, text: "the xarray leads to the node \(hex(address)) twice: it is damaged")
+        }
         return
       }
       guard let shift = memory.integer(UInt8.self, at: address &+ shape.shift) else {
-        result.note("the node \(hex(address)) of the xarray cannot be read: what it holds is missing")
+        result.note(
+          .listBroken, text: "the node \(hex(address)) of the xarray cannot be read: what it holds is missing")
         return
       }
       guard Int(shift) < min(above, 64), depth < XArray.depth else {
-        result.note("the node \(hex(address)) of the xarray is damaged: its shift is \(shift)")
+        result.note(.listBroken, text: "the node \(hex(address)) of the xarray is damaged: its shift is \(shift)")
         return
       }
       let slots = address &+ shape.slots
       for slot in 0..<UInt64(shape.slotCount) {
         guard !isCut else { return }
         guard let next = memory.word(at: slots &+ 8 &* slot) else {
-          result.note("the node \(hex(address)) of the xarray cannot be read: what it holds is missing")
+          result.note(
+            .listBroken, text: "the node \(hex(address)) of the xarray cannot be read: what it holds is missing")
           return
         }
         // Siblings in a radix tree point to a slot.

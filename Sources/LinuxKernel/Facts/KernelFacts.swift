@@ -28,6 +28,29 @@ public struct KernelFacts: Sendable {
   /// When it crashed, in seconds since 1970.
   public let crashTime: Sourced<UInt64>?
 
+  /// Joins what is known.
+  init(
+    granule: Sourced<Granule>, vaBits: Sourced<Int>, vaBitsActual: Sourced<Int>, physicalBits: Sourced<Int>?,
+    kaslrOffset: Sourced<UInt64>?, kimageVoffset: Sourced<UInt64>?, physOffset: Sourced<UInt64>?,
+    swapperVirtual: Sourced<VirtualAddress>?, swapperPhysical: Sourced<PhysicalAddress>, release: Sourced<String>?,
+    buildID: Sourced<String>?, crashTime: Sourced<UInt64>?
+  ) {
+    self.granule = granule
+    self.vaBits = vaBits
+    self.vaBitsActual = vaBitsActual
+    self.physicalBits = physicalBits
+    self.kaslrOffset = kaslrOffset
+    self.kimageVoffset = kimageVoffset
+    self.physOffset = physOffset
+    self.swapperVirtual = swapperVirtual
+    self.swapperPhysical = swapperPhysical
+    self.release = release
+    self.buildID = buildID
+    self.crashTime = crashTime
+    // Rules that depend on it are asked for each answer.
+    version = release.flatMap { KernelVersion(release: $0.value) }
+  }
+
   /// The page size and the widths, and what follows from them.
   package var paging: PagingParameters {
     PagingParameters(granule: granule.value, vaBits: vaBits.value, vaBitsActual: vaBitsActual.value)
@@ -36,7 +59,7 @@ public struct KernelFacts: Sendable {
   package var vaBitsMin: Int { paging.vaBitsMin }
 
   /// The version that the release begins with; nil if the release is not known.
-  public var version: KernelVersion? { release.flatMap { KernelVersion(release: $0.value) } }
+  public let version: KernelVersion?
 
   /// Whether the kernel's version has `change`; nil if it is not known.
   func has(_ change: KernelChange) -> Bool? { version?.has(change) }

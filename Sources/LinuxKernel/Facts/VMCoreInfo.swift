@@ -18,8 +18,8 @@ package struct VMCoreInfo: Sendable {
   /// Who says so: "VMCOREINFO", or what stands in for it.
   package let origin: String
   private var lines: [Line]
-  /// Lines that are left out, since no kernel writes them: one sentence each.
-  let damage: [String]
+  /// Lines that are left out, since no kernel writes them.
+  let damage: [Diagnostic]
   /// How lines that the kernel did not write were learnt, by key.
   private var derivations: [String: Provenance]
 
@@ -51,12 +51,17 @@ package struct VMCoreInfo: Sendable {
       }
       start = end + 1
     }
-    var damage: [String] = []
+    var damage: [Diagnostic] = []
     if isChecked {
       lines.removeAll { line in
         guard !Self.canBe(text[line.key], text[line.value]) else { return false }
         let words = [line.key, line.value].map { String(decoding: text[$0.prefix(64)], as: UTF8.self) }
-        if damage.count < Limits.listNotes { damage.append("\(words[0])=\(words[1]), which no kernel writes") }
+        if damage.count < Limits.listNotes {
+          damage.append(
+            Diagnostic(
+              .vmcoreinfoLine, words[0],
+              "VMCOREINFO says \(words[0])=\(words[1]), which no kernel writes; ignored"))
+        }
         return true
       }
     }

@@ -30,7 +30,7 @@ package struct Hypervisor: Sendable {
   /// The registers of each CPU at EL2, as far as they are known.
   package internal(set) var cpus: [HypervisorRegisters] = []
   /// Why something is not known, one sentence each.
-  package internal(set) var notes: [String] = []
+  package internal(set) var notes: [Diagnostic] = []
 
   /// Virtual minus physical address in the kernel's linear map.
   var linearOffset: UInt64?

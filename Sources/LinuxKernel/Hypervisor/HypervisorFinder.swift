@@ -60,7 +60,7 @@ struct HypervisorFinder {
       result.mode = Sourced(mode, "the hypervisor has tables of its own")
       result.regime = regime
       result.cpus = HypervisorRegistersReader(context, regions, control, result, regime.value, types: types).cpus()
-      if result.transform == nil { result.notes.append("kern_hyp_va is not known: \(missingTransform)") }
+      if result.transform == nil { result.notes.append(missingTransform) }
       return result
     }
     result.transform = nil
@@ -70,13 +70,18 @@ struct HypervisorFinder {
     return result
   }
 
-  private var missingTransform: String {
-    "no symbol names va_mask, and create_hyp_mappings is not known or not patched; give --vmlinux"
+  private var missingTransform: Diagnostic {
+    Diagnostic(
+      .symbolUnknown, "va_mask",
+      "kern_hyp_va is not known: no symbol names va_mask, and create_hyp_mappings is not known or not patched")
   }
-  private var missingTables: String {
+  private var missingTables: Diagnostic {
     symbols["kvm_mmu_get_httbr"] == nil
-      ? "no symbol names a function of KVM: the kernel has none, or give --vmlinux"
-      : "KVM's variables lead to no tables that map its code, and the log does not tell how it was started"
+      ? Diagnostic(
+        .symbolUnknown, "kvm_mmu_get_httbr", "no symbol names a function of KVM, if the kernel has it")
+      : Diagnostic(
+        .hypervisorUnknown,
+        "KVM's variables lead to no tables that map its code, and the log does not tell how it was started")
   }
 
   /// Without tables: as the log says, or the mode in which the boot CPU was entered.

@@ -1,3 +1,4 @@
+import Bytes
 import KernelLayout
 import VMSA
 
@@ -89,9 +90,9 @@ public struct Finding: Sendable {
 }
 
 /// Something odd that healthy kernels do.
-public struct KnownOddity: Sendable {
+package struct KnownOddity: Sendable {
   /// What it is, by a name that stays the same.
-  public enum Code: String, Sendable, CaseIterable {
+  package enum Code: String, Sendable, CaseIterable {
     /// The linear map has read-only pages: the kernel's text and, with rodata=full, that of modules.
     case linearReadOnly = "linear-read-only"
     /// Entries of the linear map that are there but not valid: a loaded crash kernel, secret memory, pages
@@ -133,13 +134,13 @@ public struct KnownOddity: Sendable {
   }
 
   /// What it is.
-  public let code: Code
+  package let code: Code
   /// Where it begins first.
-  public let first: UInt64
+  package let first: UInt64
   /// Bytes, all places together.
-  public let bytes: UInt64
+  package let bytes: UInt64
   /// How many ranges.
-  public let count: Int
+  package let count: Int
 }
 
 /// What an audit of the tables came to.
@@ -147,9 +148,9 @@ public struct AuditReport: Sendable {
   /// The findings, in the order in which the pass came to them.
   public internal(set) var findings: [Finding] = []
   /// What is odd but healthy, each kind once.
-  public internal(set) var oddities: [KnownOddity] = []
-  /// What could not be checked, and why, one sentence each.
-  public internal(set) var unchecked: [String] = []
+  package internal(set) var oddities: [KnownOddity] = []
+  /// What could not be checked, and why.
+  public internal(set) var unchecked: [Diagnostic] = []
   /// Tables read.
   public internal(set) var tables = 0
 }

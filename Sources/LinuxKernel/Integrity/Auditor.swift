@@ -27,16 +27,29 @@ struct Auditor: SweepObserver {
     linearNext = context.linear?.lowerBound ?? 0
     imageNext = context.image?.lowerBound ?? 0
     if survey.isIncomplete {
-      report.unchecked.append("there are more device mappings than can be compared: memory types in part")
+      report.unchecked.append(
+        Diagnostic(
+          .notChecked, "memory types", "there are more device mappings than can be compared: memory types in part"))
     }
     if context.types == nil {
-      report.unchecked.append("MAIR_EL1 does not follow from this kernel: memory types")
+      report.unchecked.append(
+        Diagnostic(.notChecked, "memory types", "MAIR_EL1 does not follow from this kernel: memory types"))
     }
-    if context.ram.isEmpty { report.unchecked.append("the dump does not describe all RAM: addresses outside of it") }
-    if context.linearOffset == nil { report.unchecked.append("PHYS_OFFSET or the layout is not known: the linear map") }
-    if context.image == nil { report.unchecked.append("the kernel image cannot be found: its text and offset") }
+    if context.ram.isEmpty {
+      report.unchecked.append(
+        Diagnostic(.notChecked, "RAM", "the dump does not describe all RAM: addresses outside of it"))
+    }
+    if context.linearOffset == nil {
+      report.unchecked.append(
+        Diagnostic(.notChecked, "linear map", "PHYS_OFFSET or the layout is not known: the linear map"))
+    }
+    if context.image == nil {
+      report.unchecked.append(
+        Diagnostic(.notChecked, "kernel image", "the kernel image cannot be found: its text and offset"))
+    }
     if context.freePages == nil {
-      report.unchecked.append("VMCOREINFO does not describe struct page: whether table pages are free")
+      report.unchecked.append(
+        Diagnostic(.notChecked, "free pages", "VMCOREINFO does not describe struct page: whether table pages are free"))
     }
   }
 
@@ -406,7 +419,10 @@ struct Auditor: SweepObserver {
         "\(result.tables) tables were read, more than the dump can hold: tables are used again and again; "
           + "the rest was left out", [])
     }
-    if isFull { report.unchecked.append("there are more findings than \(Limits.auditFindings): the rest") }
+    if isFull {
+      report.unchecked.append(
+        Diagnostic(.notChecked, "findings", "there are more findings than \(Limits.auditFindings): the rest"))
+    }
     report.oddities = KnownOddity.Code.allCases.compactMap { code in
       oddities[code].map { KnownOddity(code: code, first: $0.first, bytes: $0.bytes, count: $0.count) }
     }

@@ -75,34 +75,43 @@ struct EntryChecks: Sendable {
   ///   - region: where the address lies.
   func doubt(
     _ address: VirtualAddress, _ result: WalkResult, _ steps: [WalkStep], _ absence: Absence?, in region: Region?
-  ) -> String? {
+  ) -> Diagnostic? {
     for step in steps where step.kind == .table && !step.descriptor.bits.isDisjoint(with: tableReserved) {
-      return "the table entry at level \(step.level), \(hex(step.descriptor.rawValue)), has bits that no kernel sets"
+      return Diagnostic(
+        .oddEntry, hex(step.address.rawValue),
+        "the table entry at level \(step.level), \(hex(step.descriptor.rawValue)), has bits that no kernel sets")
     }
     guard let last = steps.last, address.isUpperHalf else { return nil }
     if let table = repeatedTable(steps) {
-      return "the table at \(hex(table.rawValue)) was passed twice: the tables lead to themselves"
+      return Diagnostic(
+        .tableLoop, hex(table.rawValue),
+        "the table at \(hex(table.rawValue)) was passed twice: the tables lead to themselves")
     }
     return doubt(address, result, last, absence, region) ?? twin(steps, address, region)
   }
 
   private func doubt(
     _ address: VirtualAddress, _ result: WalkResult, _ last: WalkStep, _ absence: Absence?, _ region: Region?
-  ) -> String? {
+  ) -> Diagnostic? {
     switch result {
     case .mapped(let leaf):
       if let expected = expected(address, region), expected != leaf.physical {
-        return "the tables lead to \(hex(leaf.physical.rawValue)), where arithmetic has \(hex(expected.rawValue))"
+        return Diagnostic(
+          .arithmeticDiffers,
+          "the tables lead to \(hex(leaf.physical.rawValue)), where arithmetic has \(hex(expected.rawValue))")
       }
       guard isLeaf(last.descriptor.rawValue) else { return oddEntry(last) }
       if absence == .notInDump, let endOfRAM, leaf.physical.rawValue >= endOfRAM, isCached(leaf.attributes) {
-        return "it is mapped as memory, but RAM ends at \(hex(endOfRAM))"
+        return Diagnostic(.beyondRAM, "it is mapped as memory, but RAM ends at \(hex(endOfRAM))")
       }
-      if region == .guardRegion || region == .hole { return "no kernel maps anything here" }
+      if region == .guardRegion || region == .hole {
+        return Diagnostic(.unexpectedMapping, region?.rawValue, "no kernel maps anything here")
+      }
       if leaf.level == 1, regime.granule == .sixtyFourKiB, regime.physicalBits < 52 {
-        return
+        return Diagnostic(
+          .unusualBlock,
           "a block of 4 TiB at level 1 is unusual for this width: it takes physical addresses of 52 bits, and these "
-          + "have \(regime.physicalBits)"
+            + "have \(regime.physicalBits)")
       }
       return neighbours(last)
     case .unmapped:
@@ -122,7 +131,7 @@ struct EntryChecks: Sendable {
   }
 
   /// A table that was written over another, or the other way round, where no arithmetic tells.
-  private func twin(_ steps: [WalkStep], _ address: VirtualAddress, _ region: Region?) -> String? {
+  private func twin(_ steps: [WalkStep], _ address: VirtualAddress, _ region: Region?) -> Diagnostic? {
     guard let region, region != .linearMap, region != .kasanShadow, !image.alwaysMapped.contains(address.rawValue)
     else {
       return nil
@@ -130,18 +139,20 @@ struct EntryChecks: Sendable {
     for step in steps.dropFirst() {
       guard let other = twins.value.other(step.table) else { continue }
       let here = hex(step.table.rawValue)
-      return other == step.table
-        ? "its table of level \(step.level), at \(here), is that of other addresses too"
-        : "its table of level \(step.level), at \(here), is equal to that at \(hex(other.rawValue)): one was written over "
-          + "the other"
+      return Diagnostic(
+        .duplicateTable, here,
+        other == step.table
+          ? "its table of level \(step.level), at \(here), is that of other addresses too"
+          : "its table of level \(step.level), at \(here), is equal to that at \(hex(other.rawValue)): one was written "
+            + "over the other")
     }
     return nil
   }
 
   /// Why something has to be mapped at `address`, which the entry `last` leaves out.
-  private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> String? {
+  private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> Diagnostic? {
     if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue) {
-      return "the kernel image is mapped here on every machine"
+      return Diagnostic(.mappingMissing, "kernel image", "the kernel image is mapped here on every machine")
     }
     switch region {
     case .kernelImage?:
@@ -151,14 +162,16 @@ struct EntryChecks: Sendable {
       else {
         return nil
       }
-      return "the kernel's \(section) is mapped here on every machine"
+      return Diagnostic(.mappingMissing, section, "the kernel's \(section) is mapped here on every machine")
     case .linearMap?:
       // An entry that is taken out for a while keeps its bits.
       guard endOfRAM != nil, last.descriptor.rawValue == 0, let physical = expected(address, region),
         memory.absence(at: physical) != .notInDump
       else { return nil }
-      return "by arithmetic RAM is here, at \(hex(physical.rawValue)): memory that is kept from the kernel, or an "
-        + "overwritten table"
+      return Diagnostic(
+        .mappingMissing, region?.rawValue,
+        "by arithmetic RAM is here, at \(hex(physical.rawValue)): memory that is kept from the kernel, or an "
+          + "overwritten table")
     case .vmemmap?:
       guard let linearMap, let frame = vmemmap.value?.frame(describedAt: address), let offset = linearOffset
       else { return nil }
@@ -166,7 +179,8 @@ struct EntryChecks: Sendable {
       guard page >= linearMap.start, page &- linearMap.start < linearMap.size,
         dump.memory.walk(regime, VirtualAddress(page)).leaf != nil
       else { return nil }
-      return "the linear map has page frame \(frame), which is described here"
+      return Diagnostic(
+        .mappingMissing, region?.rawValue, "the linear map has page frame \(frame), which is described here")
     default: return nil
     }
   }
@@ -188,8 +202,10 @@ struct EntryChecks: Sendable {
     return KnownOddity.Code.unmappedDataAlias
   }
 
-  private func oddEntry(_ step: WalkStep) -> String {
-    "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes"
+  private func oddEntry(_ step: WalkStep) -> Diagnostic {
+    Diagnostic(
+      .oddEntry, hex(step.address.rawValue),
+      "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes")
   }
 
   /// Where arithmetic puts `address`; nil where there is no rule for it.
@@ -224,7 +240,7 @@ struct EntryChecks: Sendable {
   }
 
   /// What two entries of the same table say of it.
-  private func neighbours(_ step: WalkStep) -> String? {
+  private func neighbours(_ step: WalkStep) -> Diagnostic? {
     for distance in [1, 2] {
       let index = step.index ^ distance
       // A root may have two entries.
@@ -238,12 +254,12 @@ struct EntryChecks: Sendable {
 
   /// What the entries around an empty one say of its table: 4 KiB of them, the least that is overwritten or left
   /// out of a dump as a whole.
-  private func surroundings(_ address: VirtualAddress, _ step: WalkStep, _ region: Region?) -> String? {
+  private func surroundings(_ address: VirtualAddress, _ step: WalkStep, _ region: Region?) -> Diagnostic? {
     guard step.level > regime.startLevel else {
       if region == .linearMap, let offset = linearOffset,
         memory.walk(regime, VirtualAddress(regime.root.rawValue &+ offset)).leaf?.physical != regime.root
       {
-        return "the root table itself is not in the linear map that it leads to"
+        return Diagnostic(.rootUnmapped, "the root table itself is not in the linear map that it leads to")
       }
       return neighbours(step)
     }
@@ -265,7 +281,9 @@ struct EntryChecks: Sendable {
       let here = first &+ UInt64(number) &<< shift
       let physical = regime.format.outputAddress(raw, shift: Int(shift))
       if here &- offset != physical.rawValue {
-        return "its table has an entry of another place than the linear map, \(hex(raw)) at \(hex(place.rawValue))"
+        return Diagnostic(
+          .oddNeighbour, hex(place.rawValue),
+          "its table has an entry of another place than the linear map, \(hex(raw)) at \(hex(place.rawValue))")
       }
     }
     guard isEmpty else { return nil }
@@ -274,17 +292,23 @@ struct EntryChecks: Sendable {
     let isFilled = region == .linearMap || region == .vmemmap
     if regime.granule == .fourKiB {
       guard isFilled || step.level < 3 else { return nil }
-      return "its table of level \(step.level), at \(hex(start.rawValue)), is empty, as none is here"
+      return Diagnostic(
+        .emptyTable, hex(start.rawValue),
+        "its table of level \(step.level), at \(hex(start.rawValue)), is empty, as none is here")
     }
     guard region == .linearMap, endOfRAM == nil,
       [first &- 1, first &+ 512 &<< shift].allSatisfy({ memory.walk(regime, VirtualAddress($0)).leaf != nil })
     else { return nil }
-    return "4 KiB of its table, at \(hex(start.rawValue)), are empty between entries that map RAM: a hole in RAM, or "
-      + "an overwritten table"
+    return Diagnostic(
+      .emptyTable, hex(start.rawValue),
+      "4 KiB of its table, at \(hex(start.rawValue)), are empty between entries that map RAM: a hole in RAM, or "
+        + "an overwritten table")
   }
 
-  private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> String {
-    "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
-      + hex(place.rawValue)
+  private func oddNeighbour(_ step: WalkStep, _ raw: UInt64, _ place: PhysicalAddress) -> Diagnostic {
+    Diagnostic(
+      .oddNeighbour, hex(place.rawValue),
+      "the table of level \(step.level) that it rests on has an entry that no kernel writes, \(hex(raw)) at "
+        + hex(place.rawValue))
   }
 }

@@ -28,7 +28,7 @@ extension Kernel {
   package func types(ofModule module: String?) -> ModuleTypeSources {
     guard let module else { return ModuleTypeSources(types: types, note: nil) }
     guard let loaded = contents.modules.named(module) else {
-      return ModuleTypeSources(types: types, note: modules.notes.first ?? "no module '\(module)' is loaded")
+      return ModuleTypeSources(types: types, note: modules.notes.first?.text ?? "no module '\(module)' is loaded")
     }
     switch contents.moduleTypes.value.types(of: loaded) {
     case .types(let own): return ModuleTypeSources(types: KernelTypes([own] + types.sources), note: nil)
@@ -39,8 +39,8 @@ extension Kernel {
   /// Calls `body` with each symbol of the kernel and then of its modules, until it returns false.
   public func forEachSymbol(_ body: (Symbol) -> Bool) { contents.names.forEachSymbol(body) }
 
-  /// What is missing from the symbols: one sentence each.
-  package var symbolNotes: [String] { contents.names.notes }
+  /// What is missing from the symbols.
+  package var symbolNotes: [Diagnostic] { contents.names.notes }
 
   /// The symbol called `name`, of the kernel or of a vmlinux.
   public func symbol(named name: String) -> Symbol? { symbols.symbol(named: name) }

@@ -24,7 +24,8 @@ extension Kernel {
     if query.hasPrefix("pfn:") || digits.allSatisfy(\.isASCIIDigit) {
       let number = digits.hasPrefix("0x") ? UInt64(digits.dropFirst(2), radix: 16) : UInt64(digits)
       guard let number, number < 1 << (52 - shift) else {
-        return .failure(QueryFailure(status: .badQuery, message: "'\(query)' is no page frame number"))
+        return .failure(
+          QueryFailure(.badQuery, Diagnostic(.queryMalformed, query, "'\(query)' is no page frame number")))
       }
       return .success(number)
     }
@@ -32,7 +33,7 @@ extension Kernel {
       let address = given.untagged
       if !address.isUpperHalf {
         guard address.rawValue >> 52 == 0 else {
-          return .failure(QueryFailure(status: .notCanonical, message: "no physical address is as high"))
+          return .failure(QueryFailure(.notCanonical, Diagnostic(.notPhysical, "no physical address is as high")))
         }
         return .success(address.rawValue >> shift)
       }
@@ -40,7 +41,8 @@ extension Kernel {
         return .success(pages.vmemmap.frame(of: address.rawValue))
       }
       guard let leaf = space.leaf(at: address.rawValue) else {
-        return .failure(QueryFailure(status: .unmapped, message: "it is not mapped, so that no page is behind it"))
+        return .failure(
+          QueryFailure(.unmapped, Diagnostic(.entryInvalid, "it is not mapped, so that no page is behind it")))
       }
       return .success(leaf.physical.rawValue >> shift)
     }

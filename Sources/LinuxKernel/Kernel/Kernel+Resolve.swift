@@ -32,7 +32,7 @@ extension Kernel {
       guard let advice = found.advice, space.leaf(at: found.address.rawValue) == nil else {
         return .success(found.address)
       }
-      return .failure(QueryFailure(status: .badQuery, message: advice))
+      return .failure(QueryFailure(.badQuery, advice))
     }
   }
 
@@ -44,7 +44,7 @@ extension Kernel {
   }
 
   /// Why what the kernel's tables say of `address` may be wrong; nil if nothing says so.
-  public func doubt(of address: VirtualAddress) -> String? {
+  public func doubt(of address: VirtualAddress) -> Diagnostic? {
     contents.resolver.walk(regime, address.untagged, query: "", trace: false).doubt
   }
 

@@ -1,3 +1,5 @@
+import Bytes
+
 import DebugInfo
 
 extension Kernel {
@@ -12,8 +14,8 @@ extension Kernel {
 
   /// Calls `body` with each object of a slab cache, in the order of their addresses, until it returns false.
   ///
-  /// - Returns: what is missing, one sentence each.
-  package func forEachSlabObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [String] {
+  /// - Returns: what is missing.
+  package func forEachSlabObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [Diagnostic] {
     contents.slabs.forEachObject(of: cache, body)
   }
 }

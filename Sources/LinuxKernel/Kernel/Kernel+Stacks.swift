@@ -23,12 +23,12 @@ extension Kernel {
   public var allTasks: [KernelTask] { contents.allTasks.value }
 
   /// The tasks that `text` names: a PID, cpuN, or 0x and the address of a `struct task_struct`.
-  public func task(named text: String) -> Result<KernelTask, QueryFailure> {
+  package func task(named text: String) -> Result<KernelTask, QueryFailure> {
     contents.taskQuery.task(text)
   }
 
   /// The tasks that a question without one is about: the one that crashed, or else those that the CPUs ran.
-  public var foremostTasks: [KernelTask] {
+  package var foremostTasks: [KernelTask] {
     if let task = crashedTask(nil) ?? crashReason.flatMap({ crashedTask($0) }) { return [task] }
     return cpus.compactMap(\.task)
   }

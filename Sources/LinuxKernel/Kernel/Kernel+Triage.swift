@@ -1,3 +1,5 @@
+import Bytes
+
 extension Kernel {
   /// Gathers what triage needs to know.
   package func triage() -> TriageReport {
@@ -15,11 +17,16 @@ extension Kernel {
       report.signature = signature(reason, at: crash.traceSource == .registers ? crash.trace : [])
       report.crash = crash
     } else if !log.elements.isEmpty {
-      report.notes.append("crash: the log tells of no death of the kernel: the dump may be of a running machine")
+      report.notes.append(
+        Diagnostic(
+          .noCrash, "crash", "crash: the log tells of no death of the kernel: the dump may be of a running machine"))
     }
     report.fault = fault
     report.taint = taint ?? report.crash?.reason.taint
-    if report.taint == nil { report.notes.append("taint: no symbol names tainted_mask, and the log does not tell") }
+    if report.taint == nil {
+      report.notes.append(
+        Diagnostic(.taintUnknown, "taint", "taint: no symbol names tainted_mask, and the log does not tell"))
+    }
     let modules = modules
     if !modules.elements.isEmpty || modules.notes.isEmpty { report.modules = modules.elements.count }
     report.note("modules", modules)
@@ -33,7 +40,8 @@ extension Kernel {
       let shown = busyTasks
       report.stacks = shown.prefix(Limits.triageStacks).map { stack(of: $0) }
       if shown.count > Limits.triageStacks {
-        report.notes.append("stacks: \(shown.count - Limits.triageStacks) more; see kva stack")
+        report.notes.append(
+          Diagnostic(.notesOmitted, "stacks", "stacks: \(shown.count - Limits.triageStacks) more"))
       }
     }
     report.hardwareErrors = hardwareErrors

@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 
 extension Kernel {
@@ -16,6 +17,6 @@ extension Kernel {
   /// Calls `body` with each named type of the kernel, then of each module, until it returns false.
   package func forEachType(_ body: (TypeName, CType) -> Bool) { contents.typeLookup.forEachType(body) }
 
-  /// What to say if nothing has types.
-  package var typeAdvice: String? { contents.typeLookup.graphs.isEmpty ? types.advice : nil }
+  /// Why there are no types; nil if there are.
+  package var typeAbsence: Diagnostic? { contents.typeLookup.graphs.isEmpty ? types.noTypes : nil }
 }

@@ -25,8 +25,8 @@ public final class Kernel: Sendable {
   }
   /// The bits of MAIR_EL1 that are known: AttrIndx 1 depends on whether the CPUs have MTE, which the log says.
   package var knownMemoryTypes: UInt64 { contents.memoryTypes.value?.known ?? 0 }
-  /// What the reader should know before trusting the answers, one sentence each.
-  public let warnings: [String]
+  /// What the reader should know before trusting the answers.
+  public let warnings: [Diagnostic]
   /// What was held against each other at opening.
   package let verification: CrossChecks
   /// The root tables that were found by their structure, if the dump has no VMCOREINFO, the likeliest first;
@@ -53,21 +53,22 @@ public final class Kernel: Sendable {
     let dump = found.dump
     let vmcoreinfo = found.vmcoreinfo
     var sources: [any SymbolSource] = []
-    var forced: [String] = []
+    var forced: [Diagnostic] = []
     if let systemMap { sources.append(try SystemMap(path: systemMap, text: vmcoreinfo?.symbol("_stext"))) }
     if let vmlinux {
       do {
         try VMLinuxMatch.check(vmlinux, against: vmcoreinfo, of: dump)
       } catch {
         guard force else { throw error }
-        forced.append("used all the same, as --force says: \(error.description)")
+        forced.append(
+          Diagnostic(.vmlinuxForced, error.file, "used all the same: \(error.description)"))
       }
       do {
         sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
       } catch {
         // Its DWARF may still serve, and the dump has names of its own.
         guard error.kind == .missing, vmlinux.buildID != nil || vmlinux.hasDWARF else { throw error }
-        forced.append(error.description)
+        forced.append(Diagnostic(.vmlinuxWithoutSymbols, error.file, error.description))
       }
     }
     if let vmcoreinfo { sources.append(VMCoreInfoSymbols(vmcoreinfo)) }
@@ -98,8 +99,8 @@ public final class Kernel: Sendable {
     rootCandidates = found.roots
     verification = CrossChecks(facts, regime, layout, vmcoreinfo, dump)
     // Of the text the resolver tells more: which step failed, and what to do.
-    let doubts = verification.disagreements.filter { $0.name != "text" }
-    let damage = (vmcoreinfo?.damage ?? []).map { "VMCOREINFO says \($0); ignored" }
+    let doubts = verification.disagreements.filter { $0.subject != .text }
+    let damage = vmcoreinfo?.damage ?? []
     let moved = MisplacedParts(dump, regime, layout.layout?.linearMap).warnings
     // What the file lacks explains most of what follows.
     warnings = dump.warnings + damage + resolver.warnings + doubts.map(\.warning) + moved + found.warnings + forced

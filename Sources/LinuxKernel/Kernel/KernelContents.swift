@@ -211,7 +211,9 @@ final class KernelContents: Sendable {
     _ memory: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ types: Lazy<KernelTypes>, _ symbols: KernelSymbols
   ) -> Listing<LogRecord> {
     guard let vmcoreinfo else {
-      return Listing(notes: ["the dump has no VMCOREINFO, which tells where the log is"])
+      return Listing(notes: [
+        Diagnostic(.vmcoreinfoMissing, "the dump has no VMCOREINFO, which tells where the log is")
+      ])
     }
     return LogReader(space: memory, vmcoreinfo: vmcoreinfo, types: types) {
       symbols.symbol(named: $0)?.address

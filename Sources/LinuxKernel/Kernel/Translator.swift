@@ -12,7 +12,7 @@ public struct Translator {
   private let cache = WalkCache()
 
   /// Translates by the tables of `regime` in `memory`.
-  public init(_ regime: TranslationRegime, _ memory: any PhysicalMemory) {
+  package init(_ regime: TranslationRegime, _ memory: any PhysicalMemory) {
     self.regime = regime
     self.memory = memory
   }

@@ -42,12 +42,14 @@ struct LogReader {
   func records() -> Listing<LogRecord> {
     if let ring = symbol("prb").flatMap({ space.word(at: $0) }) {
       guard let layout = PrintkRing(offset, size) else {
-        return Listing(notes: ["the type printk_ringbuffer is not known: \(types.value.advice)"])
+        return Listing(notes: [types.value.unknown("printk_ringbuffer")])
       }
       return layout.records(at: ring, in: space)
     }
     if symbol("log_buf") != nil { return bufferRecords() }
-    return Listing(notes: ["no symbol names prb or log_buf, so that the log is not found; give --vmlinux"])
+    return Listing(notes: [
+      Diagnostic(.symbolUnknown, "prb", "no symbol names prb or log_buf, so that the log is not found")
+    ])
   }
 
   /// Where `TYPE.MEMBER` is in its type.
@@ -66,7 +68,7 @@ struct LogReader {
       let first = half("log_first_idx"), let next = half("log_next_idx"), size <= 1 << 30,
       let bytes = space.bytes(at: buffer, count: Int(size))
     else {
-      result.notes.append("the log cannot be read: it is not in the dump, or damaged")
+      result.note(.logUnreadable, text: "the log cannot be read: it is not in the dump, or damaged")
       return result
     }
     let header = vmcoreinfo.size("printk_log") ?? 16
@@ -82,7 +84,7 @@ struct LogReader {
     var sequence = symbol("log_first_seq").flatMap { space.word(at: $0) } ?? 0
     var seen = 0
     guard header >= 16 else {
-      result.notes.append("the log cannot be read: VMCOREINFO says that its records have \(header) bytes")
+      result.note(.logUnreadable, text: "the log cannot be read: VMCOREINFO says that its records have \(header) bytes")
       return result
     }
     repeat {
@@ -90,7 +92,7 @@ struct LogReader {
         let text = integer(here + textAt, 2), let facility = integer(here + textAt + 4, 1),
         let level = integer(here + textAt + 5, 1)
       else {
-        result.notes.append("the log breaks off: a record lies beyond its end")
+        result.note(.logBroken, text: "the log breaks off: a record lies beyond its end")
         break
       }
       if length == 0 {
@@ -100,7 +102,7 @@ struct LogReader {
         continue
       }
       guard Int(length) >= header, header + Int(text) <= Int(length), here + Int(length) <= bytes.count else {
-        result.notes.append("the log breaks off: a record is damaged")
+        result.note(.logBroken, text: "the log breaks off: a record is damaged")
         break
       }
       let caller = header >= 20 ? integer(here + 16, 4).flatMap { LogRecord.caller(UInt32($0)) } : nil
@@ -112,7 +114,9 @@ struct LogReader {
       here += Int(length)
       seen += Int(length)
     } while here != Int(next) && seen <= bytes.count
-    if result.notes.isEmpty, here != Int(next) { result.notes.append("the log runs in a circle: it is damaged") }
+    if result.notes.isEmpty, here != Int(next) {
+      result.note(.logBroken, text: "the log runs in a circle: it is damaged")
+    }
     return result
   }
 }

@@ -91,7 +91,7 @@ struct PrintkRing {
   func records(at address: UInt64, in space: KernelMemory) -> Listing<LogRecord> {
     var result = Listing<LogRecord>()
     guard let ring = ring(at: address, in: space) else {
-      result.notes.append("the log at \(hex(address)) cannot be read: it is not in the dump, or damaged")
+      result.note(.logUnreadable, text: "the log at \(hex(address)) cannot be read: it is not in the dump, or damaged")
       return result
     }
     var unreadable = 0
@@ -117,15 +117,19 @@ struct PrintkRing {
       }
       textLeft -= record.text.utf8.count
       guard textLeft >= 0 else {
-        result.notes.append("the log has more than \(Limits.logText) bytes of text: the rest is left out")
+        result.note(.logCutShort, text: "the log has more than \(Limits.logText) bytes of text: the rest is left out")
         break
       }
       result.elements.append(record)
     }
     if result.elements.isEmpty, unreadable == 0 {
-      result.notes.append("the log at \(hex(address)) has no message, as no kernel's has: it is damaged")
+      result.note(.logUnreadable, text: "the log at \(hex(address)) has no message, as no kernel's has: it is damaged")
     }
-    if unreadable > 0 { result.notes.append("\(unreadable) messages cannot be read: not in the dump, or damaged") }
+    if unreadable > 0 {
+      result.note(
+        .messagesUnreadable, "\(unreadable)",
+        text: "\(unreadable) messages cannot be read: not in the dump, or damaged")
+    }
     return result
   }
 

@@ -48,18 +48,21 @@ struct StructView: Sendable {
 public struct Listing<Element: Sendable>: Sendable {
   /// What was found.
   public var elements: [Element] = []
-  /// What is missing and why, one sentence each; empty when the list is whole.
-  public var notes: [String] = []
+  /// What is missing and why; empty when the list is whole.
+  public var notes: [Diagnostic] = []
 
-  /// Adds a sentence on what is missing, unless there are `Limits.listNotes` already: one more says so.
-  mutating func note(_ sentence: @autoclosure () -> String) {
+  /// Adds a note on what is missing, unless there are `Limits.listNotes` already: one more says so.
+  mutating func note(_ code: Diagnostic.Code, _ subject: String? = nil, text: @autoclosure () -> String) {
     guard notes.count <= Limits.listNotes else { return }
-    notes.append(notes.count < Limits.listNotes ? sentence() : "more is missing, for reasons of the same kind")
+    notes.append(
+      notes.count < Limits.listNotes
+        ? Diagnostic(code, subject, text())
+        : Diagnostic(.notesOmitted, "more is missing, for reasons of the same kind"))
   }
 
-  /// Adds sentences.
-  mutating func note(_ sentences: [String]) {
-    for sentence in sentences { note(sentence) }
+  /// Adds notes.
+  mutating func note(_ notes: [Diagnostic]) {
+    for note in notes { self.note(note.code, note.subject, text: note.text) }
   }
 }
 
@@ -77,21 +80,25 @@ extension KernelMemory {
     var here = pointer(at: head)
     while true {
       guard let link = here else {
-        result.notes.append("the list \(name()) breaks off at \(hex(previous)): the next link cannot be read")
+        result.note(
+          .listBroken, name(), text: "the list \(name()) breaks off at \(hex(previous)): the next link cannot be read")
         return result
       }
       if link == head { return result }
       guard seen.insert(link).inserted else {
-        result.notes.append("the list \(name()) runs in a circle at \(hex(link)): it is damaged")
+        result.note(.listBroken, name(), text: "the list \(name()) runs in a circle at \(hex(link)): it is damaged")
         return result
       }
       guard result.elements.count < limit else {
-        result.notes.append("the list \(name()) is longer than any: it is damaged, and left out from \(hex(link)) on")
+        result.note(
+          .listBroken, name(),
+          text: "the list \(name()) is longer than any: it is damaged, and left out from \(hex(link)) on")
         return result
       }
       guard pointer(at: link &+ 8) == previous else {
-        result.notes.append(
-          "the list \(name()) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
+        result.note(
+          .listBroken, name(),
+          text: "the list \(name()) breaks off at \(hex(link)): its link back is wrong, or not in the dump")
         return result
       }
       result.elements.append(link)

@@ -10,7 +10,7 @@ struct BPFSymbols: Sendable {
   /// All, by address.
   let all: [Symbol]
   /// What is missing, one sentence each.
-  let notes: [String]
+  let notes: [Diagnostic]
 
   /// Images that are listed: a busy machine has a few thousand.
   private static let most = 1 << 16

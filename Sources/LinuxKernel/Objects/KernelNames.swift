@@ -58,10 +58,12 @@ struct KernelNames: Sendable {
     for symbol in bpf.value.all where !body(symbol) { return }
   }
 
-  /// What is missing, one sentence each. If nothing of the modules can be read, that is left out.
-  var notes: [String] {
+  /// What is missing. If nothing of the modules can be read, that is left out.
+  var notes: [Diagnostic] {
     guard ModuleReader(memory, types.value).canRead else { return kernel.notes }
     return kernel.notes + loaded.list.value.notes + bpf.value.notes
-      + modules.unreadable.map { "the symbols of the module \($0) cannot be read" }
+      + modules.unreadable.map {
+        Diagnostic(.objectUnreadable, "\($0)", "the symbols of the module \($0) cannot be read")
+      }
   }
 }

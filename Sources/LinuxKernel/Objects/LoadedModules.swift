@@ -13,12 +13,13 @@ struct LoadedModules: Sendable {
     list = Lazy {
       let reader = ModuleReader(memory, types.value)
       guard reader.canRead else {
-        return Listing(notes: ["the type module is not known: \(types.value.advice)"])
+        return Listing(notes: [types.value.unknown("module")])
       }
       guard let head = symbols.symbol(named: "modules")?.address else {
         return Listing(notes: [
-          "the list of modules was not found: no symbol names it, and no module was recognised; "
-            + "give --vmlinux or --system-map"
+          Diagnostic(
+            .symbolUnknown, "modules",
+            "the list of modules was not found: no symbol names it, and no module was recognised")
         ])
       }
       return reader.modules(head: head)

@@ -40,7 +40,7 @@ final class ModuleTypes: Sendable {
   private func read(_ module: KernelModule) -> Answer {
     guard let base = types.btf else { return .missing("the kernel's own BTF, which a module's adds to, is not known") }
     guard let object = objects.value.elements.first(where: { $0.module == module.structure }) else {
-      return .missing(objects.value.notes.first ?? "the module \(module.name) has no BTF")
+      return .missing(objects.value.notes.first?.text ?? "the module \(module.name) has no BTF")
     }
     let btf = StructView(space: space, address: object.btf)
     func field(_ name: String) -> UInt64? { btf.number(types.member(name, of: "btf")) }
@@ -67,7 +67,9 @@ final class ModuleTypes: Sendable {
   ) -> Listing<(module: UInt64, btf: UInt64)> {
     func member(_ name: String) -> TypeMember? { types.member(name, of: "btf_module") }
     guard let list = member("list"), let owner = member("module"), let btf = member("btf") else {
-      return Listing(notes: ["this kernel keeps no BTF of modules (CONFIG_DEBUG_INFO_BTF_MODULES)"])
+      return Listing(notes: [
+        Diagnostic(.typeUnknown, "btf_module", "this kernel keeps no BTF of modules (CONFIG_DEBUG_INFO_BTF_MODULES)")
+      ])
     }
     func object(_ link: UInt64) -> StructView { StructView(space: space, address: link &- UInt64(list.offset)) }
     let known = Set(modules.value.elements.map(\.structure))
@@ -75,13 +77,19 @@ final class ModuleTypes: Sendable {
       symbols.symbol(named: "btf_modules")?.address
       ?? search?.listHead({ _ in true }, { object($0).pointer(owner).map(known.contains) ?? false })
     guard let head else {
-      return Listing(notes: ["no module's BTF was found: btf_modules has no name, and none was recognised"])
+      return Listing(notes: [
+        Diagnostic(
+          .symbolUnknown, "btf_modules",
+          "no module's BTF was found: btf_modules has no name, and none was recognised")
+      ])
     }
     let links = space.list(at: head, named: "btf_modules")
     var result = Listing<(module: UInt64, btf: UInt64)>(notes: links.notes)
     for link in links.elements {
       guard let module = object(link).pointer(owner), let btf = object(link).pointer(btf) else {
-        result.notes.append("the BTF of a module, at \(hex(object(link).address)), cannot be read")
+        result.note(
+          .objectUnreadable, hex(object(link).address),
+          text: "the BTF of a module, at \(hex(object(link).address)), cannot be read")
         continue
       }
       result.elements.append((module, btf))

@@ -33,7 +33,7 @@ public struct KernelModule: Sendable {
   let perCPU: Range<UInt64>?
 
   /// Whether `address` is in its memory.
-  public func contains(_ address: UInt64) -> Bool {
+  package func contains(_ address: UInt64) -> Bool {
     regions.contains { address >= $0.start && address < $0.end }
   }
 }
@@ -121,7 +121,10 @@ struct ModuleReader: Sendable {
       switch module(at: link &- UInt64(list.offset)) {
       case .some(let module?): result.elements.append(module)
       case .some(nil): break
-      case nil: result.note("the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
+      case nil:
+        result.note(
+          .objectUnreadable, hex(link &- UInt64(list.offset)),
+          text: "the module at \(hex(link &- UInt64(list.offset))) cannot be read, or is damaged")
       }
     }
     return result

@@ -94,7 +94,10 @@ struct TaskReader: Sendable {
     var result = Listing<KernelTask>()
     let links = space.list(at: first &+ UInt64(tasks.offset), named: "tasks")
     result.notes = links.notes
-    if signal == nil { result.note("only the first thread of each process is listed: \(types.advice)") }
+    if signal == nil {
+      let reason = types.unknown("signal_struct", "only the first thread of each process is listed")
+      result.note(.threadsUnlisted, text: reason.text)
+    }
     var seen: Set<UInt64> = []
     var left = Limits.listElements
     for leader in [first] + links.elements.map({ $0 &- UInt64(tasks.offset) }) {
@@ -112,7 +115,8 @@ struct TaskReader: Sendable {
         if let task = task(at: address) {
           result.elements.append(task)
         } else {
-          result.note("the task at \(hex(address)) cannot be read, or is damaged")
+          result.note(
+            .objectUnreadable, hex(address), text: "the task at \(hex(address)) cannot be read, or is damaged")
         }
       }
     }
@@ -166,16 +170,20 @@ extension TaskReader {
   /// The tasks of a kernel, `init_task` first.
   static func tasks(_ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols) -> Listing<KernelTask> {
     guard let reader = TaskReader(space, types) else {
-      return Listing(notes: ["the type task_struct is not known: \(types.advice)"])
+      return Listing(notes: [types.unknown("task_struct")])
     }
     guard let first = symbols.symbol(named: "init_task")?.address else {
       return Listing(notes: [
-        "init_task, where the list of tasks begins, has no name and was not recognised; give --vmlinux or --system-map"
+        Diagnostic(
+          .symbolUnknown, "init_task",
+          "init_task, where the list of tasks begins, has no name and was not recognised")
       ])
     }
     guard reader.task(at: first)?.pid == 0 else {
       return Listing(notes: [
-        "what the symbols call init_task, at \(hex(first)), is no task or not in the dump; give the right --vmlinux"
+        Diagnostic(
+          .symbolWrong, "init_task",
+          "what the symbols call init_task, at \(hex(first)), is no task or not in the dump")
       ])
     }
     return reader.all(first: first)

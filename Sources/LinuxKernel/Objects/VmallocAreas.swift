@@ -37,7 +37,7 @@ struct VmallocReader: Sendable {
     var result = Listing<VmallocArea>()
     guard let link = area("list"), let start = area("va_start"), let last = area("va_end"), let pointer = area("vm")
     else {
-      result.notes.append("the type vmap_area is not known: \(types.advice)")
+      result.notes.append(types.unknown("vmap_area"))
       return result
     }
     let structure = (
@@ -58,19 +58,21 @@ struct VmallocReader: Sendable {
       links = list.elements
       result.notes += list.notes
     } else {
-      result.notes.append(
-        "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them; "
-          + "give --vmlinux or --system-map")
+      result.note(
+        .symbolUnknown, "vmap_area_list",
+        text: "neither vmap_area_list nor vmap_nodes is known: the kernel's symbols do not name them")
       return result
     }
     for at in links {
       let object = StructView(space: space, address: at &- UInt64(link.offset))
       guard let first = object.number(start), let last = object.number(last), let vm = object.pointer(pointer) else {
-        result.note("the area at \(hex(object.address)) cannot be read")
+        result.note(
+          .objectUnreadable, hex(object.address), text: "the area at \(hex(object.address)) cannot be read")
         continue
       }
       guard first < last else {
-        result.note("the area at \(hex(object.address)) is damaged")
+        result.note(
+          .objectUnreadable, hex(object.address), text: "the area at \(hex(object.address)) is damaged")
         continue
       }
       let details = StructView(space: space, address: vm)
@@ -79,7 +81,9 @@ struct VmallocReader: Sendable {
         address == first
       else {
         if !isMapRAM {
-          result.note("what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
+          result.note(
+            .objectUnreadable, hex(first),
+            text: "what the area at \(hex(first)) is cannot be read: its vm_struct is not in the dump, or damaged")
         }
         result.elements.append(
           VmallocArea(
@@ -88,7 +92,9 @@ struct VmallocReader: Sendable {
       }
       let (end, overflow) = address.addingReportingOverflow(size)
       guard size > 0, !overflow else {
-        result.note("the area at \(hex(object.address)) ends before it begins: it is damaged")
+        result.note(
+          .objectUnreadable, hex(object.address),
+          text: "the area at \(hex(object.address)) ends before it begins: it is damaged")
         continue
       }
       let flags = details.number(structure.flags) ?? 0

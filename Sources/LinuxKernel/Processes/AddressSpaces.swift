@@ -28,7 +28,7 @@ final class AddressSpaces: Sendable {
   func mappings(of mm: UInt64) -> Listing<UserMapping> {
     if let listing = known.withLock({ $0[mm] }) { return listing }
     guard let reader = reader.value else {
-      return Listing(notes: ["the type vm_area_struct is not known: \(context.types.value.advice)"])
+      return Listing(notes: [context.types.value.unknown("vm_area_struct")])
     }
     let listing = reader.mappings(of: mm)
     known.withLock {

@@ -76,14 +76,15 @@ struct UserMappingReader: Sendable {
     var mappings = Listing<UserMapping>(notes: areas.notes)
     for address in areas.elements {
       guard let mapping = mapping(at: address, process, &known) else {
-        mappings.note("the VMA at \(hex(address)) cannot be read, or is damaged")
+        mappings.note(
+          .objectUnreadable, hex(address), text: "the VMA at \(hex(address)) cannot be read, or is damaged")
         continue
       }
       mappings.elements.append(mapping)
     }
     let found = mappings.elements.count
     if mappings.notes.isEmpty, let count = details.number(count), count != UInt64(found) {
-      mappings.note("\(found) VMAs were found, but map_count is \(count)")
+      mappings.note(.countDiffers, "map_count", text: "\(found) VMAs were found, but map_count is \(count)")
     }
     return mappings
   }
@@ -93,11 +94,11 @@ struct UserMappingReader: Sendable {
     var result = Listing<UInt64>()
     if let tree {
       guard let root = StructView(space: memory, address: mm).number(tree) else {
-        result.note("the mm_struct at \(hex(mm)) cannot be read")
+        result.note(.objectUnreadable, hex(mm), text: "the mm_struct at \(hex(mm)) cannot be read")
         return result
       }
       let maple = MapleTree(root: root, in: memory)
-      if let problem = maple.problem { result.note(problem) }
+      if let problem = maple.problem { result.note(.listBroken, "mm_mt", text: problem) }
       result.elements = maple.entries.map(\.value)
       return result
     }
@@ -105,13 +106,13 @@ struct UserMappingReader: Sendable {
     var seen: Set<UInt64> = []
     while let area = here, area != 0 {
       guard seen.insert(area).inserted, result.elements.count < Limits.listElements else {
-        result.note("the list of VMAs runs in a circle at \(hex(area)): it is damaged")
+        result.note(.listBroken, "mmap", text: "the list of VMAs runs in a circle at \(hex(area)): it is damaged")
         return result
       }
       result.elements.append(area)
       here = StructView(space: memory, address: area).pointer(nextArea)
     }
-    if here == nil { result.note("the list of VMAs breaks off: a link cannot be read") }
+    if here == nil { result.note(.listBroken, "mmap", text: "the list of VMAs breaks off: a link cannot be read") }
     return result
   }
 

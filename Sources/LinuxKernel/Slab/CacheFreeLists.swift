@@ -97,7 +97,7 @@ struct CacheFreeLists: Sendable {
     guard let barn else { return miss("the sheaves of node \(node) cannot be read") }
     guard barn != 0 else { return }
     let list = memory.list(at: barn &+ UInt64(full.offset), named: "sheaves_full", limit: Limits.sheaves)
-    if let note = list.notes.first { miss(note) }
+    if let note = list.notes.first { miss(note.text) }
     for element in list.elements { readSheaf(element &- UInt64(link.offset), layout, memory, .barn) }
   }
 

@@ -9,7 +9,7 @@ extension SlabAllocator {
     let list = caches.value
     result.note(list.notes)
     for cache in list.elements {
-      let counts = slub.counts(of: cache, slabs: { self.census.value?.caches[cache.address] }) { result.note($0) }
+      let counts = slub.counts(of: cache, slabs: { self.census.value?.caches[cache.address] }) { result.note([$0]) }
       result.elements.append(
         SlabSummary(
           cache: cache, aliases: names(of: cache), flags: slub.flags.names(in: cache.flagBits), counts: counts))
@@ -29,20 +29,27 @@ extension SlabAllocator {
 
   /// Calls `body` with each object of `cache`, in the order of their addresses, until it returns false.
   ///
-  /// - Returns: what is missing, one sentence each.
-  func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [String] {
+  /// - Returns: what is missing.
+  func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [Diagnostic] {
     guard let slub, let census = census.value else { return [absence] }
     var notes = Listing<Never>()
-    if census.isPartial { notes.note("some page frames have no readable struct page: slabs may be missing") }
+    if census.isPartial {
+      notes.note(
+        .objectUnreadable, "struct page", text: "some page frames have no readable struct page: slabs may be missing")
+    }
     for frame in census.caches[cache.address]?.frames ?? [] {
       guard let record = slub.pages.record(frame), let base = slub.pages.linearAddress(of: frame),
         let (slab, _) = slub.slab(at: frame, record, base: base)
       else {
-        notes.note("\(cache.name): the slab in frame \(hex(frame)) cannot be read, or is damaged")
+        notes.note(
+          .slabDamaged, cache.name, text: "\(cache.name): the slab in frame \(hex(frame)) cannot be read, or is damaged"
+        )
         continue
       }
       let states = slub.states(of: slab, cache)
-      if let problem = states.problem { notes.note("\(cache.name): slab at \(hex(base)): \(problem)") }
+      if let problem = states.problem {
+        notes.note(.slabDamaged, cache.name, text: "\(cache.name): slab at \(hex(base)): \(problem)")
+      }
       for index in 0..<slab.count {
         let object = SlabListedObject(
           cache: cache, address: slab.object(index, cache), index: index, isAllocated: states.isAllocated(index),

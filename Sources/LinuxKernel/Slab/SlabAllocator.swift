@@ -37,7 +37,8 @@ final class SlabAllocator: Sendable {
         if let cache = reader.cache(at: address) {
           result.elements.append(cache)
         } else {
-          result.note("the cache at \(hex(address)) cannot be read, or is damaged")
+          result.note(
+            .objectUnreadable, hex(address), text: "the cache at \(hex(address)) cannot be read, or is damaged")
         }
       }
       return result
@@ -56,17 +57,17 @@ final class SlabAllocator: Sendable {
   var slub: SlabReader? { found.value }
 
   /// Why there is no `slub`.
-  var absence: String {
+  var absence: Diagnostic {
     let types = context.types.value
-    guard types.size(of: "kmem_cache") != nil else { return "the type kmem_cache is not known: \(types.advice)" }
+    guard types.size(of: "kmem_cache") != nil else { return types.unknown("kmem_cache") }
     if types.member("offset", of: "kmem_cache") != nil {
-      return "where struct page is, or what is in it, is not known: \(types.advice)"
+      return types.unknown("page", "where struct page is, or what is in it, is not known")
     }
     // Each of the others is named by what only it has. SLOB went in 6.4, SLAB in 6.8.
     if types.size(of: "freelist_idx_t") != nil || types.member("num", of: "kmem_cache") != nil {
-      return "the kernel's slab allocator is SLAB, of which kva finds no objects"
+      return Diagnostic(.slabUnsupported, "the kernel's slab allocator is SLAB, of which kva finds no objects")
     }
-    return "the kernel's slab allocator is SLOB, which keeps no objects apart"
+    return Diagnostic(.slabUnsupported, "the kernel's slab allocator is SLOB, which keeps no objects apart")
   }
 
   /// The name of the cache whose slab begins with the `struct page` at `head`.

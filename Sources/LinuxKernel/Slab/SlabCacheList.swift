@@ -18,12 +18,16 @@ struct SlabCacheList {
       return list(at: head)
     }
     guard let known = exportedCache ?? other() else {
-      return Listing(notes: ["neither slab_caches nor kmalloc_caches is known; give --vmlinux or --system-map"])
+      return Listing(notes: [
+        Diagnostic(.symbolUnknown, "slab_caches", "neither slab_caches nor kmalloc_caches is known")
+      ])
     }
     // The one link of the ring that is no cache is the head, which is in the image.
     let ring = memory.list(at: known &+ UInt64(layout.list.offset), named: "of slab caches", limit: Limits.caches)
     guard let head = ring.elements.first(where: { memory.image.contains($0) }) else {
-      return Listing(notes: ring.notes.isEmpty ? ["the list of slab caches has no head: it is damaged"] : ring.notes)
+      return Listing(
+        notes: ring.notes.isEmpty
+          ? [Diagnostic(.listBroken, "slab_caches", "the list of slab caches has no head: it is damaged")] : ring.notes)
     }
     return list(at: head)
   }

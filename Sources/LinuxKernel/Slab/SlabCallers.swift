@@ -18,7 +18,11 @@ extension SlabAllocator {
   func callers(of cache: SlabCache) -> Listing<SlabCaller> {
     guard let slub else { return Listing(notes: [absence]) }
     guard slub.hasTracks(cache), let reader = slub.tracks.value else {
-      return Listing(notes: ["\(cache.name) does not keep who asked for its objects (SLAB_STORE_USER, slub_debug=U)"])
+      return Listing(notes: [
+        Diagnostic(
+          .notTracked, cache.name,
+          "\(cache.name) does not keep who asked for its objects (SLAB_STORE_USER, slub_debug=U)")
+      ])
     }
     var found: [[UInt64]: SlabCaller] = [:]
     var unknown = 0
@@ -32,8 +36,15 @@ extension SlabAllocator {
       }
       return found.count < Limits.callers
     }
-    if unknown > 0 { result.note("\(cache.name): of \(unknown) objects it cannot be read who asked for them") }
-    if found.count >= Limits.callers { result.note("\(cache.name): more callers than \(Limits.callers) are left out") }
+    if unknown > 0 {
+      result.note(
+        .objectUnreadable, cache.name, text: "\(cache.name): of \(unknown) objects it cannot be read who asked for them"
+      )
+    }
+    if found.count >= Limits.callers {
+      result.note(
+        .notesOmitted, text: "\(cache.name): more callers than \(Limits.callers) are left out")
+    }
     result.elements = found.values.sorted { ($1.count, $0.frames.first ?? 0) < ($0.count, $1.frames.first ?? 0) }
     return result
   }

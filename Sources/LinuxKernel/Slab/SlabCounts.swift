@@ -31,13 +31,13 @@ extension SlabReader {
   /// - Parameters:
   ///   - slabs: its slabs, asked for where the kernel does not count them (CONFIG_SLUB_DEBUG).
   ///   - note: called with what is damaged.
-  func counts(of cache: SlabCache, slabs: () -> SlabCensus.Slabs?, note: (String) -> Void) -> SlabCounts {
+  func counts(of cache: SlabCache, slabs: () -> SlabCensus.Slabs?, note: (Diagnostic) -> Void) -> SlabCounts {
     var counts = SlabCounts()
     var free = 0
     var isWhole = true
     func damaged(_ text: String) {
       isWhole = false
-      note("\(cache.name): \(text)")
+      note(Diagnostic(.slabDamaged, cache.name, "\(cache.name): \(text)"))
     }
     let parts = nodes.compactMap { node(of: cache, $0) }
     if layout.slabCount != nil, layout.objectCount != nil {
@@ -61,7 +61,7 @@ extension SlabReader {
     if let partial = layout.partial, let link = layout.link {
       for part in parts {
         let list = memory.list(at: part.address &+ UInt64(partial.offset), named: "partial", limit: Limits.partialSlabs)
-        for reason in list.notes { damaged(reason) }
+        for reason in list.notes { damaged(reason.text) }
         for element in list.elements { add(element &- UInt64(link.offset)) }
       }
     } else {

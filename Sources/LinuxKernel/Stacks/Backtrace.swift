@@ -1,3 +1,5 @@
+import Bytes
+
 /// The chain of frames on the stacks of a task.
 package struct Backtrace: Sendable {
   /// How a chain ends.
@@ -14,8 +16,8 @@ package struct Backtrace: Sendable {
   package internal(set) var frames: [StackFrame] = []
   /// How it ends.
   package internal(set) var end: End = .broken
-  /// Why it is broken, in one line; nil if it is not.
-  package internal(set) var message: String?
+  /// Why it is broken; nil if it is not.
+  package internal(set) var message: Diagnostic?
   /// The registers of user space, if the task came from there.
   package internal(set) var user: SavedRegisters?
   /// The registers of each exception on the way, the innermost first.

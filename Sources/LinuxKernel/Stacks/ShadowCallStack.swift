@@ -7,8 +7,8 @@ package struct ShadowTrace: Sendable {
   package let entries: [UInt64]
   /// Whether they are those of the frame records.
   package let agrees: Bool
-  /// Where the two differ and which of them is damaged, in one line; nil if they agree.
-  package let message: String?
+  /// Where the two differ and which of them is damaged; nil if they agree.
+  package let message: Diagnostic?
 }
 
 /// Reads shadow call stacks and compares them with frame records.

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Compares the entries of a shadow call stack with the frames that frame records lead to.
 struct ShadowComparison {
   /// The frames, the innermost first.
@@ -26,7 +28,7 @@ struct ShadowComparison {
   }
 
   /// Where `entries` and the frames from `index` on first differ; nil if they do not.
-  private func difference(_ entries: ArraySlice<UInt64>, from index: Int, choices: Int) -> String? {
+  private func difference(_ entries: ArraySlice<UInt64>, from index: Int, choices: Int) -> Diagnostic? {
     var rest = entries
     for place in frames.indices[index...] {
       let frame = frames[place].frame
@@ -50,20 +52,24 @@ struct ShadowComparison {
     }
     guard let next = rest.first else { return nil }
     guard isBroken else { return words(nil, next) }
-    return "the frame records are damaged: the shadow call stack goes on with "
-      + rest.prefix(3).map(name).joined(separator: ", ")
+    return Diagnostic(
+      .framesDamaged,
+      "the frame records are damaged: the shadow call stack goes on with "
+        + rest.prefix(3).map(name).joined(separator: ", "))
   }
 
-  private func words(_ record: UInt64?, _ entry: UInt64?) -> String {
+  private func words(_ record: UInt64?, _ entry: UInt64?) -> Diagnostic {
     let both =
       "the frame records return to \(record.map(name) ?? "nothing more"), "
       + "the shadow call stack to \(entry.map(name) ?? "nothing more")"
     switch (record.map(isReturnAddress), entry.map(isReturnAddress)) {
-    case (true?, false?): return "the shadow call stack is damaged: \(both), where no call is"
-    case (false?, true?): return "the frame records are damaged: \(both); no call is before the former"
-    case (nil, true?): return "the frame records are damaged: \(both)"
-    case (_, nil): return "the shadow call stack is damaged: \(both)"
-    default: return "one of them is damaged: \(both)"
+    case (true?, false?):
+      return Diagnostic(.shadowDamaged, "the shadow call stack is damaged: \(both), where no call is")
+    case (false?, true?):
+      return Diagnostic(.framesDamaged, "the frame records are damaged: \(both); no call is before the former")
+    case (nil, true?): return Diagnostic(.framesDamaged, "the frame records are damaged: \(both)")
+    case (_, nil): return Diagnostic(.shadowDamaged, "the shadow call stack is damaged: \(both)")
+    default: return Diagnostic(.stacksDiffer, "one of them is damaged: \(both)")
     }
   }
 }

@@ -25,7 +25,7 @@ public struct StackFrame: Hashable, Sendable {
 
   /// The address to name it by: a call's own instruction, since what is behind a call that does not return belongs
   /// to another function.
-  public var symbolAddress: UInt64 {
+  package var symbolAddress: UInt64 {
     switch kind {
     case .call, .link, .trampoline, .scanned: pc &- 1
     case .interrupted: pc

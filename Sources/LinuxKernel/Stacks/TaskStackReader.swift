@@ -104,7 +104,11 @@ struct TaskStackReader: Sendable {
     }
     guard let registers = state.registers else {
       return named(
-        task, state.cpu, nil, .broken("it was running on CPU \(state.cpu), and the dump has no registers of that CPU"))
+        task, state.cpu, nil,
+        .broken(
+          Diagnostic(
+            .registersMissing, "cpu\(state.cpu)",
+            "it was running on CPU \(state.cpu), and the dump has no registers of that CPU")))
     }
     return named(
       task, state.cpu, registers, running(registers, task.structure, stack: ownStack(of: task), on: state.cpu))
@@ -135,17 +139,19 @@ struct TaskStackReader: Sendable {
 
   private func sleeping(_ task: KernelTask) -> Backtrace {
     guard task.stack != 0 else {
-      var trace = Backtrace.broken("it has ended: it has no stack any more")
+      var trace = Backtrace.broken(Diagnostic(.taskEnded, "it has ended: it has no stack any more"))
       if let pc = saved.value?.read(of: task, in: context.memory)?.pc {
         trace.frames = [StackFrame(pc: pc, kind: .call, sp: nil, stack: nil)]
       }
       return trace
     }
     guard let saved = saved.value else {
-      return .broken("where its registers were saved is not known: \(context.types.value.advice)")
+      return .broken(
+        context.types.value.unknown("task_struct", "where its registers were saved is not known"))
     }
     guard let (pc, fp, sp) = saved.read(of: task, in: context.memory) else {
-      return .broken("its registers, in its task_struct, are not in the dump")
+      return .broken(
+        Diagnostic(.objectUnreadable, "task_struct", "its registers, in its task_struct, are not in the dump"))
     }
     // Stacks of CPUs belong to the tasks that these run.
     return unwinder(ownStack(of: task), [], of: task.structure).unwind(pc: pc, fp: fp, sp: sp)
@@ -202,7 +208,7 @@ struct TaskStackReader: Sendable {
 
 extension Backtrace {
   /// No frames, and why.
-  static func broken(_ why: String) -> Backtrace {
+  static func broken(_ why: Diagnostic) -> Backtrace {
     var trace = Backtrace()
     trace.message = why
     return trace

@@ -33,7 +33,8 @@ struct Unwinder {
   func unwind(pc: UInt64, fp: UInt64, sp: UInt64) -> Backtrace {
     var trace = Backtrace()
     guard isText(pc) else {
-      trace.message = "the saved program counter, \(hex(pc)), is not in executable memory"
+      trace.message = Diagnostic(
+        .pcNotExecutable, hex(pc), "the saved program counter, \(hex(pc)), is not in executable memory")
       return trace
     }
     // A task that has not run yet will begin at ret_from_fork.
@@ -63,31 +64,31 @@ struct Unwinder {
     var here = start
     var current: KernelStack?
     var left: [KernelStack] = []
-    func broken(_ why: String) {
+    func broken(_ code: Diagnostic.Code, _ why: String) {
       trace.end = .broken
-      trace.message = why
+      trace.message = Diagnostic(code, hex(here), why)
     }
     var last: UInt64?
     var met = 0
     while trace.frames.count < Self.mostFrames {
-      guard here & 7 == 0 else { return broken("the frame pointer \(hex(here)) is not aligned") }
+      guard here & 7 == 0 else { return broken(.frameMisaligned, "the frame pointer \(hex(here)) is not aligned") }
       if let stack = current, stack.holdsRecord(at: here) {
         // Callers are higher on the stack.
         if let last, here <= last {
-          return broken("the frame pointer \(hex(here)) does not rise above \(hex(last))")
+          return broken(.frameNotRising, "the frame pointer \(hex(here)) does not rise above \(hex(last))")
         }
       } else {
         guard let next = stack(at: here), next.holdsRecord(at: here) else {
-          return broken("the frame pointer \(hex(here)) is on no stack of this task or its CPU")
+          return broken(.frameOffStack, "the frame pointer \(hex(here)) is on no stack of this task or its CPU")
         }
         guard !left.contains(next) else {
-          return broken("the frame pointer \(hex(here)) goes back to the \(next.kind.rawValue) stack")
+          return broken(.frameOffStack, "the frame pointer \(hex(here)) goes back to the \(next.kind.rawValue) stack")
         }
         if let current { left.append(current) }
         current = next
       }
       guard let next = memory.word(at: here), let raw = memory.word(at: here &+ 8) else {
-        return broken("the frame record at \(hex(here)) is not in the dump")
+        return broken(.frameUnreadable, "the frame record at \(hex(here)) is not in the dump")
       }
       trace.records.append(here)
       last = here
@@ -99,7 +100,8 @@ struct Unwinder {
             trace.frames.append(StackFrame(pc: pc, kind: .call, sp: nil, stack: current?.kind))
           }
           guard !layout.hasFinalRecord else {
-            return broken("the chain ends at \(hex(here)), not at the registers at the top of the stack")
+            return broken(
+              .chainEndsEarly, "the chain ends at \(hex(here)), not at the registers at the top of the stack")
           }
           trace.end = .final
           return
@@ -115,12 +117,14 @@ struct Unwinder {
       }
       let pc = stripped(raw)
       guard isText(pc) else {
-        return broken("the frame record at \(hex(here)) returns to \(hex(pc)), which is not executable")
+        return broken(
+          .returnNotExecutable, "the frame record at \(hex(here)) returns to \(hex(pc)), which is not executable")
       }
       let saved = exception(recordAt: here, next: next, pc: pc)
       let isExact = current.map { $0.isDelegated && here == $0.end &- 16 } ?? false
       guard saved != nil || isExact || mayReturn(to: pc) else {
-        return broken("the frame record at \(hex(here)) returns to \(hex(pc)), where no call is")
+        return broken(
+          .returnNotExecutable, "the frame record at \(hex(here)) returns to \(hex(pc)), where no call is")
       }
       if let registers = saved {
         interrupted(registers, &trace)
@@ -130,7 +134,7 @@ struct Unwinder {
         here = next
       }
     }
-    broken("the chain has more than \(Self.mostFrames) frames")
+    broken(.tooManyFrames, "the chain has more than \(Self.mostFrames) frames")
   }
 
   /// The frame of the function that is returned to at `pc`, and whose own record is at `record`.
@@ -173,8 +177,9 @@ struct Unwinder {
       }
       guard type == ExceptionFrame.final, isBottom else {
         trace.end = .broken
-        trace.message =
-          "the record at \(hex(record)) has type \(type.map(hex) ?? "unknown"), not that of an exception or the end"
+        trace.message = Diagnostic(
+          .frameTypeUnknown, hex(record),
+          "the record at \(hex(record)) has type \(type.map(hex) ?? "unknown"), not that of an exception or the end")
         return nil
       }
     } else if !isBottom, !layout.hasFinalRecord {
@@ -182,7 +187,9 @@ struct Unwinder {
       return nil
     } else if !isBottom {
       trace.end = .broken
-      trace.message = "the chain ends at \(hex(record)), not at the registers at the top of the stack"
+      trace.message = Diagnostic(
+        .chainEndsEarly, hex(record),
+        "the chain ends at \(hex(record)), not at the registers at the top of the stack")
       return nil
     }
     // init_task never was in user space, and its registers are zeros; those of other kernel threads say EL1.

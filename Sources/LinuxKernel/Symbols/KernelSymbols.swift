@@ -72,13 +72,15 @@ package struct KernelSymbols: Sendable {
     sources.first?.forEachSymbol(body)
   }
 
-  /// What of the kernel's own names is missing, one sentence each.
-  package var notes: [String] {
+  /// What of the kernel's own names is missing.
+  package var notes: [Diagnostic] {
     for case let kallsyms as KernelKallsyms in sources where kallsyms.isPresent {
-      return kallsyms.damage.map { [$0] } ?? []
+      return kallsyms.damage.map { [Diagnostic(.kallsymsDamaged, $0)] } ?? []
     }
     guard sources.allSatisfy({ $0 is KernelKallsyms || $0 is VMCoreInfoSymbols }) else { return [] }
-    return ["no kallsyms was found in the dump: it is not there, or damaged; give --vmlinux or --system-map"]
+    return [
+      Diagnostic(.kallsymsMissing, "no kallsyms was found in the dump: it is not there, or damaged")
+    ]
   }
 
   /// The symbol that `address` lies in.

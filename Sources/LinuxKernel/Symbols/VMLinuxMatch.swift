@@ -12,8 +12,8 @@ enum VMLinuxMatch {
   ) throws(LocatedError) {
     func refuse(_ what: String, _ ours: String, _ theirs: String) -> LocatedError {
       LocatedError(
-        file: vmlinux.path, kind: .mismatch,
-        "is not the kernel of \(dump.path): \(what) \(ours), the dump's is \(theirs); give its vmlinux, or --force")
+        file: vmlinux.path, kind: .mismatch, code: .vmlinuxMismatch,
+        "is not the kernel of \(dump.path): \(what) \(ours), the dump's is \(theirs)")
     }
     if let theirs = vmcoreinfo?.buildID, let ours = vmlinux.buildID {
       guard ours == theirs else { throw refuse("its build-ID is", ours, theirs) }

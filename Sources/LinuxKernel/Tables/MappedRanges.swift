@@ -66,19 +66,19 @@ public struct SweepProblems: Hashable, Sendable {
   /// Tables that could not be read, in whole or in part.
   public internal(set) var tables = 0
   /// Those among them that were filtered out when the dump was written.
-  public internal(set) var filtered = 0
+  package internal(set) var filtered = 0
   /// The last of them, whose parts are told one after another.
   private var last: PhysicalAddress?
   /// The first of those tables.
-  public internal(set) var fault: MemoryFault?
+  package internal(set) var fault: MemoryFault?
   /// Entries that cannot be.
   public internal(set) var corrupt = 0
   /// Entries that no kernel writes, where they were looked for.
-  public internal(set) var odd = 0
+  package internal(set) var odd = 0
   /// Tables of the kernel that there are twice, so that one was written over another.
-  public internal(set) var twins = 0
+  package internal(set) var twins = 0
   /// The first of those tables.
-  public internal(set) var firstTwin: PhysicalAddress?
+  package internal(set) var firstTwin: PhysicalAddress?
 
   /// Notes the tables that there are twice.
   mutating func note(_ tables: DuplicateTables) {

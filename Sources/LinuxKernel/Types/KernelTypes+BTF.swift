@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 
 extension KernelTypes {
@@ -17,9 +18,17 @@ extension KernelTypes {
     return []
   }
 
-  /// What to do if a type is unknown.
-  var advice: String {
+  /// Why a type is unknown.
+  private var absence: String {
     let dwarf = sources.lazy.compactMap { ($0 as? TypesOrShape)?.dwarf }.first
-    return "no BTF was found in the dump\(dwarf.map { "; \($0.origin)" } ?? ""); give --vmlinux FILE, with DWARF"
+    return "no BTF was found in the dump\(dwarf.map { "; \($0.origin)" } ?? "")"
+  }
+
+  /// Says that no types are known.
+  var noTypes: Diagnostic { Diagnostic(.typeUnknown, absence) }
+
+  /// Says that `type` is unknown; `words` say what follows from that.
+  func unknown(_ type: String, _ words: String? = nil) -> Diagnostic {
+    Diagnostic(.typeUnknown, type, "\(words ?? "the type \(type) is not known"): \(absence)")
   }
 }

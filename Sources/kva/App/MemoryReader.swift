@@ -14,10 +14,12 @@ struct MemoryReader {
     var last: UInt64
 
     /// It in one line.
-    var message: String {
-      if pages == 1 { return first.message }
+    var message: Diagnostic {
+      let message = first.message
+      if pages == 1 { return message }
       let after = pages == 2 ? "the page after it" : "the \(pages - 1) pages after it"
-      return "\(first.message); the same holds for \(after), up to \(Words.hex(last))"
+      return Diagnostic(
+        message.code, message.subject, "\(message.text); the same holds for \(after), up to \(Words.hex(last))")
     }
   }
 
@@ -28,20 +30,20 @@ struct MemoryReader {
     var filtered = 0
 
     /// It in one line; nil where a page or more is not missing.
-    var message: String? {
+    var message: Diagnostic? {
       guard missing > 1 else { return nil }
       let why = filtered > 0 ? "; \(filtered) of them were filtered out of this dump" : ""
-      return "\(missing) of \(pages) pages cannot be shown\(why)"
+      return Diagnostic(.pagesMissing, "\(missing) of \(pages) pages cannot be shown\(why)")
     }
   }
 
   /// Says that what is at `address` may be something else.
-  private func report(doubt: String?, of address: UInt64) {
-    if let doubt { session.report("\(Words.hex(address)) is doubtful: \(doubt)") }
+  private func report(doubt: Diagnostic?, of address: UInt64) {
+    if let doubt { session.report(doubt.explaining("\(Words.hex(address)) is doubtful")) }
   }
 
   private func unreadable(_ fault: MemoryFault) -> Unreadable {
-    Unreadable(kind: .absent(fault.absence), message: dump.describe(fault))
+    Unreadable(kind: .absent(fault.absence), message: dump.diagnostic(fault))
   }
 
   /// Calls `body` with each piece.

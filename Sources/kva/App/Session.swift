@@ -72,13 +72,19 @@ final class Session {
       regimes[given] = regime
       return regime
     case .failure(let failure):
-      report("\(given): \(failure.message)")
+      report(failure.diagnostic.explaining(given))
       throw ExitCode.notFound
     }
   }
 
   /// Says what was not found, or is wrong with the answer.
-  func report(_ message: String) { report(Problem(kind: .notFound, file: options.dump, message: message)) }
+  func report(_ diagnostic: Diagnostic) {
+    report(
+      Problem(kind: .notFound, file: options.dump, code: diagnostic.code, message: diagnostic.advised))
+  }
+
+  /// Says what was not found, or is wrong with the answer.
+  func report(_ code: Diagnostic.Code, _ message: String) { report(Diagnostic(code, message)) }
 
   /// Says what is wrong with a file.
   func report(_ error: LocatedError) { report(Problem(error)) }

@@ -56,7 +56,9 @@ struct DmesgCommand: DumpCommand {
       let last = log.elements.last?.timestamp ?? 0
       var boot: UInt64?
       if showsDates {
-        guard let crash = kernel.facts.crashTime?.value else { return ["the dump does not say when it was made"] }
+        guard let crash = kernel.facts.crashTime?.value else {
+          return [Diagnostic(.vmcoreinfoIncomplete, "CRASHTIME", "the dump does not say when it was made")]
+        }
         // The last message is about as old as the dump.
         boot = crash - min(crash, last / 1_000_000_000)
       }
@@ -68,7 +70,9 @@ struct DmesgCommand: DumpCommand {
           } ?? true
       }
       for record in found { if options.json { output.logJSON(record) } else { output.logText(record, boot: boot) } }
-      return log.notes + (found.isEmpty && !log.elements.isEmpty ? ["no message of the log is like that"] : [])
+      return log.notes
+        + (found.isEmpty && !log.elements.isEmpty
+          ? [Diagnostic(.noneMatches, "no message of the log is like that")] : [])
     }
   }
 }

@@ -63,7 +63,8 @@ struct ExportCommand: ParsableCommand {
     progress?.end()
     for note in summary.notes { session.report(note) }
     if summary.unreadable > 0 {
-      session.report("\(summary.unreadable) pages that the dump should have cannot be read, and were left out")
+      session.report(
+        .pagesMissing, "\(summary.unreadable) pages that the dump should have cannot be read, and were left out")
     }
     say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments", session)
   }

@@ -46,7 +46,7 @@ struct FaultCommand: DumpCommand {
       return
     }
     guard let fault = try session.kernel.fault else {
-      session.report("neither the log nor a stack tells of a fault: the dump may be of a running machine")
+      session.report(.noFault, "neither the log nor a stack tells of a fault: the dump may be of a running machine")
       throw ExitCode.notFound
     }
     if options.json { output.faultJSON(fault) } else { output.faultText(fault) }

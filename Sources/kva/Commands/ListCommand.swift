@@ -109,7 +109,7 @@ extension Session {
       do throws(ExpressionFailure) {
         address = try evaluator.container(place)
       } catch {
-        throw ExpressionFailure(error.line(place))
+        throw ExpressionFailure(error.placed(in: place))
       }
       let found = evaluator.elements(kind, at: address)
       for item in found.elements where !output.isDropped {
@@ -118,11 +118,13 @@ extension Session {
         if isJSON { output.elementJSON(item, address, values) } else { output.elementText(item, address, values) }
       }
       guard let reason = found.notes.first else { return }
-      if isJSON { output.listEndJSON(found.notes.joined(separator: "; ")) }
-      report(reason)
-      for note in found.notes.dropFirst() { report(note) }
+      if isJSON {
+        output.listEndJSON(
+          Diagnostic(reason.code, reason.subject, found.notes.map(\.text).joined(separator: "; ")))
+      }
+      for note in found.notes { report(note) }
     } catch {
-      report(error.message)
+      report(error.diagnostic)
     }
     throw ExitCode.notFound
   }

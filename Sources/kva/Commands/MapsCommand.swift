@@ -29,11 +29,15 @@ struct MapsCommand: DumpCommand {
       let found: KernelTask
       switch kernel.task(named: task) {
       case .success(let known): found = known
-      case .failure(let failure): return [failure.message]
+      case .failure(let failure): return [failure.diagnostic]
       }
       guard found.mm != nil else {
         let what = found.state == "Z" ? "has ended" : "is a kernel thread"
-        return ["PID \(found.pid) (\(found.comm)) \(what): it has no user space"]
+        return [
+          Diagnostic(
+            found.state == "Z" ? .taskEnded : .kernelThread, "\(found.pid)",
+            "PID \(found.pid) (\(found.comm)) \(what): it has no user space")
+        ]
       }
       let mappings = kernel.userMappings(of: found)
       guard options.json else {
@@ -43,7 +47,11 @@ struct MapsCommand: DumpCommand {
       let pages = kernel.userPages(of: mappings.elements, found)
       for (number, mapping) in mappings.elements.enumerated() { output.mappingJSON(mapping, pages?[number]) }
       return mappings.notes
-        + (pages == nil ? ["resident and swapped pages are not counted: a table of user space cannot be read"] : [])
+        + (pages == nil
+          ? [
+            Diagnostic(
+              .tableUnreadable, "resident and swapped pages are not counted: a table of user space cannot be read")
+          ] : [])
     }
   }
 }

@@ -24,11 +24,11 @@ struct ModulesCommand: DumpCommand {
     try session.list { kernel, output in
       let listing = kernel.modules
       var found = listing.elements
-      var missing: [String] = []
+      var missing: [Diagnostic] = []
       if !modules.isEmpty {
         let tests = modules.map(Self.test)
         for (name, test) in zip(modules, tests) where !found.contains(where: test) {
-          missing.append("no module is called, or has the address, '\(name)'")
+          missing.append(Diagnostic(.noSuchModule, name, "no module is called, or has the address, '\(name)'"))
         }
         found = found.filter { module in tests.contains { $0(module) } }
       }

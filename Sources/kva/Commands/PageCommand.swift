@@ -35,7 +35,8 @@ struct PageCommand: DumpCommand {
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
     guard let reader = kernel.pageReader else {
-      session.report("struct page is not known, or where it is\(kernel.typeAdvice.map { ": \($0)" } ?? "")")
+      let words = "struct page is not known, or where it is"
+      session.report(kernel.typeAbsence?.explaining(words) ?? Diagnostic(.typeUnknown, "page", words))
       throw ExitCode.notFound
     }
     if summary { return summarise(kernel, reader, session.output) }
@@ -45,7 +46,7 @@ struct PageCommand: DumpCommand {
       switch kernel.pageFrame(query) {
       case .failure(let failure):
         allFound = false
-        session.report("\(query): \(failure.message)")
+        session.report(failure.diagnostic.explaining(query))
       case .success(let number):
         let frame = reader.frame(number)
         if frame.words == nil { allFound = false }
@@ -80,7 +81,7 @@ struct PageCommand: DumpCommand {
       try session.checkListener()
     }
     if !isWhole {
-      session.report("the struct pages of some frames were filtered out of the dump")
+      session.report(.pageFiltered, "the struct pages of some frames were filtered out of the dump")
       throw ExitCode.notFound
     }
   }

@@ -45,10 +45,10 @@ struct PrintCommand: DumpCommand {
       } else if !value.isUnreadable {
         session.output.valueText(type, value, inHex: shown.hex)
       }
-      for note in notes { session.report("\(query): \(note)") }
+      for note in notes { session.report(.pageNotInDump, "\(query): \(note)") }
       return notes.isEmpty
     } catch {
-      session.report(error.line(query))
+      session.report(error.placed(in: query))
       return false
     }
   }
@@ -61,10 +61,15 @@ extension CValue {
 
 extension ExpressionFailure {
   /// What is wrong with `text`, and where: in one line, the part in question between marks.
-  func line(_ text: String) -> String {
+  func line(_ text: String) -> String { "\(marked(text)): \(message)" }
+
+  /// The same with its code.
+  func placed(in text: String) -> Diagnostic { diagnostic.explaining(marked(text)) }
+
+  private func marked(_ text: String) -> String {
     let bytes = Array(text.utf8)
-    guard let range, !range.isEmpty, range.upperBound <= bytes.count else { return "\(text): \(message)" }
+    guard let range, !range.isEmpty, range.upperBound <= bytes.count else { return text }
     func part(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
-    return "\(part(0..<range.lowerBound))>>>\(part(range))<<<\(part(range.upperBound..<bytes.count)): \(message)"
+    return "\(part(0..<range.lowerBound))>>>\(part(range))<<<\(part(range.upperBound..<bytes.count))"
   }
 }

@@ -49,7 +49,7 @@ struct PtdumpCommand: DumpCommand {
         output.newline()
       }
       guard let listed else {
-        session.report("nothing tells how this kernel divides its addresses; see kva info")
+        session.report(.layoutUnknown, "nothing tells how this kernel divides its addresses")
         throw ExitCode.notFound
       }
       if !session.report(listed, kernel.dump) { throw ExitCode.notFound }
@@ -60,18 +60,21 @@ struct PtdumpCommand: DumpCommand {
     if let range = range?.addresses, range.upperBound < regime.firstAddress || range.lowerBound > regime.lastAddress {
       let whose = tables.el2 ? "hypervisor" : user == nil ? "kernel" : "user"
       session.report(
+        .notCanonical,
         "there are no \(whose) addresses in this range"
           + (user == nil && range.upperBound >> 55 & 1 == 0 ? "; for user space give --ttbr0 PID" : ""))
       throw ExitCode.notFound
     }
     if region?.region == .user {
-      session.report("the tables of user space are those of a process: give --ttbr0 PID instead of --region user")
+      session.report(
+        .userTablesUnknown,
+        "the tables of user space are those of a process: give --ttbr0 PID instead of --region user")
       throw ExitCode.notFound
     }
     if let region {
       spans = kernel.addresses(of: region.region)
       if spans.isEmpty {
-        session.report("this kernel has no region '\(region.region.rawValue)'; kva regions lists those it has")
+        session.report(.noSuchRegion, "this kernel has no region '\(region.region.rawValue)'")
         throw ExitCode.notFound
       }
     }
@@ -79,7 +82,7 @@ struct PtdumpCommand: DumpCommand {
     // What every line needs is taken out of the objects that hold it once.
     let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
     let hypervisor = regime.register.isSingleRange ? kernel : nil
-    func doubt(_ range: MappedRange) -> String? {
+    func doubt(_ range: MappedRange) -> Diagnostic? {
       guard user == nil else { return nil }
       return kernel.doubt(of: VirtualAddress(range.first)) ?? kernel.doubt(of: VirtualAddress(range.last))
     }

@@ -65,7 +65,7 @@ struct ReadCommand: DumpCommand {
     let start: UInt64
     if physical {
       guard let query = try? Query(address), case .address(let value) = query.base else {
-        session.report("'\(address)' is not a physical address; give it as 0x and hex digits")
+        session.report(.notPhysical, "'\(address)' is not a physical address; give it as 0x and hex digits")
         throw ExitCode.notFound
       }
       // Of two parts that claim an address one is read: whoever asks has to know.
@@ -78,14 +78,14 @@ struct ReadCommand: DumpCommand {
       switch kernel.address(of: address) {
       case .success(let address): start = address.rawValue
       case .failure(let failure):
-        session.report("\(address): \(failure.message)")
+        session.report(failure.diagnostic.explaining(address))
         throw ExitCode.notFound
       }
     }
     let (_, wraps) = start.addingReportingOverflow(length.bytes == 0 ? 0 : length.bytes - 1)
     guard !wraps else {
       session.report(
-        "\(length.bytes) bytes from \(Words.hex(start)) go beyond the end of the address space")
+        .rangeWraps, "\(length.bytes) bytes from \(Words.hex(start)) go beyond the end of the address space")
       throw ExitCode.notFound
     }
     let reader = MemoryReader(source: source, dump: dump, session: session)
@@ -97,7 +97,7 @@ struct ReadCommand: DumpCommand {
       }
     if !found {
       let hint = Words.decimalHint(address)
-      if !hint.isEmpty { session.report("\(Words.hex(start)) cannot be read\(hint)") }
+      if !hint.isEmpty { session.report(.entryInvalid, "\(Words.hex(start)) cannot be read\(hint)") }
       throw ExitCode.notFound
     }
   }

@@ -16,7 +16,7 @@ struct RegionsCommand: DumpCommand {
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
     guard let listing = kernel.regions() else {
-      session.report("nothing tells how this kernel divides its addresses; see kva info")
+      session.report(.layoutUnknown, "nothing tells how this kernel divides its addresses")
       throw ExitCode.notFound
     }
     let output = session.output

@@ -36,7 +36,7 @@ struct ResolveCommand: DumpCommand {
     try queries.forEach(session) { query in
       let resolution = kernel.resolve(query, trace: walk, user: user)
       let check =
-        resolution.isUnmappedByDesign
+        resolution.message?.code == .dataAliasUnmapped
         ? nil
         : arithmetic.flatMap { arithmetic in
           resolution.virtual.flatMap { arithmetic.answer($0, in: resolution.region) }

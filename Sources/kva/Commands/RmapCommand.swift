@@ -39,7 +39,8 @@ struct RmapCommand: DumpCommand {
       let address = argument.address
       guard address.rawValue >> 55 & 1 == 0 else {
         allFound = false
-        session.report("\(Words.hex(address.rawValue)) is a virtual address: kva resolve tells the physical one")
+        session.report(
+          .notPhysical, "\(Words.hex(address.rawValue)) is a virtual address: kva resolve tells the physical one")
         continue
       }
       var count = 0
@@ -59,7 +60,8 @@ struct RmapCommand: DumpCommand {
         allFound = false
         let tables = all ? "no table" : "nothing in the kernel's tables"
         let advice = all ? "" : "; --all looks through those of the tasks"
-        session.report("\(tables) maps \(Words.hex(address.rawValue))\(advice)\(Words.decimalHint(argument.text))")
+        session.report(
+          .notMapped, "\(tables) maps \(Words.hex(address.rawValue))\(advice)\(Words.decimalHint(argument.text))")
       }
     }
     if all {

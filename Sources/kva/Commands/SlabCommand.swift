@@ -54,9 +54,9 @@ struct SlabCommand: DumpCommand {
     }
   }
 
-  private func listObjects(_ kernel: Kernel, _ output: Output, _ session: Session) throws -> [String] {
+  private func listObjects(_ kernel: Kernel, _ output: Output, _ session: Session) throws -> [Diagnostic] {
     let caches = kernel.slabCaches(named: isWanted)
-    var notes: [String] = []
+    var notes: [Diagnostic] = []
     for cache in caches.sorted(by: { $0.name < $1.name }) {
       try session.checkListener()
       notes += kernel.forEachSlabObject(of: cache) { object in
@@ -67,9 +67,9 @@ struct SlabCommand: DumpCommand {
     return caches.isEmpty ? kernel.slabCaches.notes + [absence] : notes
   }
 
-  private func listCallers(_ kernel: Kernel, _ output: Output) -> [String] {
+  private func listCallers(_ kernel: Kernel, _ output: Output) -> [Diagnostic] {
     let caches = kernel.slabCaches(named: isWanted)
-    var notes: [String] = []
+    var notes: [Diagnostic] = []
     for cache in caches.sorted(by: { $0.name < $1.name }) {
       let callers = kernel.slabCallers(of: cache)
       for caller in callers.elements {
@@ -83,7 +83,9 @@ struct SlabCommand: DumpCommand {
 
   private func isWanted(_ name: String) -> Bool { pattern.map { NamePattern($0).matches(name) } ?? true }
 
-  private var absence: String { "no slab cache \(pattern.map { "like '\($0)' " } ?? "")is known" }
+  private var absence: Diagnostic {
+    Diagnostic(.noSuchCache, pattern, "no slab cache \(pattern.map { "like '\($0)' " } ?? "")is known")
+  }
 }
 
 /// What slab caches are ordered by.

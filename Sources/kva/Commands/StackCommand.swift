@@ -69,7 +69,7 @@ struct StackCommand: DumpCommand {
       switch kernel.task(named: text) {
       case .success(let task): found.append(task)
       case .failure(let failure):
-        session.report(failure.message)
+        session.report(failure.diagnostic)
         isWhole = false
       }
     }
@@ -77,7 +77,9 @@ struct StackCommand: DumpCommand {
       found = all || state != nil ? kernel.allTasks : kernel.foremostTasks
       let notes = kernel.tasks.notes
       for note in notes { session.report(note) }
-      if found.isEmpty, notes.isEmpty { session.report("no CPU's task is known; name one, or ask for --all") }
+      if found.isEmpty, notes.isEmpty {
+        session.report(.taskUnknown, "no CPU's task is known; name one, or ask for --all")
+      }
       isWhole = notes.isEmpty && !found.isEmpty
     }
     if let state { found = found.filter { state.contains($0.state) } }

@@ -71,11 +71,13 @@ struct SymbolsCommand: DumpCommand {
       }
       if found { return kernel.symbolNotes }
       if let owner, !kernel.modules.elements.contains(where: { $0.name == owner }) {
-        return ["no module is called '\(owner)'; kva modules lists them"]
+        return [Diagnostic(.noSuchModule, owner, "no module is called '\(owner)'; kva modules lists them")]
       }
       let isFiltered = module != nil || type != nil
       return [
-        "no symbol \(pattern.map { "like '\($0)' " } ?? "")is known\(isFiltered ? " there" : "; give --vmlinux for more")"
+        Diagnostic(
+          isFiltered ? .symbolMisspelled : .noSuchSymbol, pattern,
+          "no symbol \(pattern.map { "like '\($0)' " } ?? "")is known\(isFiltered ? " there" : "")")
       ]
     }
   }

@@ -7,7 +7,7 @@ struct TaskSelection {
 
   private(set) var lines: [TaskLine]
   /// What was asked for and is not there, one sentence each.
-  private(set) var missing: [String] = []
+  private(set) var missing: [Diagnostic] = []
   private let all: [KernelTask]
 
   /// - Parameters:
@@ -22,7 +22,7 @@ struct TaskSelection {
     var chosen: Set<UInt64> = []
     for name in names {
       let found = all.filter(Self.test(name))
-      if found.isEmpty, !all.isEmpty { missing.append("there is no task '\(name)'") }
+      if found.isEmpty, !all.isEmpty { missing.append(Diagnostic(.noneMatches, name, "there is no task '\(name)'")) }
       chosen.formUnion(found.map(\.structure))
     }
     let groups = withThreads ? Set(all.filter { chosen.contains($0.structure) }.map(\.tgid)) : []
@@ -43,7 +43,9 @@ struct TaskSelection {
     guard lines.isEmpty, hadAny else { return }
     let unknown = all.contains { $0.state == "?" }
     missing.append(
-      unknown ? "the states of tasks are not known; give --vmlinux FILE, with DWARF" : "no task is in state \(letters)")
+      unknown
+        ? Diagnostic(.typeUnknown, "task_struct", "the states of tasks are not known")
+        : Diagnostic(.noneMatches, letters, "no task is in state \(letters)"))
   }
 
   /// Puts each process behind its parent, with all its descendants.

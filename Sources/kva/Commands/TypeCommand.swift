@@ -28,8 +28,8 @@ struct TypeCommand: DumpCommand {
 
   func answer(_ session: Session) throws {
     let kernel = try session.kernel
-    if let advice = kernel.typeAdvice {
-      session.report(advice)
+    if let absence = kernel.typeAbsence {
+      session.report(absence)
       throw ExitCode.notFound
     }
     var queries = try Queries.parse([])
@@ -71,14 +71,15 @@ struct TypeCommand: DumpCommand {
         if options.json { output.typeJSON(type) } else { output.declarationText(query, type) }
         return true
       }
-      session.report(error.message)
+      session.report(error.diagnostic)
       return false
     }
     var isThere = true
     for (number, type) in found.enumerated() {
       if let offset {
         guard let size = type.size, offset.value < UInt64(size) else {
-          session.report("\(type.text) has \(type.size ?? 0) bytes: \(Words.hex(offset.value)) is beyond its end")
+          session.report(
+            .noSuchMember, "\(type.text) has \(type.size ?? 0) bytes: \(Words.hex(offset.value)) is beyond its end")
           isThere = false
           continue
         }
@@ -113,7 +114,7 @@ struct TypeCommand: DumpCommand {
       if options.json { session.output.typeJSON(type) } else { session.output.typeNameText(name, type) }
       return !session.output.isDropped
     }
-    if !found { session.report("no type is named like '\(query)'") }
+    if !found { session.report(.noSuchType, "no type is named like '\(query)'") }
     return found
   }
 }

@@ -35,7 +35,7 @@ struct VmallocCommand: DumpCommand {
         output.vmallocTable(found, kernel)
       }
       let isMissing = found.isEmpty && !areas.elements.isEmpty
-      return areas.notes + (isMissing ? ["no vmalloc area is like that"] : [])
+      return areas.notes + (isMissing ? [Diagnostic(.noneMatches, "no vmalloc area is like that")] : [])
     }
   }
 

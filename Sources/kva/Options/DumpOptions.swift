@@ -86,11 +86,11 @@ struct DumpOptions: ParsableArguments {
         progress: progress.map { $0.advance })
     } catch {
       progress?.end()
-      for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning)") }
+      for warning in dump.warnings { Diagnostics.report("\(dump.path): \(warning.advised)") }
       throw withOtherAddress(error)
     }
     progress?.end()
-    for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning)") }
+    for warning in kernel.warnings { Diagnostics.report("\(dump.path): \(warning.advised)") }
     return kernel
   }
 }

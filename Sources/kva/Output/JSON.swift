@@ -37,7 +37,7 @@ extension Output {
   /// are escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
-    if string.utf8.contains(where: Self.isEscaped) {
+    if ControlBytes.arePresent(in: string.utf8.span.rawSpan, orQuotes: true) {
       for value in string.utf8 { escaped(value) }
     } else {
       text(string)
@@ -54,10 +54,6 @@ extension Output {
     if isNegative { byte(UInt8(ascii: "-")) }
     if isString { hex(magnitude) } else { decimal(magnitude) }
     if isString { byte(UInt8(ascii: "\"")) }
-  }
-
-  private static func isEscaped(_ value: UInt8) -> Bool {
-    value < 0x20 || value == 0x7f || value == UInt8(ascii: "\"") || value == UInt8(ascii: "\\")
   }
 
   /// Writes one byte of a string.

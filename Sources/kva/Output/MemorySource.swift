@@ -12,19 +12,19 @@ protocol ReadSource {
 struct Place {
   var physical: PhysicalAddress
   /// Why that may be wrong; nil where nothing says so.
-  var doubt: String?
+  var doubt: Diagnostic?
 }
 
 /// Why an address cannot be read.
 struct Unreadable: Error {
   /// What neighbours may have in common.
   enum Kind: Equatable {
-    case unmapped(Resolution.Status, String?)
+    case unmapped(Resolution.Status, Diagnostic?)
     case absent(Absence)
   }
   var kind: Kind
   /// It in one line.
-  var message: String
+  var message: Diagnostic
 }
 
 struct PhysicalSource: ReadSource {

@@ -6,7 +6,7 @@ extension Output {
 
   /// Writes a name from a dump: control characters as `\x02`, so that it can be told from others.
   func escapedName(_ name: String) {
-    guard name.utf8.contains(where: { $0 < 0x20 || $0 == 0x7f }) else { return text(name) }
+    guard ControlBytes.arePresent(in: name.utf8.span.rawSpan) else { return text(name) }
     for value in name.utf8 {
       if value < 0x20 || value == 0x7f {
         text("\\x")

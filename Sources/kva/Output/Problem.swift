@@ -29,6 +29,8 @@ struct Problem: Error, CustomStringConvertible {
   var file: String?
   /// Where in the file.
   var offset: UInt64?
+  /// What is the matter, if more is known of it than its kind.
+  var code: Diagnostic.Code?
   /// What is wrong and what to do, in one line.
   var message: String
 
@@ -50,7 +52,9 @@ extension Problem {
       case .mismatch: .mismatch
       case .missing: .missing
       }
-    self.init(kind: kind, file: error.file, offset: error.offset, message: error.message)
+    self.init(
+      kind: kind, file: error.file, offset: error.offset, code: error.code,
+      message: [error.message, error.code?.advice].compactMap(\.self).joined(separator: "; "))
   }
 }
 

@@ -97,12 +97,12 @@ enum Words {
     return " (\(text) was read as hex; decimal? \(hex(value)))"
   }
 
-  /// Why `resolution` is not mapped, with a hint if its address may have been meant as decimal; nil if nothing is to be
-  /// said.
+  /// Why `resolution` is not mapped, and what to do, with a hint if its address may have been meant as decimal; nil if
+  /// nothing is to be said.
   static func message(of resolution: Resolution) -> String? {
-    let hint = resolution.status == .mapped ? "" : decimalHint(resolution.query)
-    guard let message = resolution.message else { return hint.isEmpty ? nil : String(hint.dropFirst()) }
-    return message + hint
+    resolution.message.map { message in
+      message.advised + (resolution.status == .mapped ? "" : decimalHint(resolution.query))
+    }
   }
 
   /// Nanoseconds in seconds, as the log has them: "12.345678".

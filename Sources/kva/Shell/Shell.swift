@@ -45,7 +45,7 @@ struct Shell {
     } catch let error as ShellLine.Malformed {
       Diagnostics.report(error.message)
     } catch let error as LocatedError {
-      Diagnostics.report(error.description)
+      Diagnostics.report(Problem(error).description)
       return 2
     } catch {
       Diagnostics.report(SessionCommands.line(for: error))

@@ -28,7 +28,7 @@ struct ShellCommand: ParsableCommand {
       Completion.kernel.withLock { $0 = kernel }
     } catch let error as LocatedError {
       // There is still what info tells.
-      Diagnostics.report(error.description)
+      Diagnostics.report(Problem(error).description)
     }
     banner(session)
     runStartFile(shell)

@@ -14,10 +14,10 @@ extension Output {
   }
 
   /// Why a container is not whole as a JSON object.
-  func listEndJSON(_ message: String) {
+  func listEndJSON(_ message: Diagnostic) {
     jsonLine { object in
       object.string("end", "broken")
-      object.string("message", message)
+      object.diagnostic("message", message)
     }
   }
 

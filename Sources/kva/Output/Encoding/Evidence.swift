@@ -6,7 +6,7 @@ extension JSONObject {
   /// The fields `verification` and `rootCandidates`.
   mutating func evidence(for kernel: Kernel) {
     array("verification", kernel.fullVerification.checks) { check, value in
-      check.string("check", value.name)
+      check.string("check", value.subject.rawValue)
       check.string("outcome", value.outcome.rawValue)
       check.string("detail", value.detail)
     }
@@ -27,7 +27,7 @@ extension Output {
   /// The same for people: what disagrees, and the rest among the sources.
   func evidenceText(for kernel: Kernel, _ line: (String, String, String?) -> Void) {
     for check in kernel.fullVerification.checks where display.isVerbose || check.outcome == .disagrees {
-      line("check, \(check.name)", check.outcome.rawValue, check.detail)
+      line("check, \(check.subject.rawValue)", check.outcome.rawValue, check.detail)
     }
     guard display.isVerbose else { return }
     for (number, candidate) in kernel.rootCandidates.enumerated() {

@@ -98,6 +98,6 @@ extension Output {
     if let agrees = fault.agrees {
       line("", agrees ? "the log's walk and this one agree" : "the log's walk and this one differ")
     }
-    for note in fault.notes { line("note", note) }
+    for note in fault.notes { line("note", note.advised) }
   }
 }

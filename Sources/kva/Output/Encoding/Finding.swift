@@ -18,7 +18,7 @@ extension Output {
       hex(oddity.first)
       text(" \(oddity.code.words)\n")
     }
-    for reason in report.unchecked { text("not checked: \(reason)\n") }
+    for reason in report.unchecked { text("not checked: \(reason.advised)\n") }
   }
 
   /// One finding as a line, the entries that prove it below.

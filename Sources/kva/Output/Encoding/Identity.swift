@@ -70,9 +70,12 @@ extension Output {
         }
       }
       object.places(identity)
-      if !identity.notes.isEmpty { object.strings("notes", identity.notes) }
-      if let doubt = resolution.doubt { object.string("doubt", doubt) }
-      if let message = Words.message(of: resolution) { object.string("message", message) }
+      if !identity.notes.isEmpty {
+        object.strings("notes", identity.notes)
+        object.diagnostics(identity.notes)
+      }
+      object.diagnostic("doubt", resolution.doubt)
+      object.message(of: resolution)
     }
   }
 
@@ -133,7 +136,7 @@ extension Output {
           + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
     }
     for (name, value) in Words.places(identity) { line(name, value) }
-    if let doubt = resolution.doubt { line("doubtful", doubt) }
-    for note in identity.notes { line("note", note) }
+    if let doubt = resolution.doubt { line("doubtful", doubt.advised) }
+    for note in identity.notes { line("note", note.advised) }
   }
 }

@@ -80,7 +80,9 @@ extension Output {
         }
       }
       if let kernel { object.evidence(for: kernel) }
-      object.strings("warnings", kernel?.warnings ?? dump.warnings)
+      let warnings = kernel?.warnings ?? dump.warnings
+      object.strings("warnings", warnings)
+      object.diagnostics(warnings)
     }
   }
 
@@ -136,7 +138,7 @@ extension Output {
       if let task = cpu.task { words.append("pid \(task.pid) \(task.comm)") }
       if let ttbr0 = cpu.ttbr0 { words.append("TTBR0 \(Words.hex(ttbr0.value))") }
       words.append("TTBR1 \(cpu.ttbr1.value.map(Words.hex) ?? "unknown")")
-      let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0)" }
+      let missing = kernel?.tasks.notes.first.map { "TTBR0 not known: \($0.advised)" }
       let sources = [cpu.ttbr0.map { "TTBR0 \($0.source)" } ?? missing, "TTBR1 \(cpu.ttbr1.source)"].compactMap { $0 }
       line("cpu \(cpu.cpu)", words.joined(separator: ", "), sources.joined(separator: "; "))
     }

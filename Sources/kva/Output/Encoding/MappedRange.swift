@@ -8,7 +8,7 @@ extension Output {
   ///   - doubt: why it may be no mapping.
   func mappedRangeJSON(
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
-    _ doubt: String?
+    _ doubt: Diagnostic?
   ) {
     jsonLine { object in
       object.hex("start", range.first)
@@ -23,7 +23,7 @@ extension Output {
       object.object("attributes") {
         $0.entryAttributes(range.descriptor, format, types, isSingleRange: hypervisor != nil)
       }
-      if let doubt { object.string("doubt", doubt) }
+      object.diagnostic("doubt", doubt)
     }
   }
 
@@ -39,7 +39,7 @@ extension Output {
   /// One range as a line: addresses, size, where it is, level, permissions, region, what is unusual about it.
   func mappedRangeText(
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
-    _ doubt: String?
+    _ doubt: Diagnostic?
   ) {
     folded(indent: 8) {
       wideHex(range.first)
@@ -61,7 +61,7 @@ extension Output {
       }
       mappedRangeBits(Attributes(range.descriptor), format, types)
       if let place = hypervisor?.hypervisorAddress(of: range) { text(", \(Words.place(place))") }
-      if let doubt { text("; doubtful: \(doubt)") }
+      if let doubt { text("; doubtful: \(doubt.advised)") }
       newline()
     }
   }

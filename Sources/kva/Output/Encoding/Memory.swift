@@ -7,7 +7,7 @@ struct MemoryPiece {
   var physical: PhysicalAddress?
   var bytes: [UInt8] = []
   var problem: Unreadable?
-  var doubt: String?
+  var doubt: Diagnostic?
 }
 
 extension Output {
@@ -17,8 +17,8 @@ extension Output {
       object.hex("address", piece.address)
       object.hex("physical", piece.physical?.rawValue)
       object.bytes("bytes", piece.problem == nil ? piece.bytes[...] : nil)
-      if let doubt = piece.doubt { object.string("doubt", doubt) }
-      if let problem = piece.problem { object.string("message", problem.message) }
+      object.diagnostic("doubt", piece.doubt)
+      object.diagnostic("message", piece.problem?.message)
     }
   }
 

@@ -4,6 +4,7 @@ extension JSONObject {
     string("kind", problem.kind.rawValue)
     if let file = problem.file { string("file", file) }
     if let offset = problem.offset { hex("offset", offset) }
+    if let code = problem.code { string("code", code.rawValue) }
     string("message", problem.message)
   }
 }

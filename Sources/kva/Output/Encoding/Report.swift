@@ -73,6 +73,7 @@ extension Output {
         }
         part.array("first", audit.findings.prefix(DumpReport.shownFindings)) { $0.finding($1) }
         part.strings("unchecked", audit.unchecked)
+        part.diagnostics(audit.unchecked)
       }
       object.array("log", triage?.lastMessages) { $0.logRecord($1) }
       object.object("fault", triage?.fault) { $0.fault($1) }
@@ -82,8 +83,11 @@ extension Output {
         part.number("count", errors.count)
         part.number("last", errors.last)
       }
-      object.strings("warnings", triage?.warnings ?? report.dump?.warnings ?? [])
-      object.strings("notes", triage?.notes ?? [])
+      let warnings = triage?.warnings ?? report.dump?.warnings ?? []
+      let notes = triage?.notes ?? []
+      object.strings("warnings", warnings)
+      object.strings("notes", notes)
+      object.diagnostics(warnings + notes)
     }
   }
 
@@ -144,7 +148,7 @@ extension Output {
         line("", "\(Words.hex(finding.first)) \(finding.code.rawValue): \(finding.message)")
       }
     }
-    for note in triage?.notes ?? [] { line("note", note) }
+    for note in triage?.notes ?? [] { line("note", note.advised) }
     for record in triage?.lastMessages ?? [] { logText(record) }
   }
 }

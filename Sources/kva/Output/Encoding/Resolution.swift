@@ -55,8 +55,8 @@ extension Output {
       if let steps = resolution.walk {
         object.array("walk", steps) { $0.step($1) }
       }
-      if let doubt = resolution.doubt { object.string("doubt", doubt) }
-      if let message = Words.message(of: resolution) { object.string("message", message) }
+      object.diagnostic("doubt", resolution.doubt)
+      object.message(of: resolution)
     }
   }
 
@@ -97,7 +97,7 @@ extension Output {
       }
       if leaf.attributes.isContiguous { text(", contiguous") }
       if resolution.isShared { text(", shared with the host of this Realm") }
-      if resolution.absence != nil, let message = resolution.message { text("; \(message)") }
+      if resolution.absence != nil, let message = resolution.message { text("; \(message.advised)") }
     } else {
       text(": ")
       styled(resolution.status.rawValue, .bad)
@@ -118,7 +118,7 @@ extension Output {
       case nil: text("; whether the MMU ignores it is not known")
       }
     }
-    if let doubt = resolution.doubt { text("; doubtful: \(doubt)") }
+    if let doubt = resolution.doubt { text("; doubtful: \(doubt.advised)") }
     if let hypervisor = resolution.hypervisor { text("; \(Words.place(hypervisor))") }
     newline()
   }

@@ -27,7 +27,7 @@ extension Output {
       }
       object.hex("address", mapping.entry.address.rawValue)
       object.hex("descriptor", mapping.entry.descriptor.rawValue)
-      if let doubt = doubt(mapping, kernel) { object.string("doubt", doubt) }
+      object.diagnostic("doubt", doubt(mapping, kernel))
     }
   }
 
@@ -52,13 +52,13 @@ extension Output {
       if let symbol = kernel.symbols.symbol(containing: mapping.virtual.rawValue) {
         text("  <\(symbol.name)+0x\(String(mapping.virtual.rawValue &- symbol.address, radix: 16))>")
       }
-      if let doubt = doubt(mapping, kernel) { text("; doubtful: \(doubt)") }
+      if let doubt = doubt(mapping, kernel) { text("; doubtful: \(doubt.advised)") }
       newline()
     }
   }
 
   /// Why a mapping of the kernel's tables may be none.
-  private func doubt(_ mapping: ReverseMapping, _ kernel: Kernel) -> String? {
+  private func doubt(_ mapping: ReverseMapping, _ kernel: Kernel) -> Diagnostic? {
     mapping.task == nil ? kernel.doubt(of: mapping.virtual) : nil
   }
 }

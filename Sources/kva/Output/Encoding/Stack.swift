@@ -49,12 +49,14 @@ extension JSONObject {
     bool("running", stack.runningOn != nil)
     array("frames", stack.frames) { $0.frame($1, kernel) }
     string("end", stack.trace.end.rawValue)
-    string("message", stack.trace.message)
+    string("message", stack.trace.message?.advised)
+    string("messageCode", stack.trace.message?.code.rawValue)
     string("hash", stack.hash)
     object("shadow", stack.shadow) { object, shadow in
       object.number("frames", shadow.entries.count)
       object.bool("agrees", shadow.agrees)
-      object.string("message", shadow.message)
+      object.string("message", shadow.message?.advised)
+      object.string("messageCode", shadow.message?.code.rawValue)
     }
     object("waitsFor", stack.wait) { $0.lockWait($1) }
     number("sinceRun", stack.sinceRun)
@@ -137,7 +139,7 @@ extension Output {
       newline()
     }
     if let message = stack.trace.message {
-      text(" broken: \(message)")
+      text(" broken: \(message.advised)")
       newline()
     }
     if let wait = stack.wait {
@@ -146,7 +148,7 @@ extension Output {
       newline()
     }
     if let message = stack.shadow?.message {
-      text(" shadow call stack: \(message)")
+      text(" shadow call stack: \(message.advised)")
       newline()
     }
     if let user = stack.trace.user {

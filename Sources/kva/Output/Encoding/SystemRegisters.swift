@@ -59,6 +59,7 @@ extension JSONObject {
       sources.string("table", hypervisor.regime?.source)
     }
     strings("notes", hypervisor.notes)
+    diagnostics(hypervisor.notes)
   }
 }
 
@@ -97,7 +98,7 @@ extension Output {
       case .nvhe?: "nVHE: KVM has tables of its own at EL2"
       case .protected?: "protected (pKVM): the code at EL2 has its own tables"
       case .unused?: "none: nothing of the kernel runs at EL2"
-      case nil: "not known" + (hypervisor.notes.first.map { ": \($0)" } ?? "")
+      case nil: "not known" + (hypervisor.notes.first.map { ": \($0.advised)" } ?? "")
       }
     line("hypervisor", words, hypervisor.mode?.source)
     if let transform = hypervisor.transform {

@@ -1,0 +1,30 @@
+import KernelVA
+
+/// Finds the bytes of a text that have to be escaped.
+enum ControlBytes {
+  /// Whether there is a control character, or, with `orQuotes`, a quote or a backslash.
+  ///
+  /// Nearly all text has none, and all that is printed is asked: eight bytes are looked at together.
+  static func arePresent(in bytes: RawSpan, orQuotes: Bool = false) -> Bool {
+    var index = 0
+    while let word = bytes.integer(UInt64.self, at: index) {
+      if hasByte(word, below: 0x20) || hasByte(word ^ ones &* 0x7f, below: 1) { return true }
+      if orQuotes, hasByte(word ^ ones &* 0x22, below: 1) || hasByte(word ^ ones &* 0x5c, below: 1) { return true }
+      index &+= 8
+    }
+    while let byte = bytes.integer(UInt8.self, at: index) {
+      if byte < 0x20 || byte == 0x7f || orQuotes && (byte == 0x22 || byte == 0x5c) { return true }
+      index &+= 1
+    }
+    return false
+  }
+
+  private static var ones: UInt64 { 0x0101_0101_0101_0101 }
+
+  /// Whether a byte of `word` is below `limit`, which is 128 at most: subtracting it borrows into the highest bit of the
+  /// lowest such byte.
+  @inline(__always)
+  private static func hasByte(_ word: UInt64, below limit: UInt64) -> Bool {
+    (word &- ones &* limit) & ~word & ones &* 0x80 != 0
+  }
+}
