@@ -192,7 +192,7 @@ import Testing
       try terminal.wait(forPrompt: Self.prompt(dump))
       // A command, a symbol and an option are completed.
       try terminal.type("ident\tswapper_pg_d\t--js\t\n")
-      let answer = try terminal.wait(for: "\"kind\":\"kernel rodata\"")
+      let answer = try terminal.wait(for: "\"kind\":\"page table\"")
       #expect(answer.contains(#""query":"swapper_pg_dir""#))
       try terminal.wait(forPrompt: Self.prompt(dump))
       // The line before, and its last letters taken off.

@@ -79,7 +79,7 @@ import Testing
     try withKernel(SlabMemory.memory()) { kernel in
       let object = SlabMemory.object(0x3000, 2)
       for (distance, part) in [(-1, "red zone"), (0, "object"), (63, "object"), (64, "red zone"), (72, "padding")] {
-        let address = UInt64(Int64(bitPattern: object) + Int64(distance))
+        let address = object &+ UInt64(bitPattern: Int64(distance))
         let slab = try #require(kernel.identify("0x" + String(address, radix: 16)).slab)
         #expect(slab.part.rawValue == part && slab.offset == distance && slab.address == object, "\(distance)")
       }
@@ -117,7 +117,7 @@ import Testing
         ])
       let caches = kernel.slabCaches
       #expect(caches.elements.first?.counts.allocated == nil)
-      #expect(caches.notes.count == 1 && caches.notes[0].contains("is damaged"), "\(caches.notes)")
+      #expect(caches.notes.count == 1 && caches.notes[0].text.contains("is damaged"), "\(caches.notes)")
     }
   }
 }

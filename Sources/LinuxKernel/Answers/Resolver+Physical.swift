@@ -19,7 +19,7 @@ extension Resolver {
   /// Where the kernel has the physical address of `query`: in the linear map, or else in its image.
   func virtual(of query: Query) -> Result<Found, QueryFailure> {
     guard let physical = physical(asked: query), physical.rawValue < 1 << 52 else {
-      return .failure(QueryFailure(status: .badQuery, message: "physical addresses have 52 bits"))
+      return .failure(QueryFailure(.badQuery, Diagnostic(.notPhysical, "physical addresses have 52 bits")))
     }
     for offset in [checks.value.linearOffset, context.facts.kimageVoffset?.value] {
       guard let offset, case let address = physical.rawValue &+ offset, VirtualAddress(address).isUpperHalf,
@@ -27,9 +27,8 @@ extension Resolver {
       else { continue }
       return .success(Found(address: VirtualAddress(address)))
     }
+    let place = hex(physical.rawValue)
     return .failure(
-      QueryFailure(
-        status: .unmapped,
-        message: "the linear map has nothing at \(hex(physical.rawValue)); kva rmap lists what else maps it"))
+      QueryFailure(.unmapped, Diagnostic(.entryInvalid, place, "the linear map has nothing at \(place)")))
   }
 }

@@ -225,7 +225,7 @@ final class Resolver: Sendable {
       if resolution.status == .unmapped, resolution.absentPage == .empty,
         let reason = addressSpaces.reasonUnmapped(address.rawValue, user)
       {
-        resolution.message = [resolution.message, reason].compactMap(\.self).joined(separator: "; ")
+        resolution.message = resolution.message.map { Diagnostic($0.code, $0.subject, "\($0.text); \(reason)") }
       }
     } else {
       let what =

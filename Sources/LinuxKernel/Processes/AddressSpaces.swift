@@ -92,7 +92,7 @@ final class AddressSpaces: Sendable {
   /// The open files of `task`'s process.
   func files(of task: KernelTask) -> Listing<OpenFile> {
     guard let reader = OpenFilesReader(context, names) else {
-      return Listing(notes: ["the type files_struct is not known: \(context.types.value.advice)"])
+      return Listing(notes: [context.types.value.unknown("files_struct")])
     }
     return reader.files(of: task)
   }

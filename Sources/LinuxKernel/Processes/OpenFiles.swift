@@ -62,7 +62,8 @@ struct OpenFilesReader: Sendable {
   func files(of task: KernelTask) -> Listing<OpenFile> {
     var result = Listing<OpenFile>()
     guard let own = StructView(space: memory, address: task.structure).pointer(table) else {
-      result.note("the task_struct at \(hex(task.structure)) cannot be read")
+      result.note(
+        .objectUnreadable, hex(task.structure), text: "the task_struct at \(hex(task.structure)) cannot be read")
       return result
     }
     guard own != 0 else { return result }
@@ -70,18 +71,20 @@ struct OpenFilesReader: Sendable {
       let length = StructView(space: memory, address: fdt).number(count),
       let first = StructView(space: memory, address: fdt).pointer(slots)
     else {
-      result.note("the file descriptors at \(hex(own)) cannot be read")
+      result.note(.objectUnreadable, hex(own), text: "the file descriptors at \(hex(own)) cannot be read")
       return result
     }
     // A table has as many as sysctl fs.nr_open lets, 2^20 by default.
     guard length <= UInt64(Limits.openFiles) else {
-      result.note("the table of file descriptors at \(hex(fdt)) is larger than any: it is damaged")
+      result.note(
+        .objectUnreadable, hex(fdt),
+        text: "the table of file descriptors at \(hex(fdt)) is larger than any: it is damaged")
       return result
     }
     let bitmap = StructView(space: memory, address: fdt).pointer(closing)
     for number in 0..<length {
       guard let pointer = memory.pointer(at: first &+ number &* 8) else {
-        result.note("file descriptors from \(number) on cannot be read")
+        result.note(.objectUnreadable, hex(fdt), text: "file descriptors from \(number) on cannot be read")
         return result
       }
       guard pointer != 0 else { continue }

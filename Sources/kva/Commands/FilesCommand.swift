@@ -16,6 +16,8 @@ struct FilesCommand: DumpCommand {
   @Argument(help: "A PID, cpuN, or the 0x-prefixed address of a task_struct.")
   var task: String
 
+  static var sampleArguments: [String] { ["0"] }
+
   mutating func take(_ arguments: [String]) throws {
     guard arguments.count == 1 else { throw ValidationError("Give one task.") }
     task = arguments[0]
@@ -24,7 +26,7 @@ struct FilesCommand: DumpCommand {
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
       switch kernel.task(named: task) {
-      case .failure(let failure): return [failure.message]
+      case .failure(let failure): return [failure.diagnostic]
       case .success(let task):
         let files = kernel.openFiles(of: task)
         if options.json { files.elements.forEach(output.openFileJSON) } else { output.openFileTable(files.elements) }
