@@ -97,7 +97,8 @@ struct DamagedListsTests {
       // Its symbols, too, are those of the modules before the damage.
       try core.takeAway(links[1])
       let owners = Set(try run("symbols", core, notes: ["the list modules"]).compactMap { $0["module"] as? String })
-      #expect(owners == [wanted[0]])
+      // Kallsyms gives BPF programs a module of that name.
+      #expect(owners.subtracting(["bpf"]) == [wanted[0]])
     }
   }
 

@@ -172,8 +172,12 @@ struct KernelFactsResolver {
   private mutating func vaBitsActual(
     granule: Granule, vaBits: Int, probe: Probe?, _ regime: (Int, Int) -> TranslationRegime
   ) -> Sourced<Int> {
-    // The kernel runs with the configured width or, on hardware without 52 bits, with VA_BITS_MIN.
-    let allowed = [vaBits, PagingParameters(granule: granule, vaBits: vaBits).vaBitsMin]
+    // The kernel runs with the configured width or, on hardware without 52 bits, with VA_BITS_MIN. An override does not
+    // make what the dump says of itself wrong.
+    let told = vmcoreinfo?.number("VA_BITS").map { Int(clamping: $0) }.flatMap { PagingParameters.widths.contains($0) ? $0 : nil }
+    let allowed = [vaBits, told ?? vaBits].flatMap { bits in
+      [bits, PagingParameters(granule: granule, vaBits: bits).vaBitsMin]
+    }
     // Some vendor kernels print the name in lower case.
     for name in ["TCR_EL1_T1SZ", "tcr_el1_t1sz"] {
       guard let size = vmcoreinfo?.number(name) else { continue }
