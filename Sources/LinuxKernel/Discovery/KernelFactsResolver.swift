@@ -174,7 +174,9 @@ struct KernelFactsResolver {
   ) -> Sourced<Int> {
     // The kernel runs with the configured width or, on hardware without 52 bits, with VA_BITS_MIN. An override does not
     // make what the dump says of itself wrong.
-    let told = vmcoreinfo?.number("VA_BITS").map { Int(clamping: $0) }.flatMap { PagingParameters.widths.contains($0) ? $0 : nil }
+    let told = vmcoreinfo?.number("VA_BITS").map { Int(clamping: $0) }.flatMap {
+      PagingParameters.widths.contains($0) ? $0 : nil
+    }
     let allowed = [vaBits, told ?? vaBits].flatMap { bits in
       [bits, PagingParameters(granule: granule, vaBits: bits).vaBitsMin]
     }

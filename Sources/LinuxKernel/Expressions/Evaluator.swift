@@ -100,7 +100,7 @@ package struct Evaluator: Sendable {
     var type: CType
     if syntax.base.name == "void", syntax.base.space == .ordinary {
       type = .void
-    } else if let found = lookup.types(named: syntax.base).first ?? Self.basic[syntax.base.name] {
+    } else if let found = lookup.types(named: syntax.base).first ?? Self.basic[syntax.base.name].map(CType.integer) {
       type = found
     } else {
       throw ExpressionFailure(lookup.unknown(syntax.base), at: syntax.range)
@@ -111,8 +111,8 @@ package struct Evaluator: Sendable {
   }
 
   /// The types of the language, as compilers and expressions spell them.
-  private static let basic: [String: CType] = {
-    var result: [String: CType] = [:]
+  private static let basic: [String: CInteger] = {
+    var result: [String: CInteger] = [:]
     for (names, size, isSigned) in [
       (["char"], 1, false), (["signed char"], 1, true), (["unsigned char"], 1, false),
       (["short", "short int"], 2, true), (["unsigned short", "short unsigned int"], 2, false), (["int"], 4, true),
@@ -121,9 +121,9 @@ package struct Evaluator: Sendable {
       (["long long", "long long int"], 8, true), (["unsigned long long", "long long unsigned int"], 8, false),
       (["__int128"], 16, true), (["unsigned __int128"], 16, false),
     ] {
-      for name in names { result[name] = .integer(CInteger(name: names[0], size: size, isSigned: isSigned)) }
+      for name in names { result[name] = CInteger(name: names[0], size: size, isSigned: isSigned) }
     }
-    result["_Bool"] = .integer(CInteger(name: "_Bool", size: 1, isSigned: false, isBool: true))
+    result["_Bool"] = CInteger(name: "_Bool", size: 1, isSigned: false, isBool: true)
     return result
   }()
 
