@@ -55,7 +55,9 @@ def outcome(dump, *question, **options):
     try:
         return dump.read(*question, **options)
     except kva.KvaError as error:
-        return type(error), str(error), error.kind, error.address
+        # The command adds what to do by its options, which the library does not know.
+        text = str(error).removesuffix("; say with --ttbr0 which tables translate it")
+        return type(error), text, error.kind, error.address
 
 
 @pytest.mark.parametrize(("name", "file"), DUMPS)

@@ -18,6 +18,9 @@ def generate(top, *arguments):
 def copy(tmp_path):
     """A copy of what man/generate reads and writes."""
     shutil.copytree(TOP / "man", tmp_path / "man")
+    codes = tmp_path / "Sources" / "Bytes"
+    codes.mkdir(parents=True)
+    shutil.copy(TOP / "Sources" / "Bytes" / "DiagnosticCode.swift", codes)
     (tmp_path / "Python").mkdir()
     shutil.copy(TOP / "Python" / "kva.py", tmp_path / "Python")
     return tmp_path
@@ -99,6 +102,7 @@ def test_every_described_field_is_written():
     for path in (TOP / "Sources" / "kva").rglob("*.swift"):
         text = path.read_text()
         written |= set(re.findall(r'"(\w+)"', text)) | set(re.findall(r'\\"(\w+)\\":', text))
+        written |= {f"{name}Code" for name in re.findall(r'\.diagnostic\("(\w+)"', text)}
     # The fields of TCR_EL1 have the names of the enumeration.
     control = (TOP / "Sources" / "VMSA" / "Registers" / "TranslationControl.swift").read_text()
     written |= {name.lower() for name in re.findall(r'case \S+ = "(\w+)"', control)}
