@@ -227,7 +227,10 @@ import Testing
       server=$!
       until grep -q : "$3/port"; do sleep 0.1; done
       line=$(cat "$3/port")
-      lldb -b -o "gdb-remote ${line##* }" -o 'thread list' -o 'register read pc sp x19' -o 'memory region $pc' \
+      # Debian's, not that of a Swift toolchain.
+      debugger=/usr/bin/lldb
+      [ -x $debugger ] || debugger=lldb
+      $debugger -b -o "gdb-remote ${line##* }" -o 'thread list' -o 'register read pc sp x19' -o 'memory region $pc' \
         -o 'continue' -o 'thread select 4' -o bt 2>&1
       kill -KILL $server
       """)
