@@ -114,7 +114,8 @@ final class ClientSession {
     return []
   }
 
-  /// What a debugger must know of the machine. The system is none: a process of Linux has a loader, a kernel has not.
+  /// What a debugger must know of the machine. No operating system is named: of a Linux process lldb looks for the
+  /// dynamic loader.
   private static let host = "triple:\(triple);ptrsize:8;endian:little;"
   private static let triple = String(decoding: Hex.text("aarch64-unknown-none-elf".utf8), as: UTF8.self)
 

@@ -4,9 +4,9 @@ import KernelVA
 /// nothing can be written or run.
 ///
 /// One value serves one client after another; what it found out about the dump is kept.
-package final class GDBServer {
+public final class GDBServer {
   /// Runs a command that a client gives with `monitor`, and returns what it prints.
-  package typealias Monitor = (String) -> [UInt8]
+  public typealias Monitor = (String) -> [UInt8]
 
   let kernel: Kernel
   let threads: ThreadTable
@@ -23,7 +23,7 @@ package final class GDBServer {
   /// - Parameters:
   ///   - monitor: runs commands of `monitor`.
   ///   - report: told, in one line, why memory that a client asked for cannot be read.
-  package init(_ kernel: Kernel, monitor: @escaping Monitor, report: @escaping (String) -> Void) {
+  public init(_ kernel: Kernel, monitor: @escaping Monitor, report: @escaping (String) -> Void) {
     self.kernel = kernel
     self.monitor = monitor
     self.report = report
@@ -40,7 +40,7 @@ package final class GDBServer {
   package var threadCount: Int { threads.all.count }
 
   /// Serves the client at the other end of `transport` until it detaches or goes away.
-  package func serve(_ transport: some GDBTransport) {
+  public func serve(_ transport: some GDBTransport) {
     let session = ClientSession(self)
     var reader = PacketReader()
     var last: [UInt8] = []

@@ -1,7 +1,7 @@
 import Bytes
 
 /// A connection to a client, whatever carries it.
-package protocol GDBTransport {
+public protocol GDBTransport {
   /// Waits for bytes and adds them to the end of `bytes`.
   ///
   /// - Returns: false when the client has gone.

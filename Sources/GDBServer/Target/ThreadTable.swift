@@ -50,11 +50,6 @@ struct DebugThread: Sendable {
 
 /// The threads of a dump: its CPUs, then every task.
 struct ThreadTable: Sendable {
-  /// What is added to a PID, so that the number, which debuggers print in decimal, shows it.
-  private static let firstTask: UInt64 = 10_000_000
-  /// The same for the idle task of a CPU, whose PID is 0.
-  private static let firstIdleTask: UInt64 = 20_000_000
-
   /// In the order in which debuggers list them.
   let all: [DebugThread]
   /// The one that is looked at first: the CPU that died, or the first.
@@ -63,16 +58,14 @@ struct ThreadTable: Sendable {
 
   init(_ kernel: Kernel) {
     let cpus = kernel.cpus
-    var all = cpus.map { DebugThread(id: UInt64($0.cpu) + 1, subject: .cpu($0)) }
+    var all = cpus.map { DebugThread(id: UInt64(ThreadNumber.cpu($0.cpu)), subject: .cpu($0)) }
     var places: [UInt64: Int] = [:]
     for (place, thread) in all.enumerated() { places[thread.id] = place }
-    var idle = Self.firstIdleTask
+    var idleTasks = 0
     for task in kernel.allTasks {
-      var id = Self.firstTask + UInt64(task.pid)
-      if task.pid == 0 {
-        id = idle
-        idle += 1
-      }
+      let isIdle = task.pid == 0
+      let id = UInt64(isIdle ? ThreadNumber.idleTask(idleTasks) : ThreadNumber.task(pid: task.pid))
+      if isIdle { idleTasks += 1 }
       // Of two tasks that claim one PID the first is kept.
       guard places[id] == nil else { continue }
       places[id] = all.count
@@ -81,7 +74,7 @@ struct ThreadTable: Sendable {
     self.all = all
     self.places = places
     let died = kernel.panicCPU ?? kernel.crashReason?.cpu
-    first = (cpus.first { $0.cpu == died } ?? cpus.first).map { UInt64($0.cpu) + 1 } ?? all.first?.id ?? 1
+    first = (cpus.first { $0.cpu == died } ?? cpus.first).map { UInt64(ThreadNumber.cpu($0.cpu)) } ?? all.first?.id ?? 1
   }
 
   /// The thread with this number.

@@ -15,14 +15,14 @@ extension Kernel {
     _ view: CoreView, tasks withTasks: Bool, to path: String, progress: (UInt64) -> Void
   ) throws(LocatedError) -> CoreSummary {
     var threads = cpus.compactMap { state in
-      state.registers.map { CoreNotes.Thread(id: state.cpu + 1, registers: TaskRegisters($0)) }
+      state.registers.map { CoreNotes.Thread(id: ThreadNumber.cpu(state.cpu), registers: TaskRegisters($0)) }
     }
     if withTasks {
-      // So numbered that none is a CPU's, and that the PID can be read off.
-      var seen = Set(threads.map(\.id))
-      for task in allTasks where task.pid > 0 && seen.insert(10_000_000 + task.pid).inserted {
+      // Of two tasks that claim one PID the first is kept.
+      var seen: Set<Int> = []
+      for task in allTasks where task.pid > 0 && seen.insert(task.pid).inserted {
         if let registers = registers(of: task) {
-          threads.append(CoreNotes.Thread(id: 10_000_000 + task.pid, registers: registers))
+          threads.append(CoreNotes.Thread(id: ThreadNumber.task(pid: task.pid), registers: registers))
         }
       }
     }
