@@ -84,8 +84,7 @@ extension Evaluator {
     }
     if !lookup.types(named: TypeName(nil, name)).isEmpty {
       return
-        "'\(name)' is a type, no value; kva type shows it, and (\(lookup.types(named: TypeName(nil, name))[0].text) *)"
-        + "ADDRESS points to one"
+        "'\(name)' is a type, no value; (\(lookup.types(named: TypeName(nil, name))[0].text) *)ADDRESS points to one"
     }
     var near = NameSuggestions(name)
     names.kernel.forEachName { near.consider($0) }

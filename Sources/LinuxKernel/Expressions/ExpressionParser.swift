@@ -194,7 +194,7 @@ struct ExpressionParser {
         at -= 1
         let type = try typeName()
         throw ExpressionFailure(
-          "a type is no value; kva type shows it, and (\(type.base) *)ADDRESS points to one", at: type.range)
+          "a type is no value; (\(type.base) *)ADDRESS points to one", at: type.range)
       default: return try symbol(name, first.range)
       }
     case .end: throw wrong("the expression ends too early: a value is missing behind this")
