@@ -3,9 +3,8 @@ import Glibc
 /// A file that is written whole or not at all: it has no name until it is finished, so that nothing is left of it
 /// however the process ends.
 ///
-/// Safety: open(2), linkat(2), rename(2) and unlink(2) get paths that end with NUL for as long as they run. pwrite(2) reads
-/// as many bytes as the span has, while it lives. The descriptor is made once, closed once, and this type cannot be
-/// copied.
+/// Safety: open(2), linkat(2), rename(2) and unlink(2) get paths that end with NUL for as long as they run. The
+/// descriptor is made once, closed once, and this type cannot be copied.
 package struct OutputFile: ~Copyable {
   private let descriptor: Int32
   private let path: String
@@ -44,15 +43,7 @@ package struct OutputFile: ~Copyable {
   ///
   /// - Throws: `LocatedError` when there is no room.
   package func write(_ bytes: RawSpan, at offset: UInt64) throws(LocatedError) {
-    var done = 0
-    while done < bytes.byteCount {
-      let written = unsafe bytes.withUnsafeBytes { source in
-        unsafe pwrite(descriptor, source.baseAddress.map { unsafe $0 + done }, source.count - done, Int(offset) + done)
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw SystemCall.unwritable(path, errno) }
-      done += written
-    }
+    if let code = SystemCall.write(bytes, to: descriptor, at: offset) { throw SystemCall.unwritable(path, code) }
   }
 
   /// Gives the file its size and its name, in place of a file that had it.

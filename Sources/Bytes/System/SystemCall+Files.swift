@@ -2,7 +2,7 @@ import Glibc
 
 /// Reading and writing files that are open.
 ///
-/// Safety: read(2), write(2), poll(2) and open(2) get the memory of an array, a span or a variable, with the length that it has
+/// Safety: read(2), write(2), pwrite(2), poll(2) and open(2) get the memory of an array, a span or a variable, with the length that it has
 /// there, for as long as they run, and keep nothing of it.
 extension SystemCall {
   /// Whether there is a file, of any kind but a directory, at `path`.
@@ -23,6 +23,26 @@ extension SystemCall {
       if written > 0 {
         start += written
       } else if written < 0, errno != EINTR || isGivenUp() {
+        return errno
+      }
+    }
+    return nil
+  }
+
+  /// Writes all of `bytes` at `offset` of a file.
+  ///
+  /// - Returns: `errno` where they could not all be written; nil where they were.
+  package static func write(_ bytes: RawSpan, to file: Int32, at offset: UInt64) -> Int32? {
+    guard let start = Int(exactly: offset) else { return EFBIG }
+    var done = 0
+    while done < bytes.byteCount {
+      let rest = bytes.extracting(done...)
+      let written = unsafe rest.withUnsafeBytes { unsafe pwrite(file, $0.baseAddress, $0.count, start + done) }
+      if written > 0 {
+        done += written
+      } else if written == 0 {
+        return EIO
+      } else if errno != EINTR {
         return errno
       }
     }

@@ -3,8 +3,8 @@ import Glibc
 /// A file without a name, for what is too large for memory: it is gone when this value and all mappings of it are,
 /// however the process ends.
 ///
-/// Safety: mkstemp changes only the last letters of the array that it is given, which ends with NUL. pwrite reads as many
-/// bytes as the span has, while it lives. The descriptor is made once, closed once, and this type cannot be copied.
+/// Safety: mkstemp changes only the last letters of the array that it is given, which ends with NUL. The
+/// descriptor is made once, closed once, and this type cannot be copied.
 package struct TemporaryFile: ~Copyable {
   private let descriptor: Int32
   private let folder: String
@@ -32,20 +32,11 @@ package struct TemporaryFile: ~Copyable {
   ///
   /// - Throws: `LocatedError` when there is no room.
   package func write(_ bytes: RawSpan, at offset: UInt64) throws(LocatedError) {
-    var done = 0
-    while done < bytes.byteCount {
-      let written = unsafe bytes.withUnsafeBytes { source in
-        unsafe pwrite(descriptor, source.baseAddress.map { unsafe $0 + done }, source.count - done, Int(offset) + done)
-      }
-      if written < 0, errno == EINTR { continue }
-      guard written > 0 else { throw Self.failure(folder) }
-      done += written
-    }
+    if let code = SystemCall.write(bytes, to: descriptor, at: offset) { throw Self.failure(folder, code) }
   }
 
-  private static func failure(_ folder: String) -> LocatedError {
-    let code = errno
-    return LocatedError(
+  private static func failure(_ folder: String, _ code: Int32 = errno) -> LocatedError {
+    LocatedError(
       file: folder, kind: .system(code),
       "cannot write a temporary file: \(SystemCall.reason(code)); name a folder with room in TMPDIR")
   }

@@ -3,7 +3,7 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// What an ELF core is written of.
+/// By which addresses an ELF core shows memory.
 package enum CoreView: Sendable {
   /// Memory by physical address, each part with its address in the linear map.
   case physical
@@ -11,7 +11,7 @@ package enum CoreView: Sendable {
   case virtual(vmemmap: Bool)
 }
 
-/// What became of an export.
+/// What an exported core holds.
 package struct CoreSummary: Sendable {
   /// Segments of memory.
   package var segments = 0

@@ -18,7 +18,7 @@ struct PhysicalRuns {
   /// The file's size.
   private(set) var end: UInt64
 
-  /// The unit that is there or not: the smallest page.
+  /// The smallest page: memory is present or absent in multiples of it.
   static let pageSize: UInt64 = 4096
 
   /// The memory of a dump; the first run is at the file's beginning.
@@ -30,7 +30,9 @@ struct PhysicalRuns {
     var last: UInt64 = 0
     for range in memory.ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
       // A page that the range has in part is left out: who reads it would take the rest for zeros.
-      var page = max(last, (range.lowerBound.rawValue + Self.pageSize - 1) & ~(Self.pageSize - 1))
+      let (rounded, isBeyond) = range.lowerBound.rawValue.addingReportingOverflow(Self.pageSize - 1)
+      guard !isBeyond else { continue }
+      var page = max(last, rounded & ~(Self.pageSize - 1))
       let end = range.upperBound.rawValue & ~(Self.pageSize - 1)
       while page < end {
         if memory.absence(at: PhysicalAddress(page)) == nil, !damaged.contains(page) {

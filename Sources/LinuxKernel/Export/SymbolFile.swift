@@ -19,7 +19,7 @@ struct SymbolFile {
 
   /// - Parameters:
   ///   - sections: those that overlap an earlier one are left out.
-  ///   - symbols: those of data that nothing names a type of are kept.
+  ///   - symbols: in any order.
   init(sections: [Section], symbols: [Symbol]) {
     var end: UInt64 = 0
     self.sections = Array(

@@ -66,7 +66,9 @@ struct ExportCommand: ParsableCommand {
       session.report(
         .pagesMissing, "\(summary.unreadable) pages that the dump should have cannot be read, and were left out")
     }
-    say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments", session)
+    let filtered = try session.dump.summary.bytesFiltered
+    let absent = filtered > 0 ? "; \(Words.size(filtered)) were filtered out of the dump, and are not in it" : ""
+    say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments\(absent)", session)
   }
 
   private func say(_ what: String, _ session: Session) {
