@@ -23,6 +23,8 @@ struct DebuggerScript {
   /// What loads `file` where the kernel was.
   private func symbols(_ debugger: Debugger, _ file: String) -> String? {
     guard let offset else { return nil }
+    // Both debuggers split at blanks, and take quotes.
+    let file = file.contains(" ") ? "\"\(file)\"" : file
     return switch debugger {
     case .gdb: "symbol-file -o \(hex(offset)) \(file)"
     case .lldb: "target modules add \(file)\ntarget modules load --file \(file) --slide \(hex(offset))"

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// Runs the commands of kva for somebody who gets their output as text, errors included.
+/// Runs the commands of kva for a debugger, which shows their output and errors as one text.
 struct MonitorCommands {
   let session: Session
 
@@ -19,14 +19,14 @@ struct MonitorCommands {
     let words = CrashNames.translated(words, namesDump: false)
     do {
       if words.isEmpty || words[0] == "help" {
-        output.text(words.count > 1 ? try Self.help(words[1]) : Self.list)
+        output.text(words.count > 1 ? try ShellHelp.text(of: words[1]) : ShellHelp.commands)
       } else if let type = SessionCommands.named(words[0]) {
         try answer(type, Array(words.dropFirst()), output)
       } else {
-        output.text("there is no command '\(words[0])'; see 'help'\n")
+        throw ShellHelp.unknown(words[0])
       }
     } catch let error as LocatedError {
-      output.text("\(error.description)\n")
+      output.text("\(Problem(error).description)\n")
     } catch {
       output.text("\(SessionCommands.line(for: error))\n")
     }
@@ -47,20 +47,5 @@ struct MonitorCommands {
     } catch is ExitCode {
       // What was not found has been reported.
     }
-  }
-
-  private static func help(_ name: String) throws -> String {
-    guard let type = SessionCommands.named(name) else {
-      throw ValidationError("there is no command '\(name)'; see 'help'")
-    }
-    return SessionCommands.helpMessage(for: type) + "\n"
-  }
-
-  private static var list: String {
-    SessionCommands.all.map { type in
-      let names = [type.configuration.commandName ?? ""] + type.configuration.aliases
-      let text = names.joined(separator: ", ")
-      return "  \(text)\(String(repeating: " ", count: max(1, 18 - text.utf8.count)))\(type.configuration.abstract)\n"
-    }.joined()
   }
 }

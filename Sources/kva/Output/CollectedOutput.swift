@@ -1,6 +1,6 @@
 import KernelVA
 
-/// What a command printed, for somebody who is no file.
+/// The output of a command, kept in memory.
 final class CollectedOutput {
   /// All of it, or its beginning if it is longer than `Limits.collectedBytes`.
   private(set) var bytes: [UInt8] = []

@@ -72,7 +72,7 @@ struct Shell {
     if words[0] == "help" {
       let isShown = line.destination == .standardOutput
       try write(line.destination, isShown ? Display(on: STDOUT_FILENO) : .plain) {
-        let text = try Self.help(words.dropFirst().first)
+        let text = try ShellHelp.text(of: words.dropFirst().first)
         session.output.folded(indent: 20) { session.output.text(text) }
       }
       return 0
@@ -140,33 +140,5 @@ struct Shell {
   private static func explainCounts() {
     guard !countsWereExplained.exchange(true, ordering: .relaxed) else { return }
     Diagnostics.report("rd counts words of 8 bytes here, as crash does, and one if not told; read counts bytes")
-  }
-
-  /// What can be entered, or how one command is used.
-  private static func help(_ name: String?) throws -> String {
-    if let name {
-      guard let type = SessionCommands.named(name) else {
-        let advice = CrashNames.advice(name).map { ": \($0)" } ?? "; see 'help'"
-        throw ValidationError("there is no command '\(name)'\(advice)")
-      }
-      let text = HelpText.arranged(SessionCommands.helpMessage(for: type)) + "\n"
-      return name == "read"
-        ? text
-          + "\nAs 'rd ADDRESS [COUNT]' it counts words, as crash does: of 8 bytes, or with -32, -16 or -8 smaller.\n"
-        : text
-    }
-    var text = ""
-    for type in SessionCommands.all {
-      let configuration = type.configuration
-      let names = ([configuration.commandName].compactMap(\.self) + configuration.aliases).joined(separator: ", ")
-      text += "  \(names)\(String(repeating: " ", count: max(1, 18 - names.utf8.count)))\(configuration.abstract)\n"
-    }
-    return text + """
-
-      The dump is not named here. 'help COMMAND' says more; kva-crash(7) has the habits of crash(8).
-      COMMAND | PROGRAM and COMMAND > FILE do what they do in sh(1), ';' separates
-      commands, '!' runs one of sh(1), 'quit' or Ctrl-D ends.
-
-      """
   }
 }
