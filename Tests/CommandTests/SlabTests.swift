@@ -94,7 +94,9 @@ import Testing
       }
       if objects != Int(words[2]) { differences.append(words[0]) }
     }
-    #expect(count == caches.count)
+    // The guest of oops-612-irq loaded the test module, which makes a cache, only after it had told what it knows.
+    let isModuleListed = try dump.entry.lines("oracle/rich/modules_more.txt").contains { $0.hasPrefix("kvatest ") }
+    #expect(count == caches.count - (isModuleListed || known["kvatest_cache"] == nil ? 0 : 1))
     #expect(differences.count < count / 4, "\(differences)")
   }
 
