@@ -21,8 +21,8 @@ def copy(tmp_path):
     codes = tmp_path / "Sources" / "Bytes"
     codes.mkdir(parents=True)
     shutil.copy(TOP / "Sources" / "Bytes" / "DiagnosticCode.swift", codes)
-    (tmp_path / "Python").mkdir()
-    shutil.copy(TOP / "Python" / "kva.py", tmp_path / "Python")
+    (tmp_path / "Python" / "kva").mkdir(parents=True)
+    shutil.copy(TOP / "Python" / "kva" / "__init__.py", tmp_path / "Python" / "kva")
     return tmp_path
 
 
@@ -40,7 +40,7 @@ def test_a_new_field_reaches_schema_page_and_module(copy):
     append(copy, "vmalloc.fields", "  added?  hex | null  A new field; absent if old.\n")
     stale = generate(copy, "--check")
     assert stale.returncode == 1
-    for file in ("man/schema/vmalloc.json", "man/kva-json.5", "Python/kva.py"):
+    for file in ("man/schema/vmalloc.json", "man/kva-json.5", "Python/kva/__init__.py"):
         assert file in stale.stderr
     assert "man/schema/tasks.json" not in stale.stderr
     assert generate(copy).returncode == 0
@@ -48,7 +48,7 @@ def test_a_new_field_reaches_schema_page_and_module(copy):
     assert '"added": {' in (copy / "man" / "schema" / "vmalloc.json").read_text()
     page = (copy / "man" / "kva-json.5").read_text()
     assert ".It Va added No (hex string or null; may be absent)\nA new field; absent if old.\n" in page
-    module = (copy / "Python" / "kva.py").read_text()
+    module = (copy / "Python/kva/__init__.py").read_text()
     assert "    added: Optional[int]\n" in module
     assert "added" in re.search(r'_HEX_KEYS = .*?"""(.*?)"""', module, re.DOTALL)[1].split()
 
@@ -61,7 +61,7 @@ def test_a_new_command_gets_a_schema_a_section_and_a_method(copy):
     assert (copy / "man" / "schema" / "new.json").exists()
     assert ".It Cm new , nouveau\nDo it.\nSee\n.Xr kva-new 1 .\n" in (copy / "man" / "kva.1").read_text()
     assert "\n.Ss new\n" in (copy / "man" / "kva-json.5").read_text()
-    assert "def new(self, *arguments: Query, **options: Any) -> list[New]:" in (copy / "Python/kva.py").read_text()
+    assert "def new(self, *arguments: Query, **options: Any) -> list[New]:" in (copy / "Python/kva/__init__.py").read_text()
     (copy / "man" / "objects" / "new.fields").unlink()
     assert "new.json" in generate(copy, "--check").stderr
 
