@@ -1393,6 +1393,7 @@ class Dump(_Commands):
         self._numbers = itertools.count(1)
         self._memory: Optional[_Memory] = None
         program, words = _program(kva), _words(options)
+        self._program, self._words = program, words
         command = [program, "batch", *words, "--", self.path]
         # What is said there before the process ends is the reason. A file never fills up, as a pipe would.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
@@ -1535,6 +1536,23 @@ class Dump(_Commands):
             if piece["bytes"] is not None:
                 piece["bytes"] = bytes.fromhex(piece["bytes"])
         return pieces
+
+    def _reader(self, *, physical: bool) -> Callable[[int, int], bytes]:
+        """`read` for many small reads by address."""
+        if self._memory is not None:
+            return self._memory.reader(physical)
+        return lambda address, length: self.read(address, length, physical=physical)
+
+    def _export(self, what: str) -> bytes:
+        """A file that kva-export(1) writes, by a process of its own."""
+        with tempfile.TemporaryDirectory() as folder:
+            target = os.path.join(folder, "exported")
+            command = [self._program, "export", *self._words, f"--{what}", "-o", target, "--", self.path]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            if not os.path.exists(target):
+                raise _ending(done.returncode, done.stderr, self.path)
+            with open(target, "rb") as file:
+                return file.read()
 
     def ptdump(
         self,
@@ -1756,6 +1774,30 @@ class _Memory:
 
     def read_physical(self, address: Query, length: int) -> bytes:
         return self._bytes(self._read_physical, address, length)
+
+    def reader(self, physical: bool) -> Callable[[int, int], bytes]:
+        """A function that reads by address, for a caller who reads little at a time and very often."""
+        pointer, number = ctypes.c_void_p, ctypes.c_uint64
+        tables = () if physical else (_KERNEL,)
+        # The interpreter's lock is kept: to give it away costs as much as to read, and lets others use the buffer.
+        prototype = ctypes.PYFUNCTYPE(
+            ctypes.c_int, pointer, *[number] * len(tables), number, pointer, ctypes.c_size_t, pointer
+        )
+        call = prototype(("kva_read_physical" if physical else "kva_read", self._library))
+        scratch, handle = _Scratch(), self._handle
+        content, place, failure = scratch.bytes, scratch.address, scratch.failure_address
+
+        def read(address: int, length: int) -> bytes:
+            if length > _SCRATCH:
+                try:
+                    return self._bytes(self._read_physical if physical else self._read, address, length, *tables)
+                except _Refused:
+                    raise _unreadable(address, "cannot be read") from None
+            if call(handle, *tables, address, place, length, failure):
+                raise _unreadable(scratch.failure.address, scratch.failure.message)
+            return content[:length].tobytes()
+
+        return read
 
     def _bytes(self, read: Callable[..., int], address: Query, length: int, *tables: int) -> bytes:
         # ctypes would cut numbers off.
@@ -1989,6 +2031,11 @@ def _numbers_for_hex(members: dict[str, Any], keys: frozenset[str] = _HEX_KEYS) 
         # Under some of these keys other objects have words, which stay.
         if type(value) is str and _is_hex(value):
             members[key] = int(value, 16)
+        elif type(value) is dict:
+            # A map whose values are hex, such as registers by their names.
+            for name, each in value.items():
+                if type(each) is str and _is_hex(each):
+                    value[name] = int(each, 16)
     return members
 
 

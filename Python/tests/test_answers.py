@@ -108,3 +108,9 @@ def test_facts(machine, dump):
     report = dump.report()
     assert report["error"] is None and report["buildID"] == info["buildID"]
     assert report["counts"]["modules"] == len(dump.modules())
+
+
+def test_registers_are_numbers(dump):
+    for cpu in dump.info()["cpus"]:
+        assert cpu["registers"]["pc"] == cpu["pc"]
+        assert all(isinstance(value, int) for value in cpu["registers"].values())

@@ -1,0 +1,93 @@
+"""drgn on what kva reads: dumps that drgn cannot open, and types without DWARF.
+
+    import kva.drgn
+
+    prog = kva.drgn.program("vmcore")
+    for task in for_each_task(prog):
+        print(task.pid.value_(), task.comm.string_().decode())
+
+The memory of the `Program` is kva's: any dump that kva opens, virtual addresses through the kernel's tables. Symbols
+are those that kva knows, types those of the BTF of the kernel and its modules, and the variables that drgn's helpers
+read have the types that the kernel gives them (kva.drgn.variables). drgn 0.3.0 or later is needed:
+`pip install 'kva[drgn]'`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional, Union
+
+import kva as _kva
+
+try:
+    import drgn
+except ImportError:
+    raise ImportError("kva.drgn needs drgn: pip install 'kva[drgn]'") from None
+
+from . import core, memory, sources
+from .symbols import SymbolFinder
+from .types import TypeFinder
+from .variables import ObjectFinder
+
+__all__ = ["dump_of", "program"]
+
+#: The name of the finders.
+_NAME = "kva"
+
+
+def program(
+    path: Union[str, os.PathLike[str], _kva.Dump],
+    *,
+    vmlinux: Optional[Union[str, os.PathLike[str]]] = None,
+    kva: Optional[Union[str, os.PathLike[str]]] = None,
+    **options: Any,
+) -> drgn.Program:
+    """A `drgn.Program` of the kernel in a dump: a file, what else kva(1) takes for a dump, or a `kva.Dump`.
+
+    With `vmlinux`, a kernel with DWARF, types and variables come from there, by drgn itself, and from kva come the
+    memory, the registers and where the kernel is.
+
+    `kva` and `options` are those of `kva.Dump`. Raises what that raises, and `NotFound` if there is no kernel.
+    """
+    dump = path if isinstance(path, _kva.Dump) else _kva.Dump(path, kva=kva, **options)
+    info = _kernel(dump)
+    prog = drgn.Program()
+    prog.set_core_dump(_file(core.core(info), dump.path))
+    for physical in (False, True):
+        # Segments that come later win: drgn's own walk through the tables is for what is left.
+        prog.add_memory_segment(0, (1 << 64) - 1, memory.reader(dump, physical=physical), physical)
+    prog.cache[_NAME] = dump
+    symbols = SymbolFinder(dump)
+    prog.register_symbol_finder(_NAME, symbols, enable_index=-1)
+    if vmlinux is not None:
+        prog.load_debug_info([os.fspath(vmlinux)])
+        return prog
+    types = TypeFinder(
+        prog, lambda: sources.kernel_btf(dump), lambda kernel: sources.module_btf(prog, dump)
+    )
+    prog.register_type_finder(_NAME, types, enable_index=-1)
+    prog.register_object_finder(_NAME, ObjectFinder(dump, symbols, types), enable_index=-1)
+    return prog
+
+
+def dump_of(prog: drgn.Program) -> _kva.Dump:
+    """The dump behind a program that `program` made, for questions that drgn has no words for."""
+    return prog.cache[_NAME]
+
+
+def _kernel(dump: _kva.Dump) -> _kva.Info:
+    """What is known of the kernel. Raises the first problem if there is none."""
+    answer = dump.ask("info")
+    if not answer.results or answer.results[0].get("swapperPgDir") is None:
+        answer._replace(results=[]).checked()
+        raise _kva.NotFound(f"{dump.path}: no kernel was found in the dump")
+    return answer.results[0]
+
+
+def _file(content: bytes, path: str) -> int:
+    """A file of that content, which drgn closes."""
+    descriptor = os.memfd_create(os.path.basename(path) or "core")
+    with open(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
