@@ -25,9 +25,9 @@ except ImportError:
     raise ImportError("kva.drgn needs drgn: pip install 'kva[drgn]'") from None
 
 from . import core, memory, sources
+from .objects import ObjectFinder
 from .symbols import SymbolFinder
 from .types import TypeFinder
-from .variables import ObjectFinder
 
 __all__ = ["dump_of", "program"]
 

@@ -54,6 +54,7 @@ class BTF:
     def __init__(self, data: bytes, base: Optional[BTF] = None) -> None:
         self.data = data
         self.base = base
+        self._places: dict[str, tuple[int, ...]] = {}
         try:
             magic, version, _, length, types, types_length, strings, strings_length = _header(data)
             if magic != _MAGIC or version != 1 or length < 24:
@@ -132,13 +133,14 @@ class BTF:
             raise Damaged("BTF has a name outside its strings")
         return self._strings[start:end].decode(errors="replace")
 
-    def _string_offsets(self, text: str) -> Iterator[int]:
+    def _string_offsets(self, text: str) -> tuple[int, ...]:
         """Where `text` stands in the strings: those of a BTF are all different."""
-        if self.base:
-            yield from self.base._string_offsets(text)
-        place = self._strings.find(b"\0%b\0" % text.encode())
-        if place >= 0:
-            yield self._first_string + place + 1
+        found = self._places.get(text)
+        if found is None:
+            place = self._strings.find(b"\0%b\0" % text.encode())
+            own = (self._first_string + place + 1,) if place >= 0 else ()
+            found = self._places[text] = (self.base._string_offsets(text) if self.base else ()) + own
+        return found
 
     def record(self, number: int) -> Record:
         """The type of that number."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from typing import Callable, Iterator, Optional
 
 import drgn
+import kva
 from drgn import Object, Program, Qualifiers, Type, TypeEnumerator, TypeKind, TypeMember, TypeParameter
 
 from . import btf
@@ -196,6 +198,7 @@ class TypeFinder:
         self._prog = prog
         self._read_kernel = read_kernel
         self._read_modules = read_modules
+        self._found: dict[tuple[tuple[int, ...], str], Optional[Type]] = {}
         self._kernel: Optional[list[Layer]] = None
         self._modules: Optional[list[Layer]] = None
 
@@ -207,6 +210,11 @@ class TypeFinder:
         wanted = tuple(dict.fromkeys(kind for each, some in _KINDS.items() if each in kinds for kind in some))
         if not wanted:
             return None
+        if (wanted, name) not in self._found:
+            self._found[wanted, name] = self._find(wanted, kinds, name)
+        return self._found[wanted, name]
+
+    def _find(self, wanted: tuple[int, ...], kinds: drgn.TypeKindSet, name: str) -> Optional[Type]:
         incomplete = None
         for layer in self.layers():
             found = layer.find(wanted, name, lambda made: made.kind in kinds)
@@ -219,8 +227,13 @@ class TypeFinder:
     def kernel(self) -> Optional[Layer]:
         """The kernel's own types, if it has BTF."""
         if self._kernel is None:
+            self._kernel = []
             content = self._read_kernel()
-            self._kernel = [] if content is None else [Layer(self._prog, BTF(content), None)]
+            if content is not None:
+                try:
+                    self._kernel.append(Layer(self._prog, BTF(content), None))
+                except Damaged as error:
+                    warnings.warn(f"there are no types: {error}", kva.Incomplete, stacklevel=3)
         return self._kernel[0] if self._kernel else None
 
     def layers(self) -> Iterator[Layer]:

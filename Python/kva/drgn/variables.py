@@ -1,23 +1,11 @@
-"""The kernel's variables, functions and constants for drgn, without DWARF.
+"""The types of the kernel's variables that drgn's helpers read.
 
 BTF has the constants of enumerations, the functions and, in most kernels, the per-CPU variables. Of the others it
-says nothing (up to pahole 1.28, `--btf_features=global_var`): the types of those that drgn's helpers read are here.
+says nothing (up to pahole 1.28, `--btf_features=global_var`).
 """
 
-from __future__ import annotations
-
-from typing import Optional
-
-import drgn
-import kva
-from drgn import FindObjectFlags, Object, Program, Type
-
-from . import btf
-from .symbols import SymbolFinder, address_of
-from .types import Layer, TypeFinder
-
 #: The type of each variable; `[]` has as many elements as the symbol has room for.
-_VARIABLES = {
+VARIABLES = {
     # Tasks and namespaces
     "init_task": "struct task_struct",
     "init_mm": "struct mm_struct",
@@ -169,7 +157,7 @@ _VARIABLES = {
     "btf_idr": "struct idr",
 }
 #: Per-CPU variables, for the BTF that does not have them (up to 5.10).
-_PER_CPU = {
+PER_CPU = {
     "runqueues": "struct rq",
     "__irq_regs": "struct pt_regs *",
     "irq_stack_ptr": "unsigned long *",
@@ -177,103 +165,3 @@ _PER_CPU = {
     "hrtimer_bases": "struct hrtimer_cpu_base",
     "cpu_number": "int",
 }
-_SECTION = ".data..percpu"
-
-
-class ObjectFinder:
-    """Finds objects: register it with `Program.register_object_finder`."""
-
-    def __init__(self, dump: kva.Dump, symbols: SymbolFinder, types: TypeFinder) -> None:
-        self._dump = dump
-        self._symbols = symbols
-        self._types = types
-        self._variables: Optional[dict[int, tuple[str, int]]] = None
-
-    def __call__(
-        self, prog: Program, name: str, flags: FindObjectFlags, filename: Optional[str]
-    ) -> Optional[Object]:
-        if filename and not (name == "log_buf" and drgn.filename_matches("kernel/printk/printk.c", filename)):
-            return None
-        kernel = self._types.kernel
-        if kernel is None:
-            return None
-        found = None
-        if flags & FindObjectFlags.CONSTANT:
-            found = self._constant(prog, kernel, name)
-        if found is None and flags & FindObjectFlags.FUNCTION:
-            found = self._function(prog, name)
-        if found is None and flags & FindObjectFlags.VARIABLE:
-            found = self._described(prog, kernel, name)
-        if found is None and flags & FindObjectFlags.VARIABLE:
-            found = self._variable(prog, name)
-        return found
-
-    def _constant(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
-        number = kernel.source.enumeration(name)
-        if number is None:
-            return None
-        value = dict(kernel.source.enumerators(kernel.source.record(number)))[name]
-        return Object(prog, kernel.type(number), value)
-
-    def _function(self, prog: Program, name: str) -> Optional[Object]:
-        for layer in self._types.layers():
-            for number in layer.source.find(name):
-                if layer.source.record(number).kind == btf.FUNC:
-                    address = address_of(self._dump, name)
-                    return None if address is None else Object(prog, layer.type(number), address=address)
-        return None
-
-    def _variable(self, prog: Program, name: str) -> Optional[Object]:
-        text = _VARIABLES.get(name) or _PER_CPU.get(name)
-        if text is None:
-            return self._mem_section(prog) if name == "mem_section" else None
-        address = address_of(self._dump, name)
-        type = None if address is None else self._type(prog, name, text)
-        return None if type is None else Object(prog, type, address=address)
-
-    def _described(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
-        """The variable as the kernel's BTF has it."""
-        for number in kernel.source.find(name):
-            if kernel.source.record(number).kind != btf.VAR:
-                continue
-            if self._variables is None:
-                self._variables = kernel.source.variables()
-            section = self._variables.get(number, ("", 0))[0]
-            address = address_of(self._dump, name)
-            if address is None and section == _SECTION:
-                address = self._per_cpu(prog, name)
-            if address is not None:
-                return Object(prog, kernel.type(number), address=address)
-        return None
-
-    def _per_cpu(self, prog: Program, name: str) -> Optional[int]:
-        """Where the image has a per-CPU variable whose copies alone can be found."""
-        answer = self._dump.ask("resolve", f"{name}@cpu0")
-        copy = answer.results[0].get("virtual") if answer.results else None
-        offsets = address_of(self._dump, "__per_cpu_offset")
-        if copy is None or offsets is None:
-            return None
-        return (copy - prog.read_u64(offsets)) & (1 << 64) - 1
-
-    def _type(self, prog: Program, name: str, text: str) -> Optional[Type]:
-        try:
-            if name == "__per_cpu_offset" or not text.endswith("[]"):
-                return prog.type(text)
-            element = prog.type(text[:-2].rstrip())
-        except LookupError:
-            return None
-        size = self._symbols.table().size(name)
-        return prog.array_type(element) if size is None else prog.array_type(element, size // drgn.sizeof(element))
-
-    def _mem_section(self, prog: Program) -> Optional[Object]:
-        """SPARSEMEM_EXTREME, an array that is allocated (4.15, 83e3c48729d9), or one in the image."""
-        address = address_of(self._dump, "mem_section")
-        if address is None:
-            return None
-        section = prog.type("struct mem_section")
-        size = self._symbols.table().size("mem_section")
-        if size is not None and size >= 2 * drgn.sizeof(section) * 8:
-            type = prog.array_type(prog.array_type(section, 1), size // drgn.sizeof(section))
-        else:
-            type = prog.pointer_type(prog.pointer_type(section))
-        return Object(prog, type, address=address)
