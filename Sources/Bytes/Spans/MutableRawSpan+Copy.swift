@@ -4,6 +4,7 @@
 /// written cannot lie over each other.
 extension MutableRawSpan {
   /// Copies all of `source` to `position` on; false, with nothing written, where there is no room for it.
+  @_lifetime(self: copy self)
   package mutating func copy(_ source: RawSpan, at position: Int = 0) -> Bool {
     guard position >= 0, position <= byteCount, source.byteCount <= byteCount &- position else { return false }
     unsafe source.withUnsafeBytes { from in
@@ -16,6 +17,7 @@ extension MutableRawSpan {
   }
 
   /// Sets `count` bytes from `position` on to 0; false, with nothing written, where they are not all there.
+  @_lifetime(self: copy self)
   package mutating func clear(at position: Int, count: Int) -> Bool {
     guard position >= 0, count >= 0, position <= byteCount, count <= byteCount &- position else { return false }
     unsafe withUnsafeMutableBytes { target in

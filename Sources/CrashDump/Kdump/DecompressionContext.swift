@@ -25,6 +25,7 @@ final class DecompressionContext {
   /// Decompresses `input` into all of `page`.
   ///
   /// - Returns: false when the input is damaged or does not make exactly one page.
+  @_lifetime(page: copy page)
   func decompress(_ input: RawSpan, _ codec: PageCodec, into page: inout MutableRawSpan) -> Bool {
     let size = page.byteCount
     return unsafe input.withUnsafeBytes { source in

@@ -18,7 +18,9 @@ struct BufferParts: @unchecked Sendable {
   func withPart<R>(at position: Int, count: Int, _ body: (inout MutableRawSpan) -> R) -> R? {
     guard let start = unsafe start, position >= 0, count >= 0, position <= self.count, count <= self.count - position
     else { return nil }
-    var part = unsafe MutableRawSpan(_unsafeStart: start + position, byteCount: count)
+    // Swift 6.2 takes no expression there.
+    let first = unsafe start + position
+    var part = unsafe MutableRawSpan(_unsafeStart: first, byteCount: count)
     return body(&part)
   }
 }

@@ -90,8 +90,9 @@ struct TableBuffers: ~Copyable {
     guard slot >= 0, slot < slots, from >= 0, from <= through, through < stride else {
       throw MemoryFault(.notInDump, at: table)
     }
-    var raw = unsafe MutableRawSpan(
-      _unsafeStart: words + (slot &* stride &+ from), byteCount: (through &- from &+ 1) &* 8)
+    // Swift 6.2 takes no expression there.
+    let start = unsafe words + (slot &* stride &+ from)
+    var raw = unsafe MutableRawSpan(_unsafeStart: start, byteCount: (through &- from &+ 1) &* 8)
     try memory.read(table &+ UInt64(truncatingIfNeeded: from) &* 8, into: &raw)
   }
 }
