@@ -1184,6 +1184,7 @@ class StackTrace(TypedDict):
     shadow: Optional[ShadowStack]
     waitsFor: Optional[LockWait]
     sinceRun: Optional[int]
+    hypervisor: Optional[HypervisorTrace]
     user: Optional[UserContext]
 
 
@@ -1192,6 +1193,14 @@ class ShadowStack(TypedDict):
 
     frames: int
     agrees: bool
+    message: Optional[str]
+    messageCode: Optional[str]
+
+
+class HypervisorTrace(TypedDict):
+    """The stack at EL2, without VHE."""
+
+    frames: list[StackFrame]
     message: Optional[str]
     messageCode: Optional[str]
 

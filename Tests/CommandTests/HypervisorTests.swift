@@ -110,6 +110,83 @@ import Testing
     #expect(ranges.allSatisfy { $0["region"] as? String == "hypervisor" })
   }
 
+  @Test(
+    "The stack at EL2 of a panic there, on records laid by hand",
+    .enabled(if: real != nil, "no corpus here: set KVA_CORPUS"))
+  func stack() throws {
+    let entry = try #require(Self.real)
+    let facts = try entry.facts()
+    let kallsyms = try entry.kallsyms()
+    let machine = try entry.registers()[0]
+    let memory = try CoreReader(path: entry.path("vmcore.elf"))
+    func physical(_ symbol: UInt64) -> UInt64 { symbol &- facts.kimageVoffset }
+    func linear(_ physical: UInt64) -> UInt64 { 0xffff_0000_0000_0000 &+ (physical &- facts.physOffset) }
+    let vectors = try #require(kallsyms["__kvm_nvhe___kvm_hyp_host_vector"])
+    let distance = try #require(machine["VBAR_EL2"]) &- linear(physical(vectors))
+    func walked(_ address: UInt64, root: UInt64) throws -> UInt64 {
+      var table = root
+      for shift in [UInt64(39), 30, 21, 12] {
+        let entry = try memory.word(table + (address >> shift & 511) * 8) ?? 0
+        try #require(entry & 1 == 1)
+        if shift == 21, entry & 2 == 0 { return entry & 0xffff_ffe0_0000 | address & 0x1f_ffff }
+        table = entry & 0xffff_ffff_f000
+      }
+      return table | address & 0xfff
+    }
+    let top = try #require(machine["SP_EL2"])
+    let stack = try walked(top - 4096, root: #require(machine["TTBR0_EL2"]))
+    // The per-CPU variables of the hypervisor: what it adds to their link-time place is TPIDR_EL2.
+    let info = try Kva.run(["info", entry.path("vmcore.elf"), "--json"]).object()
+    let cpu = try #require((info["hypervisor"] as? [String: Any])?["cpus"] as? [[String: Any]])[0]
+    let source = try #require((cpu["sources"] as? [String: String])?["tpidrEL2"])
+    let parameters = try parseAddress(
+      #require(source.split(separator: ",")[0].split(separator: " ").last.map(String.init)))
+    let variable = parameters &- linear(0) &+ 0x100
+    try #require(try (0..<4).allSatisfy { try memory.word(variable + $0 * 8) == 0 })
+    func place(_ function: String) throws -> (hyp: UInt64, text: String) {
+      let address = try #require(kallsyms[function])
+      return (linear(physical(address)) &+ distance &+ 0x10, "\(function)+0x10/")
+    }
+    let path = try [
+      place("__kvm_nvhe_hyp_panic"), place("__kvm_nvhe___kvm_vcpu_run"), place("__kvm_nvhe_handle_trap"),
+    ]
+    // What the kernel's own stack returns to: behind a call in the handler of such panics.
+    let handler = physical(try #require(kallsyms["nvhe_hyp_panic_handler"]))
+    func instruction(_ address: UInt64) throws -> UInt64 {
+      try #require(try memory.word(address & ~7)) >> (address & 4 * 8) & 0xffff_ffff
+    }
+    let call = try #require(
+      try stride(from: handler, to: handler + 256, by: 4).first { try instruction($0) >> 26 == 0x25 })
+    let fp = try #require(machine["X29"] ?? machine["x29"])
+    let record = try walked(fp, root: #require(machine["TTBR1_EL1"]) & 0xffff_ffff_f000)
+    try Scratch.withFolder { folder in
+      let copy = folder.appendingPathComponent("vmcore").path
+      try FileManager.default.copyItem(atPath: entry.path("vmcore.elf"), toPath: copy)
+      try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: copy)
+      let file = try #require(FileHandle(forUpdatingAtPath: copy))
+      func write(_ physical: UInt64, _ words: [UInt64]) throws {
+        try file.seek(toOffset: #require(memory.offset(physical, words.count * 8)))
+        try file.write(contentsOf: words.withUnsafeBytes { Data($0) })
+      }
+      try write(variable, [top - 4096, top &- 0x10000, top - 0x100, path[0].hyp])
+      try write(stack + 0xf00, [top - 0xc0, path[1].hyp])
+      try write(stack + 0xf40, [top - 0x80, path[2].hyp])
+      try write(stack + 0xf80, [0, 0])
+      #expect(try Kva.run(["stack", copy, "cpu0", "--json"]).object()["hypervisor"] is NSNull)
+      try write(record + 8, [call + 4 + facts.kimageVoffset])
+      try file.close()
+      let result = try Kva.run(["stack", copy, "cpu0"]).lines
+      let start = try #require(result.firstIndex(of: " panicked at EL2, in:"))
+      let frames = result[(start + 1)...].prefix(3)
+      #expect(frames.count == 3)
+      for (line, wanted) in zip(frames, path) { #expect(line.hasPrefix(" " + wanted.text), "\(line)") }
+      let object = try Kva.run(["stack", copy, "cpu0", "--json"]).object()
+      let trace = try #require(object["hypervisor"] as? [String: Any])
+      #expect((trace["frames"] as? [[String: Any]])?.count == 3)
+      #expect(trace["message"] is NSNull)
+    }
+  }
+
   // MARK: - Made by hand
 
   private func withKernel(

@@ -6,6 +6,8 @@ import VMSA
 package struct HypervisorRegisters: Sendable {
   /// The CPU's number; nil where the array of per-CPU bases was not found.
   package let cpu: Int?
+  /// Where its `kvm_nvhe_init_params` are, in the linear map; nil where they were not found.
+  package internal(set) var parameters: UInt64?
   /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
   package let ttbr0: Sourced<UInt64>
   /// TCR_EL2, its PS where that is known; nil where it is not known.
@@ -70,7 +72,7 @@ struct HypervisorRegistersReader {
         Sourced(TTBR.value(PhysicalAddress($0.value), isWide: isWide) | cnp, $0.provenance)
       }
       return HypervisorRegisters(
-        cpu: cpu, ttbr0: ttbr0 ?? computed,
+        cpu: cpu, parameters: address, ttbr0: ttbr0 ?? computed,
         tcr: member("tcr_el2").map {
           Self.withPhysicalSize($0, hcr: member("hcr_el2")?.value, size: control.value.value[.ips])
         }, mair: member("mair_el2"),

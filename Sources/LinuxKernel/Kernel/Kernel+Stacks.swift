@@ -10,6 +10,14 @@ extension Kernel {
     contents.stacks.value.stack(of: task, scan: scan)
   }
 
+  /// Where KVM's code at EL2 panicked on the CPU that ran the task of `stack`; nil if it did not.
+  package func hypervisorTrace(of stack: TaskStack) -> HypervisorTrace? {
+    guard let cpu = stack.runningOn, stack.frames.contains(where: { $0.symbol?.name == HypervisorTrace.handler }) else {
+      return nil
+    }
+    return HypervisorTraceReader(context: context, names: contents.names, hypervisor: hypervisor).trace(of: cpu)
+  }
+
   /// The registers of `task`: of the CPU that ran it, or what it saved when it went to sleep; nil if the dump has
   /// neither.
   package func registers(of task: KernelTask) -> TaskRegisters? { contents.stacks.value.registers(of: task) }

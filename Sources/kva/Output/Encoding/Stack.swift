@@ -60,6 +60,11 @@ extension JSONObject {
     }
     object("waitsFor", stack.wait) { $0.lockWait($1) }
     number("sinceRun", stack.sinceRun)
+    object("hypervisor", kernel.hypervisorTrace(of: stack)) { object, trace in
+      object.array("frames", trace.frames) { $0.frame($1, kernel) }
+      object.string("message", trace.message?.advised)
+      object.string("messageCode", trace.message?.code.rawValue)
+    }
     object("user", stack.trace.user) { object, registers in
       object.hex("pc", registers.pc)
       object.hex("sp", registers.sp)
@@ -100,7 +105,6 @@ extension Output {
     if let since = stack.sinceRun { text("  LAST RAN: \(Words.seconds(since)) s ago") }
     newline()
     chainText(stack, kernel)
-    newline()
   }
 
   /// Equal stacks, told once.
@@ -118,14 +122,13 @@ extension Output {
     if stacks.count > Self.shownTasks { text(" and \(stacks.count - Self.shownTasks) more") }
     newline()
     if let first = stacks.first { chainText(first, kernel) }
-    newline()
   }
 
   /// How many tasks of a group are named.
   private static var shownTasks: Int { 8 }
 
-  private func chainText(_ stack: TaskStack, _ kernel: Kernel) {
-    for named in stack.frames {
+  private func framesText(_ frames: [NamedFrame], _ kernel: Kernel) {
+    for named in frames {
       text(" ")
       text(named.text)
       switch named.frame.kind {
@@ -138,6 +141,10 @@ extension Output {
       if let line = kernel.sourceLine(at: named.frame.symbolAddress) { text("  \(line)") }
       newline()
     }
+  }
+
+  private func chainText(_ stack: TaskStack, _ kernel: Kernel) {
+    framesText(stack.frames, kernel)
     if let message = stack.trace.message {
       text(" broken: \(message.advised)")
       newline()
@@ -150,6 +157,11 @@ extension Output {
     if let message = stack.shadow?.message {
       text(" shadow call stack: \(message.advised)")
       newline()
+    }
+    if let trace = kernel.hypervisorTrace(of: stack) {
+      text(" panicked at EL2, in:\n")
+      framesText(trace.frames, kernel)
+      if let message = trace.message { text(" broken: \(message.advised)\n") }
     }
     if let user = stack.trace.user {
       text(" user space: pc ")
