@@ -1,0 +1,37 @@
+# For who builds kva: 'make', then 'make install'. The build itself is Swift's.
+#
+#   PREFIX   where it will be, /usr/local
+#   DESTDIR  what stands for / while it is installed
+#   KVA      the program to install
+#   RUN      what runs it here where this machine cannot, such as an emulator
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+KVA ?= .build/release/kva
+RUN ?=
+
+share = $(DESTDIR)$(PREFIX)/share
+zsh = $(share)/zsh/site-functions
+
+.PHONY: all check install
+
+all:
+	swift build -c release --product kva
+
+check:
+	swift test
+
+install:
+	install -D $(KVA) $(DESTDIR)$(PREFIX)/bin/kva
+	install -D -m 644 -t $(share)/man/man1 man/*.1
+	install -D -m 644 -t $(share)/man/man5 man/*.5
+	install -D -m 644 -t $(share)/man/man7 man/*.7
+	install -d $(share)/bash-completion/completions $(zsh) $(share)/fish/vendor_completions.d
+	$(RUN) $(KVA) --generate-completion-script bash | sed '1{/^#!/d;}' > $(share)/bash-completion/completions/kva
+	$(RUN) $(KVA) --generate-completion-script zsh > $(zsh)/_kva
+	$(RUN) $(KVA) --generate-completion-script fish > $(share)/fish/vendor_completions.d/kva.fish
+	install -D -m 644 -t $(share)/kva/schema man/schema/*.json
+	install -D -m 644 -t $(share)/kva packaging/debuggers/kva.gdb packaging/debuggers/kva_lldb.py
+	install -D -m 644 -t $(share)/doc/kva README.md CHANGELOG.md
+	install -D -t $(share)/doc/kva/examples/shell Examples/shell/*
+	install -D -m 644 -t $(share)/doc/kva/examples/python Examples/python/*.py
