@@ -58,7 +58,9 @@ struct Kva: ParsableCommand {
       if !text.isEmpty { output.text(text + "\n") }
       output.flush()
     } catch {
-      exit(withError: error)
+      let text = fullMessage(for: error)
+      if !text.isEmpty { Diagnostics.writeFolded(text + "\n") }
+      Glibc.exit(exitCode(for: error).rawValue)
     }
   }
 }

@@ -35,11 +35,23 @@ import Testing
     "identify vmcore init_task", "identify vmcore 0xdead000000000122", "read vmcore init_uts_ns 40",
     "read vmcore init_uts_ns 64 --words 8", "rmap vmcore 0x40a00000", "fault vmcore", "maps vmcore 1",
     "type vmcore list_head", "slab vmcore", "print vmcore init_task.comm",
-    "list vmcore task_struct.tasks init_task.tasks", "layout --kernel 5.11 --page-size 64K --va-bits 52",
+    "list vmcore task_struct.tasks init_task.tasks", "tree vmcore idr pid init_pid_ns.idr --print level",
+    "files vmcore 1", "page vmcore init_task", "page vmcore --summary", "export vmcore --symbols -o kernel.sym",
+    "export vmcore --physical -o vmcore.elf", "export vmcore -o vmcore --virtual", "gdbserver vmcore --init lldb",
+    "layout --kernel 5.11 --page-size 64K --va-bits 52",
     "layout --kernel 6.12 --page-size 4K --va-bits 48", "fault --esr 0x96000047 --far 0xffff800080787e10",
     "bogus vmcore",
-    "tasks --help", "resolve --help",
+    "tasks --help", "resolve --help", "batch --help", "shell --help",
   ]
+
+  @Test("Every command that has a page is among the questions")
+  func commands() throws {
+    let pages = try FileManager.default.contentsOfDirectory(atPath: Checkout.root.appendingPathComponent("man").path)
+      .filter { $0.hasPrefix("kva-") && $0.hasSuffix(".1") }.map { String($0.dropFirst(4).dropLast(2)) }
+    #expect(pages.count > 20)
+    let asked = Set(Self.questions.compactMap { $0.split(separator: " ").first.map(String.init) })
+    #expect(pages.filter { !asked.contains($0) } == [])
+  }
 
   private func shown(_ terminal: Terminal, _ question: String, _ folder: URL) throws -> String {
     let words = question.split(separator: " ").map(String.init)

@@ -7,7 +7,7 @@ struct BatchCommand: ParsableCommand {
     commandName: "batch",
     abstract: "Answer requests from standard input, one JSON object a line.",
     discussion: """
-      A request names a command, its arguments and its options; the answer has the objects that the command
+      A request names a command, its arguments and its options; the answer has the objects that the command \
       prints with --json.
 
       Example: echo '{"id":1,"command":"resolve","arguments":["init_task+8"]}' | kva batch vmcore

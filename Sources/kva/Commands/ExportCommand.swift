@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import KernelVA
 
 /// `kva export`: files that other tools open.
@@ -37,14 +38,15 @@ struct ExportCommand: ParsableCommand {
     }
     if vmemmap, !virtual { throw ValidationError("--vmemmap goes with --virtual.") }
     if tasks, symbols { throw ValidationError("--tasks goes with --virtual or --physical.") }
+    guard !Self.isSameFile(output, options.dump) else {
+      throw ValidationError("\(output) is the dump itself; name another file.")
+    }
   }
 
   func run() throws {
-    let session = Session(options, Output(), readsQueries: false)
+    let session = Session(
+      options, Output(.file(STDOUT_FILENO), options.display.display(on: STDOUT_FILENO)), readsQueries: false)
     let kernel = try session.kernel
-    guard !Self.isSameFile(output, options.dump) else {
-      throw ValidationError("\(output) is the dump itself; name another file")
-    }
     if symbols {
       let count = try kernel.exportSymbols(to: output)
       for note in kernel.symbolNotes { session.report(note) }
@@ -72,7 +74,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   private func say(_ what: String, _ session: Session) {
-    session.output.text("\(output): \(what)\n")
+    session.output.folded { session.output.text("\(output): \(what)\n") }
     session.output.flush()
   }
 

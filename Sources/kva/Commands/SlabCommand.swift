@@ -7,7 +7,7 @@ struct SlabCommand: DumpCommand {
     commandName: "slab",
     abstract: "List the slab caches, or the objects of one.",
     discussion: """
-      CACHE is a name, in which * stands for any letters and ? for one. A cache that others were merged into has all
+      CACHE is a name, in which * stands for any letters and ? for one. A cache that others were merged into has all \
       their names.
 
       Example: kva slab vmcore

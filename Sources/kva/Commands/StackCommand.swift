@@ -41,6 +41,7 @@ struct StackCommand: DumpCommand {
     let (asked, isWhole) = try chosen(kernel, session)
     let output = session.output
     var groups: [String: [TaskStack]] = [:]
+    var isFirst = true
     for task in asked {
       let stack = kernel.stack(of: task, scan: scan)
       if group {
@@ -48,14 +49,18 @@ struct StackCommand: DumpCommand {
       } else if options.json {
         output.stackJSON(stack, kernel)
       } else {
+        if !isFirst { output.newline() }
         output.stackText(stack, kernel)
+        isFirst = false
       }
     }
     for (hash, stacks) in groups.sorted(by: { ($1.value.count, $0.key) < ($0.value.count, $1.key) }) {
       if options.json {
         output.stackGroupJSON(hash, stacks, kernel)
       } else {
+        if !isFirst { output.newline() }
         output.stackGroupText(hash, stacks, kernel)
+        isFirst = false
       }
     }
     if !isWhole { throw ExitCode.notFound }

@@ -8,9 +8,13 @@ enum Diagnostics {
 
   /// Writes one line. Control characters, which may come from a file's name or a note, become `?`.
   static func report(_ message: String) {
-    let line = "kva: \(printable(message))\n"
-    guard let folding else { return write(line) }
-    write(String(decoding: folding.folded(Array(line.utf8)), as: UTF8.self))
+    writeFolded("kva: \(printable(message))\n")
+  }
+
+  /// Writes `text`, whole lines, folded for the terminal.
+  static func writeFolded(_ text: String) {
+    guard let folding else { return write(text) }
+    write(String(decoding: folding.folded(Array(text.utf8)), as: UTF8.self))
   }
 
   /// `text` with `?` for each control character.

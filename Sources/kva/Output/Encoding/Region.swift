@@ -32,8 +32,9 @@ extension Output {
     if display.isVerbose {
       columns.append(.left("SOURCE"))
       for number in rows.indices { rows[number].append(regions[number].source) }
+    } else {
+      addBars(regions.map(\.row.span), &columns, &rows)
     }
-    addBars(regions.map(\.row.span), &columns, &rows)
     table(columns) { table in
       for row in rows { table.row(row) }
     }
