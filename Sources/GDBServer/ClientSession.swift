@@ -188,9 +188,8 @@ final class ClientSession {
     case 31: Hex.register(values.sp, bytes: 8)
     case 32: Hex.register(values.pc, bytes: 8)
     case 33: Hex.register(values.pstate, bytes: 4)
-    // The bits that a pointer authentication code takes below bit 55; those above debuggers know.
     case server.registerSizes.count - 2, server.registerSizes.count - 1:
-      Hex.register(~0 << UInt64(server.kernel.regime.addressBits) & (1 << 55 - 1), bytes: 8)
+      Hex.register(server.pointerAuthenticationMask, bytes: 8)
     default: Hex.register(nil, bytes: server.registerSizes[number])
     }
   }

@@ -11,6 +11,7 @@ public final class GDBServer {
   let kernel: Kernel
   let threads: ThreadTable
   let registerSizes: [Int]
+  let pointerAuthenticationMask: UInt64?
   let features: [UInt8]
   let threadList: [UInt8]
   let memory: VirtualMemory
@@ -28,9 +29,10 @@ public final class GDBServer {
     self.monitor = monitor
     self.report = report
     threads = ThreadTable(kernel)
-    let signs = kernel.signsReturnAddresses(most: Limits.signedStacks)
-    registerSizes = TargetDescription.sizes(signs: signs)
-    features = Array(TargetDescription.features(signs: signs).utf8)
+    let mask = kernel.pointerAuthenticationMask
+    pointerAuthenticationMask = mask
+    registerSizes = TargetDescription.sizes(signs: mask != nil)
+    features = Array(TargetDescription.features(signs: mask != nil).utf8)
     threadList = Array(TargetDescription.threads(threads).utf8)
     memory = VirtualMemory(kernel: kernel)
     regions = MemoryRegions(kernel)

@@ -10,6 +10,4 @@ enum Limits {
   static let ranges = 1 << 20
   /// Address spaces whose ranges are kept.
   static let spaces = 16
-  /// Tasks whose stacks are looked at for signed return addresses.
-  static let signedStacks = 64
 }

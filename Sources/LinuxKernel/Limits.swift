@@ -22,6 +22,8 @@ enum Limits {
   static let pathSteps = 4096
   /// Stretches of RAM in the linear map that are held against the parts of raw memory.
   static let mappedRanges = 1 << 16
+  /// Tasks whose stacks are looked at for signed return addresses.
+  static let signedStacks = 64
   // MARK: Discovery
 
   /// Bytes of VMCOREINFO text, as in a note.

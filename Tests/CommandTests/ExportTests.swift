@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test("gdb opens a core by virtual address with the symbols that kva wrote", .enabled(if: hasGDB))
+  @Test("gdb opens a core by virtual address with the symbols that kva wrote", .enabled(if: has("gdb-multiarch")))
   func gdb() throws {
     let entry = try DumpEntry.named("c612-64k52")
     try Scratch.withFolder { folder in
@@ -124,9 +124,212 @@ import Testing
     }
   }
 
-  private static let hasGDB =
+  private static func has(_ program: String) -> Bool {
     ProcessInfo.processInfo.environment["CI"] != nil
-    || (try? Program.run("command -v gdb-multiarch", []).status == 0) ?? false
+      || (try? Program.run("command -v \(program)", []).status == 0) ?? false
+  }
+
+  /// The vmlinux of `entry`, in `folder`.
+  private func vmlinux(_ entry: DumpEntry, in folder: URL) throws -> String {
+    let path = folder.appendingPathComponent("vmlinux").path
+    let packed = entry.folder.appendingPathComponent("vmlinux.zst").path
+    try #require(Program.run("zstd -dq \"$1\" -o \"$2\"", [packed, path]).status == 0)
+    return path
+  }
+
+  @Test("gdb moves a vmlinux to where KASLR put the kernel of a core", .enabled(if: has("gdb-multiarch")))
+  func gdbMovesVmlinux() throws {
+    let entry = try DumpEntry.named("c612-64k52")
+    let address = try #require(try entry.kallsyms()["cpu_do_idle"])
+    try Scratch.withFolder { folder in
+      let core = try export(entry.path("vmcore.d31-zstd"), ["--virtual"], to: folder)
+      let result = try Program.run(
+        "gdb-multiarch -nx -batch -ex \"file $2\" -ex \"core-file $1\" -ex 'info address cpu_do_idle' -ex 'p/x $pauth_cmask' 2>&1",
+        [core, vmlinux(entry, in: folder)])
+      #expect(result.text.contains(String(address, radix: 16)), "\(result.text)")
+      // 52 bits of address, and bit 55 chooses the tables.
+      #expect(result.text.contains("= 0x70000000000000"), "\(result.text)")
+    }
+  }
+
+  @Test(
+    "lldb shows the stack of a task of a core, with signed return addresses, by symbols of kva's and of vmlinux",
+    .enabled(if: has("lldb")))
+  func lldb() throws {
+    let entry = try DumpEntry.named("c612-64k52")
+    try Scratch.withFolder { folder in
+      let dump = try entry.path("vmcore.d31-zstd")
+      let core = try export(dump, ["--virtual", "--tasks"], to: folder)
+      let symbols = folder.appendingPathComponent("symbols").path
+      #expect(try Kva.run(["export", dump, "--symbols", "-o", symbols]).status == 0)
+      for file in [symbols, try vmlinux(entry, in: folder)] {
+        // Debian's, not that of a Swift toolchain. kthreadd is the third task, behind two CPUs and init.
+        let result = try Program.run(
+          """
+          debugger=/usr/bin/lldb
+          [ -x $debugger ] || debugger=lldb
+          $debugger -b -o "target create '$1' --core '$2'" -o 'thread list' -o 'thread select 4' -o bt \
+            -o 'x/s &linux_banner' 2>&1
+          """, [file, core])
+        #expect(result.text.contains("tid = 10000002"), "\(result.text)")
+        let trace = result.text.split(separator: "\n").filter { $0.contains("frame #") }
+          .compactMap { $0.split(separator: "`").last?.split(separator: " ").first.map(String.init) }
+        let known = ["__switch_to", "__schedule", "schedule", "kthreadd", "ret_from_fork"]
+        #expect(Array(trace.suffix(known.count + 1).prefix(known.count)) == known, "\(trace)")
+        #expect(result.text.contains("\"Linux version 6.12"))
+      }
+    }
+  }
+
+  /// A makedumpfile for arm64: that of an arm64 machine, or one that was compiled for that target.
+  private static let arm64Makedumpfile: String? = {
+    if let named = ProcessInfo.processInfo.environment["KVA_MAKEDUMPFILE"] { return named }
+    #if arch(arm64)
+      return (try? Program.run("command -v makedumpfile", []).lines.first) ?? nil
+    #else
+      return nil
+    #endif
+  }()
+
+  @Test("makedumpfile filters what was a dump that it had filtered before", .enabled(if: arm64Makedumpfile != nil))
+  func makedumpfile() throws {
+    let entry = try DumpEntry.named("c612-64k52")
+    try Scratch.withFolder { folder in
+      let core = try export(entry.path("vmcore.d31-zstd"), ["--physical"], to: folder)
+      let result = try Program.run("\"$1\" -c -d 31 \"$2\" \"$2.kdump\" 2>&1", [Self.arm64Makedumpfile ?? "", core])
+      #expect(result.status == 0, "\(result.text.suffix(400))")
+      let answer = try Kva.run(["resolve", core + ".kdump", "linux_banner", "--json"])
+      #expect(answer.status == 0 && answer.text.contains("\"mapped\""))
+    }
+  }
+
+  // MARK: kdump-compressed files
+
+  /// Compares pages of a kdump-compressed file, as drgn reads them, with those of an ELF core.
+  private static let comparison = """
+    import drgn, random, struct, sys
+    core, dump, size = open(sys.argv[1], "rb").read(), drgn.Program(), int(sys.argv[3])
+    dump.set_core_dump(sys.argv[2])
+    start, = struct.unpack_from("<Q", core, 32)
+    count, = struct.unpack_from("<H", core, 56)
+    pages = []
+    for number in range(count):
+        kind, _, offset, _, address, length, _, _ = struct.unpack_from("<IIQQQQQQ", core, start + 56 * number)
+        if kind == 1:
+            pages += [(address + place, offset + place) for place in range(0, length, size)]
+    equal = absent = 0
+    for address, offset in random.Random(23).sample(pages, min(10000, len(pages))):
+        try:
+            page = dump.read(address, size, physical=True)
+        except drgn.FaultError:
+            absent += 1
+            continue
+        assert page == core[offset:offset + size], hex(address)
+        equal += 1
+    print(equal, absent)
+    """
+
+  @Test("drgn reads the pages of a kdump file as they are in the dump", .enabled(if: hasDrgn), arguments: codecs)
+  func kdump(_ codec: String) throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let core = try entry.path("vmcore.elf.zst")
+    try Scratch.withFolder { folder in
+      let path = try export(core, ["--kdump", codec], to: folder)
+      let result = try Program.run(
+        "python3 - \"$1\" \"$2\" 4096 <<'END'\n\(Self.comparison)\nEND", [core, path])
+      #expect(result.text == "10000 0\n", "\(result.standardError)")
+      let info = try Kva.run(["info", path, "--json"]).object()
+      #expect(info["compression"] as? String == (codec == "lzo" ? "LZO" : codec))
+      #expect((info["warnings"] as? [Any] ?? []).isEmpty)
+    }
+  }
+
+  @Test("A kdump file of a filtered dump has the same pages, and no others", .enabled(if: hasDrgn), arguments: codecs)
+  func filteredKdump(_ codec: String) throws {
+    let entry = try DumpEntry.named("c612-64k52")
+    try Scratch.withFolder { folder in
+      let path = try export(entry.path("vmcore.d31-zstd"), ["--kdump", codec], to: folder)
+      let info = try Kva.run(["info", entry.path("vmcore.d31-zstd"), "--json"]).object()
+      let present = try #require(info["pagesPresent"] as? Int)
+      let total = try #require(info["pagesTotal"] as? Int)
+      let result = try Program.run(
+        "python3 - \"$1\" \"$2\" 65536 <<'END'\n\(Self.comparison)\nEND",
+        [entry.path("vmcore.elf.zst"), path])
+      #expect(result.text == "\(present) \(total - present)\n", "\(result.standardError)")
+      let again = try Kva.run(["info", path, "--json"]).object()
+      #expect(again["pagesPresent"] as? Int == present && again["dumpLevel"] as? Int == 31)
+    }
+  }
+
+  private static let codecs = ["zlib", "lzo", "snappy", "zstd"]
+
+  @Test("The bytes of a kdump file do not depend on which core was faster")
+  func isReproducible() throws {
+    let dump = try DumpEntry.named("c612-64k52").path("vmcore.d31-zstd")
+    try Scratch.withFolder { folder in
+      let files = try (0..<3).map { _ in
+        try Data(contentsOf: URL(fileURLWithPath: export(dump, ["--kdump", "lzo"], to: folder)))
+      }
+      #expect(files[0] == files[1] && files[1] == files[2])
+    }
+  }
+
+  // MARK: Cores of processes
+
+  @Test("The core of a process has what its MMU saw")
+  func process() throws {
+    let dump = try DumpEntry.named("c61-4k48-nokaslr").dump("vmcore.elf.zst")
+    let whole = try CoreReader(path: dump.path())
+    var compared = 0
+    for (cpu, samples) in try dump.entry.mmu().userSamples {
+      try Scratch.withFolder { folder in
+        let core = try CoreReader(path: export(dump.path(), ["--core", "cpu\(cpu)"], to: folder))
+        for sample in samples where !sample.hasTag {
+          let start = sample.virtual & ~15
+          let wanted = try sample.physical.flatMap { try whole.bytes($0 & ~15, 16) }
+          // What is there, and the program must not read, has no address here.
+          guard let wanted else { continue }
+          let found = try core.bytes(virtual: start, 16)
+          #expect(found == wanted, "\(String(sample.virtual, radix: 16)) of CPU \(cpu)")
+          compared += 1
+        }
+      }
+    }
+    #expect(compared > 10)
+  }
+
+  @Test("gdb shows the registers, the files and the vector of a process", .enabled(if: has("gdb-multiarch")))
+  func gdbProcess() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let registers = try entry.registers()[1]
+    try Scratch.withFolder { folder in
+      let core = try export(entry.path("vmcore.elf.zst"), ["--core", "cpu1"], to: folder)
+      let result = try Program.run(
+        """
+        gdb-multiarch -nx -batch -ex 'set osabi GNU/Linux' -ex "core-file $1" -ex 'p/x $pc' -ex 'p/x $x8' \
+          -ex 'info proc mappings' -ex 'info auxv' 2>&1; readelf -a "$1" 2>&1 >/dev/null
+        """, [core])
+      func register(_ name: String) throws -> String {
+        String(try #require(registers[name] ?? registers[name.uppercased()]), radix: 16)
+      }
+      let (pc, x8) = (try register("pc"), try register("x8"))
+      #expect(result.text.contains("$1 = 0x\(pc)\n$2 = 0x\(x8)\n"), "\(result.text)")
+      for line in try entry.lines("oracle/holder_maps.txt") where line.contains(" /") {
+        let start = String(try parseAddress(String(line.prefix { $0 != "-" })), radix: 16)
+        let name = line.split(separator: " ", maxSplits: 5).last.map { $0.trimmingCharacters(in: .whitespaces) }
+        #expect(
+          result.text.split(separator: "\n").contains { $0.contains("0x\(start) ") && $0.hasSuffix(name ?? "?") },
+          "\(line)")
+      }
+      #expect(result.text.contains("AT_ENTRY") && result.text.contains("AT_NULL"))
+      #expect(!result.text.contains("readelf: "))
+    }
+    let none = try Kva.run(["export", entry.path("vmcore.elf.zst"), "--core", "2", "-o", "/nonexistent/core"])
+    #expect(none.status == 1 && none.standardError.contains("is a kernel thread"))
+    let unknown = try DumpEntry.named("c612-64k52").path("vmcore.d31-zstd")
+    let untyped = try Kva.run(["export", unknown, "--core", "1", "-o", "/nonexistent/core"])
+    #expect(untyped.status == 2 && untyped.standardError.contains("vm_area_struct is not known"))
+  }
 
   @Test("The dump is never written over, and what cannot be written leaves nothing")
   func mistakes() throws {

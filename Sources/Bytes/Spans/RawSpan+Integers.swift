@@ -38,6 +38,24 @@ extension RawSpan {
     }
   }
 
+  /// Whether every byte is zero.
+  package var isZero: Bool {
+    var index = 0
+    while index &+ 32 <= byteCount {
+      var bits: UInt64 = 0
+      for place in 0..<4 {
+        bits |= unsafe unsafeLoadUnaligned(fromByteOffset: index &+ 8 &* place, as: UInt64.self)
+      }
+      if bits != 0 { return false }
+      index &+= 32
+    }
+    while index < byteCount {
+      if unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self) != 0 { return false }
+      index &+= 1
+    }
+    return true
+  }
+
   /// The bytes as an array.
   package func array() -> [UInt8] {
     unsafe withUnsafeBytes { unsafe Array($0) }

@@ -5,12 +5,19 @@ enum DiskDumpHeader {
   static let identity: Range<UInt64> = 12..<424
   /// `utsname.machine` in `identity`: the fifth text.
   static let machine = (4 * 65)..<(5 * 65)
+  /// `timestamp.tv_sec`.
+  static let timestamp = HeaderField<UInt64>(408)
   static let status = HeaderField<UInt32>(424)
   static let blockSize = HeaderField<Int32>(428)
   static let subHeaderBlocks = HeaderField<UInt32>(432)
   static let bitmapBlocks = HeaderField<UInt32>(436)
   /// `max_mapnr`, cut to 32 bits where version 6 has a wider one.
   static let frameCount = HeaderField<UInt32>(440)
+  /// `total_ram_blocks`.
+  static let ramBlocks = HeaderField<UInt32>(444)
+  static let writtenBlocks = HeaderField<UInt32>(452)
+  /// `nr_cpus`.
+  static let cpuCount = HeaderField<UInt32>(460)
   /// Bytes of the fields up to `nr_cpus`.
   static let size: UInt64 = 464
 }
@@ -18,6 +25,8 @@ enum DiskDumpHeader {
 /// `struct kdump_sub_header`, 64-bit layout: block 1. What is behind a field came with a later version of the header.
 /// (makedumpfile, diskdump_mod.h)
 enum KdumpSubHeader {
+  /// `phys_base`.
+  static let physicalBase = HeaderField<UInt64>(0)
   static let dumpLevel = HeaderField<Int32>(8)
   /// `split`, from version 2 on.
   static let isSplit = HeaderField<Int32>(12)

@@ -11,7 +11,7 @@ final class KdumpFile: DumpContainer {
   private let index: PageIndex
   private let cache: PageCache
   private let words: WordPages
-  private let contexts = ContextPool()
+  private let contexts = ContextPool { DecompressionContext() }
   private let blockShift: UInt64
   /// What `info` calls it.
   private let format: String

@@ -115,22 +115,19 @@ package struct CrossChecks: Sendable {
     }
   }
 
-  /// OSRELEASE against `init_uts_ns`: six fields of 65 bytes, the third being the release.
-  /// (include/uapi/linux/utsname.h, `struct new_utsname`)
+  /// OSRELEASE against `init_uts_ns`.
   private mutating func checkRelease(_ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ space: KernelMemory) {
     guard let release = facts.release?.value, let uts = vmcoreinfo?.symbol("init_uts_ns") else {
       return add(.release, .unknown, "the release or init_uts_ns is not known")
     }
-    // 5.11 says where the names are (ca4a9241cc5e); before, a reference count stands in front of them.
-    let offsets: [UInt64] = (vmcoreinfo?.offset("uts_namespace.name")).map { [UInt64(max($0, 0))] } ?? [4, 0, 8]
-    guard let names = offsets.map({ uts &+ $0 }).first(where: { space.string(at: $0, limit: 65) == "Linux" }) else {
+    guard let names = SystemNames.address(in: uts, vmcoreinfo, space) else {
       // The names lie in the first 16 bytes; those that cannot be read contradict nothing.
       guard space.bytes(at: uts, count: 16) != nil else {
         return add(.release, .unknown, "init_uts_ns is not in the dump")
       }
       return add(.release, .disagrees, "there is no system name at init_uts_ns, \(hex(uts))")
     }
-    guard let said = space.string(at: names &+ 130, limit: 65) else {
+    guard let said = SystemNames(at: names, space).release else {
       return add(.release, .unknown, "init_uts_ns is not in the dump")
     }
     if said == release {

@@ -19,6 +19,10 @@ package struct CoreSummary: Sendable {
   package var bytes: UInt64 = 0
   /// Pages that the dump should have, and whose contents could not be read: they are left out.
   package var unreadable = 0
+  /// Bytes that a process had, and that are not in the dump: they are left out.
+  package var unavailable: UInt64 = 0
+  /// Threads whose registers the core of a process has.
+  package var threads = 0
   /// What the reader should know of the file, one sentence each.
   package var notes: [Diagnostic] = []
 }
@@ -39,9 +43,6 @@ struct CoreExport {
     var offset: UInt64
     var flags: UInt32
   }
-
-  /// Memory that is read at once.
-  private static let pieceBytes: UInt64 = 1 << 20
 
   /// Writes the core.
   ///
@@ -184,60 +185,9 @@ struct CoreExport {
   private func copy(
     _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: (UInt64) -> Void
   ) throws(LocatedError) -> [UInt64] {
+    let copier = MemoryCopier(memory: context.dump.memory)
     var damaged: [UInt64] = []
-    for run in runs.all {
-      var done: UInt64 = 0
-      while done < run.size {
-        let count = min(Self.pieceBytes, run.size - done)
-        let start = run.start + done
-        if let bytes = try? context.dump.memory.bytes(at: PhysicalAddress(start), count: Int(count)) {
-          try Self.write(bytes.rawSpan, to: file, at: run.offset + done)
-        } else {
-          for page in stride(from: start, to: start + count, by: Int(PhysicalRuns.pageSize)) {
-            if let bytes = try? context.dump.memory.bytes(at: PhysicalAddress(page), count: Int(PhysicalRuns.pageSize))
-            {
-              try Self.write(bytes.rawSpan, to: file, at: run.offset + (page - run.start))
-            } else {
-              damaged.append(page)
-            }
-          }
-        }
-        progress(count)
-        done += count
-      }
-    }
+    for run in runs.all { damaged += try copier.copy(run.start, run.size, to: file, at: run.offset, progress) }
     return damaged
-  }
-
-  /// Writes `bytes` but for pages of zeros.
-  private static func write(_ bytes: RawSpan, to file: borrowing OutputFile, at offset: UInt64) throws(LocatedError) {
-    var start = 0
-    let page = Int(PhysicalRuns.pageSize)
-    var position = 0
-    while position < bytes.byteCount {
-      let end = min(position + page, bytes.byteCount)
-      if bytes.extracting(position..<end).isZero {
-        if start < position { try file.write(bytes.extracting(start..<position), at: offset + UInt64(start)) }
-        start = end
-      }
-      position = end
-    }
-    if start < position { try file.write(bytes.extracting(start..<position), at: offset + UInt64(start)) }
-  }
-}
-
-extension RawSpan {
-  /// Whether every byte is zero.
-  fileprivate var isZero: Bool {
-    var index = 0
-    while index &+ 8 <= byteCount {
-      if integer(UInt64.self, at: index) != 0 { return false }
-      index &+= 8
-    }
-    while index < byteCount {
-      if integer(UInt8.self, at: index) != 0 { return false }
-      index &+= 1
-    }
-    return true
   }
 }

@@ -13,24 +13,46 @@ struct CoreNotes {
   var threads: [Thread]
   /// The text of VMCOREINFO; nil if the note is left out.
   var vmcoreinfo: [UInt8]?
+  /// The bits below bit 55 that a pointer authentication code takes; nil if return addresses are not signed.
+  var pointerAuthentication: UInt64?
+  /// Where the first instruction of the kernel's image is.
+  var entry: UInt64?
+  /// Whether debuggers of programs read the core: they take the entry and the features of the processor from NT_AUXV.
+  var hasAuxiliaryVector = false
 
   /// They as the contents of PT_NOTE.
-  var bytes: [UInt8] {
+  var bytes: [UInt8] { written.bytes }
+
+  /// They as the contents of PT_NOTE, and where in them the text of VMCOREINFO is.
+  var written: (bytes: [UInt8], vmcoreinfo: Range<Int>) {
     var writer = ELFWriter()
-    // NT_PRSTATUS
-    for thread in threads { writer.note(name: "CORE", type: 1, Self.status(thread)) }
-    if let vmcoreinfo { writer.note(name: "VMCOREINFO", type: 0, vmcoreinfo) }
-    return writer.bytes
+    var text = 0..<0
+    for thread in threads {
+      // NT_PRSTATUS
+      writer.note(name: "CORE", type: 1, Self.status(id: thread.id, parent: 0, thread.registers))
+      if let pointerAuthentication {
+        // NT_ARM_PAC_MASK: `struct user_pac_mask`, of data and of instructions.
+        writer.note(name: "LINUX", type: 0x406, ELFWriter.words([pointerAuthentication, pointerAuthentication]))
+      }
+    }
+    if hasAuxiliaryVector, let entry {
+      // NT_AUXV: by AT_ENTRY debuggers move a vmlinux to where KASLR put it, by AT_HWCAP gdb knows that there is PAC
+      // (HWCAP_PACA). AT_NULL ends it. (include/uapi/linux/auxvec.h, arch/arm64/include/uapi/asm/hwcap.h)
+      let features: UInt64 = pointerAuthentication == nil ? 0 : 1 << 30
+      writer.note(name: "CORE", type: 6, ELFWriter.words([16, features, 9, entry, 0, 0]))
+    }
+    if let vmcoreinfo { text = writer.note(name: "VMCOREINFO", type: 0, vmcoreinfo) }
+    return (writer.bytes, text)
   }
 
-  /// `struct elf_prstatus` of arm64: 392 bytes, pr_pid at 32, pr_reg at 112. (include/linux/elfcore.h)
-  private static func status(_ thread: Thread) -> [UInt8] {
+  /// `struct elf_prstatus` of arm64: 392 bytes, pr_pid at 32, pr_ppid at 36, pr_reg at 112. (include/linux/elfcore.h)
+  static func status(id: Int, parent: Int, _ registers: TaskRegisters) -> [UInt8] {
     var status = [UInt8](repeating: 0, count: 392)
     func put(_ value: UInt64, at offset: Int, bytes: Int = 8) {
       for index in 0..<bytes { status[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index)) }
     }
-    put(UInt64(thread.id), at: 32, bytes: 4)
-    let registers = thread.registers
+    put(UInt64(truncatingIfNeeded: id), at: 32, bytes: 4)
+    put(UInt64(truncatingIfNeeded: parent), at: 36, bytes: 4)
     for (number, value) in (registers.general + [registers.sp, registers.pc, registers.pstate]).enumerated() {
       put(value ?? 0, at: 112 + 8 * number)
     }

@@ -23,9 +23,11 @@ struct ELFWriter {
 
   /// `Elf64_Ehdr` of an arm64 file.
   ///
-  /// - Parameter system: EI_OSABI: 0 for none, 3 for Linux.
+  /// - Parameters:
+  ///   - system: EI_OSABI: 0 for none, 3 for Linux.
+  ///   - entry: where it begins to run.
   mutating func header(
-    type: UInt16, system: UInt8 = 0, programHeaders: (offset: UInt64, count: Int),
+    type: UInt16, system: UInt8 = 0, entry: UInt64 = 0, programHeaders: (offset: UInt64, count: Int),
     sectionHeaders: (offset: UInt64, count: Int),
     names: Int
   ) {
@@ -34,7 +36,7 @@ struct ELFWriter {
     // EM_AARCH64, EV_CURRENT
     add(UInt16(183))
     add(UInt32(1))
-    add(UInt64(0))
+    add(entry)
     add(programHeaders.offset)
     add(sectionHeaders.offset)
     add(UInt32(0))
@@ -47,12 +49,17 @@ struct ELFWriter {
   }
 
   /// `Elf64_Phdr`.
+  ///
+  /// - Parameters:
+  ///   - size: its bytes in the file.
+  ///   - memorySize: those in memory, if they are others; PT_NOTE has none.
   mutating func programHeader(
-    type: UInt32, flags: UInt32, offset: UInt64, virtual: UInt64, physical: UInt64, size: UInt64, alignment: UInt64
+    type: UInt32, flags: UInt32, offset: UInt64, virtual: UInt64, physical: UInt64, size: UInt64,
+    memorySize: UInt64? = nil, alignment: UInt64
   ) {
     add(type)
     add(flags)
-    for value in [offset, virtual, physical, size, type == 4 ? 0 : size, alignment] { add(value) }
+    for value in [offset, virtual, physical, size, memorySize ?? (type == 4 ? 0 : size), alignment] { add(value) }
   }
 
   /// `Elf64_Shdr`.
@@ -80,14 +87,26 @@ struct ELFWriter {
   }
 
   /// `Elf64_Nhdr` with its name and descriptor, each padded to four bytes.
-  mutating func note(name: String, type: UInt32, _ descriptor: [UInt8]) {
+  ///
+  /// - Returns: where the descriptor is.
+  @discardableResult
+  mutating func note(name: String, type: UInt32, _ descriptor: [UInt8]) -> Range<Int> {
     add(UInt32(name.utf8.count + 1))
     add(UInt32(descriptor.count))
     add(type)
     bytes += Array(name.utf8) + [0]
     pad(to: 4)
+    let start = bytes.count
     bytes += descriptor
     pad(to: 4)
+    return start..<(start + descriptor.count)
+  }
+
+  /// `values`, one after another.
+  static func words(_ values: [UInt64]) -> [UInt8] {
+    var writer = ELFWriter()
+    for value in values { writer.add(value) }
+    return writer.bytes
   }
 
   private mutating func pad(to alignment: Int) {

@@ -13,6 +13,8 @@ struct SymbolFile {
   /// By address, apart from each other.
   let sections: [Section]
   let symbols: [Symbol]
+  /// Where the first instruction of the kernel's image is; debuggers compare it with that of a core.
+  let entry: UInt64
 
   /// Sections that `st_shndx` can name, without those that describe the file. (SHN_LORESERVE)
   private static let mostSections = 0xff00 - 4
@@ -20,8 +22,10 @@ struct SymbolFile {
   /// - Parameters:
   ///   - sections: those that overlap an earlier one are left out.
   ///   - symbols: in any order.
-  init(sections: [Section], symbols: [Symbol]) {
+  ///   - entry: where the first instruction of the kernel's image is.
+  init(sections: [Section], symbols: [Symbol], entry: UInt64) {
     var end: UInt64 = 0
+    self.entry = entry
     self.sections = Array(
       sections.sorted { $0.range.lowerBound < $1.range.lowerBound }.filter { section in
         guard section.range.lowerBound >= end, !section.range.isEmpty else { return false }
@@ -55,10 +59,15 @@ struct SymbolFile {
     var start = ELFWriter.headerSize
     var headers = ELFWriter()
     headers.sectionHeader()
+    // lldb takes sections of one name for one section.
+    var named: [String: Int] = [:]
     for section in sections {
+      let place = named[section.name, default: 0]
+      named[section.name] = place + 1
       // SHT_NOBITS; SHF_ALLOC with SHF_EXECINSTR or SHF_WRITE
       headers.sectionHeader(
-        name: names.add(section.name), type: 8, flags: section.isExecutable ? 6 : 3,
+        name: names.add(place == 0 ? section.name : "\(section.name).\(place)"), type: 8,
+        flags: section.isExecutable ? 6 : 3,
         address: section.range.lowerBound, offset: start,
         size: section.range.upperBound - section.range.lowerBound, alignment: 4)
     }
@@ -75,7 +84,7 @@ struct SymbolFile {
     start = (start + UInt64(names.bytes.count) + 7) & ~7
     var header = ELFWriter()
     // ET_EXEC
-    header.header(type: 2, programHeaders: (0, 0), sectionHeaders: (start, count), names: count - 1)
+    header.header(type: 2, entry: entry, programHeaders: (0, 0), sectionHeaders: (start, count), names: count - 1)
     var file = try OutputFile(path)
     try file.write((header.bytes + table.bytes + symbolNames.bytes + names.bytes).rawSpan, at: 0)
     try file.write(headers.bytes.rawSpan, at: start)

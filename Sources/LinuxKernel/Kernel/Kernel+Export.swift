@@ -14,21 +14,77 @@ extension Kernel {
   package func exportCore(
     _ view: CoreView, tasks withTasks: Bool, to path: String, progress: (UInt64) -> Void
   ) throws(LocatedError) -> CoreSummary {
-    var threads = cpus.compactMap { state in
-      state.registers.map { CoreNotes.Thread(id: ThreadNumber.cpu(state.cpu), registers: TaskRegisters($0)) }
-    }
+    var notes = cpuNotes
     if withTasks {
       // Of two tasks that claim one PID the first is kept.
       var seen: Set<Int> = []
       for task in allTasks where task.pid > 0 && seen.insert(task.pid).inserted {
         if let registers = registers(of: task) {
-          threads.append(CoreNotes.Thread(id: ThreadNumber.task(pid: task.pid), registers: registers))
+          notes.threads.append(CoreNotes.Thread(id: ThreadNumber.task(pid: task.pid), registers: registers))
         }
       }
     }
-    let notes = CoreNotes(threads: threads, vmcoreinfo: context.completeVMCoreInfo)
+    if case .virtual = view {
+      notes.hasAuxiliaryVector = true
+      notes.entry = imageEntry
+    }
     let map = contents.regions.map(in: self.dump)
     return try CoreExport(context: context, regions: map, notes: notes, view: view).write(to: path, progress: progress)
+  }
+
+  /// Writes a kdump-compressed file of the dump's memory to `path`.
+  ///
+  /// - Parameter progress: called with the number of bytes of memory that were just written.
+  /// - Throws: `LocatedError` when the file cannot be written.
+  package func exportKdump(
+    _ compression: PageCompression, to path: String, progress: @escaping @Sendable (UInt64) -> Void
+  ) throws(LocatedError) -> KdumpSummary {
+    try KdumpOutput(self.dump.memory, context.describedKdump(compression, cpuNotes)).write(to: path, progress: progress)
+  }
+
+  /// Writes the user part of the process that `task` is a thread of as an ELF core to `path`.
+  ///
+  /// - Parameter progress: called with the number of bytes of memory that were just written.
+  /// - Returns: nil if it has no user space.
+  /// - Throws: `LocatedError` when its VMAs are not known, or the file cannot be written.
+  package func exportProcess(
+    of task: KernelTask, to path: String, progress: (UInt64) -> Void
+  ) throws(LocatedError) -> CoreSummary? {
+    guard let mm = task.mm, let root = task.root else { return nil }
+    let members = [task] + allTasks.filter { $0.mm == mm && $0.tgid == task.tgid && $0.structure != task.structure }
+    let threads = members.compactMap { member in
+      stack(of: member).trace.user.map {
+        ProcessNotes.Thread(task: member, registers: $0, threadPointer: context.threadPointer(of: member))
+      }
+    }
+    let tables = userRegime(root: root)
+    let listing = userMappings(of: task)
+    guard !listing.elements.isEmpty else {
+      let reason = listing.notes.first ?? Diagnostic(.objectUnreadable, "the process has no VMA")
+      throw LocatedError(file: self.dump.path, kind: .unsupported, code: reason.code, reason.text)
+    }
+    let core = ProcessCore(
+      context: context, tables: tables, mappings: listing.elements,
+      process: ProcessNotes(context, threads, mm: mm, listing.elements, tables))
+    var summary = try core.write(to: path, progress: progress)
+    summary.threads = threads.count
+    summary.notes += listing.notes
+    if threads.count < members.count {
+      summary.notes.append(
+        Diagnostic(
+          .registersMissing,
+          "the registers of \(members.count - threads.count) threads in user space are not in the dump"))
+    }
+    return summary
+  }
+
+  /// The notes of the CPUs, and VMCOREINFO.
+  private var cpuNotes: CoreNotes {
+    let threads = cpus.compactMap { state in
+      state.registers.map { CoreNotes.Thread(id: ThreadNumber.cpu(state.cpu), registers: TaskRegisters($0)) }
+    }
+    return CoreNotes(
+      threads: threads, vmcoreinfo: context.completeVMCoreInfo, pointerAuthentication: pointerAuthenticationMask)
   }
 
   /// Writes an ELF file of the symbols of the kernel, its modules and BPF programs to `path`.
@@ -56,7 +112,10 @@ extension Kernel {
     let programs = contents.names.bpf.value.all.filter { $0.size > 0 && $0.address <= .max - $0.size }.map {
       SymbolFile.Section(name: ".bpf.\($0.name)", range: $0.address..<($0.address + $0.size), isExecutable: true)
     }
-    try SymbolFile(sections: sections + modules + programs, symbols: symbols).write(to: path)
+    try SymbolFile(sections: sections + modules + programs, symbols: symbols, entry: imageEntry ?? 0).write(to: path)
     return symbols.count
   }
+
+  /// `_text`: the entry of vmlinux. (arch/arm64/kernel/vmlinux.lds.S, `ENTRY(_text)`)
+  private var imageEntry: UInt64? { context.symbols.symbol(named: "_text")?.address }
 }

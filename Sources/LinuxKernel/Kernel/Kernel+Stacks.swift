@@ -22,9 +22,11 @@ extension Kernel {
   /// neither.
   package func registers(of task: KernelTask) -> TaskRegisters? { contents.stacks.value.registers(of: task) }
 
-  /// Whether return addresses on stacks are signed, as those of the first `most` tasks are that sleep.
-  package func signsReturnAddresses(most: Int) -> Bool {
-    contents.stacks.value.signsReturnAddresses(tasks.elements, most: most)
+  /// The bits that a pointer authentication code takes below bit 55, if return addresses on stacks are signed; those
+  /// above debuggers know.
+  package var pointerAuthenticationMask: UInt64? {
+    guard contents.stacks.value.signsReturnAddresses(tasks.elements, most: Limits.signedStacks) else { return nil }
+    return ~0 << UInt64(regime.addressBits) & (1 << 55 - 1)
   }
 
   /// Every thread: `init_task`, the idle tasks of the other CPUs, and the tasks of the list.

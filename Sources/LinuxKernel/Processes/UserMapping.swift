@@ -28,6 +28,11 @@ package struct UserMapping: Hashable, Sendable {
       + (flags & VMAFlags.mayShare == 0 ? "p" : "s")
   }
 
+  /// Whether a page of it that was never touched would have zeros: not one of a file, or of the kernel's own ([vdso]).
+  package var isZeroFilled: Bool {
+    file == nil && (name.map { ["[heap]", "[stack]"].contains($0) || $0.hasPrefix("[anon:") } ?? true)
+  }
+
   /// Whether `address` is in it.
   package func contains(_ address: UInt64) -> Bool { address >= start && address < end }
 

@@ -14,6 +14,14 @@ package struct TaskRegisters: Hashable, Sendable {
   /// None is known.
   package init() {}
 
+  /// Those that an exception saved.
+  package init(_ registers: SavedRegisters) {
+    general = registers.general
+    sp = registers.sp
+    pc = registers.pc
+    pstate = registers.pstate
+  }
+
   /// Those of a CPU's note.
   package init(_ registers: CPURegisters) {
     general = registers.general

@@ -9,6 +9,8 @@ struct ExportCommand: ParsableCommand {
     abstract: "Write what is in a dump as a file that other tools open.",
     discussion: """
       Example: kva export vmcore --physical -o vmcore.elf
+      Example: kva export vmcore --kdump zstd -o vmcore.kdump
+      Example: kva export vmcore --core 1 -o init.core
       Example: kva export vmcore --symbols -o kernel.sym
       """)
 
@@ -23,6 +25,17 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "An ELF core by physical address with VMCOREINFO, for drgn, crash and makedumpfile.")
   var physical = false
 
+  @Option(
+    help: ArgumentHelp(
+      "A kdump-compressed file, as makedumpfile writes it: zlib, lzo, snappy or zstd.", valueName: "codec"))
+  var kdump: PageCompression?
+
+  @Option(
+    help: ArgumentHelp(
+      "The user part of a process as an ELF core, for gdb: a PID, cpuN, or the 0x-prefixed address of a task_struct.",
+      valueName: "task"))
+  var core: String?
+
   @Flag(help: "An ELF file of the symbols of the kernel, its modules and BPF programs.")
   var symbols = false
 
@@ -33,11 +46,11 @@ struct ExportCommand: ParsableCommand {
   var tasks = false
 
   func validate() throws {
-    guard [virtual, physical, symbols].count(where: { $0 }) == 1 else {
-      throw ValidationError("Give one of --virtual, --physical and --symbols.")
+    guard [virtual, physical, symbols, kdump != nil, core != nil].count(where: { $0 }) == 1 else {
+      throw ValidationError("Give one of --virtual, --physical, --kdump, --core and --symbols.")
     }
     if vmemmap, !virtual { throw ValidationError("--vmemmap goes with --virtual.") }
-    if tasks, symbols { throw ValidationError("--tasks goes with --virtual or --physical.") }
+    if tasks, !virtual, !physical { throw ValidationError("--tasks goes with --virtual or --physical.") }
     guard !Self.isSameFile(output, options.dump) else {
       throw ValidationError("\(output) is the dump itself; name another file.")
     }
@@ -52,25 +65,54 @@ struct ExportCommand: ParsableCommand {
       for note in kernel.symbolNotes { session.report(note) }
       return say("\(count) symbols", session)
     }
+    if let core { return try write(core, session) }
     let progress = Progress("writing \(output)", of: try session.dump)
-    let summary: CoreSummary
-    do {
-      summary = try kernel.exportCore(
-        physical ? .physical : .virtual(vmemmap: vmemmap), tasks: tasks, to: output,
-        progress: { progress?.advance($0) })
-    } catch {
+    defer { progress?.end() }
+    if let kdump {
+      let summary = try kernel.exportKdump(kdump, to: output, progress: { progress?.advance($0) })
       progress?.end()
-      throw error
+      try say(
+        summary.pages * kernel.regime.granule.size, "a file of \(Words.size(summary.fileSize))",
+        unreadable: summary.unreadable, session)
+      return
     }
+    let summary = try kernel.exportCore(
+      physical ? .physical : .virtual(vmemmap: vmemmap), tasks: tasks, to: output,
+      progress: { progress?.advance($0) })
     progress?.end()
     for note in summary.notes { session.report(note) }
-    if summary.unreadable > 0 {
-      session.report(
-        .pagesMissing, "\(summary.unreadable) pages that the dump should have cannot be read, and were left out")
+    try say(summary.bytes, "\(summary.segments) segments", unreadable: UInt64(summary.unreadable), session)
+  }
+
+  /// Writes the core of a process.
+  private func write(_ process: String, _ session: Session) throws {
+    let kernel = try session.kernel
+    let task: KernelTask
+    switch kernel.task(named: process) {
+    case .success(let found): task = found
+    case .failure(let failure):
+      session.report(failure.diagnostic)
+      throw ExitCode.notFound
+    }
+    guard let summary = try kernel.exportProcess(of: task, to: output, progress: { _ in }) else {
+      session.report(.withoutUserSpace(task))
+      throw ExitCode.notFound
+    }
+    for note in summary.notes { session.report(note) }
+    let absent =
+      summary.unavailable > 0 ? "; \(Words.size(summary.unavailable)) are in swap or not in the dump" : ""
+    let threads = summary.threads == 1 ? "1 thread" : "\(summary.threads) threads"
+    say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments, \(threads)\(absent)", session)
+  }
+
+  /// Says how much memory the file has.
+  private func say(_ bytes: UInt64, _ place: String, unreadable: UInt64, _ session: Session) throws {
+    if unreadable > 0 {
+      session.report(.pagesMissing, "\(unreadable) pages that the dump should have cannot be read, and were left out")
     }
     let filtered = try session.dump.summary.bytesFiltered
     let absent = filtered > 0 ? "; \(Words.size(filtered)) were filtered out of the dump, and are not in it" : ""
-    say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments\(absent)", session)
+    say("\(Words.size(bytes)) of memory in \(place)\(absent)", session)
   }
 
   private func say(_ what: String, _ session: Session) {
@@ -83,3 +125,5 @@ struct ExportCommand: ParsableCommand {
     return first == second
   }
 }
+
+extension PageCompression: ExpressibleByArgument {}

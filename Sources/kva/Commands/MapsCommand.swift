@@ -31,14 +31,7 @@ struct MapsCommand: DumpCommand {
       case .success(let known): found = known
       case .failure(let failure): return [failure.diagnostic]
       }
-      guard found.mm != nil else {
-        let what = found.state == "Z" ? "has ended" : "is a kernel thread"
-        return [
-          Diagnostic(
-            found.state == "Z" ? .taskEnded : .kernelThread, "\(found.pid)",
-            "PID \(found.pid) (\(found.comm)) \(what): it has no user space")
-        ]
-      }
+      guard found.mm != nil else { return [.withoutUserSpace(found)] }
       let mappings = kernel.userMappings(of: found)
       guard options.json else {
         for mapping in mappings.elements { output.mappingText(mapping) }
@@ -53,5 +46,15 @@ struct MapsCommand: DumpCommand {
               .tableUnreadable, "resident and swapped pages are not counted: a table of user space cannot be read")
           ] : [])
     }
+  }
+}
+
+extension Diagnostic {
+  /// `task` has ended, or is one of the kernel's.
+  static func withoutUserSpace(_ task: KernelTask) -> Diagnostic {
+    let what = task.state == "Z" ? "has ended" : "is a kernel thread"
+    return Diagnostic(
+      task.state == "Z" ? .taskEnded : .kernelThread, "\(task.pid)",
+      "PID \(task.pid) (\(task.comm)) \(what): it has no user space")
   }
 }
