@@ -1,10 +1,13 @@
 """kva.drgn: drgn's own helpers on dumps without DWARF."""
 
+import os
 import re
+import shutil
+import subprocess
 
 import kva
 import pytest
-from dumps import unpacked
+from dumps import TOP, unpacked
 
 drgn = pytest.importorskip("drgn")
 
@@ -101,6 +104,32 @@ def test_stacks_end_where_tasks_began(prog):
     assert [frame.name for frame in prog.stack_trace(1)][:3] == ["__switch_to", "__schedule", "schedule"]
 
 
+def test_filtered_and_compressed_dumps_are_the_same_kernels(machine, entry, prog, program):
+    filtered = kva.drgn.program(machine.path("vmcore.d31-snappy"), kva=program, no_debuginfo=True)
+    # The same machine a moment later: what it ran for good is the same.
+    found = {task.pid.value_() for task in for_each_task(prog)} & {task.pid.value_() for task in for_each_task(filtered)}
+    assert {1, 2, 3} <= found
+    assert [each.name.string_() for each in for_each_module(filtered)] == [b"fuse", b"ext2", b"loop"]
+    crashed = kva.drgn.program(entry("kdump-61-4k48").path("vmcore.d31-zlib"), kva=program, no_debuginfo=True)
+    frames = [frame.name for frame in crashed.crashed_thread().stack_trace()]
+    assert frames[:4] == ["__crash_kexec", "panic", "sysrq_handle_crash", "__handle_sysrq"]
+    lines = unpacked(entry("kdump-61-4k48").folder / "oracle" / "dmesg.txt").decode().splitlines()
+    assert lines[-1].split("] ", 1)[-1] in get_dmesg(crashed).decode(errors="replace")
+
+
+def test_without_btf_there_is_memory_and_there_are_symbols(entry, program):
+    wide = entry("c612-64k52")
+    prog = kva.drgn.program(wide.path("vmcore.d31-zstd"), kva=program, no_debuginfo=True)
+    assert prog["PAGE_SIZE"].value_() == 65536
+    listed = [line.split() for line in wide.lines("kallsyms.txt")]
+    address = next(int(line[0], 16) for line in listed if line[2] == "linux_banner")
+    assert prog.symbol("linux_banner").address == address
+    assert prog.read_c_string(address).startswith(b"Linux version 6.12")
+    with pytest.raises(LookupError):
+        prog.type("struct task_struct")
+    assert "init_task" not in prog
+
+
 def test_what_there_is_not_is_not_found(prog):
     for name in ("no_such_variable", "deadbeef", "init_task+8", "fuse:fuse_init", ""):
         assert name not in prog
@@ -114,3 +143,58 @@ def test_a_dump_without_a_kernel_says_so(tmp_path, program):
     path.write_bytes(bytes(1 << 20))
     with pytest.raises(kva.DumpError, match="no root table was found"):
         kva.drgn.program(f"{path}@0x40000000", kva=program)
+
+
+@pytest.mark.skipif(not (shutil.which("clang") and shutil.which("ld.lld")), reason="no clang, or no ld.lld")
+def test_with_a_vmlinux_types_are_those_of_its_dwarf(machine, program, tmp_path):
+    """Of a file with DWARF and the kernel's build ID; all else in it is not the kernel's."""
+    with kva.Dump(machine.path("vmcore.elf"), kva=program) as dump:
+        build_id = dump.info()["buildID"]
+    source, vmlinux = tmp_path / "vmlinux.c", tmp_path / "vmlinux"
+    source.write_text("struct thing { int a; unsigned b : 3; } thing; int get(struct thing *t) { return t->a; }")
+    for command in (
+        ["clang", "--target=aarch64-linux-gnu", "-g", "-c", source, "-o", f"{vmlinux}.o"],
+        ["ld.lld", f"{vmlinux}.o", "-o", vmlinux, f"--build-id=0x{build_id}", "-e", "0"],
+    ):
+        subprocess.run(command, check=True)
+    prog = kva.drgn.program(machine.path("vmcore.elf"), vmlinux=vmlinux, kva=program)
+    assert prog.main_module().debug_file_status == drgn.ModuleFileStatus.HAVE
+    assert [member.name for member in prog.type("struct thing").members] == ["a", "b"]
+    assert prog["thing"].address_ is not None
+    assert "init_task" not in prog and "struct task_struct" not in str(prog.enabled_type_finders())
+    address, content = machine.memory()[0]
+    assert prog.read(address, 8) == content[:8]
+    for wrong in (program, f"{vmlinux}.o"):
+        with pytest.raises(kva.DumpError, match="no DWARF"):
+            kva.drgn.program(machine.path("vmcore.elf"), vmlinux=wrong, kva=program)
+
+
+def command(program, *arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(TOP / "Python")}
+    done = subprocess.run(
+        [program, "drgn", *arguments], env=environment, capture_output=True, text=True, check=False, **options
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_command_runs_code_and_scripts_and_has_a_prompt(machine, program, tmp_path):
+    dump = machine.path("vmcore.elf")
+    status, output, _ = command(program, dump, "--no-debuginfo", "-e", "print(find_task(1).comm.string_())")
+    assert (status, output) == (0, "b'init'\n")
+    script = tmp_path / "script.py"
+    script.write_text("import sys\nprint(sys.argv[1:], prog['init_task'].pid.value_())\nsys.exit(5)\n")
+    assert command(program, dump, script, "--", "-x", "y")[:2] == (5, "['-x', 'y'] 0\n")
+    status, output, error = command(program, dump, input="print(prog['init_task'].comm.string_())\n")
+    assert status == 0 and "b'swapper/0'" in output
+    assert "drgn 0." in output + error and "6.1" in output + error
+
+
+def test_the_command_says_what_is_missing(machine, program, tmp_path):
+    status, _, error = command(program, tmp_path / "nothing")
+    assert status == 2 and error.startswith("kva: ") and "No such file" in error
+    (tmp_path / "drgn.py").write_text("raise ImportError('there is no drgn')")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{TOP / 'Python'}"}
+    done = subprocess.run(
+        [program, "drgn", machine.path("vmcore.elf")], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and "pip install 'kva[drgn]'" in done.stderr

@@ -107,6 +107,15 @@ def test_every_stack_is_what_it_was(subject):
     assert compared > 50
 
 
+def test_every_stack_has_all_frames_by_kva(subject):
+    for said in subject.said["tasks"]:
+        # Where drgn's CFI left the code there is no more to compare.
+        if isinstance(said["trace"], dict) or any(frame["symbol"] is None for frame in said["trace"]):
+            continue
+        found = kva.drgn.stack_trace(subject.prog, drgn.Object(subject.prog, "void *", int(said["task"], 16)))
+        assert [hex(frame.pc) for frame in found] == [frame["pc"] for frame in said["trace"]], said["comm"]
+
+
 def place(frame):
     try:
         symbol = frame.symbol()

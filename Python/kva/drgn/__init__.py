@@ -29,7 +29,7 @@ from .objects import ObjectFinder
 from .symbols import SymbolFinder
 from .types import TypeFinder
 
-__all__ = ["dump_of", "program"]
+__all__ = ["dump_of", "program", "stack_trace"]
 
 #: The name of the finders.
 _NAME = "kva"
@@ -60,7 +60,7 @@ def program(
     symbols = SymbolFinder(dump)
     prog.register_symbol_finder(_NAME, symbols, enable_index=-1)
     if vmlinux is not None:
-        prog.load_debug_info([os.fspath(vmlinux)])
+        _load(prog, os.fspath(vmlinux))
         return prog
     types = TypeFinder(
         prog, lambda: sources.kernel_btf(dump), lambda kernel: sources.module_btf(prog, dump)
@@ -73,6 +73,35 @@ def program(
 def dump_of(prog: drgn.Program) -> _kva.Dump:
     """The dump behind a program that `program` made, for questions that drgn has no words for."""
     return prog.cache[_NAME]
+
+
+def stack_trace(prog: drgn.Program, thread: Union[drgn.Object, int]) -> drgn.StackTrace:
+    """The stack of a task, a `struct task_struct *` or a PID, as kva(1) follows it.
+
+    Without DWARF drgn's own follows frame records: it has no caller of a leaf function that was interrupted, and ends
+    where one stack leads to another below it. This has both. Its frames have a program counter and no registers.
+    """
+    dump = dump_of(prog)
+    task = thread.value_() if isinstance(thread, drgn.Object) else thread
+    # A PID is written in decimal.
+    question = hex(task) if task >> 32 else str(task)
+    frames = dump.stack(question)[0]["frames"]
+    return prog.stack_trace_from_pcs([frame["pc"] for frame in frames if frame["kind"] != "scanned"])
+
+
+def _load(prog: drgn.Program, vmlinux: str) -> None:
+    """Gives drgn the kernel's DWARF. Raises `DumpError` if the file has none, or is another kernel's."""
+    with open(vmlinux, "rb"):
+        pass
+    for module, _ in prog.loaded_modules():
+        if isinstance(module, drgn.MainModule):
+            module.try_file(vmlinux)
+            if module.debug_file_status == drgn.ModuleFileStatus.HAVE:
+                return
+            break
+    error = _kva.DumpError(f"{vmlinux}: has no DWARF, or is not the vmlinux of the kernel in the dump")
+    error.file = vmlinux
+    raise error
 
 
 def _kernel(dump: _kva.Dump) -> _kva.Info:

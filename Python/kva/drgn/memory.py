@@ -20,7 +20,7 @@ def reader(dump: kva.Dump, *, physical: bool) -> Callable[[int, int, int, bool],
     read = dump._reader(physical=physical)
     young: dict[int, bytes] = {}
     old: dict[int, bytes] = {}
-    mask = _PIECE - 1
+    mask, start = _PIECE - 1, -_PIECE
 
     def whole(address: int, count: int) -> bytes:
         try:
@@ -39,23 +39,25 @@ def reader(dump: kva.Dump, *, physical: bool) -> Callable[[int, int, int, bool],
                 return whole(address, count)
             first = _PIECE - offset
             return get(address, first, 0, physical) + get(address + first, count - first, 0, physical)
-        start = address - offset
-        piece = old.get(start)
+        place = address - offset
+        piece = old.get(place)
         if piece is None:
             try:
-                piece = read(start, _PIECE)
+                piece = read(place, _PIECE)
             except kva.KvaError:
                 return whole(address, count)
         if len(young) >= _KEPT:
             old, young = young, {}
-        young[start] = piece
+        young[place] = piece
         return piece[offset : offset + count]
 
     def get(address: int, count: int, _: int, __: bool) -> bytes:
+        try:
+            piece = young[address & start]
+        except KeyError:
+            return miss(address, count)
         offset = address & mask
-        piece = young.get(address - offset)
-        if piece is not None and offset + count <= _PIECE:
-            return piece[offset : offset + count]
-        return miss(address, count)
+        end = offset + count
+        return piece[offset:end] if end <= _PIECE else miss(address, count)
 
     return get

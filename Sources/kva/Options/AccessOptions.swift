@@ -49,6 +49,20 @@ struct AccessOptions: ParsableArguments {
       && !noMmap
   }
 
+  /// They as words of a command line, each in one word.
+  var words: [String] {
+    let values: [(String, String?)] = [
+      ("--vmlinux", vmlinux), ("--system-map", systemMap), ("--va-bits", vaBits.map { "\($0.bits)" }),
+      ("--kimage-voffset", kimageVoffset.map { "\($0.value)" }), ("--phys-offset", physOffset.map { "\($0.value)" }),
+      ("--swapper-pg-dir", swapperPgDir.map { "\($0.value)" }), ("--page-size", pageSize.map { "\($0.bytes)" }),
+      ("--cache-size", cacheSize.map { "\($0.bytes)" }),
+    ]
+    let flags = [
+      ("--force", force), ("--no-debuginfo", noDebuginfo), ("--debuginfod", debuginfod), ("--no-mmap", noMmap),
+    ]
+    return values.compactMap { name, value in value.map { "\(name)=\($0)" } } + flags.filter(\.1).map(\.0)
+  }
+
   /// Contradictions are told before anything is opened.
   func validate() throws {
     if noDebuginfo, debuginfod { throw ValidationError("--no-debuginfo and --debuginfod exclude each other") }

@@ -1,0 +1,27 @@
+import Glibc
+
+/// Another program in place of this process: it has the terminal, the signals and the exit status.
+///
+/// Safety: the words that execvp(3) gets are copies that end with NUL, in an array that ends with nil. They are given
+/// back where it returns, which is where nothing was replaced. The path of realpath(3) ends with NUL, and is copied and
+/// given back once.
+package enum ProgramReplacement {
+  /// Runs `program`, looked up in PATH if its name has no slash.
+  ///
+  /// - Parameter arguments: the first is what it takes to be its own name.
+  /// - Returns: `errno`, if it cannot be run.
+  package static func run(_ program: String, _ arguments: [String]) -> Int32 {
+    var words: [UnsafeMutablePointer<CChar>?] = unsafe arguments.map { unsafe strdup($0) } + [nil]
+    unsafe execvp(program, &words)
+    let code = errno
+    for index in unsafe words.indices { unsafe free(words[index]) }
+    return code
+  }
+
+  /// The path of the program that this process runs.
+  package static var ownPath: String? {
+    guard let path = unsafe realpath("/proc/self/exe", nil) else { return nil }
+    defer { unsafe free(path) }
+    return unsafe String(cString: path)
+  }
+}
