@@ -39,6 +39,7 @@ import Testing
     "files vmcore 1", "page vmcore init_task", "page vmcore --summary", "export vmcore --symbols -o kernel.sym",
     "export vmcore --physical -o vmcore.elf", "export vmcore -o vmcore --virtual",
     "export vmcore --kdump zstd -o vmcore.kdump", "export vmcore --core 1 -o init.core", "gdbserver vmcore --init lldb",
+    "drgn vmcore --python /no/python",
     "layout --kernel 5.11 --page-size 64K --va-bits 52",
     "layout --kernel 6.12 --page-size 4K --va-bits 48", "fault --esr 0x96000047 --far 0xffff800080787e10",
     "bogus vmcore",

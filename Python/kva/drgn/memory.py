@@ -9,8 +9,8 @@ import kva
 
 #: Bytes that are read and kept together: the smallest page of arm64, which is there as a whole or not at all.
 _PIECE = 4096
-#: Pieces that are kept twice over: 64 MiB.
-_KEPT = 8192
+#: Pieces that are kept: 64 MiB.
+_KEPT = 16384
 #: Reads as long as this are not kept.
 _LONG = 4 * _PIECE
 
@@ -18,9 +18,10 @@ _LONG = 4 * _PIECE
 def reader(dump: kva.Dump, *, physical: bool) -> Callable[[int, int, int, bool], bytes]:
     """A callback for `Program.add_memory_segment`. Absent memory is a `FaultError`, never zeros."""
     read = dump._reader(physical=physical)
-    young: dict[int, bytes] = {}
-    old: dict[int, bytes] = {}
     mask, start = _PIECE - 1, -_PIECE
+    pieces: dict[int, bytes] = {}
+    # The addresses of the pieces in a ring: each takes the place of the oldest. -1 is none.
+    ring, turn = [-1] * _KEPT, 0
 
     def whole(address: int, count: int) -> bytes:
         try:
@@ -32,28 +33,27 @@ def reader(dump: kva.Dump, *, physical: bool) -> Callable[[int, int, int, bool],
             raise drgn.FaultError(str(error), address) from None
 
     def miss(address: int, count: int) -> bytes:
-        nonlocal young, old
+        nonlocal turn
         offset = address & mask
         if offset + count > _PIECE:
             if count >= _LONG:
                 return whole(address, count)
             first = _PIECE - offset
             return get(address, first, 0, physical) + get(address + first, count - first, 0, physical)
-        place = address - offset
-        piece = old.get(place)
-        if piece is None:
-            try:
-                piece = read(place, _PIECE)
-            except kva.KvaError:
-                return whole(address, count)
-        if len(young) >= _KEPT:
-            old, young = young, {}
-        young[place] = piece
+        place = address & start
+        try:
+            piece = read(place, _PIECE)
+        except kva.KvaError:
+            return whole(address, count)
+        pieces.pop(ring[turn], None)
+        ring[turn] = place
+        turn = (turn + 1) % _KEPT
+        pieces[place] = piece
         return piece[offset : offset + count]
 
     def get(address: int, count: int, _: int, __: bool) -> bytes:
         try:
-            piece = young[address & start]
+            piece = pieces[address & start]
         except KeyError:
             return miss(address, count)
         offset = address & mask
