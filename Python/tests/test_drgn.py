@@ -107,8 +107,8 @@ def test_stacks_end_where_tasks_began(prog):
 def test_filtered_and_compressed_dumps_are_the_same_kernels(machine, entry, prog, program):
     filtered = kva.drgn.program(machine.path("vmcore.d31-snappy"), kva=program, no_debuginfo=True)
     # The same machine a moment later: what it ran for good is the same.
-    found = {task.pid.value_() for task in for_each_task(prog)} & {task.pid.value_() for task in for_each_task(filtered)}
-    assert {1, 2, 3} <= found
+    pids = [{task.pid.value_() for task in for_each_task(each)} for each in (prog, filtered)]
+    assert {1, 2, 3} <= pids[0] & pids[1]
     assert [each.name.string_() for each in for_each_module(filtered)] == [b"fuse", b"ext2", b"loop"]
     crashed = kva.drgn.program(entry("kdump-61-4k48").path("vmcore.d31-zlib"), kva=program, no_debuginfo=True)
     frames = [frame.name for frame in crashed.crashed_thread().stack_trace()]

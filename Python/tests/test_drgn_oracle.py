@@ -25,13 +25,16 @@ from drgn.helpers.linux import (  # noqa: E402
     for_each_task,
     for_each_vma,
     idle_task,
+    list_for_each_entry,
     page_to_virt,
     per_cpu,
     pfn_to_page,
+    rbtree_inorder_for_each_entry,
     slab_object_info,
     task_cpu,
     task_state_to_char,
     virt_to_phys,
+    xa_for_each,
 )
 
 CORPUS = pathlib.Path(os.environ.get("KVA_CORPUS") or "/nonexistent")
@@ -52,6 +55,7 @@ class Subject:
         self.is_filtered = "d31" in file
         self.prog = kva.drgn.program(path, kva=program, no_debuginfo=True)
         self.path = path
+        self.folder = entry.folder
 
 
 @pytest.fixture(scope="module", params=ENTRIES)
@@ -269,3 +273,43 @@ def test_each_online_cpu_is_idle_or_not(subject):
         queue = per_cpu(prog["runqueues"], cpu)
         assert queue.cpu == cpu and queue.idle == idle_task(prog, cpu)
         assert hex(queue.curr.value_()) in said
+
+
+def test_the_objects_of_the_test_module_are_what_it_printed(subject):
+    """Bit fields, unions, enumerations and a flexible array by the module's own BTF; a list, a tree and an xarray."""
+    path = subject.folder / "oracle" / "rich" / "kvatest.txt"
+    if not path.exists():
+        pytest.skip("no test module was loaded")
+    lines = [line.split()[1:] for line in path.read_text().splitlines() if line.startswith("KVATEST ")]
+    printed = [(words[0], dict(word.split("=", 1) for word in words if "=" in word)) for words in lines]
+    prog = subject.prog
+    samples = [said for kind, said in printed if kind == "sample"]
+    assert len(samples) == 5
+    sample = prog.type("struct kva_sample")
+    for number, said in enumerate(samples):
+        found = drgn.Object(prog, sample, address=int(said["address"], 16))
+        assert drgn.sizeof(sample) == int(said["size"])
+        for name in ("negative", "bits3", "bits5", "signed4"):
+            assert found.member_(name).value_() == int(said[name]), name
+        assert found.magic.value_() == int(said["magic"], 16)
+        assert (found.colour.value_(), found.yes.value_(), found.no.value_()) == (int(said["colour"]), True, False)
+        assert found.name.string_().decode() == said["name"]
+        assert found.text.string_() == b"a text in rodata"
+        assert (found.inner.low.value_(), found.inner.high.value_()) == (number, 0xDEAD)
+        assert [each.value_() for each in found.inner.b] == [-1, 2, -3]
+        assert bytes(found.tail[index].value_() for index in range(8)) == b"tailtail"
+        assert prog.symbol(found.function.value_()).name == "kva_wait_a"
+    address = {kind: int((said.get("head") or said.get("root") or "0"), 16) for kind, said in printed}
+    live = [int(said["object"], 16) for kind, said in printed if kind == "slab" and said["state"] == "allocated"]
+    head = drgn.Object(prog, "struct list_head *", address["list"])
+    assert [each.value_() for each in list_for_each_entry("struct kva_object", head, "node")] == live
+    root = drgn.Object(prog, "struct rb_root *", address["tree"])
+    tree = [each.magic.value_() for each in rbtree_inorder_for_each_entry(sample, root, "rb")]
+    assert tree == sorted(int(said["magic"], 16) for said in samples)
+    xarray = drgn.Object(prog, "struct xarray *", address["xarray"])
+    stored = [(index, entry.value_()) for index, entry in xa_for_each(xarray)]
+    assert [entry for _, entry in stored] == live and [index for index, _ in stored][:3] == [0, 14, 21]
+    for kind, said in printed:
+        if kind == "percpu":
+            variable = prog["kva_percpu_static"]
+            assert per_cpu(variable, int(said["cpu"])).address_ == int(said["static"], 16)

@@ -63,7 +63,7 @@ def program(
         _load(prog, os.fspath(vmlinux))
         return prog
     types = TypeFinder(
-        prog, lambda: sources.kernel_btf(dump), lambda kernel: sources.module_btf(prog, dump)
+        prog, lambda: sources.kernel_btf(dump), lambda kernel: sources.module_btf(prog, kernel)
     )
     prog.register_type_finder(_NAME, types, enable_index=-1)
     prog.register_object_finder(_NAME, ObjectFinder(dump, symbols, types), enable_index=-1)

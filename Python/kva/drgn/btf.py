@@ -87,6 +87,7 @@ class BTF:
         self._sections: list[int] = []
         self._anonymous: list[int] = []
         self._constants: Optional[dict[int, int]] = None
+        self._variables: Optional[dict[int, str]] = None
         #: Whether enumerations say if they are signed.
         self.signs_enums = bool(self.base and self.base.signs_enums)
         while offset < end:
@@ -208,14 +209,14 @@ class BTF:
                 return self._constants[offset]
         return None
 
-    def variables(self) -> dict[int, tuple[str, int]]:
-        """The section of each variable, and its offset there."""
-        found = {}
-        for number in self._sections:
-            record = self.record(number)
-            for variable, offset, _ in self.words(record, 12):
-                found[variable] = (record.name, offset)
-        return found
+    def section(self, variable: int) -> Optional[str]:
+        """The section of a variable."""
+        if self._variables is None:
+            self._variables = {}
+            for number in self._sections:
+                record = self.record(number)
+                self._variables.update((each, record.name) for each, _, _ in self.words(record, 12))
+        return self._variables.get(variable)
 
     def anonymous_structs(self) -> list[int]:
         """The structures without a name."""

@@ -26,7 +26,6 @@ class ObjectFinder:
         self._types = types
         self._recognised = Recognised(dump)
         self._found: dict[tuple[str, FindObjectFlags], Optional[Object]] = {}
-        self._variables: Optional[dict[int, tuple[str, int]]] = None
 
     def __call__(
         self, prog: Program, name: str, flags: FindObjectFlags, filename: Optional[str]
@@ -41,33 +40,37 @@ class ObjectFinder:
         return self._found[name, flags]
 
     def _find(self, prog: Program, kernel: Layer, name: str, flags: FindObjectFlags) -> Optional[Object]:
-        found = None
-        if flags & FindObjectFlags.CONSTANT:
-            found = self._constant(prog, kernel, name)
-        if found is None and flags & FindObjectFlags.FUNCTION:
-            found = self._function(prog, name)
-        if found is None and flags & FindObjectFlags.VARIABLE:
-            found = self._described(prog, kernel, name)
+        found = self._described(prog, kernel, name, flags)
         if found is None and flags & FindObjectFlags.VARIABLE:
             found = self._variable(prog, kernel, name)
         wanted = FindObjectFlags.CONSTANT if name.isupper() else FindObjectFlags.VARIABLE
         if found is None and flags & wanted:
             found = self._recognised.find(prog, name)
-        return found
+        if found is not None:
+            return found
+        # Modules last: their BTF is read for this alone.
+        layers = (layer for layer in self._types.layers() if layer is not kernel)
+        return next(
+            (each for layer in layers if (each := self._described(prog, layer, name, flags)) is not None), None
+        )
 
-    def _constant(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
-        number = kernel.source.enumeration(name)
-        if number is None:
-            return None
-        value = dict(kernel.source.enumerators(kernel.source.record(number)))[name]
-        return Object(prog, kernel.type(number), value)
-
-    def _function(self, prog: Program, name: str) -> Optional[Object]:
-        for layer in self._types.layers():
-            for number in layer.source.find(name):
-                if layer.source.record(number).kind == btf.FUNC:
-                    address = address_of(self._dump, name)
-                    return None if address is None else Object(prog, layer.type(number), address=address)
+    def _described(self, prog: Program, layer: Layer, name: str, flags: FindObjectFlags) -> Optional[Object]:
+        """The object as BTF has it: a constant, a function or a variable."""
+        source = layer.source
+        number = source.enumeration(name) if flags & FindObjectFlags.CONSTANT else None
+        if number is not None:
+            value = dict(source.enumerators(source.record(number)))[name]
+            return Object(prog, layer.type(number), value)
+        for number in source.find(name):
+            kind, address = source.record(number).kind, None
+            if kind == btf.FUNC and flags & FindObjectFlags.FUNCTION:
+                address = address_of(self._dump, name)
+            elif kind == btf.VAR and flags & FindObjectFlags.VARIABLE:
+                address = address_of(self._dump, name)
+                if address is None and source.section(number) == _SECTION:
+                    address = self._per_cpu(prog, name)
+            if address is not None:
+                return Object(prog, layer.type(number), address=address)
         return None
 
     def _variable(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
@@ -99,21 +102,6 @@ class ObjectFinder:
             if record.count == len(members):
                 if [source.string(name) for name, _, _ in source.words(record, 12)] == [*members]:
                     return kernel.type(number)
-        return None
-
-    def _described(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
-        """The variable as the kernel's BTF has it."""
-        for number in kernel.source.find(name):
-            if kernel.source.record(number).kind != btf.VAR:
-                continue
-            if self._variables is None:
-                self._variables = kernel.source.variables()
-            section = self._variables.get(number, ("", 0))[0]
-            address = address_of(self._dump, name)
-            if address is None and section == _SECTION:
-                address = self._per_cpu(prog, name)
-            if address is not None:
-                return Object(prog, kernel.type(number), address=address)
         return None
 
     def _per_cpu(self, prog: Program, name: str) -> Optional[int]:

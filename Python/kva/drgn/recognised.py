@@ -14,6 +14,7 @@ import drgn
 import kva
 from drgn import Object, Program, offsetof
 
+from .lists import elements
 from .symbols import address_of
 
 _PIECE = 1 << 20
@@ -179,18 +180,34 @@ class Recognised:
         mark = "Kernel command line: "
         line = next(each["text"] for each in self._dump.dmesg() if each["text"].startswith(mark))[len(mark) :]
         text = line.encode() + b"\0"
-        # Pointers into the linear map begin like that to init's task.
-        high = struct.pack("<Q", self._first_task())[4:]
-        for place in self._places(high, writable=True):
-            if place % 8 != 4:
-                continue
-            pointer = Object(prog, "char *", address=place - 4)
+        for place, target in self._pointers_to_objects(prog):
             try:
-                if prog.read(pointer, len(text)) == text:
-                    return pointer
+                if prog.read(target, len(text)) == text:
+                    return Object(prog, "char *", address=place)
             except drgn.FaultError:
                 continue
         raise LookupError
+
+    def btf_modules(self, prog: Program) -> Object:
+        """The head of the list whose first element is of a known module."""
+        modules = {module.value_() for module in elements(prog["modules"], "struct module", "list")}
+        kind = prog.type("struct btf_module *")
+        for place, target in self._pointers_to_objects(prog):
+            try:
+                if prog.read_u64(target + 8) == place:
+                    first = Object(prog, kind, target - offsetof(kind.type, "list"))
+                    if first.module.value_() in modules:
+                        return Object(prog, "struct list_head", address=place)
+            except drgn.FaultError:
+                continue
+        raise LookupError
+
+    def _pointers_to_objects(self, prog: Program) -> Iterator[tuple[int, int]]:
+        """Where the data of the image point into the linear map, and at what: as far from init's task as 4 GiB."""
+        high = struct.pack("<Q", self._first_task())[4:]
+        for place in self._places(high, writable=True):
+            if place % 8 == 4:
+                yield place - 4, prog.read_u64(place - 4)
 
     def _texts(self, prog: Program, *first: str) -> Object:
         """An array of texts, of which the first ones are known, up to what is none."""
@@ -239,6 +256,7 @@ _FINDERS: dict[str, Callable[[Recognised, Program], Object]] = {
     "max_low_pfn": Recognised.last_pfn,
     "max_pfn": Recognised.last_pfn,
     "__highest_present_section_nr": Recognised.last_section,
+    "btf_modules": Recognised.btf_modules,
     "vmap_area_root": Recognised.vmap_area_root,
     "saved_command_line": Recognised.saved_command_line,
     "task_state_array": Recognised.task_state_array,

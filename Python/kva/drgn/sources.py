@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from typing import Optional
 
 import drgn
 import kva
-from drgn import Object, Program
+from drgn import Program
 
 from .btf import BTF, Damaged
+from .lists import elements
 from .symbols import address_of
 
 #: More bytes than the BTF of any kernel or module has.
 _LIMIT = 64 << 20
-_MODULES = 4096
 
 
 def kernel_btf(dump: kva.Dump) -> Optional[bytes]:
@@ -69,21 +68,18 @@ def _complete(dump: kva.Dump, address: int) -> Optional[bytes]:
         return None
 
 
-def module_btf(prog: Program, dump: kva.Dump) -> Iterator[bytes]:
-    """The BTF of each module, whose numbers go on behind those of the kernel.
+def module_btf(prog: Program, kernel: BTF) -> Iterator[bytes]:
+    """The BTF that the kernel keeps of each module, whose numbers go on behind those of its own.
 
-    What was built with a base of its own (6.11) was renumbered for this kernel in a copy, and is left out.
+    (kernel/bpf/btf.c, btf_module_notify; 5.11, 36e68442d1af)
     """
-    module = prog.type("struct module")
-    if not module.has_member("btf_data"):
+    try:
+        for each in elements(prog["btf_modules"], "struct btf_module", "list"):
+            btf = each.btf.read_()
+            size = btf.data_size.value_()
+            # The numbers of another kernel's types say nothing.
+            if btf.start_id.value_() == len(kernel) and btf.start_str_off.value_() == kernel.strings_length:
+                if 0 < size <= _LIMIT:
+                    yield prog.read(btf.data, size)
+    except (LookupError, AttributeError, drgn.FaultError):
         return
-    for each in itertools.islice(dump.modules(), _MODULES):
-        try:
-            loaded = Object(prog, module, address=each["address"])
-            if module.has_member("btf_base_data") and loaded.btf_base_data:
-                continue
-            size = loaded.btf_data_size.value_()
-            if loaded.btf_data and 0 < size <= _LIMIT:
-                yield prog.read(loaded.btf_data.value_(), size)
-        except drgn.FaultError:
-            continue

@@ -155,6 +155,7 @@ VARIABLES = {
     "map_idr": "struct idr",
     "link_idr": "struct idr",
     "btf_idr": "struct idr",
+    "btf_modules": "struct list_head",
 }
 #: Per-CPU variables, for the BTF that does not have them (up to 5.10).
 PER_CPU = {
