@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import struct
 import subprocess
 
 import kva
@@ -115,6 +116,29 @@ def test_filtered_and_compressed_dumps_are_the_same_kernels(machine, entry, prog
     assert frames[:4] == ["__crash_kexec", "panic", "sysrq_handle_crash", "__handle_sysrq"]
     lines = unpacked(entry("kdump-61-4k48").folder / "oracle" / "dmesg.txt").decode().splitlines()
     assert lines[-1].split("] ", 1)[-1] in get_dmesg(crashed).decode(errors="replace")
+
+
+def ram(path):
+    """What the largest segment of an ELF core holds, and where."""
+    core = path.read_bytes()
+    (headers,) = struct.unpack_from("<Q", core, 32)
+    (count,) = struct.unpack_from("<H", core, 56)
+    segments = [struct.unpack_from("<IIQQQQQQ", core, headers + 56 * index) for index in range(count)]
+    _, _, offset, _, address, size, _, _ = max(segments, key=lambda segment: segment[5])
+    return bytearray(core[offset : offset + size]), address
+
+
+def test_raw_memory_without_vmcoreinfo_is_a_kernel(machine, prog, program, tmp_path):
+    memory, start = ram(machine.path("vmcore.elf"))
+    while (place := memory.find(b"OSRELEASE=")) >= 0:
+        memory[place : place + 10] = bytes(10)
+    path = tmp_path / "raw"
+    path.write_bytes(memory)
+    raw = kva.drgn.program(f"{path}@{start:#x}", kva=program, no_debuginfo=True)
+    for helper in (for_each_task, for_each_module):
+        assert [each.value_() for each in helper(raw)] == [each.value_() for each in helper(prog)]
+    assert [str(raw.stack_trace(pid)) for pid in (1, 2)] == [str(prog.stack_trace(pid)) for pid in (1, 2)]
+    assert get_dmesg(raw) == get_dmesg(prog)
 
 
 def test_without_btf_there_is_memory_and_there_are_symbols(entry, program):

@@ -76,6 +76,8 @@ class ObjectFinder:
     def _variable(self, prog: Program, kernel: Layer, name: str) -> Optional[Object]:
         """The variable as the kernel's source has it."""
         address = address_of(self._dump, name)
+        if address is None and name in PER_CPU:
+            address = self._per_cpu(prog, name)
         if address is None:
             return None
         if name == "mem_section":

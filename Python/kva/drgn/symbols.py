@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import operator
 import re
 import struct
 from collections.abc import Sequence
@@ -67,9 +68,9 @@ class _Table:
         self._strings = strings
         # st_name, st_info, st_other, st_shndx, st_value, st_size
         self._entries = [entry for entry in struct.iter_unpack("<IBBHQQ", entries) if entry[0]]
-        self._entries.sort(key=lambda entry: entry[4])
+        self._entries.sort(key=operator.itemgetter(4))
         self._addresses = [entry[4] for entry in self._entries]
-        self._by_name: Optional[dict[bytes, list[int]]] = None
+        self._by_name: Optional[dict[int, list[int]]] = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -95,9 +96,14 @@ class _Table:
     def named(self, name: str) -> list[int]:
         if self._by_name is None:
             self._by_name = {}
-            for index in range(len(self)):
-                self._by_name.setdefault(self._name(index), []).append(index)
-        return self._by_name.get(name.encode(), [])
+            for index, entry in enumerate(self._entries):
+                self._by_name.setdefault(entry[0], []).append(index)
+        text, found = b"\0%b\0" % name.encode(), []
+        place = self._strings.find(text)
+        while place >= 0:
+            found.extend(self._by_name.get(place + 1, ()))
+            place = self._strings.find(text, place + 1)
+        return found
 
     def containing(self, address: int) -> list[int]:
         """The symbols at the nearest address below: none that begins before them reaches further."""
