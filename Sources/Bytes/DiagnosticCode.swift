@@ -73,7 +73,7 @@ extension Diagnostic {
     case countDiffers = "count-differs"
     /// A slab is damaged.
     case slabDamaged = "slab-damaged"
-    /// The kernel's slab allocator is not SLUB.
+    /// The kernel's slab allocator is SLOB.
     case slabUnsupported = "slab-unsupported"
     /// The kernel does not keep who asked for the objects of a cache.
     case notTracked = "not-tracked"

@@ -140,6 +140,24 @@ import Testing
     }
   }
 
+  @Test(
+    "A CPU's part of a cache is named where it is allocated", .enabled(if: !withModule.isEmpty), arguments: withModule)
+  func perCPUPart(_ dump: Dump) throws {
+    let path = try dump.path()
+    let cache = try Kva.run(["slab", path, "dentry", "--json"]).object()
+    let address = try #require(cache["address"] as? String)
+    let asked = ["((struct kmem_cache *)\(address))->cpu_slab", "((unsigned long *)&__per_cpu_offset)[0]"]
+    let values = try Kva.run(["print", path, "--json"] + asked).objects().map { value in
+      (value["value"] as? String).flatMap { UInt64($0.dropFirst(2), radix: 16) }
+    }
+    let (pointer, offset) = (try #require(values.first ?? nil), try #require(values.last ?? nil))
+    let place = pointer &+ offset &+ 8
+    let found = try Kva.run(["identify", path, "0x" + String(place, radix: 16), "--json"]).object()
+    let part = try #require(found["perCPU"] as? [String: Any], "\(found)")
+    #expect(part["name"] as? String == "kmem_cache_cpu of dentry")
+    #expect(part["cpu"] as? Int == 0 && part["offset"] as? Int == 8)
+  }
+
   private static let debian = DumpEntry.corpus.first { $0.name == "deb61-4k48-rich" }
 
   @Test("Merged caches are found by each of their names", .enabled(if: debian != nil))
@@ -157,9 +175,8 @@ import Testing
     #expect(none.status == 1 && none.errorLines.count == 1)
   }
 
-  /// drgn goes by the slab alone: it names an object behind the last one of a slab, takes pages of KFENCE for slabs,
-  /// counts the red zone before an object to the one before that, and leaves out the CPUs that a panic took offline and
-  /// what waits for a grace period.
+  /// drgn goes by the slab alone: it names objects before the first and behind the last one of a slab, takes pages of
+  /// KFENCE for slabs, and leaves out the CPUs that a panic took offline.
   @Test("Random slab addresses as drgn has them", .enabled(if: !rich.isEmpty), arguments: rich)
   func drgn(_ dump: Dump) throws {
     let oracle = try #require(
@@ -179,12 +196,11 @@ import Testing
         continue
       }
       let isKfence = (slab["tracks"] as? [Any])?.isEmpty == false && slab["cache"] as? String != "kvatest_cache"
-      guard slab["part"] as? String != "tail", slab["part"] as? String != "red zone", !isKfence else { continue }
+      guard slab["part"] as? String != "tail", slab["offset"] as? Int ?? -1 >= 0, !isKfence else { continue }
       #expect(slab["cache"] as? String == wanted["cache"] as? String, "\(sample)")
       #expect(slab["object"] as? String == wanted["object"] as? String, "\(sample)")
       let list = slab["freeList"] as? String ?? ""
-      if dump.entry.name.hasPrefix("oops-"), list.hasPrefix("CPU ") || list.hasPrefix("RCU") { continue }
-      if list.hasPrefix("RCU") { continue }
+      if dump.entry.name.hasPrefix("oops-"), list.hasPrefix("CPU ") { continue }
       #expect(slab["allocated"] as? Bool == wanted["allocated"] as? Bool, "\(sample): \(slab)")
       same += 1
     }

@@ -5,7 +5,9 @@ import Testing
 /// Free lists of every kind, written by hand, sound and damaged.
 @Suite struct SlabListTests {
   /// A kernel around `memory`, mapped in its image and in its linear map.
-  private func withKernel(_ memory: [UInt8], _ body: (Kernel) throws -> Void) throws {
+  private func withKernel(
+    _ memory: [UInt8], _ own: [String] = SlabMemory.lines, release: String = "6.18.0", _ body: (Kernel) throws -> Void
+  ) throws {
     try Scratch.withFolder { folder in
       let base: UInt64 = 0x4000_0000
       var tables = TableWriter(.k4, .bits48, vaBits: 48, root: base + 0x1000, firstTable: base + 0x2000)
@@ -22,10 +24,10 @@ import Testing
       }
       let lines =
         [
-          "OSRELEASE=6.18.0", "PAGESIZE=4096", "SYMBOL(swapper_pg_dir)=ffff800008001000",
+          "OSRELEASE=\(release)", "PAGESIZE=4096", "SYMBOL(swapper_pg_dir)=ffff800008001000",
           "SYMBOL(_stext)=ffff800008000000", "NUMBER(VA_BITS)=48", "NUMBER(TCR_EL1_T1SZ)=0x10",
           "NUMBER(kimage_voffset)=0xffff7fffc8000000", "KERNELOFFSET=0", "SIZE(page)=64",
-        ] + SlabMemory.lines
+        ] + own
       let core = CoreWriter(notes: CoreWriter.vmcoreinfo(lines.joined(separator: "\n")), [.init(base, ram)])
       let path = folder.appendingPathComponent("vmcore").path
       try core.write(to: path)
@@ -74,15 +76,101 @@ import Testing
     }
   }
 
-  @Test("Before an object is its red zone, behind it padding")
-  func parts() throws {
+  /// By drgn's rule, whose objects reach from the start of one to the start of the next.
+  @Test("An object reaches to the next one, whose red zone is between them", arguments: [0, 2] as [UInt64])
+  func parts(_ index: UInt64) throws {
     try withKernel(SlabMemory.memory()) { kernel in
-      let object = SlabMemory.object(0x3000, 2)
-      for (distance, part) in [(-1, "red zone"), (0, "object"), (63, "object"), (64, "red zone"), (72, "padding")] {
-        let address = object &+ UInt64(bitPattern: Int64(distance))
-        let slab = try #require(kernel.identify("0x" + String(address, radix: 16)).slab)
+      let object = SlabMemory.object(0x3000, index)
+      for (distance, part) in [
+        (0, "object"), (63, "object"), (64, "red zone"), (72, "padding"), (239, "padding"), (240, "red zone"),
+        (255, "red zone"),
+      ] {
+        let slab = try #require(kernel.identify("0x" + String(object + UInt64(distance), radix: 16)).slab)
         #expect(slab.part.rawValue == part && slab.offset == distance && slab.address == object, "\(distance)")
+        #expect(slab.index == Int(index))
       }
+    }
+  }
+
+  @Test("The red zone before the first object is its own")
+  func firstRedZone() throws {
+    try withKernel(SlabMemory.memory()) { kernel in
+      let object = SlabMemory.object(0x3000, 0)
+      let slab = try #require(kernel.identify("0x" + String(object - 16, radix: 16)).slab)
+      #expect(slab.part == .redZone && slab.offset == -16 && slab.address == object && slab.index == 0)
+    }
+  }
+
+  @Test("An object has the cgroup that it is charged to, and who allocated it by KASAN")
+  func charges() throws {
+    try withKernel(SlabMemory.memory(hasCharges: true), SlabMemory.chargedLines) { kernel in
+      for index in 0..<UInt64(16) {
+        let slab = try #require(kernel.identify("0x" + String(SlabMemory.object(0x3000, index), radix: 16)).slab)
+        let isCharged = index == SlabMemory.charged
+        #expect(slab.cgroup == (isCharged ? SlabMemory.cgroup : nil), "\(index)")
+        #expect(slab.tracks.map(\.pid) == (isCharged ? [SlabMemory.track.pid] : []), "\(index)")
+        #expect(slab.tracks.first?.frames ?? [] == (isCharged ? SlabMemory.track.frames : []), "\(index)")
+      }
+    }
+  }
+
+  @Test("Of KASAN's ring an object has the newest alloc, and the free behind it")
+  func ring() throws {
+    try withKernel(SlabMemory.memory(hasCharges: true, hasRing: true), SlabMemory.ringLines) { kernel in
+      let tracks = try [2, 8, 7].map { index in
+        try #require(kernel.identify("0x" + String(SlabMemory.object(0x3000, index), radix: 16)).slab).tracks
+      }
+      #expect(tracks.map { $0.map(\.pid) } == [[9], [4, 5], []])
+      #expect(tracks.map { $0.map(\.kind) } == [[.alloc], [.alloc, .free], []])
+      #expect(tracks[1].allSatisfy { $0.frames == SlabMemory.track.frames })
+    }
+  }
+
+  @Test("Objects of SLAB are free by the array of their slab, of a CPU, and of nodes")
+  func arrays() throws {
+    try withKernel(SlabArrayMemory.memory(), SlabArrayMemory.lines, release: "6.1.0") { kernel in
+      for index in 0..<SlabArrayMemory.count {
+        let address = SlabArrayMemory.object(index)
+        let identity = kernel.identify("0x" + String(address + 100, radix: 16))
+        let slab = try #require(identity.slab, "\(index): \(identity.kind) \(identity.notes)")
+        #expect(slab.cache.name == "arrays" && slab.size == 180)
+        #expect(slab.address == address && slab.index == Int(index) && slab.offset == 100 && slab.part == .object)
+        let wanted: FreeList? =
+          switch index {
+          case SlabArrayMemory.onCPU: .cpu(0)
+          case SlabArrayMemory.shared, SlabArrayMemory.alien: .node
+          default: SlabArrayMemory.freeInSlab.contains(index) ? .slab : nil
+          }
+        #expect(slab.freeList == wanted && slab.isAllocated == (wanted == nil), "\(index)")
+      }
+      let caches = kernel.slabCaches
+      #expect(caches.notes.isEmpty, "\(caches.notes)")
+      let counts = try #require(caches.elements.first?.counts)
+      #expect(counts.slabs == 1 && counts.objects == 20 && counts.active == 17)
+      let allocated = try #require(counts.allocated)
+      #expect(allocated == 14)
+      let cache = try #require(caches.elements.first?.cache)
+      var listed = 0
+      _ = kernel.forEachSlabObject(of: cache) { object in
+        listed += object.isAllocated == true ? 1 : 0
+        return true
+      }
+      #expect(listed == 14)
+      // What SLAB put before the first object belongs to none.
+      let before = try #require(kernel.identify("0x" + String(SlabArrayMemory.object(0) - 8, radix: 16)).slab)
+      #expect(before.address == nil && before.part == .remainder)
+    }
+  }
+
+  @Test("A number that no object of the slab has is damage")
+  func damagedArray() throws {
+    var memory = SlabArrayMemory.memory()
+    memory[0x2c00 + 18] = 20
+    try withKernel(memory, SlabArrayMemory.lines, release: "6.1.0") { kernel in
+      let free = try #require(kernel.identify("0x" + String(SlabArrayMemory.object(7), radix: 16)).slab)
+      #expect(free.isAllocated == false)
+      let other = try #require(kernel.identify("0x" + String(SlabArrayMemory.object(2), radix: 16)).slab)
+      #expect(other.isAllocated == nil && other.problem?.contains("has object 20") == true)
     }
   }
 

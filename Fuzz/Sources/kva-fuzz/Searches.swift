@@ -135,6 +135,7 @@ enum SparseRAM {
   for cache in kernel.slabCaches(named: { _ in true }).prefix(4) {
     _ = kernel.forEachSlabObject(of: cache) { _ in true }
     _ = kernel.slabCallers(of: cache)
+    _ = kernel.forEachSlabDamage(of: cache) { _ in true }
   }
   for offset in stride(from: UInt64(0), to: UInt64(min(bytes.count, 1 << 15)), by: 520) {
     _ = kernel.identify(hexText(0xffff_0000_0801_0000 + offset))

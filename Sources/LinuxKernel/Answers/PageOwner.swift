@@ -9,6 +9,7 @@ package final class PageOwner: Sendable {
   private let pages: PageReader
   private let slabs: SlabAllocator
   private let spaces: AddressSpaces
+  private let cgroups: Lazy<MemoryCgroups?>
   private let files: CachedFiles?
   private let anonymous: AnonymousPages?
   private let tables: Lazy<[UInt64: TableOwner]>
@@ -30,12 +31,15 @@ package final class PageOwner: Sendable {
   private static let named = 4
 
   init(
-    _ context: KernelContext, _ names: KernelNames, _ pages: PageReader, _ slabs: SlabAllocator, _ spaces: AddressSpaces
+    _ context: KernelContext, _ names: KernelNames, _ pages: PageReader, _ slabs: SlabAllocator,
+    _ spaces: AddressSpaces,
+    _ cgroups: Lazy<MemoryCgroups?>
   ) {
     self.context = context
     self.pages = pages
     self.slabs = slabs
     self.spaces = spaces
+    self.cgroups = cgroups
     let types = context.types.value
     files = FilePaths(context.memory, types, names).flatMap { CachedFiles(context.memory, types, $0) }
     anonymous = AnonymousPages(context.memory, types)
@@ -63,6 +67,12 @@ package final class PageOwner: Sendable {
     case .other: return words.type
     case .kernelImage, .huge, .reserved, .filtered, .absent: return nil
     }
+  }
+
+  /// The path of the memory cgroup that `frame` is charged to; nil where it is charged to none, or that is not known.
+  package func cgroup(of frame: PageFrame) -> String? {
+    guard let charge = frame.words?.charge, charge != 0 else { return nil }
+    return cgroups.value?.path(chargedTo: charge)
   }
 
   private func user(_ frame: PageFrame, _ mapping: UInt64, _ index: UInt64?) -> String? {

@@ -16,6 +16,9 @@ extension AddressIdentifier {
       if let problem = object.problem {
         identity.notes.append(Diagnostic(.allocationUnknown, "whether it is allocated is unknown: \(problem)"))
       }
+      for damage in object.damage {
+        identity.notes.append(Diagnostic(.slabDamaged, object.address.map { hex($0) }, damage.text))
+      }
     case .kfence(let kind): identity.kind = "KFENCE \(kind)"
     case .largeKmalloc(let start, let size):
       identity.kind = "large kmalloc"

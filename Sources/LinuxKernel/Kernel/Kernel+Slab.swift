@@ -12,6 +12,13 @@ extension Kernel {
   /// The allocated objects of a slab cache by who asked for them, the most first.
   package func slabCallers(of cache: SlabCache) -> Listing<SlabCaller> { contents.slabs.callers(of: cache) }
 
+  /// Calls `body` with all damage of a slab cache, in the order of addresses, until it returns false.
+  ///
+  /// - Returns: what is missing.
+  package func forEachSlabDamage(of cache: SlabCache, _ body: (SlabListedDamage) -> Bool) -> [Diagnostic] {
+    contents.slabs.forEachDamage(of: cache, body)
+  }
+
   /// Calls `body` with each object of a slab cache, in the order of their addresses, until it returns false.
   ///
   /// - Returns: what is missing.

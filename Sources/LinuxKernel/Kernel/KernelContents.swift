@@ -110,7 +110,8 @@ final class KernelContents: Sendable {
     let pages = Lazy { PageArray(context, arithmetic.value) }
     self.pages = pages
     let depot = Lazy { StackDepot(context) }
-    slabs = SlabAllocator(context, pages, perCPU, depot)
+    let cgroups = Lazy { MemoryCgroups(memory, types.value) }
+    slabs = SlabAllocator(context, pages, perCPU, depot, cgroups)
     pageOwners = Lazy { PageOwners(context, depot.value) }
     self.messages = messages
     self.ignoresTopByte = ignoresTopByte
@@ -160,7 +161,7 @@ final class KernelContents: Sendable {
     }
     self.pageReader = pageReader
     let (slabs, spaces) = (slabs, addressSpaces)
-    pageOwner = Lazy { pageReader.value.map { PageOwner(context, names, $0, slabs, spaces) } }
+    pageOwner = Lazy { pageReader.value.map { PageOwner(context, names, $0, slabs, spaces, cgroups) } }
     resolver = Resolver(
       context, names, modules, regions, perCPU: perCPU, hypervisor: hypervisor, ignoresTopByte: ignoresTopByte,
       checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) }, addressSpaces: addressSpaces)

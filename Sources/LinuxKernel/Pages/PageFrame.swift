@@ -32,6 +32,8 @@ package struct PageFrame: Sendable {
     package let index: UInt64?
     /// The `struct page` of the head of its compound page: its own where it is none.
     package let head: UInt64
+    /// What it is charged to, `memcg_data` or `mem_cgroup` of its head; 0 where that is nothing, or it is a slab.
+    package let charge: UInt64
     /// log2 of the pages of that compound page.
     package let order: Int
     /// log2 of the pages of the free block that it is in; nil where it is in none.

@@ -153,7 +153,8 @@ package final class PageReader: Sendable {
         refcount: Int(record.refcount), mapcount: isType ? 0 : Int(Int32(bitPattern: record.mapcount)) + 1,
         type: isType ? pages.types.name(of: record.mapcount) : nil, mapping: record.mapping,
         index: pages.layout.index == nil ? nil : record.index,
-        head: pages.vmemmap.page(of: folio.head), order: folio.order, buddyOrder: isFree ? freeOrder : nil,
+        head: pages.vmemmap.page(of: folio.head), charge: isSlab || isFree ? 0 : folio.record.memcg, order: folio.order,
+        buddyOrder: isFree ? freeOrder : nil,
         zone: place?.zone, node: place?.node))
   }
 

@@ -11,10 +11,18 @@ package enum FreeList: Hashable, Sendable {
   case sheaf(Int)
   /// In a full sheaf of a node.
   case barn
-  /// In a CPU's sheaf of freed objects that wait for the end of an RCU grace period.
+  /// In a CPU's sheaf of objects that are freed when an RCU grace period ends: until then readers may use them.
   case rcu(Int)
+  /// In the array of free objects of a node (SLAB).
+  case node
   /// In the pool of KFENCE, where it has a page of its own.
   case kfence
+
+  /// Whether what is on it is not yet free.
+  package var isPending: Bool {
+    if case .rcu = self { return true }
+    return false
+  }
 }
 
 /// What a cache keeps free outside the lists of its slabs: on CPUs, in sheaves.
@@ -32,13 +40,17 @@ struct CacheFreeLists: Sendable {
   private(set) var active: [Active] = []
   /// The first slab on each CPU's list of partial ones.
   private(set) var partial: [UInt64] = []
-  /// The objects in sheaves.
+  /// The objects in sheaves, or in SLAB's arrays.
   private(set) var inSheaves: [UInt64: FreeList] = [:]
   /// Why free objects may be missing; nil if none is.
   private(set) var problem: String?
 
   init(_ cache: SlabCache, _ layout: SlabLayout, _ memory: KernelMemory, _ perCPU: PerCPU?, nodes: [Int]) {
     let object = StructView(space: memory, address: cache.address)
+    if let array = layout.array {
+      readArrays(object, layout, array, memory, perCPU, nodes)
+      return
+    }
     if layout.cpuSlab != nil || layout.cpuSheaves != nil {
       guard let perCPU else {
         problem = "where the CPUs have their data is not known"
@@ -50,6 +62,48 @@ struct CacheFreeLists: Sendable {
       }
     }
     for node in nodes { readBarn(object, layout, memory, node) }
+  }
+
+  /// What SLAB keeps on CPUs and nodes.
+  private mutating func readArrays(
+    _ object: StructView, _ layout: SlabLayout, _ array: SlabArrayLayout, _ memory: KernelMemory, _ perCPU: PerCPU?,
+    _ nodes: [Int]
+  ) {
+    guard let perCPU, let start = object.number(array.cpuArray) else {
+      return miss("where the CPUs have their arrays is not known")
+    }
+    for (cpu, offset) in perCPU.offsets.enumerated() where start != 0 {
+      readArray(start &+ offset, .cpu(cpu), array, memory)
+    }
+    for node in nodes {
+      guard let member = layout.nodes else { break }
+      guard let part = memory.pointer(at: object.address &+ UInt64(member.offset + node * layout.nodeStride)) else {
+        miss("node \(node) of the cache cannot be read")
+        continue
+      }
+      guard part != 0 else { continue }
+      let view = StructView(space: memory, address: part)
+      if let shared = view.pointer(array.shared), shared != 0 { readArray(shared, .node, array, memory) }
+      guard let alien = view.pointer(array.alien), alien != 0 else { continue }
+      for other in nodes {
+        guard let own = memory.pointer(at: alien &+ UInt64(other) &* 8), own != 0 else { continue }
+        readArray(own &+ UInt64(array.alienArray), .node, array, memory)
+      }
+    }
+  }
+
+  private mutating func readArray(
+    _ address: UInt64, _ list: FreeList, _ array: SlabArrayLayout, _ memory: KernelMemory
+  ) {
+    guard let count = StructView(space: memory, address: address).number(array.count),
+      count <= UInt64(Limits.sheafObjects)
+    else { return miss("the array at \(hex(address)) cannot be read, or is damaged") }
+    for index in 0..<count {
+      guard let object = memory.pointer(at: address &+ UInt64(array.entries) &+ index &* 8) else {
+        return miss("the array at \(hex(address)) cannot be read, or is damaged")
+      }
+      inSheaves[object] = list
+    }
   }
 
   private mutating func readSlab(

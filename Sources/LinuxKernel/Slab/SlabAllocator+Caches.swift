@@ -31,6 +31,20 @@ extension SlabAllocator {
   ///
   /// - Returns: what is missing.
   func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [Diagnostic] {
+    forEachSlab(of: cache) { slab, states in
+      (0..<slab.count).allSatisfy { index in
+        body(
+          SlabListedObject(
+            cache: cache, address: slab.object(index, cache), index: index, isAllocated: states.isAllocated(index),
+            freeList: states.free[index]))
+      }
+    }
+  }
+
+  /// Calls `body` with each slab of `cache`, and which of its objects are free, until it returns false.
+  ///
+  /// - Returns: what is missing.
+  func forEachSlab(of cache: SlabCache, _ body: (SlabPage, SlabStates) -> Bool) -> [Diagnostic] {
     guard let slub, let census = census.value else { return [absence] }
     var notes = Listing<Never>()
     if census.isPartial {
@@ -50,12 +64,7 @@ extension SlabAllocator {
       if let problem = states.problem {
         notes.note(.slabDamaged, cache.name, text: "\(cache.name): slab at \(hex(base)): \(problem)")
       }
-      for index in 0..<slab.count {
-        let object = SlabListedObject(
-          cache: cache, address: slab.object(index, cache), index: index, isAllocated: states.isAllocated(index),
-          freeList: states.free[index])
-        guard body(object) else { return notes.notes }
-      }
+      guard body(slab, states) else { break }
     }
     return notes.notes
   }
@@ -71,6 +80,6 @@ package struct SlabListedObject: Sendable {
   package let index: Int
   /// Whether it is allocated; nil where that cannot be told.
   package let isAllocated: Bool?
-  /// Where it is, if it is free.
+  /// Where it is, if it is free or about to be.
   package let freeList: FreeList?
 }

@@ -14,13 +14,18 @@ final class SlabAllocator: Sendable {
   let aliases: Lazy<[UInt64: [String]]>
   /// All slabs, found by a look at each page frame.
   let census: Lazy<SlabCensus?>
+  /// The per-CPU memory of the caches.
+  let perCPUParts: Lazy<SlabPerCPUParts?>
 
-  init(_ context: KernelContext, _ pages: Lazy<PageArray?>, _ perCPU: Lazy<PerCPU?>, _ depot: Lazy<StackDepot?>) {
+  init(
+    _ context: KernelContext, _ pages: Lazy<PageArray?>, _ perCPU: Lazy<PerCPU?>, _ depot: Lazy<StackDepot?>,
+    _ cgroups: Lazy<MemoryCgroups?>
+  ) {
     self.context = context
     self.pages = pages
     let found: Lazy<SlabReader?> = Lazy {
       guard let pages = pages.value, let layout = SlabLayout(context.types.value) else { return nil }
-      return SlabReader(context, pages, layout, perCPU, depot)
+      return SlabReader(context, pages, layout, perCPU, depot, cgroups)
     }
     let kfence = Lazy { KfencePool(context) }
     let census: Lazy<SlabCensus?> = Lazy {
@@ -43,6 +48,9 @@ final class SlabAllocator: Sendable {
       }
       return result
     }
+    perCPUParts = Lazy {
+      found.value.map { SlabPerCPUParts(caches.value.elements, $0.layout, context.memory, context.types.value) }
+    }
     self.found = found
     self.kfence = kfence
     self.census = census
@@ -53,7 +61,7 @@ final class SlabAllocator: Sendable {
     }
   }
 
-  /// SLUB; nil where the kernel has another, or its types are not known.
+  /// SLUB or SLAB; nil where the kernel has another, or its types are not known.
   var slub: SlabReader? { found.value }
 
   /// Why there is no `slub`.
@@ -65,7 +73,7 @@ final class SlabAllocator: Sendable {
     }
     // Each of the others is named by what only it has. SLOB went in 6.4, SLAB in 6.8.
     if types.size(of: "freelist_idx_t") != nil || types.member("num", of: "kmem_cache") != nil {
-      return Diagnostic(.slabUnsupported, "the kernel's slab allocator is SLAB, of which kva finds no objects")
+      return types.unknown("array_cache", "the kernel's slab allocator is SLAB, of which types are not known")
     }
     return Diagnostic(.slabUnsupported, "the kernel's slab allocator is SLOB, which keeps no objects apart")
   }
@@ -111,7 +119,7 @@ final class SlabAllocator: Sendable {
         SlabObject(
           cache: cache, address: object.address, index: object.index, size: object.size, offset: offset,
           part: 0..<object.size ~= offset ? .object : .redZone, isAllocated: object.isAllocated,
-          freeList: object.isAllocated ? nil : .kfence, problem: nil, tracks: object.tracks))
+          freeList: object.isAllocated ? nil : .kfence, problem: nil, tracks: object.tracks, cgroup: nil, damage: []))
     }
   }
 }

@@ -15,7 +15,9 @@ package struct SlabCache: Hashable, Sendable {
   package let order: Int?
   /// Bytes of the red zone before each object.
   package let redLeftPad: Int
-  /// Where in an object its free pointer is.
+  /// Objects of a slab where all have as many, as those of SLAB.
+  let perSlab: Int?
+  /// Where in an object its free pointer is; 0 of SLAB, which has none.
   let freePointer: Int
   /// Where what belongs to an object itself ends: its metadata follow (`inuse`).
   let end: Int
@@ -31,7 +33,8 @@ package struct SlabCache: Hashable, Sendable {
   init?(_ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64) {
     let object = StructView(space: memory, address: address)
     guard address & 7 == 0, let size = object.number(layout.size), let objectSize = object.number(layout.objectSize),
-      let freePointer = object.number(layout.freePointer), let end = object.number(layout.end),
+      let freePointer = layout.freePointer == nil ? 0 : object.number(layout.freePointer),
+      let end = layout.end == nil ? objectSize : object.number(layout.end),
       let nameAt = object.pointer(layout.name), let name = memory.string(at: nameAt, limit: Limits.cacheName),
       !name.isEmpty, 8...UInt64(Self.largest) ~= size, 1...size ~= objectSize, freePointer <= size - 8, end <= size
     else { return nil }
@@ -45,7 +48,10 @@ package struct SlabCache: Hashable, Sendable {
     self.end = Int(end)
     redLeftPad = Int(pad)
     // The order above, the number of objects in the low 16 bits. (OO_SHIFT)
-    order = object.number(layout.order).flatMap { $0 >> 16 < 30 ? Int($0 >> 16) : nil }
+    let wide = object.number(layout.order).map { $0 >> 16 } ?? object.number(layout.array?.order)
+    order = wide.flatMap { $0 < 30 ? Int($0) : nil }
+    perSlab = object.number(layout.array?.perSlab).flatMap { 1...0x7fff ~= $0 ? Int($0) : nil }
+    guard layout.array == nil || perSlab != nil else { return nil }
     random = layout.random.flatMap { object.number($0) }
     flagBits = object.number(layout.flags) ?? 0
   }

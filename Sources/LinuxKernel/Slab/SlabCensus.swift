@@ -29,7 +29,9 @@ struct SlabCensus: Sendable {
         guard record.compound & 1 == 0, pages.isSlab(record) else { return true }
         if let address = pages.linearAddress(of: frame), isKfence(address) { return true }
         let page = StructView(space: pages.memory, address: pages.vmemmap.page(of: frame))
-        guard let cache = page.pointer(reader.layout.cache), let count = page.number(reader.layout.objects),
+        guard let cache = page.pointer(reader.layout.cache),
+          let count = reader.layout.objects == nil
+            ? reader.cache(at: cache)?.perSlab.map(UInt64.init) : page.number(reader.layout.objects),
           count <= 0x7fff
         else {
           return true

@@ -40,6 +40,19 @@ extension SlabReader {
       note(Diagnostic(.slabDamaged, cache.name, "\(cache.name): \(text)"))
     }
     let parts = nodes.compactMap { node(of: cache, $0) }
+    if let array = layout.array {
+      for part in parts {
+        counts.slabs += Int(min(part.number(layout.slabCount) ?? 0, 1 << 32))
+        free += Int(min(part.number(array.freeObjects) ?? 0, 1 << 40))
+      }
+      counts.objects = counts.slabs &* (cache.perSlab ?? 0)
+      counts.active = max(0, counts.objects - free)
+      let lists = freeLists(of: cache)
+      if let problem = lists.problem { damaged(problem) }
+      free += lists.inSheaves.count
+      if isWhole, free <= counts.objects { counts.allocated = counts.objects - free }
+      return counts
+    }
     if layout.slabCount != nil, layout.objectCount != nil {
       for part in parts {
         counts.slabs += Int(min(part.number(layout.slabCount) ?? 0, 1 << 40))
@@ -94,7 +107,7 @@ extension SlabReader {
         here = StructView(space: memory, address: here).pointer(layout.next) ?? 0
       }
     }
-    free += lists.inSheaves.count
+    free += lists.inSheaves.values.count { !$0.isPending }
     if isWhole, free <= counts.objects { counts.allocated = counts.objects - free }
     return counts
   }

@@ -4,16 +4,21 @@ import DebugInfo
 struct SlabFlags: Sendable {
   /// The flags, lowest first.
   let names: [(mask: UInt64, name: String)]
+  /// Whether free objects are filled with poison, which caches with a constructor or RCU are not even if asked to:
+  /// `__OBJECT_POISON`.
+  let objectPoison: UInt64
 
   /// The bits are numbered by the configuration since 6.9; until then each has a place of its own.
   init(_ types: KernelTypes) {
     let numbered = types.enumerators(of: "_slab_flag_bits").filter { 0..<64 ~= $0.value && $0.name.hasPrefix("_SLAB_") }
     if numbered.isEmpty {
       names = Self.fixed
+      objectPoison = 0x8000_0000
     } else {
       names = numbered.filter { $0.name != "_SLAB_FLAGS_LAST_BIT" }.map {
         (1 << UInt64($0.value), String($0.name.dropFirst()))
       }
+      objectPoison = names.first { $0.name == "SLAB_OBJECT_POISON" }?.mask ?? 0
     }
   }
 

@@ -1,23 +1,36 @@
 import DebugInfo
 
-/// Where SLUB keeps what, by the names of each version, the newest first.
+/// Where SLUB keeps what, or SLAB, by the names of each version, the newest first.
 /// (mm/slab.h, mm/slub.c; `struct slab` took over from `struct page` in 5.17, d122019bf061)
 struct SlabLayout: Sendable {
   /// Members of `struct slab`, or of the `struct page` that it lies over.
   let cache: TypeMember
   let freelist: TypeMember
+  /// Of SLAB, where its free objects begin in the array (`active`).
   let inUse: TypeMember
-  let objects: TypeMember
+  /// nil of SLAB, all whose slabs have as many.
+  let objects: TypeMember?
   /// The next on a CPU's list of partial slabs.
   let next: TypeMember?
   /// The link on a node's list of partial slabs.
   let link: TypeMember?
 
+  /// The vector of what belongs to each object, with flags in its low bits: the cgroups that they are charged to.
+  let extensions: TypeMember?
+  /// An element of it, and where in that the `obj_cgroup` is; an element is a pointer alone before 6.10.
+  let extensionStride: Int
+  let extensionGroup: Int
+  /// Bytes from one element to the next where the slab says them (since 7.0).
+  let ownStride: TypeMember?
+  /// Whether the elements are in the objects themselves, likewise.
+  let areInObjects: TypeMember?
+
   // `struct kmem_cache`.
   let size: TypeMember
   let objectSize: TypeMember
-  let freePointer: TypeMember
-  let end: TypeMember
+  /// nil of SLAB, as `end`.
+  let freePointer: TypeMember?
+  let end: TypeMember?
   let redLeftPad: TypeMember?
   let order: TypeMember?
   let random: TypeMember?
@@ -54,10 +67,13 @@ struct SlabLayout: Sendable {
   let sheafLink: TypeMember?
   let barnFull: TypeMember?
 
+  /// What SLAB keeps instead; nil of SLUB.
+  let array: SlabArrayLayout?
+
   /// Which of a CPU's sheaves.
   enum SheafKind: Sendable { case main, spare, rcu }
 
-  /// nil where the allocator is not SLUB, or its types are not known.
+  /// nil where the allocator is SLOB, or its types are not known.
   init?(_ types: KernelTypes) {
     /// A member whose length is known, which can be read.
     func member(_ names: String..., of type: String) -> TypeMember? {
@@ -67,24 +83,31 @@ struct SlabLayout: Sendable {
       return nil
     }
     let slab = types.size(of: "slab") != nil && types.member("slab_cache", of: "slab") != nil ? "slab" : "page"
+    array = SlabArrayLayout(types, slab)
+    let isArray = array != nil
     guard let cache = member("slab_cache", of: slab), let freelist = member("freelist", of: slab),
-      let inUse = member("inuse", of: slab), let objects = member("objects", of: slab),
+      let inUse = member(isArray ? "active" : "inuse", of: slab),
       let size = member("size", of: "kmem_cache"), let objectSize = member("object_size", of: "kmem_cache"),
-      let freePointer = member("offset", of: "kmem_cache"), let end = member("inuse", of: "kmem_cache"),
       let name = member("name", of: "kmem_cache"), let list = member("list", of: "kmem_cache")
     else { return nil }
+    freePointer = isArray ? nil : member("offset", of: "kmem_cache")
+    end = isArray ? nil : member("inuse", of: "kmem_cache")
+    objects = isArray ? nil : member("objects", of: slab)
+    guard isArray || freePointer != nil && end != nil && objects != nil else { return nil }
     self.cache = cache
     self.freelist = freelist
     self.inUse = inUse
-    self.objects = objects
     next = member("next", of: slab)
     link = member("slab_list", "lru", of: slab)
+    extensions = member("obj_exts", "memcg_data", "obj_cgroups", of: slab)
+    extensionStride = max(8, types.size(of: "slabobj_ext") ?? 8)
+    extensionGroup = member("objcg", "_objcg", of: "slabobj_ext")?.offset ?? 0
+    ownStride = member("stride", of: slab)
+    areInObjects = member("obj_exts_in_object", of: slab)
     self.size = size
     self.objectSize = objectSize
-    self.freePointer = freePointer
-    self.end = end
-    redLeftPad = member("red_left_pad", of: "kmem_cache")
-    order = member("oo", of: "kmem_cache")
+    redLeftPad = member(isArray ? "obj_offset" : "red_left_pad", of: "kmem_cache")
+    order = isArray ? nil : member("oo", of: "kmem_cache")
     random = member("random", of: "kmem_cache")
     flags = member("flags", of: "kmem_cache")
     self.name = name
@@ -110,7 +133,7 @@ struct SlabLayout: Sendable {
     cpuPage = member("slab", "page", of: "kmem_cache_cpu")
     cpuPartial = member("partial", of: "kmem_cache_cpu")
     partial = member("partial", of: "kmem_cache_node")
-    slabCount = member("nr_slabs", of: "kmem_cache_node")
+    slabCount = member(isArray ? "total_slabs" : "nr_slabs", of: "kmem_cache_node")
     objectCount = member("total_objects", of: "kmem_cache_node")
     barn = member("barn", of: "kmem_cache_node")
     let kinds: [(String, SheafKind)] = [("main", .main), ("spare", .spare), ("rcu_free", .rcu)]

@@ -8,24 +8,28 @@ package struct SlabObject: Sendable {
   package let index: Int?
   /// Bytes of the object: what was asked for where it is KFENCE's.
   package let size: Int
-  /// Bytes from the object's start; negative in the red zone before it.
+  /// Bytes from the object's start; negative in the red zone before the first of a slab.
   package let offset: Int
   /// What of it the address is in.
   package let part: Part
   /// Whether it is allocated; nil where that cannot be told, or there is no object.
   package let isAllocated: Bool?
-  /// Where it is, if it is free.
+  /// Where it is, if it is free or about to be.
   package let freeList: FreeList?
   /// Why it cannot be told whether it is allocated.
   package let problem: String?
   /// Who allocated and freed it, as far as the kernel keeps that.
   package let tracks: [SlabTrack]
+  /// The path of the memory cgroup that it is charged to; nil where it is charged to none, or that is not known.
+  package let cgroup: String?
+  /// What of it was written over.
+  package let damage: [SlabDamage]
 
   /// What of an object's place an address is in.
   package enum Part: String, Sendable {
     /// What its owner may use.
     case object
-    /// What must not be written, before or behind it.
+    /// What must not be written: behind it, before the next one, before the first one.
     case redZone = "red zone"
     /// What the allocator keeps behind it.
     case metadata

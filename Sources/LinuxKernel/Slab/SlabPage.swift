@@ -7,6 +7,10 @@ struct SlabPage: Sendable {
   let address: UInt64
   /// The linear address of its first page.
   let base: UInt64
+  /// Where its objects begin: there, or behind what SLAB puts before them.
+  let start: UInt64
+  /// Bytes of its pages.
+  let bytes: UInt64
   /// How many objects it has.
   let count: Int
   /// How many of them its own free list lacks.
@@ -21,12 +25,17 @@ struct SlabPage: Sendable {
     _ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64, base: UInt64, bytes: UInt64, _ cache: SlabCache
   ) {
     let object = StructView(space: memory, address: address)
-    guard let count = object.number(layout.objects), let inUse = object.number(layout.inUse),
+    let array = layout.array
+    guard let count = array == nil ? object.number(layout.objects) : cache.perSlab.map(UInt64.init),
+      let inUse = object.number(layout.inUse),
       let freelist = object.pointer(layout.freelist), count > 0, count <= 0x7fff,
-      UInt64(cache.size) * count <= bytes, inUse <= count
+      let start = array == nil ? base : object.pointer(array?.start), start &- base < bytes,
+      UInt64(cache.size) * count <= bytes - (start - base), inUse <= count
     else { return nil }
+    self.start = start
     self.address = address
     self.base = base
+    self.bytes = bytes
     self.count = Int(count)
     self.inUse = Int(inUse)
     self.freelist = freelist
@@ -34,14 +43,42 @@ struct SlabPage: Sendable {
 
   /// The index of the object that begins at `pointer` behind its red zone, as free lists name it; nil where none does.
   func index(ofFree pointer: UInt64, _ cache: SlabCache) -> Int? {
-    let distance = pointer &- base &- UInt64(cache.redLeftPad)
+    let distance = pointer &- start &- UInt64(cache.redLeftPad)
     guard distance < UInt64(cache.size * count), distance % UInt64(cache.size) == 0 else { return nil }
     return Int(distance) / cache.size
   }
 
+  /// The index of the object that `address` belongs to: the one that begins at or before it, as an overrun of that one
+  /// would reach it, or else the first; nil behind the last one.
+  func index(at address: UInt64, _ cache: SlabCache) -> Int? {
+    let first = object(0, cache)
+    guard address >= first else { return address >= start ? 0 : nil }
+    let index = (address - first) / UInt64(cache.size)
+    return index < UInt64(count) ? Int(index) : nil
+  }
+
   /// Where object `index` begins, behind its red zone.
   func object(_ index: Int, _ cache: SlabCache) -> UInt64 {
-    base &+ UInt64(index * cache.size + cache.redLeftPad)
+    start &+ UInt64(index * cache.size + cache.redLeftPad)
+  }
+
+  /// The free objects by SLAB's array of their numbers.
+  func freeIndices(_ array: SlabArrayLayout, _ memory: KernelMemory) -> FreeChain {
+    var chain = FreeChain()
+    guard let bytes = memory.bytes(at: freelist, count: count * array.indexSize) else {
+      chain.damage = .unreadable(freelist)
+      return chain
+    }
+    for place in inUse..<count {
+      let at = place * array.indexSize
+      let index = array.indexSize == 1 ? Int(bytes[at]) : Int(bytes[at]) | Int(bytes[at + 1]) << 8
+      guard index < count else {
+        chain.damage = .number(index, count)
+        return chain
+      }
+      chain.indices.append(index)
+    }
+    return chain
   }
 
   /// Follows a free list of this slab.
@@ -55,7 +92,7 @@ struct SlabPage: Sendable {
         return chain
       }
       guard !seen[index] else {
-        chain.damage = .circle(here)
+        chain.damage = .circle(here, after: chain.indices.last.map { object($0, cache) })
         return chain
       }
       seen[index] = true
@@ -85,12 +122,22 @@ struct FreeChain: Sendable {
   enum Damage: Sendable {
     /// A pointer to no object of the slab, in the object `after`; nil where the first is one.
     case foreign(UInt64, after: UInt64?)
-    /// An object that comes twice.
-    case circle(UInt64)
+    /// An object that comes twice, the second time after the object `after`.
+    case circle(UInt64, after: UInt64?)
     /// An object that is not in the dump.
     case unreadable(UInt64)
+    /// A number that no object of the slab has.
+    case number(Int, Int)
     /// Another number of objects than the slab's count of those in use leaves.
     case count(found: Int, expected: Int)
+
+    /// The object whose free pointer is wrong; nil where that of the list's head is, or none can be named.
+    var object: UInt64? {
+      switch self {
+      case .foreign(_, let after), .circle(_, let after): after
+      case .unreadable, .count, .number: nil
+      }
+    }
 
     /// What is wrong with the free list of `owner`, in words.
     func text(of owner: String) -> String {
@@ -98,9 +145,11 @@ struct FreeChain: Sendable {
       case .foreign(let pointer, let after):
         let place = after.map { "the free pointer of the object at \(hex($0))" } ?? "its first pointer"
         return "the free list of \(owner) is damaged: \(place) leads to \(hex(pointer)), which is no object of the slab"
-      case .circle(let object): return "the free list of \(owner) is damaged: it runs in a circle at \(hex(object))"
+      case .circle(let object, _): return "the free list of \(owner) is damaged: it runs in a circle at \(hex(object))"
       case .unreadable(let object):
         return "the free list of \(owner) breaks off: the object at \(hex(object)) is not in the dump"
+      case .number(let index, let count):
+        return "the free list of \(owner) is damaged: it has object \(index), and the slab has \(count)"
       case .count(let found, let expected):
         return "the free list of \(owner) is damaged: it has \(found) objects, and the slab counts \(expected)"
       }

@@ -2,7 +2,7 @@ import Bytes
 import DebugInfo
 import Synchronization
 
-/// Finds the caches and objects of SLUB.
+/// Finds the caches and objects of SLUB, and of SLAB.
 final class SlabReader: Sendable {
   let memory: KernelMemory
   let pages: PageArray
@@ -11,8 +11,12 @@ final class SlabReader: Sendable {
   let perCPU: Lazy<PerCPU?>
   /// Who asked for objects, where caches keep that.
   let tracks: Lazy<UserTracks?>
+  /// What finds bytes that were written over.
+  let damage: SlabDamageFinder
   /// The nodes that a cache has parts for.
   let nodes: [Int]
+  private let kasan: Lazy<KASANTracks?>
+  private let cgroups: Lazy<MemoryCgroups?>
   private let state = Mutex(State())
 
   private struct State {
@@ -23,14 +27,17 @@ final class SlabReader: Sendable {
 
   init(
     _ context: KernelContext, _ pages: PageArray, _ layout: SlabLayout, _ perCPU: Lazy<PerCPU?>,
-    _ depot: Lazy<StackDepot?>
+    _ depot: Lazy<StackDepot?>, _ cgroups: Lazy<MemoryCgroups?>
   ) {
     memory = context.memory
     self.pages = pages
     self.layout = layout
     self.perCPU = perCPU
     flags = SlabFlags(context.types.value)
+    damage = SlabDamageFinder(context.memory, flags, context.types.value, isSLAB: layout.array != nil)
     tracks = Lazy { UserTracks(context, depot.value) }
+    kasan = Lazy { KASANTracks(context, depot.value) }
+    self.cgroups = cgroups
     // A cache has no more parts than there are nodes, whatever its type says.
     let most = min((layout.nodes?.size ?? 0) / layout.nodeStride, Limits.nodes)
     nodes = context.onlineNodes.filter { $0 < most }
@@ -61,7 +68,7 @@ final class SlabReader: Sendable {
   /// Which objects of a slab are free.
   func states(of slab: SlabPage, _ cache: SlabCache) -> SlabStates {
     if let known = state.withLock({ $0.slabs[slab.address] }) { return known }
-    let found = SlabStates(slab, cache, freeLists(of: cache), memory)
+    let found = SlabStates(slab, cache, freeLists(of: cache), memory, layout.array)
     state.withLock { state in
       if state.slabs.count >= Limits.keptSlabs { state.slabs = [:] }
       state.slabs[slab.address] = found
@@ -84,12 +91,12 @@ final class SlabReader: Sendable {
     guard let (slab, cache) = slab(at: head, record, base: base) else {
       return .damaged("the slab at \(hex(pages.vmemmap.page(of: head))) or its cache cannot be read, or is damaged")
     }
-    let index = Int((address &- base) / UInt64(cache.size))
-    guard index < slab.count else {
+    guard let index = slab.index(at: address, cache) else {
       return .object(
         SlabObject(
           cache: cache, address: nil, index: nil, size: cache.objectSize, offset: 0, part: .remainder, isAllocated: nil,
-          freeList: nil, problem: nil, tracks: []))
+          freeList: nil, problem: nil, tracks: [], cgroup: nil,
+          damage: [damage.damage(behindLast: slab, cache)].compactMap { $0 }))
     }
     let states = states(of: slab, cache)
     let object = slab.object(index, cache)
@@ -98,19 +105,48 @@ final class SlabReader: Sendable {
     return .object(
       SlabObject(
         cache: cache, address: object, index: index, size: cache.objectSize, offset: offset,
-        part: part(at: offset, of: cache), isAllocated: isAllocated, freeList: states.free[index],
-        problem: isAllocated == nil ? states.problem : nil,
-        tracks: hasTracks(cache) ? tracks.value?.tracks(of: object, cache) ?? [] : []))
+        part: part(at: offset, of: cache, isLast: index == slab.count - 1), isAllocated: isAllocated,
+        freeList: states.free[index], problem: isAllocated == nil ? states.problem : nil,
+        tracks: tracks(of: object, cache), cgroup: cgroup(of: index, slab, cache),
+        damage: damage(of: object, cache, states, isAllocated)))
+  }
+
+  /// Who allocated and freed the object at `address`, if its cache keeps that.
+  func tracks(of address: UInt64, _ cache: SlabCache) -> [SlabTrack] {
+    if hasTracks(cache) { return tracks.value?.tracks(of: address, cache) ?? [] }
+    return kasan.value?.tracks(of: address, cache) ?? []
+  }
+
+  /// The memory cgroup that object `index` is charged to; nil where it is charged to none.
+  private func cgroup(of index: Int, _ slab: SlabPage, _ cache: SlabCache) -> String? {
+    let page = StructView(space: memory, address: slab.address)
+    guard let word = page.number(layout.extensions), case let vector = memory.untagged(word & ~7), vector >> 55 == 0x1ff
+    else { return nil }
+    let own = page.number(layout.ownStride).flatMap { $0 == 0 ? nil : Int(clamping: $0) }
+    let stride = page.number(layout.areInObjects) == 1 ? cache.size : own ?? layout.extensionStride
+    let place = vector &+ UInt64(index) &* UInt64(stride) &+ UInt64(layout.extensionGroup)
+    return memory.word(at: place).flatMap { group in cgroups.value?.path(chargedTo: group) }
+  }
+
+  /// What of the object at `address` was written over.
+  func damage(of address: UInt64, _ cache: SlabCache, _ states: SlabStates, _ isAllocated: Bool?) -> [SlabDamage] {
+    var found = damage.damage(of: address, cache, isAllocated: isAllocated)
+    if states.broken.contains(address), let own = damage.damage(ofPointerAt: address &+ UInt64(cache.freePointer)) {
+      found.append(own)
+    }
+    return found
   }
 
   /// Whether `cache` keeps who asked for its objects.
   func hasTracks(_ cache: SlabCache) -> Bool { cache.flagBits & flags.mask("SLAB_STORE_USER") != 0 }
 
   /// What is `offset` bytes from the start of an object.
-  private func part(at offset: Int, of cache: SlabCache) -> SlabObject.Part {
+  private func part(at offset: Int, of cache: SlabCache, isLast: Bool) -> SlabObject.Part {
     if offset < 0 { return .redZone }
     if offset < cache.objectSize { return .object }
     if offset < cache.end { return cache.redLeftPad > 0 ? .redZone : .padding }
+    // Behind what belongs to the object is the red zone before the next one.
+    if offset >= cache.size - cache.redLeftPad { return isLast ? .remainder : .redZone }
     return hasTracks(cache) || cache.freePointer..<cache.freePointer + 8 ~= offset ? .metadata : .padding
   }
 }

@@ -2,17 +2,23 @@ import Bytes
 
 /// Which objects of a slab are free, by every list that may have them.
 struct SlabStates: Sendable {
-  /// The free ones, and where they are.
+  /// The lists that objects are on: free ones, and those that will be.
   private(set) var free: [Int: FreeList] = [:]
   /// Why the others may be free or not; nil where they are allocated.
   private(set) var problem: String?
+  /// The objects whose free pointers lead nowhere, or back.
+  private(set) var broken: Set<UInt64> = []
 
-  init(_ slab: SlabPage, _ cache: SlabCache, _ lists: CacheFreeLists, _ memory: KernelMemory) {
+  init(
+    _ slab: SlabPage, _ cache: SlabCache, _ lists: CacheFreeLists, _ memory: KernelMemory, _ array: SlabArrayLayout?
+  ) {
     problem = lists.problem
-    let own = slab.walk(from: slab.freelist, cache, memory)
+    let own =
+      array.map { slab.freeIndices($0, memory) } ?? slab.walk(from: slab.freelist, cache, memory)
     for index in own.indices { free[index] = .slab }
     if let damage = own.damage {
       problem = damage.text(of: "its slab")
+      damage.object.map { _ = broken.insert($0) }
     } else if own.indices.count != slab.count - slab.inUse {
       // What a CPU has taken over counts as in use.
       let damage = FreeChain.Damage.count(found: own.indices.count, expected: slab.count - slab.inUse)
@@ -21,7 +27,10 @@ struct SlabStates: Sendable {
     for active in lists.active where active.slab == slab.address {
       let chain = slab.walk(from: active.first, cache, memory)
       for index in chain.indices { free[index] = .cpu(active.cpu) }
-      if let damage = chain.damage { problem = damage.text(of: "CPU \(active.cpu)") }
+      if let damage = chain.damage {
+        problem = damage.text(of: "CPU \(active.cpu)")
+        damage.object.map { _ = broken.insert($0) }
+      }
     }
     guard !lists.inSheaves.isEmpty else { return }
     for index in 0..<slab.count {
@@ -31,6 +40,6 @@ struct SlabStates: Sendable {
 
   /// Whether object `index` is allocated; nil where that cannot be told.
   func isAllocated(_ index: Int) -> Bool? {
-    free[index] != nil ? false : problem == nil ? true : nil
+    free[index].map(\.isPending) ?? (problem == nil ? true : nil)
   }
 }

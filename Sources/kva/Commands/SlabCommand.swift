@@ -12,6 +12,7 @@ struct SlabCommand: DumpCommand {
 
       Example: kva slab vmcore
       Example: kva slab vmcore dentry --objects --json
+      Example: kva slab vmcore --check
       """)
 
   @OptionGroup var options: DumpOptions
@@ -25,6 +26,9 @@ struct SlabCommand: DumpCommand {
   @Flag(name: .long, help: "Count the allocated objects by who asked for them, the most first.")
   var byCaller = false
 
+  @Flag(name: .long, help: "List what was written over: red zones, poison, padding, free pointers.")
+  var check = false
+
   @Option(name: .long, help: ArgumentHelp("Order the caches by size, name, objects or allocated.", valueName: "key"))
   var sort = SlabOrder.size
 
@@ -34,13 +38,15 @@ struct SlabCommand: DumpCommand {
   }
 
   func validate() throws {
-    if objects && byCaller { throw ValidationError("Give --objects or --by-caller.") }
+    if [objects, byCaller, check].count(where: { $0 }) > 1 {
+      throw ValidationError("Give --objects, --by-caller or --check.")
+    }
   }
 
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
       if byCaller { return listCallers(kernel, output) }
-      if objects { return try listObjects(kernel, output, session) }
+      if objects || check { return try listObjects(kernel, output, session) }
       let listing = kernel.slabCaches
       let caches = listing.elements.filter { summary in
         isWanted(summary.cache.name) || summary.aliases.contains(where: isWanted)
@@ -59,6 +65,18 @@ struct SlabCommand: DumpCommand {
     var notes: [Diagnostic] = []
     for cache in caches.sorted(by: { $0.name < $1.name }) {
       try session.checkListener()
+      if check {
+        var isSound = true
+        notes += kernel.forEachSlabDamage(of: cache) { damage in
+          isSound = false
+          if options.json { output.slabDamageJSON(damage, kernel) } else { output.slabDamageText(damage, kernel) }
+          return !output.isDropped
+        }
+        if !isSound {
+          notes.append(Diagnostic(.slabDamaged, cache.name, "\(cache.name): objects were written over"))
+        }
+        continue
+      }
       notes += kernel.forEachSlabObject(of: cache) { object in
         if options.json { output.slabObjectJSON(object) } else { output.slabObjectText(object) }
         return !output.isDropped

@@ -30,7 +30,24 @@ public enum SlabMemory {
   /// Where object `index` of the slab at `page` of the input begins.
   public static func object(_ page: UInt64, _ index: UInt64) -> UInt64 { linear + page + index * stride + redZone }
 
-  private static var btf: [UInt8] {
+  /// What VMCOREINFO has to say of the memory with `hasCharges`.
+  public static let chargedLines = lines + [symbol("stack_pools", 0x2e00)]
+  /// What it has to say where KASAN has a ring of tracks.
+  public static let ringLines = chargedLines + [symbol("stack_ring", 0x2fc0)]
+  /// The object that is charged to a cgroup, and that KASAN has a track of.
+  public static let charged: UInt64 = 8
+  /// The path of that cgroup.
+  public static let cgroup = "/user.slice"
+  /// Who allocated it: the PID, and the call trace.
+  public static let track: (pid: Int, frames: [UInt64]) = (77, [start + 0x100, start + 0x200])
+
+  /// The ring of KASAN, the oldest entry first: the object, the PID, and whether that freed it. The ring is one further
+  /// than its start.
+  public static let ring: [(object: UInt64, pid: Int, isFree: Bool)] = [
+    (2, 9, false), (8, 3, true), (8, 4, false), (8, 5, true),
+  ]
+
+  private static func btf(hasCharges: Bool, hasRing: Bool) -> [UInt8] {
     var writer = BTFWriter()
     let int = writer.integer("unsigned int", size: 4)
     let long = writer.integer("long unsigned int", size: 8)
@@ -47,13 +64,16 @@ public enum SlabMemory {
         .init("index", long, bit: 256), .init("private", long, bit: 320), .init("_mapcount", int, bit: 384),
         .init("_refcount", int, bit: 416),
       ])
+    let extensions: [BTFWriter.Member] = hasCharges ? [.init("obj_exts", long, bit: 448)] : []
     _ = writer.structure(
       "slab", size: 64,
       [
         .init("slab_cache", pointer, bit: 64), .init("slab_list", list, bit: 128), .init("freelist", pointer, bit: 256),
         .init("inuse", int, bit: 320, bits: 16), .init("objects", int, bit: 336, bits: 15),
         .init("frozen", int, bit: 351, bits: 1),
-      ])
+      ] + extensions)
+    let kasan: [BTFWriter.Member] =
+      hasCharges ? [.init("kasan_info", charges(&writer, int, pointer, hasRing: hasRing), bit: 704)] : []
     let order = writer.structure("kmem_cache_order_objects", size: 4, [.init("x", int, bit: 0)])
     let nodes = writer.array(of: pointer, index: long, count: 1)
     _ = writer.structure(
@@ -64,7 +84,7 @@ public enum SlabMemory {
         .init("oo", order, bit: 288), .init("inuse", int, bit: 320), .init("red_left_pad", int, bit: 352),
         .init("random", long, bit: 384), .init("name", pointer, bit: 448), .init("list", list, bit: 512),
         .init("node", nodes, bit: 640),
-      ])
+      ] + kasan)
     _ = writer.structure(
       "kmem_cache_cpu", size: 24,
       [.init("freelist", pointer, bit: 0), .init("slab", pointer, bit: 64), .init("partial", pointer, bit: 128)])
@@ -85,6 +105,50 @@ public enum SlabMemory {
     return writer.bytes
   }
 
+  /// The types of cgroups, of KASAN's data and of the stack depot; that of `kasan_info`.
+  private static func charges(_ writer: inout BTFWriter, _ int: Int, _ pointer: Int, hasRing: Bool) -> Int {
+    _ = writer.structure("slabobj_ext", size: 8, [.init("objcg", pointer, bit: 0)])
+    _ = writer.structure("obj_cgroup", size: 24, [.init("memcg", pointer, bit: 128)])
+    let state = writer.structure(
+      "cgroup_subsys_state", size: 16, [.init("cgroup", pointer, bit: 0), .init("flags", int, bit: 64)])
+    _ = writer.structure("mem_cgroup", size: 16, [.init("css", state, bit: 0)])
+    _ = writer.structure("cgroup", size: 8, [.init("kn", pointer, bit: 0)])
+    _ = writer.structure(
+      "kernfs_node", size: 24,
+      [.init("parent", pointer, bit: 0), .init("name", pointer, bit: 64), .init("priv", pointer, bit: 128)])
+    let track = writer.structure("kasan_track", size: 8, [.init("pid", int, bit: 0), .init("stack", int, bit: 32)])
+    if hasRing {
+      let flag = writer.integer("_Bool", size: 1)
+      let long = writer.integer("size_t", size: 8)
+      _ = writer.structure(
+        "kasan_stack_ring_entry", size: 32,
+        [
+          .init("ptr", pointer, bit: 0), .init("size", long, bit: 64), .init("track", track, bit: 128),
+          .init("is_free", flag, bit: 192),
+        ])
+      _ = writer.structure(
+        "kasan_stack_ring", size: 32,
+        [
+          .init("lock", int, bit: 0), .init("size", long, bit: 64), .init("pos", long, bit: 128),
+          .init("entries", pointer, bit: 192),
+        ])
+    } else {
+      _ = writer.structure("kasan_alloc_meta", size: 8, [.init("alloc_track", track, bit: 0)])
+    }
+    _ = writer.structure(
+      "handle_parts", size: 4,
+      [
+        .init("pool_index_plus_1", int, bit: 0, bits: 17), .init("offset", int, bit: 17, bits: 10),
+        .init("extra", int, bit: 27, bits: 5),
+      ])
+    let entries = writer.array(of: pointer, index: int, count: 0)
+    _ = writer.structure(
+      "stack_record", size: 16,
+      [.init("size", int, bit: 0), .init("handle", int, bit: 32), .init("entries", entries, bit: 128)])
+    return writer.structure(
+      "kasan_cache", size: 8, [.init("alloc_meta_offset", int, bit: 0), .init("free_meta_offset", int, bit: 32)])
+  }
+
   /// What is free in the slab of the node, in the order of its list.
   public static let freeOnNode: [UInt64] = [3, 9, 4]
   /// What is free in the slab of the CPU by the slab's own list.
@@ -98,8 +162,12 @@ public enum SlabMemory {
 
   /// The memory.
   ///
-  /// - Parameter isOld: hide free pointers as before 5.7.
-  public static func memory(isOld: Bool = false) -> [UInt8] {
+  /// - Parameters:
+  ///   - isOld: hide free pointers as before 5.7.
+  ///   - hasCharges: charge one object to a cgroup, with a track by KASAN.
+  ///   - hasRing: with that, keep KASAN's tracks in a ring.
+  public static func memory(isOld: Bool = false, hasCharges: Bool = false, hasRing: Bool = false) -> [UInt8] {
+    let btf = btf(hasCharges: hasCharges, hasRing: hasRing)
     var memory = WrittenMemory(start: start, bytes: btf + [UInt8](repeating: 0, count: 0x5000 - btf.count))
     let cache = start + 0x2800, node = start + 0x2900, head = start + 0x29c0
     for (offset, value) in [(24, 256), (28, 64), (32, 64), (36, 16), (40, 72), (44, 16)] as [(UInt64, UInt32)] {
@@ -148,6 +216,49 @@ public enum SlabMemory {
     memory.link([barn, full])
     memory.put(1 as UInt32, full + 16)
     memory.put(object(0x4000, inBarn[0]), full + 24)
+    if hasCharges { charge(&memory, slab: partial, cache: cache) }
+    if hasRing {
+      let size = UInt64(ring.count)
+      memory.put(size, start + 0x2fc8)
+      // It has gone round once, and one further.
+      memory.put(size + 1, start + 0x2fd0)
+      memory.put(start + 0x2f00, start + 0x2fd8)
+      for (number, entry) in ring.enumerated() {
+        let place = start + 0x2f00 + (UInt64(number) + 1) % size * 32
+        // The pointer has the tag of that time.
+        memory.put(object(0x3000, entry.object) & ~(0xff << 56) | 0xf5 << 56, place)
+        memory.put(UInt32(entry.pid), place + 16)
+        memory.put(handle, place + 20)
+        memory.put(UInt8(entry.isFree ? 1 : 0), place + 24)
+      }
+    }
     return memory.bytes
+  }
+
+  /// Of pool 1, 4 * 16 bytes in.
+  private static let handle: UInt32 = 1 | 4 << 17
+
+  private static func charge(_ memory: inout WrittenMemory, slab: UInt64, cache: UInt64) {
+    func at(_ offset: UInt64) -> UInt64 { start + offset }
+    memory.put(at(0x2d00) | 1, slab + 56)
+    memory.put(at(0x2c00), at(0x2d00) + charged * 8)
+    memory.put(at(0x2c40), at(0x2c10))
+    memory.put(at(0x2c60), at(0x2c40))
+    memory.put(2 as UInt32, at(0x2c48))
+    memory.put(at(0x2c80), at(0x2c60))
+    for (offset, value) in [(0, 0x2ca0), (8, 0x2cc0), (16, 0x2c60)] as [(UInt64, UInt64)] {
+      memory.put(at(value), at(0x2c80) + offset)
+    }
+    memory.put(at(0x2cf0), at(0x2ca8))
+    memory.put(String(cgroup.dropFirst()), at(0x2cc0))
+    // The metadata of KASAN are behind the free pointer.
+    memory.put(80 as UInt32, cache + 88)
+    memory.put(UInt32.max >> 1, cache + 92)
+    memory.put(UInt32(track.pid), object(0x3000, charged) + 80 - linear + start)
+    memory.put(handle, object(0x3000, charged) + 84 - linear + start)
+    memory.put(at(0x2e40), at(0x2e00))
+    memory.put(UInt32(track.frames.count), at(0x2e80))
+    memory.put(handle, at(0x2e84))
+    for (number, frame) in track.frames.enumerated() { memory.put(frame, at(0x2e90) + UInt64(number) * 8) }
   }
 }

@@ -126,6 +126,7 @@ extension Output {
     }
     if let slab = identity.slab {
       line("slab", Words.slab(slab))
+      if let cgroup = slab.cgroup { line("cgroup", cgroup) }
       slabTracksText(slab.tracks, kernel)
     }
     for (name, frame) in [("frame", identity.frame), ("page of", identity.describedFrame)] {

@@ -3,7 +3,8 @@ import KernelVA
 extension Output {
   /// One frame as a JSON object.
   func pageJSON(
-    _ frame: PageFrame, _ owner: String?, _ reader: PageReader, _ allocations: [PageAllocation], _ kernel: Kernel
+    _ frame: PageFrame, _ owner: String?, _ cgroup: String?, _ reader: PageReader, _ allocations: [PageAllocation],
+    _ kernel: Kernel
   ) {
     let words = frame.words
     jsonLine { object in
@@ -22,6 +23,7 @@ extension Output {
       object.number("buddyOrder", words?.buddyOrder)
       object.string("use", frame.use.rawValue)
       object.string("owner", owner)
+      object.string("cgroup", cgroup)
       object.string("zone", words?.zone.flatMap(reader.name(ofZone:)))
       object.number("node", words?.node)
       if !allocations.isEmpty {
@@ -73,7 +75,7 @@ extension Output {
   }
 
   /// One frame for people: a line for it, and a line for each thing known.
-  func pageText(_ frame: PageFrame, _ owner: String?, _ reader: PageReader) {
+  func pageText(_ frame: PageFrame, _ owner: String?, _ cgroup: String?, _ reader: PageReader) {
     text("pfn 0x\(String(frame.frame, radix: 16)) (\(frame.frame)): \(frame.use.rawValue)")
     if let owner { printable(", \(owner)") }
     newline()
@@ -96,6 +98,7 @@ extension Output {
     } else if words.order > 0 {
       line("folio", "of order \(words.order), head at \(Words.hex(words.head))")
     }
+    if let cgroup { line("cgroup", cgroup) }
     if let zone = words.zone.flatMap(reader.name(ofZone:)) {
       line("zone", "\(zone)\(words.node.map { ", node \($0)" } ?? "")")
     }

@@ -64,6 +64,35 @@ extension Output {
     newline()
   }
 
+  /// Damage of a slab as a JSON object.
+  func slabDamageJSON(_ listed: SlabListedDamage, _ kernel: Kernel) {
+    jsonLine { object in
+      object.string("cache", listed.cache.name)
+      object.hex("object", listed.object?.address)
+      object.number("index", listed.object?.index)
+      object.bool("allocated", listed.object?.isAllocated)
+      object.slabDamage(listed.damage)
+      object.array("tracks", listed.tracks) { part, track in part.slabTrack(track, kernel) }
+    }
+  }
+
+  /// Damage of a slab as a line, and who allocated and freed the object.
+  func slabDamageText(_ listed: SlabListedDamage, _ kernel: Kernel) {
+    if let object = listed.object {
+      text("object \(object.index) of ")
+      printable(object.cache.name)
+      let state = object.isAllocated.map { $0 ? "allocated" : "free" } ?? "allocated or free"
+      text(" at \(Words.hex(object.address)), \(state): ")
+    } else {
+      text("behind the last object of a slab of ")
+      printable(listed.cache.name)
+      text(": ")
+    }
+    text(listed.damage.text)
+    newline()
+    slabTracksText(listed.tracks, kernel)
+  }
+
   /// The objects that one call trace asked for as a JSON object.
   func slabCallerJSON(_ caller: SlabCaller, _ kernel: Kernel) {
     jsonLine { object in

@@ -12,7 +12,18 @@ extension JSONObject {
     string("part", object.part.rawValue)
     bool("allocated", object.isAllocated)
     string("freeList", object.freeList.map(Words.name))
+    string("cgroup", object.cgroup)
     array("tracks", object.tracks) { part, track in part.slabTrack(track, kernel) }
+    if !object.damage.isEmpty { array("damage", object.damage) { part, damage in part.slabDamage(damage) } }
+  }
+
+  /// The fields of what was written over.
+  mutating func slabDamage(_ damage: SlabDamage) {
+    string("what", damage.kind.rawValue)
+    hex("start", damage.range.lowerBound)
+    hex("end", damage.range.upperBound)
+    hex("expected", damage.expected.map(UInt64.init))
+    string("found", damage.found.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
   }
 
   /// The fields of who allocated or freed something.
@@ -51,6 +62,15 @@ extension Output {
   }
 }
 
+extension SlabObject {
+  /// How far the next object is, of a place in the red zone before it.
+  fileprivate var distanceToNext: String {
+    let distance = cache.size - offset
+    guard part == .redZone, freeList != .kfence, offset > 0, 1...cache.redLeftPad ~= distance else { return "" }
+    return ", 0x\(String(distance, radix: 16)) before the next object"
+  }
+}
+
 extension Words {
   /// The name of a list of free objects.
   static func name(_ list: FreeList) -> String {
@@ -60,6 +80,7 @@ extension Words {
     case .sheaf(let cpu): "sheaf of CPU \(cpu)"
     case .barn: "barn"
     case .rcu(let cpu): "RCU sheaf of CPU \(cpu)"
+    case .node: "array of a node"
     case .kfence: "KFENCE"
     }
   }
@@ -70,13 +91,15 @@ extension Words {
       return "behind the last object of a slab of \(object.cache.name)"
     }
     let offset = "\(object.offset < 0 ? "-" : "+")0x\(String(object.offset.magnitude, radix: 16))"
-    let place = object.part == .object ? "" : " (\(object.part.rawValue))"
     let state =
       switch object.isAllocated {
       case true?: "allocated"
-      case false?: "free\(object.freeList.map { " (\(name($0)))" } ?? "")"
+      case false?: "free"
       case nil: "allocated or free"
       }
-    return "\(hex(address))\(offset)\(place), object \(index) of \(object.cache.name), \(object.size) bytes, \(state)"
+    let place = object.part == .object ? "" : " (\(object.part.rawValue)\(object.distanceToNext))"
+    let list = object.freeList.map { " (\(name($0)))" } ?? ""
+    return
+      "\(hex(address))\(offset)\(place), object \(index) of \(object.cache.name), \(object.size) bytes, \(state)\(list)"
   }
 }

@@ -1,0 +1,38 @@
+import Bytes
+import DebugInfo
+
+/// The per-CPU memory of slab caches, which is allocated, and has no name of its own.
+struct SlabPerCPUParts: Sendable {
+  /// Which cache's, and what.
+  struct Part: Sendable {
+    var start: UInt64
+    var size: UInt64
+    var name: String
+  }
+
+  private let parts: [Part]
+
+  /// - Parameter caches: those that are looked at.
+  init(_ caches: [SlabCache], _ layout: SlabLayout, _ memory: KernelMemory, _ types: KernelTypes) {
+    let kinds: [(member: TypeMember?, type: String)] = [
+      (layout.cpuSlab, "kmem_cache_cpu"), (layout.cpuSheaves, "slub_percpu_sheaves"),
+      (layout.array?.cpuArray, "array_cache"),
+    ]
+    var parts: [Part] = []
+    for (member, type) in kinds {
+      guard let member, let size = types.size(of: type), size > 0 else { continue }
+      for cache in caches {
+        guard let start = StructView(space: memory, address: cache.address).number(member), start != 0 else { continue }
+        parts.append(Part(start: start, size: UInt64(size), name: "\(type) of \(cache.name)"))
+      }
+    }
+    self.parts = parts.sorted { $0.start < $1.start }
+  }
+
+  /// What the per-CPU pointer `address` leads into, and how far; nil where that is of no cache.
+  func part(at address: UInt64) -> (name: String, offset: UInt64)? {
+    let index = parts.partitioningIndex { $0.start > address } - 1
+    guard index >= 0, address - parts[index].start < parts[index].size else { return nil }
+    return (parts[index].name, address - parts[index].start)
+  }
+}
