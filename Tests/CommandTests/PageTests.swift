@@ -41,6 +41,52 @@ import Testing
     }
   }
 
+  @Test(
+    "Pages are charged to the cgroup that /proc/kpagecgroup has, seconds before", .enabled(if: !whole.isEmpty),
+    arguments: whole)
+  func cgroups(_ dump: Dump) throws {
+    // The inode of the cgroup, 0 for none; that of the root is 1, and all have it.
+    let inodes = try words(dump.entry, "kpagecgroup")
+    #expect(Set(inodes) == [0, 1])
+    let first = 0x4000_0000 / (try dump.entry.facts().pageSize)
+    var charged = 0
+    var different = 0
+    for line in try Kva.run(["page", dump.path(), "--all", "--json"]).lines {
+      let frame = try parseObject(line)
+      let place = try #require(frame["pfn"] as? Int) - Int(first)
+      guard inodes.indices.contains(place) else { continue }
+      let path = frame["cgroup"] as? String
+      // What was freed since is charged to none any more.
+      guard frame["use"] as? String != "free" else { continue }
+      #expect(path == nil || path == "/")
+      if path != nil { charged += 1 }
+      if (path != nil) != (inodes[place] == 1) { different += 1 }
+    }
+    #expect(charged > 3000)
+    #expect(different < 40, "\(different) of \(charged)")
+    let counted = try Kva.run(["page", dump.path(), "--summary", "--of", "/", "--json"]).objects()
+    #expect(counted.first { $0["use"] as? String == "total" }?["pages"] as? Int == charged)
+  }
+
+  @Test("The pages of a process are as many as /proc/PID/status counts", .enabled(if: !whole.isEmpty), arguments: whole)
+  func ofProcess(_ dump: Dump) throws {
+    var resident: [String: Int] = [:]
+    var pid = ""
+    for line in try dump.entry.lines("oracle/rich/status.txt") {
+      let words = line.split(whereSeparator: { $0 == "\t" || $0 == ":" || $0 == " " }).map(String.init)
+      if words.first == "Pid" { pid = words[1] }
+      if words.first == "VmRSS" { resident[pid] = Int(words[1]) }
+    }
+    // The sleeping init has not run since.
+    let rss = try #require(resident["1"])
+    let counted = try Kva.run(["page", dump.path(), "--summary", "--of", "1", "--json"]).objects()
+    let total = try #require(counted.first { $0["use"] as? String == "total" }?["bytes"] as? Int)
+    let uses = Set(counted.compactMap { $0["use"] as? String })
+    #expect(uses.isSubset(of: ["anonymous", "file", "other", "reserved", "kernel-image", "total"]), "\(uses)")
+    #expect(abs(total - rss * 1024) <= 64 << 10, "\(total) of \(rss) KiB")
+  }
+
+  private static let buddy: UInt64 = 1 << 10
   /// Bits that seldom change: slab, buddy, head, tail, huge, no page, table, reserved.
   private static let stable: UInt64 = [7, 10, 15, 16, 17, 20, 26, 32].reduce(0) { $0 | 1 << $1 }
 
@@ -62,7 +108,10 @@ import Testing
       uses[try #require(frame["use"] as? String), default: 0] += 1
       let word = try #require(number(frame["kpageflags"]))
       let count = frame["mapcount"] as? Int ?? 0
-      if (word ^ flags[place]) & Self.stable != 0 || UInt64(count) != counts[place] { different += 1 }
+      // Free pages go to and fro between CPUs and the page allocator, on whose lists alone they are marked.
+      let moved: UInt64 =
+        frame["use"] as? String == "free" && flags[place] & ~Self.buddy & Self.stable == 0 ? Self.buddy : 0
+      if (word ^ flags[place]) & Self.stable & ~moved != 0 || UInt64(count) != counts[place] { different += 1 }
     }
     #expect(seen == flags.count)
     // Between the listing and the stop the guest's actors went on, and its caches were dropped: the most that was seen

@@ -34,9 +34,9 @@ import Testing
       ("tree", ["idr", "pid", "init_pid_ns.idr"], ["print=level"]),
       ("print", ["init_task", "init_task.comm", "runqueues@cpu0", "1 +", "jiffies", "&schedule", "*(int *)0"], []),
       ("type", ["task_struct"], ["offset=56"]), ("modules", [], []), ("vmalloc", [], []),
-      ("tasks", [], []), ("maps", ["1"], []), ("files", ["1"], []), ("slab", [], []),
+      ("tasks", [], []), ("maps", ["1"], []), ("files", ["1"], []), ("mounts", [], []), ("slab", [], []),
       ("slab", ["kmalloc-1*"], ["objects"]),
-      ("slab", [], ["by-caller"]),
+      ("slab", [], ["by-caller"]), ("slab", [], ["check"]),
       ("page", ["0x40210000", "262144", "pfn:0x40001", "0"], []), ("page", [], ["summary"]),
       ("dmesg", [], []), ("report", [], []),
     ]

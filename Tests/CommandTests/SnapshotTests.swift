@@ -33,7 +33,7 @@ import Testing
     "symbols vmcore vmalloc_*", "symbols vmcore --regex ^init_t --type D", "ptdump vmcore --region kernel-image",
     "ptdump vmcore --region vmemmap", "resolve vmcore init_task --walk --verify", "resolve vmcore 0xdead nosuch",
     "identify vmcore init_task", "identify vmcore 0xdead000000000122", "read vmcore init_uts_ns 40",
-    "read vmcore init_uts_ns 64 --words 8", "rmap vmcore 0x40a00000", "fault vmcore", "maps vmcore 1",
+    "read vmcore init_uts_ns 64 --words 8", "rmap vmcore 0x40a00000", "fault vmcore", "maps vmcore 1", "mounts vmcore",
     "type vmcore list_head", "slab vmcore", "print vmcore init_task.comm",
     "list vmcore task_struct.tasks init_task.tasks", "tree vmcore idr pid init_pid_ns.idr --print level",
     "files vmcore 1", "page vmcore init_task", "page vmcore --summary", "export vmcore --symbols -o kernel.sym",

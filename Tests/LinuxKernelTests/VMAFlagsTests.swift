@@ -13,11 +13,22 @@ import Testing
       (7, 2, 42, "VM_SEALED"), (6, 1, 20, "VM_ACCOUNT"), (6, 1, 50, "bit 50"),
     ] as [(Int, Int, UInt64, String)])
   func names(major: Int, minor: Int, bit: UInt64, name: String) {
-    #expect(VMAFlags.names(1 << bit, KernelVersion(major, minor)) == [name])
+    #expect(VMAFlags([], KernelVersion(major, minor)).names(1 << bit) == [name])
   }
 
   @Test("Without a version only what never changed has a name")
   func unknownVersion() {
-    #expect(VMAFlags.names(1 | 1 << 11 | 1 << 32, nil) == ["VM_READ", "bit 11", "bit 32"])
+    #expect(VMAFlags([], nil).names(1 | 1 << 11 | 1 << 32) == ["VM_READ", "bit 11", "bit 32"])
+  }
+
+  @Test("The kernel's own constants come before its version")
+  func constants() {
+    let own: [(name: String, value: Int64)] = [
+      ("VMA_READ_BIT", 0), ("VMA_SEALED_BIT", 43), ("VMA_HIGH_ARCH_4_BIT", 36), ("VMA_MTE_BIT", 36), ("NR_VMA_BITS", 5),
+      ("VMA_ODD_BIT", 64),
+    ]
+    let flags = VMAFlags(own, KernelVersion(7, 2))
+    // By the version bit 42 would be SEALED, 36 MTE.
+    #expect(flags.names(1 | 1 << 36 | 1 << 42 | 1 << 43) == ["VM_READ", "VM_MTE", "bit 42", "VM_SEALED"])
   }
 }

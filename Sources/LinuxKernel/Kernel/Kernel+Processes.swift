@@ -9,6 +9,14 @@ extension Kernel {
   /// The open files of `task`'s process, by descriptor.
   package func openFiles(of task: KernelTask) -> Listing<OpenFile> { contents.addressSpaces.files(of: task) }
 
+  /// The mounts that `task` sees, in the order in which they were made.
+  package func mounts(of task: KernelTask) -> Listing<Mount> { contents.addressSpaces.mounts(of: task) }
+
+  /// The frames that `task`'s process has mapped, and whether all its tables could be read; nil of a kernel thread.
+  package func userFrames(of task: KernelTask) -> (frames: Set<UInt64>, isWhole: Bool)? {
+    task.root.map { contents.addressSpaces.frames(root: $0) }
+  }
+
   /// How much of each of `mappings`, which are those of `task`'s process, is in memory and in swap; nil if its tables cannot
   /// be read whole.
   package func userPages(of mappings: [UserMapping], _ task: KernelTask) -> [UserPages]? {

@@ -47,6 +47,13 @@ final class AddressSpaces: Sendable {
     return counter.isIncomplete || pass.isCutShort ? nil : counter.counts
   }
 
+  /// The frames that the tables at `root` map, and whether all tables could be read.
+  func frames(root: PhysicalAddress) -> (frames: Set<UInt64>, isWhole: Bool) {
+    var finder = UserFrameFinder(pageShift: context.regime.granule.pageShift)
+    let pass = context.sweep(nil, of: tables.value.regime(root: root), &finder)
+    return (finder.frames, !finder.isIncomplete && !pass.isCutShort)
+  }
+
   /// Where `address` is in the process whose tables are those of `regime`; nil if no task has them, or its VMAs are not
   /// known.
   func place(of address: UInt64, _ regime: TranslationRegime) -> UserPlace? {
@@ -95,6 +102,14 @@ final class AddressSpaces: Sendable {
       return Listing(notes: [context.types.value.unknown("files_struct")])
     }
     return reader.files(of: task)
+  }
+
+  /// The mounts that `task` sees.
+  func mounts(of task: KernelTask) -> Listing<Mount> {
+    guard let reader = MountReader(context, names) else {
+      return Listing(notes: [context.types.value.unknown("mount")])
+    }
+    return reader.mounts(of: task)
   }
 
   /// The path of swap area number `type`; nil if it is not known.

@@ -64,17 +64,33 @@ struct FilePaths: Sendable {
     return path + (isDeleted ? " (deleted)" : "")
   }
 
-  /// The path from the root of the namespace, and the mount there.
-  private func walk(_ mount: UInt64, _ dentry: UInt64) -> (path: String, mount: UInt64)? {
+  /// A directory or a file: its dentry, in the mount whose `vfsmount` is at `mount`.
+  struct Place: Hashable, Sendable {
+    var mount: UInt64
+    var dentry: UInt64
+  }
+
+  /// The path of `place` seen from `root`; nil where it is not below that, or cannot be read.
+  func path(_ place: Place, below root: Place?) -> String? {
+    walk(place.mount, place.dentry, below: root)?.path
+  }
+
+  /// The path from `end`, or else from the root of the namespace, and the mount there.
+  private func walk(
+    _ mount: UInt64, _ dentry: UInt64, below end: Place? = nil
+  ) -> (path: String, mount: UInt64)? {
     var parts: [String] = []
     var mount = mount
     var here = dentry
     for _ in 0..<Limits.pathSteps {
+      if let end, mount == end.mount, here == end.dentry {
+        return ("/" + parts.reversed().joined(separator: "/"), mount)
+      }
       guard let root = view(mount).pointer(mountRoot) else { return nil }
       if here == root {
         let container = mount &- UInt64(mountOffset)
         guard let above = view(container).pointer(mountParent) else { return nil }
-        if above == container { return ("/" + parts.reversed().joined(separator: "/"), mount) }
+        if above == container { return end != nil ? nil : ("/" + parts.reversed().joined(separator: "/"), mount) }
         guard let place = view(container).pointer(mountpoint) else { return nil }
         here = place
         mount = above &+ UInt64(mountOffset)
@@ -82,7 +98,7 @@ struct FilePaths: Sendable {
       }
       guard let up = view(here).pointer(parent) else { return nil }
       // A file that was moved out of what is mounted.
-      if up == here { return ("/" + parts.reversed().joined(separator: "/"), mount) }
+      if up == here { return end != nil ? nil : ("/" + parts.reversed().joined(separator: "/"), mount) }
       guard let name = name(of: here) else { return nil }
       parts.append(name)
       here = up

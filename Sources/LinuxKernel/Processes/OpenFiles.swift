@@ -13,6 +13,8 @@ package struct OpenFile: Sendable {
   package let offset: UInt64
   /// `f_flags`, with O_CLOEXEC as the descriptor has it.
   package let flags: UInt64
+  /// What it is connected to, if it is a socket; nil also where the types of that are not known.
+  package let socket: OpenSocket?
 
   /// The flags by name. (include/uapi/asm-generic/fcntl.h; four of them arch/arm64/include/uapi/asm/fcntl.h)
   package var flagNames: [String] {
@@ -32,6 +34,7 @@ package struct OpenFile: Sendable {
 struct OpenFilesReader: Sendable {
   private let memory: KernelMemory
   private let files: OpenedFileReader
+  private let sockets: OpenSocketReader?
   private let table: TypeMember
   private let descriptors: TypeMember
   private let count: TypeMember
@@ -49,6 +52,7 @@ struct OpenFilesReader: Sendable {
     else { return nil }
     memory = context.memory
     self.files = files
+    sockets = OpenSocketReader(context.memory, types)
     self.table = table
     self.descriptors = descriptors
     self.count = count
@@ -94,7 +98,8 @@ struct OpenFilesReader: Sendable {
       result.elements.append(
         OpenFile(
           descriptor: Int(number), structure: pointer, path: files.file(at: pointer)?.path,
-          offset: file.number(position) ?? 0, flags: closes == true ? kept | 0o2000000 : kept))
+          offset: file.number(position) ?? 0, flags: closes == true ? kept | 0o2000000 : kept,
+          socket: sockets?.socket(ofFile: pointer)))
     }
     return result
   }

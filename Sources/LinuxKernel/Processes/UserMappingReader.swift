@@ -8,6 +8,7 @@ struct UserMappingReader: Sendable {
   private let memory: KernelMemory
   private let names: KernelNames
   private let version: KernelVersion?
+  private let flagNames: VMAFlags
   private let pageShift: UInt64
   private let files: OpenedFileReader
   private let tree: TypeMember?
@@ -47,6 +48,9 @@ struct UserMappingReader: Sendable {
     memory = context.memory
     self.names = names
     version = context.facts.version
+    // The constants came with the bitmap of that name. (vma_flags_t)
+    let constants = area("flags") == nil ? [] : types.constants(beside: "VMA_READ_BIT")
+    flagNames = VMAFlags(constants.map { ($0.name, $0.value) }, context.facts.version)
     pageShift = UInt64(context.regime.granule.pageShift)
     self.files = files
     self.start = start
@@ -142,7 +146,7 @@ struct UserMappingReader: Sendable {
     return UserMapping(
       structure: address, start: first, end: last, flags: flags, offset: pointer == 0 ? 0 : pages &<< pageShift,
       file: pointer == 0 ? nil : pointer, device: (device >> 20, device & 0xf_ffff), inode: opened?.inode ?? 0,
-      name: name, flagNames: VMAFlags.names(flags, version))
+      name: name, flagNames: flagNames.names(flags))
   }
 
   /// The name of a VMA without a file.

@@ -58,3 +58,25 @@ struct UserPageCounter: SweepObserver {
     isIncomplete = true
   }
 }
+
+/// Collects the frames that a process has mapped, each once.
+struct UserFrameFinder: SweepObserver {
+  private let shift: UInt64
+  private(set) var frames: Set<UInt64> = []
+  /// Whether a table could not be read.
+  private(set) var isIncomplete = false
+
+  init(pageShift: Int) { shift = UInt64(pageShift) }
+
+  mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
+    guard !SoftwareBits(rawValue: entry.descriptor.rawValue).contains(.special) else { return }
+    let first = physical.rawValue >> shift
+    for frame in first..<(first + max(1, entry.size >> shift)) where frames.count < Limits.claimedPages {
+      frames.insert(frame)
+    }
+  }
+
+  mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
+    isIncomplete = true
+  }
+}

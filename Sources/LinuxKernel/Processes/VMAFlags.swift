@@ -1,7 +1,27 @@
 import KernelLayout
 
-/// The flags of a VMA by name, VM_READ and so on, as the kernel's version numbers them. (include/linux/mm.h)
-package enum VMAFlags {
+/// The flags of a VMA by name, VM_READ and so on: as the kernel's own constants number them, VMA_READ_BIT and so on since
+/// 7.0, or else its version. (include/linux/mm.h)
+package struct VMAFlags: Sendable {
+  /// The name of each bit.
+  private let names: [String?]
+
+  /// - Parameters:
+  ///   - constants: the enumerators among which VMA_READ_BIT is; none where the kernel has no such.
+  ///   - version: what numbers them else.
+  package init(_ constants: [(name: String, value: Int64)], _ version: KernelVersion?) {
+    var known: [Int: [String]] = [:]
+    for (name, value) in constants where name.hasPrefix("VMA_") && name.hasSuffix("_BIT") && 0..<64 ~= value {
+      known[Int(value), default: []].append(String(name.dropFirst(4).dropLast(4)))
+    }
+    names = (0..<64).map { bit in
+      let ours = Self.fixed[bit] ?? version.flatMap { Self.name(bit, $0) }
+      guard !known.isEmpty else { return ours }
+      // Of a bit that several share the name that it always had, or else the first.
+      return known[bit].map { own in ours.flatMap { own.contains($0) ? $0 : nil } ?? own[0] }
+    }
+  }
+
   static let read: UInt64 = 1 << 0
   static let write: UInt64 = 1 << 1
   static let execute: UInt64 = 1 << 2
@@ -18,10 +38,8 @@ package enum VMAFlags {
   ]
 
   /// The names of `flags`, each with VM_ before it; a bit that has no name in this version as "bit N".
-  package static func names(_ flags: UInt64, _ version: KernelVersion?) -> [String] {
-    (0..<64).filter { flags >> UInt64($0) & 1 == 1 }.map { bit in
-      (fixed[bit] ?? version.flatMap { name(bit, $0) }).map { "VM_\($0)" } ?? "bit \(bit)"
-    }
+  package func names(_ flags: UInt64) -> [String] {
+    (0..<64).filter { flags >> UInt64($0) & 1 == 1 }.map { bit in names[bit].map { "VM_\($0)" } ?? "bit \(bit)" }
   }
 
   private static func name(_ bit: Int, _ version: KernelVersion) -> String? {

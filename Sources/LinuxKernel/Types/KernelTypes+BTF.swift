@@ -18,6 +18,16 @@ extension KernelTypes {
     return []
   }
 
+  /// The enumerators of the enumeration, which may have no name, that has one called `name`; none if it is not known.
+  func constants(beside name: String) -> [CEnumerator] {
+    for graph in graphs {
+      if let (type, _) = graph.enumerator(named: name), case .enumeration(let enumeration) = type.shape {
+        return enumeration.enumerators
+      }
+    }
+    return []
+  }
+
   /// Why a type is unknown.
   private var absence: String {
     let dwarf = sources.lazy.compactMap { ($0 as? TypesOrShape)?.dwarf }.first

@@ -11,6 +11,7 @@ struct PageCommand: DumpCommand {
 
       Example: kva page vmcore 262144
       Example: kva page vmcore --summary
+      Example: kva page vmcore --summary --of 1
       """)
 
   static var takesSymbols: Bool { true }
@@ -24,12 +25,20 @@ struct PageCommand: DumpCommand {
   @Flag(name: .long, help: "Count the frames of RAM by use.")
   var summary = false
 
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "With --summary, count what a process has mapped, or what a memory cgroup (/PATH) is charged for.",
+      valueName: "task"))
+  var of: String?
+
   mutating func take(_ arguments: [String]) { queries.arguments = arguments }
 
   func validate() throws {
     if all && summary || (all || summary) && !queries.arguments.isEmpty {
       throw ValidationError("Give frames, --all or --summary.")
     }
+    if of != nil, !summary { throw ValidationError("--of goes with --summary.") }
   }
 
   func answer(_ session: Session) throws {
@@ -39,7 +48,7 @@ struct PageCommand: DumpCommand {
       session.report(kernel.typeAbsence?.explaining(words) ?? Diagnostic(.typeUnknown, "page", words))
       throw ExitCode.notFound
     }
-    if summary { return summarise(kernel, reader, session.output) }
+    if summary { return try summarise(kernel, reader, session) }
     if all { return try showAll(kernel, reader, session) }
     var allFound = true
     try queries.forEach(session) { query in
@@ -51,11 +60,12 @@ struct PageCommand: DumpCommand {
         let frame = reader.frame(number)
         if frame.words == nil { allFound = false }
         let owner = kernel.pageOwner?.owner(of: frame)
+        let cgroup = kernel.pageOwner?.cgroup(of: frame)
         let allocations = kernel.pageAllocations(of: number)
         if options.json {
-          session.output.pageJSON(frame, owner, reader, allocations, kernel)
+          session.output.pageJSON(frame, owner, cgroup, reader, allocations, kernel)
         } else {
-          session.output.pageText(frame, owner, reader)
+          session.output.pageText(frame, owner, cgroup, reader)
           session.output.pageAllocationsText(allocations, kernel)
         }
       }
@@ -70,11 +80,10 @@ struct PageCommand: DumpCommand {
     for range in kernel.ramFrames {
       reader.forEachFrame(range) { frame in
         if frame.use == .filtered { isWhole = false }
-        let owner = owner?.owner(of: frame)
         if options.json {
-          output.pageJSON(frame, owner, reader, [], kernel)
+          output.pageJSON(frame, owner?.owner(of: frame), owner?.cgroup(of: frame), reader, [], kernel)
         } else {
-          output.pageLine(frame, owner, reader)
+          output.pageLine(frame, owner?.owner(of: frame), reader)
         }
         return !output.isDropped
       }
@@ -86,12 +95,30 @@ struct PageCommand: DumpCommand {
     }
   }
 
-  private func summarise(_ kernel: Kernel, _ reader: PageReader, _ output: Output) {
+  private func summarise(_ kernel: Kernel, _ reader: PageReader, _ session: Session) throws {
+    let output = session.output
     var counts = [PageUse: UInt64]()
-    for range in kernel.ramFrames {
-      reader.forEachFrame(range) { frame in
-        counts[frame.use, default: 0] += 1
-        return true
+    var isWhole = true
+    if let of, !of.hasPrefix("/") {
+      isWhole = try countProcess(of, kernel, reader, session, &counts)
+    } else {
+      let owner = of == nil ? nil : kernel.pageOwner
+      for range in kernel.ramFrames {
+        reader.forEachFrame(range) { frame in
+          guard let of else {
+            counts[frame.use, default: 0] += 1
+            return true
+          }
+          // A cgroup has what those below it are charged for.
+          if let path = owner?.cgroup(of: frame), path == of || path.hasPrefix(of == "/" ? of : of + "/") {
+            counts[frame.use, default: 0] += 1
+          }
+          return true
+        }
+      }
+      if let of, counts.isEmpty {
+        session.report(Diagnostic(.noneMatches, of, "no page is charged to a memory cgroup '\(of)'"))
+        throw ExitCode.notFound
       }
     }
     let rows = PageUse.allCases.compactMap { use in counts[use].map { (use.rawValue, $0) } }
@@ -100,6 +127,33 @@ struct PageCommand: DumpCommand {
       for (use, count) in rows + [total] { output.pageSummaryJSON(use, count, kernel) }
     } else {
       output.pageSummaryTable(rows + [total], kernel)
+    }
+    if !isWhole {
+      session.report(.tableUnreadable, "a table of user space cannot be read: pages may be missing")
+      throw ExitCode.notFound
+    }
+  }
+
+  /// Counts what the process of `text` has mapped.
+  ///
+  /// - Returns: whether all its tables could be read.
+  private func countProcess(
+    _ text: String, _ kernel: Kernel, _ reader: PageReader, _ session: Session, _ counts: inout [PageUse: UInt64]
+  ) throws -> Bool {
+    func fail(_ diagnostic: Diagnostic) -> ExitCode {
+      session.report(diagnostic)
+      return ExitCode.notFound
+    }
+    switch kernel.task(named: text) {
+    case .failure(let failure): throw fail(failure.diagnostic)
+    case .success(let task):
+      guard let (frames, isWhole) = kernel.userFrames(of: task) else {
+        throw fail(
+          Diagnostic(
+            .kernelThread, "\(task.pid)", "PID \(task.pid) (\(task.comm)) is a kernel thread: it has no user space"))
+      }
+      for frame in frames { counts[reader.frame(frame).use, default: 0] += 1 }
+      return isWhole
     }
   }
 }

@@ -6,7 +6,9 @@ struct SessionCommands: ParsableCommand {
   static let all: [any ParsableCommand.Type] = [
     InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
-    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, FilesCommand.self, StackCommand.self,
+    ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, FilesCommand.self,
+    MountsCommand.self,
+    StackCommand.self,
     FaultCommand.self, TypeCommand.self, PrintCommand.self, ListCommand.self, TreeCommand.self, SlabCommand.self,
     PageCommand.self, DmesgCommand.self, ReportCommand.self,
   ]

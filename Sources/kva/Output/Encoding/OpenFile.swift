@@ -9,6 +9,16 @@ extension Output {
       object.string("path", file.path)
       object.hex("offset", file.offset)
       object.strings("flags", file.flagNames)
+      if let socket = file.socket {
+        object.object("socket") { part in
+          part.string("family", socket.family)
+          part.string("type", socket.type)
+          part.string("protocol", socket.protocol)
+          part.string("state", socket.state)
+          part.string("local", socket.local)
+          part.string("remote", socket.remote)
+        }
+      }
     }
   }
 
@@ -18,8 +28,20 @@ extension Output {
       for file in files {
         table.row(
           "\(file.descriptor)", Words.hex(file.structure), Words.hex(file.offset),
-          file.flagNames.map { String($0.dropFirst(2).lowercased()) }.joined(separator: ","), file.path ?? "?")
+          file.flagNames.map { String($0.dropFirst(2).lowercased()) }.joined(separator: ","),
+          (file.path ?? "?") + (file.socket.map { " \(Words.socket($0))" } ?? ""))
       }
     }
+  }
+}
+
+extension Words {
+  /// What a socket is connected to, in one line.
+  static func socket(_ socket: OpenSocket) -> String {
+    var words = [
+      socket.protocol.map { socket.family == "NETLINK" ? "NETLINK \($0)" : $0 } ?? "\(socket.family) \(socket.type)"
+    ]
+    words += [socket.local, socket.remote.map { "-> \($0)" }, socket.state].compactMap { $0 }
+    return words.joined(separator: " ")
   }
 }
