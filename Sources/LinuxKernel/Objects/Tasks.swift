@@ -30,6 +30,9 @@ public struct KernelTask: Sendable {
   package let user: UInt32?
   /// When it began, in nanoseconds since boot (CLOCK_BOOTTIME); nil where that cannot be read.
   package let startTime: UInt64?
+  /// When it last got a CPU, in nanoseconds of the scheduler's clock (`sched_info.last_arrival`); nil where the kernel
+  /// does not keep that (CONFIG_SCHED_INFO), and of tasks that never ran.
+  package let lastRun: UInt64?
 }
 
 /// Reads the tasks of a kernel.
@@ -56,6 +59,7 @@ struct TaskReader: Sendable {
   private let credentials: TypeMember?
   private let user: TypeMember?
   private let startTime: TypeMember?
+  private let lastRun: TypeMember?
 
   /// nil where the types are not known.
   init?(_ space: KernelMemory, _ types: KernelTypes) {
@@ -87,6 +91,7 @@ struct TaskReader: Sendable {
     user = types.member("euid.val", of: "cred")
     // Renamed in 5.5, cf25e24db61c ("time: Rename tsk->real_start_time to ->start_boottime").
     startTime = types.member("start_boottime", "real_start_time", of: "task_struct")
+    lastRun = task("sched_info.last_arrival")
   }
 
   /// All tasks: `init_task`, which is at `first`, then each process and its threads.
@@ -148,7 +153,8 @@ struct TaskReader: Sendable {
       cpu: object.number(cpu).flatMap { $0 < UInt64(Limits.cpus) ? Int($0) : nil }, state: letter(object),
       stack: stack, mm: memory, root: root, asid: details?.number(context).map { Int($0 & 0xffff) },
       parent: parent.flatMap { (0...Self.highestPID).contains($0) ? Int($0) : nil },
-      user: credentials?.number(user).flatMap { UInt32(exactly: $0) }, startTime: object.number(startTime))
+      user: credentials?.number(user).flatMap { UInt32(exactly: $0) }, startTime: object.number(startTime),
+      lastRun: object.number(lastRun).flatMap { $0 == 0 ? nil : $0 })
   }
 
   /// Whether a CPU runs `task` (`on_cpu`).

@@ -38,7 +38,7 @@ struct TasksCommand: DumpCommand {
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
       let listing = kernel.tasks
-      var selection = TaskSelection(listing.elements, named: tasks, withThreads: threads)
+      var selection = TaskSelection(kernel.allTasks, named: tasks, withThreads: threads)
       if let state { selection.keep(states: state) }
       if tree { selection.makeTree(withThreads: threads) }
       if options.json {

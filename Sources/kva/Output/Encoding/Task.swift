@@ -16,6 +16,7 @@ extension JSONObject {
     number("ppid", task.parent)
     number("uid", task.user)
     number("startTime", task.startTime)
+    number("lastRun", task.lastRun)
   }
 }
 
@@ -38,6 +39,7 @@ extension Output {
   func taskTable(_ lines: [TaskLine]) {
     table(
       .right("PID"), .right("PPID"), .right("TGID"), .right("UID"), .right("CPU"), .left("S"), .right("START"),
+      .right("RAN"),
       .left("TASK"), .left("COMMAND")
     ) { table in
       for line in lines {
@@ -45,7 +47,8 @@ extension Output {
         let branch = String(repeating: "  ", count: min(max(line.depth - 1, 0), Self.shownDepth))
         table.row(
           "\(task.pid)", Self.known(task.parent), "\(task.tgid)", Self.known(task.user), Self.known(task.cpu),
-          task.state, task.startTime.map(Words.seconds) ?? "?", Words.hex(task.structure),
+          task.state, task.startTime.map(Words.seconds) ?? "?", task.lastRun.map(Words.seconds) ?? "?",
+          Words.hex(task.structure),
           line.depth == 0 ? task.comm : "\(branch)\\_ \(task.comm)")
       }
     }
