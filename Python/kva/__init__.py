@@ -229,6 +229,7 @@ class Task(TypedDict):
     ppid: Optional[int]
     uid: Optional[int]
     startTime: Optional[int]
+    lastRun: Optional[int]
 
 
 class Proof(TypedDict):
@@ -371,14 +372,29 @@ class BatchAnswer(_BatchAnswer, total=False):
     text: str
 
 
-class OpenFile(TypedDict):
-    """An open file of a process."""
-
+class _OpenFile(TypedDict):
     fd: int
     file: int
     path: Optional[str]
     offset: int
     flags: list[str]
+
+
+class OpenFile(_OpenFile, total=False):
+    """An open file of a process."""
+
+    socket: Socket
+
+
+class Socket(TypedDict):
+    """A socket."""
+
+    family: str
+    type: str
+    protocol: Optional[str]
+    state: Optional[str]
+    local: Optional[str]
+    remote: Optional[str]
 
 
 class _Identity(TypedDict):
@@ -458,6 +474,7 @@ class TaskPart(TypedDict):
     ppid: Optional[int]
     uid: Optional[int]
     startTime: Optional[int]
+    lastRun: Optional[int]
     part: str
     offset: int
 
@@ -534,9 +551,7 @@ class Frame(TypedDict):
     zone: Optional[str]
 
 
-class SlabPart(TypedDict):
-    """The place in a slab that an address is in."""
-
+class _SlabPart(TypedDict):
     cache: str
     cacheAddress: int
     object: Optional[int]
@@ -546,7 +561,24 @@ class SlabPart(TypedDict):
     part: str
     allocated: Optional[bool]
     freeList: Optional[str]
+    cgroup: Optional[str]
     tracks: list[SlabTrack]
+
+
+class SlabPart(_SlabPart, total=False):
+    """The place in a slab that an address is in."""
+
+    damage: list[SlabDamage]
+
+
+class SlabDamage(TypedDict):
+    """Bytes of a slab that the allocator filled, and something else wrote to."""
+
+    what: str
+    start: int
+    end: int
+    expected: Optional[int]
+    found: str
 
 
 class SlabTrack(TypedDict):
@@ -816,6 +848,19 @@ class ModuleRange(TypedDict):
     end: int
 
 
+class Mount(TypedDict):
+    """A mount that a process sees."""
+
+    mount: int
+    id: float
+    parent: Optional[float]
+    superBlock: int
+    source: str
+    target: str
+    type: str
+    options: list[str]
+
+
 class _PageFrame(TypedDict):
     pfn: int
     page: int
@@ -832,6 +877,7 @@ class _PageFrame(TypedDict):
     buddyOrder: Optional[int]
     use: str
     owner: Optional[str]
+    cgroup: Optional[str]
     zone: Optional[str]
     node: Optional[int]
 
@@ -1166,6 +1212,21 @@ class SlabCaller(TypedDict):
     frames: list[str]
 
 
+class SlabListedDamage(TypedDict):
+    """What was written over of a cache's slabs."""
+
+    cache: str
+    object: Optional[int]
+    index: Optional[int]
+    allocated: Optional[bool]
+    what: str
+    start: int
+    end: int
+    expected: Optional[int]
+    found: str
+    tracks: list[SlabTrack]
+
+
 class StackTrace(TypedDict):
     """Where a task is."""
 
@@ -1327,6 +1388,10 @@ class _Commands:
         """One object for each module."""
         return self._list("modules", *arguments, **options)
 
+    def mounts(self, *arguments: Query, **options: Any) -> list[Mount]:
+        """One object for each mount."""
+        return self._list("mounts", *arguments, **options)
+
     def page(self, *arguments: Query, **options: Any) -> list[Union[PageFrame, PageSummary]]:
         """One object for each frame, in order; with --summary one for each use."""
         return self._list("page", *arguments, **options)
@@ -1339,8 +1404,8 @@ class _Commands:
         """One object for each region."""
         return self._list("regions", *arguments, **options)
 
-    def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject, SlabCaller]]:
-        """One object for each cache; with --objects one for each object of the caches, with --by-caller one for each call trace."""
+    def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject, SlabCaller, SlabListedDamage]]:
+        """One object for each cache; with --objects one for each object of the caches, with --by-caller one for each call trace, with --check one for each damage."""
         return self._list("slab", *arguments, **options)
 
     def stack(self, *arguments: Query, **options: Any) -> list[Union[StackTrace, StackGroup]]:
@@ -2014,11 +2079,11 @@ def _error(problem: Problem) -> KvaError:
 #: The keys whose values are hex strings.
 _HEX_KEYS = frozenset(
     """
-    address cacheAddress descriptor end esr far file fileOffset flagsValue gfp hash hcrEL2 head imageAlias
-    index kaslrOffset kernelAddress kimageVoffset known kpageflags linearAlias lock mair mairEL2 mairKnown
-    mapping mask mm object offset page pagePhysical pc physOffset physical physvirtOffset registers slot sp
-    spEL2 stack start structPage swapOffset table tag tagValue task tcrEL2 through tpidrEL2 ttbr0 ttbr0EL2
-    ttbr1 userTables vaMask value vbarEL2 virtual vma withoutPAC
+    address cacheAddress descriptor end esr expected far file fileOffset flagsValue gfp hash hcrEL2 head
+    imageAlias index kaslrOffset kernelAddress kimageVoffset known kpageflags linearAlias lock mair mairEL2
+    mairKnown mapping mask mm mount object offset page pagePhysical pc physOffset physical physvirtOffset
+    registers slot sp spEL2 stack start structPage superBlock swapOffset table tag tagValue task tcrEL2
+    through tpidrEL2 ttbr0 ttbr0EL2 ttbr1 userTables vaMask value vbarEL2 virtual vma withoutPAC
     """.split()
 )
 #: The same of commands that print values of the kernel: of their outermost objects alone.

@@ -158,6 +158,30 @@ import Testing
     }
   }
 
+  private static let kdump = DumpEntry.corpus.first { $0.name == "kdump-61-4k48" }
+
+  @Test("The kernel that waits for a crash is in the memory that /proc/iomem has for it", .enabled(if: kdump != nil))
+  func crashKernel() throws {
+    let entry = try #require(Self.kdump)
+    let line = try #require(try entry.lines("oracle/iomem.txt").first { $0.hasSuffix(": Crash kernel") })
+    let bounds = line.split(whereSeparator: { " -".contains($0) }).prefix(2).compactMap { UInt64($0, radix: 16) }
+    try #require(bounds.count == 2)
+    let queries = stride(from: bounds[0], to: bounds[1], by: 0x1_0000).map { "phys:" + hex($0) }
+    var names: Set<String> = []
+    for answer in try identify(try entry.path("vmcore.d31-elf"), queries) {
+      let resources = try #require(answer["resources"] as? [[String: Any]], "\(answer)")
+      #expect(resources.contains { $0["name"] as? String == "Crash kernel" })
+      guard let last = resources.last, let name = last["name"] as? String, name != "Crash kernel" else { continue }
+      names.insert(name)
+      let (start, end) = (
+        try parseAddress(last["start"] as? String ?? ""), try parseAddress(last["end"] as? String ?? "")
+      )
+      #expect(start >= bounds[0] && end <= bounds[1] + 1 && start < end, "\(last)")
+    }
+    // kexec -p loads a kernel, an initrd, a device tree and the headers of /proc/vmcore.
+    #expect(names.isSuperset(of: ["Crash kernel's kernel", "Crash kernel's device tree"]), "\(names)")
+  }
+
   @Test("Values that are no addresses, in any dump")
   func values() throws {
     try Scratch.withFolder { folder in

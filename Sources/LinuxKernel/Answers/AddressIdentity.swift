@@ -192,7 +192,11 @@ struct AddressIdentifier {
       if found.name == "overflow_stack" { fillStack(&identity, address) }
       return
     }
-    if let cpu = dynamicPerCPU(at: address, identity.area) { identity.kind = "dynamic per-CPU data of CPU \(cpu)" }
+    if let cpu = dynamicPerCPU(at: address, identity.area) {
+      identity.kind = "dynamic per-CPU data of CPU \(cpu)"
+      identity.perCPU = allocatedVariable(at: address, cpu)
+      if identity.resolution.region == .linearMap { return }
+    }
     fillSlab(&identity, address)
     // Stacks are in vmalloc space or, like the structures themselves, in the linear map.
     let isData = image.map { !$0.isExecutableEL1 && $0.isWritable } ?? false

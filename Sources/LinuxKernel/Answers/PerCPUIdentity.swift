@@ -38,9 +38,26 @@ extension AddressIdentifier {
     return nil
   }
 
-  /// The CPU whose unit of a chunk of dynamic per-CPU memory `address`, in `area` of vmalloc, is in; nil if it is in none.
-  /// Chunks beyond the first are areas of vmalloc in which each CPU has a unit. (`pcpu_create_chunk`, mm/percpu-vm.c)
+  /// The per-CPU memory of a slab cache that `address`, of CPU `cpu`, is in; nil if it is of none.
+  func allocatedVariable(at address: UInt64, _ cpu: Int) -> AddressIdentity.PerCPUVariable? {
+    guard let offsets = perCPU.value?.offsets, offsets.indices.contains(cpu),
+      let (name, offset) = slabs.perCPUParts.value?.part(at: address &- offsets[cpu])
+    else { return nil }
+    return AddressIdentity.PerCPUVariable(name: name, cpu: cpu, offset: offset)
+  }
+
+  /// The CPU whose part of dynamic per-CPU memory `address` is in, of the first chunk or in `area` of vmalloc; nil if it is
+  /// in none. The first chunk has dynamic memory behind the static variables; the others are areas of vmalloc in which each
+  /// CPU has a unit. (`pcpu_embed_first_chunk`, mm/percpu.c; `pcpu_create_chunk`, mm/percpu-vm.c)
   func dynamicPerCPU(at address: UInt64, _ area: VmallocArea?) -> Int? {
+    if area == nil, let perCPU = perCPU.value, let section = perCPU.section,
+      let size = variable("pcpu_unit_size").flatMap({ context.memory.integer(UInt32.self, at: $0) })
+    {
+      return perCPU.offsets.firstIndex { offset in
+        let place = address &- offset &- section.lowerBound
+        return place >= UInt64(section.count) && place < UInt64(size)
+      }
+    }
     guard let area, let caller = area.caller,
       resolver.names.symbol(containing: caller)?.name.hasPrefix("pcpu_") ?? false,
       let size = variable("pcpu_unit_size").flatMap({ context.memory.integer(UInt32.self, at: $0) }), size > 0,

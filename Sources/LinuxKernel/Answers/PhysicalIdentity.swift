@@ -7,6 +7,7 @@ extension AddressIdentifier {
   func fillPhysical(_ identity: inout AddressIdentity) {
     guard let physical = identity.physical?.rawValue else { return }
     identity.resources = ResourceTree(context: context).path(to: physical)
+    if let segment = CrashImage(context: context).segment(at: physical) { identity.resources.append(segment) }
     identity.memblock = Memblock(context: context).kinds(of: physical)
     let region = identity.resolution.region
     if region != .linearMap, let offset = arithmetic.value.linearOffset?.value {

@@ -1,4 +1,5 @@
 import Bytes
+import DebugInfo
 import VMSA
 
 /// Finds the tables of user space that a query names.
@@ -7,8 +8,19 @@ struct UserTablesQuery {
   let tasks: Lazy<Listing<KernelTask>>
   /// The CPUs; reading them takes tasks and types.
   let cpus: () -> [CPUState]
+  let context: KernelContext
 
-  /// The tables of user space that `text` says: 0x and a physical address, a PID, or cpuN.
+  /// The root of the tables in which EFI's runtime services run, below the kernel's half as those of a process: nil where
+  /// the kernel has none. (`efi_mm`, drivers/firmware/efi/efi.c)
+  private var efiRoot: PhysicalAddress? {
+    guard let mm = context.symbols.symbol(named: "efi_mm")?.address,
+      let pgd = StructView(space: context.memory, address: mm).pointer(
+        context.types.value.member("pgd", of: "mm_struct")), pgd != 0
+    else { return nil }
+    return context.memory.leaf(at: pgd)?.physical
+  }
+
+  /// The tables of user space that `text` says: 0x and a physical address, a PID, cpuN, or "efi".
   func regime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
     func fail(_ code: Diagnostic.Code, _ message: String) -> Result<TranslationRegime, QueryFailure> {
       .failure(QueryFailure(.badQuery, Diagnostic(code, text, message)))
@@ -19,6 +31,12 @@ struct UserTablesQuery {
       }
       guard let root = tables.root(value) else {
         return fail(.noRootTable, "no root table begins at '\(text)': give its physical address, or the value of TTBR0")
+      }
+      return .success(tables.regime(root: root))
+    }
+    if text == "efi" {
+      guard let root = efiRoot else {
+        return fail(.userTablesUnknown, "the kernel has no tables of EFI, or efi_mm is not known")
       }
       return .success(tables.regime(root: root))
     }
@@ -35,7 +53,7 @@ struct UserTablesQuery {
       return .success(tables.regime(root: root))
     }
     guard let pid = Int(text), pid >= 0 else {
-      return fail(.queryMalformed, "'\(text)' is neither a PID, cpuN nor 0x and an address")
+      return fail(.queryMalformed, "'\(text)' is neither a PID, cpuN, efi nor 0x and an address")
     }
     guard let task = tasks.value.elements.first(where: { $0.pid == pid }) else {
       let words = "there is no task with PID \(pid)"

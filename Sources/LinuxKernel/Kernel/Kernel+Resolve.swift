@@ -54,7 +54,8 @@ extension Kernel {
 
   /// The tables of user space that `text` names: 0x and a physical address, a PID, or cpuN.
   public func userRegime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
-    UserTablesQuery(tables: contents.userTables, tasks: contents.tasks, cpus: { self.cpus }).regime(text)
+    UserTablesQuery(tables: contents.userTables, tasks: contents.tasks, cpus: { self.cpus }, context: contents.context)
+      .regime(text)
   }
 
   /// The tables that TTBR0_EL2 holds, or why there are none to walk.

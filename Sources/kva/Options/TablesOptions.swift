@@ -5,7 +5,7 @@ import KernelVA
 struct TablesOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Use the tables of user space of a PID, of cpuN, or at a physical address.", valueName: "tables"))
+      "Use the tables of user space of a PID, of cpuN, of EFI (efi), or at a physical address.", valueName: "tables"))
   var ttbr0: String?
 
   @Flag(help: "Use the tables of the hypervisor (KVM without VHE), for its addresses.")
