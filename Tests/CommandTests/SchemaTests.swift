@@ -165,7 +165,7 @@ import Testing
     }
     let read = try JSONSchema(command: "tasks")
     let task =
-      #"{"pid":1,"tgid":1,"comm":"x","cpu":0,"state":"R","task":"0x1","stack":"0x0","mm":null,"ttbr0":null,"asid":null,"ppid":null,"uid":null,"startTime":1}"#
+      #"{"pid":1,"tgid":1,"comm":"x","cpu":0,"state":"R","task":"0x1","stack":"0x0","mm":null,"ttbr0":null,"asid":null,"ppid":null,"uid":null,"startTime":1,"lastRun":2}"#
     #expect(try read.problems(try parseObject(task)) == [])
     for (what, with) in [
       (#""pid":1"#, #""pid":true"#), (#""pid":1"#, #""pid":-1"#), (#""R""#, #""Q""#), (":0", ":0.5"),

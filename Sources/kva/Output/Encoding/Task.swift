@@ -35,21 +35,25 @@ extension Output {
   /// Levels of a tree that are indented.
   private static var shownDepth: Int { 32 }
 
-  /// Tasks for people.
+  /// Tasks for people: without when each last ran, if the kernel does not keep that.
   func taskTable(_ lines: [TaskLine]) {
-    table(
+    let hasRun = lines.contains { $0.task.lastRun != nil }
+    var columns: [Table.Column] = [
       .right("PID"), .right("PPID"), .right("TGID"), .right("UID"), .right("CPU"), .left("S"), .right("START"),
-      .right("RAN"),
-      .left("TASK"), .left("COMMAND")
-    ) { table in
+    ]
+    if hasRun { columns.append(.right("RAN")) }
+    columns += [.left("TASK"), .left("COMMAND")]
+    table(columns) { table in
       for line in lines {
         let task = line.task
         let branch = String(repeating: "  ", count: min(max(line.depth - 1, 0), Self.shownDepth))
-        table.row(
+        var cells = [
           "\(task.pid)", Self.known(task.parent), "\(task.tgid)", Self.known(task.user), Self.known(task.cpu),
-          task.state, task.startTime.map(Words.seconds) ?? "?", task.lastRun.map(Words.seconds) ?? "?",
-          Words.hex(task.structure),
-          line.depth == 0 ? task.comm : "\(branch)\\_ \(task.comm)")
+          task.state, task.startTime.map(Words.seconds) ?? "?",
+        ]
+        if hasRun { cells.append(task.lastRun.map(Words.seconds) ?? "?") }
+        cells += [Words.hex(task.structure), line.depth == 0 ? task.comm : "\(branch)\\_ \(task.comm)"]
+        table.row(cells)
       }
     }
   }
