@@ -31,6 +31,10 @@ _ENUM_INTEGERS = {
     (1, False): "unsigned char", (1, True): "signed char", (2, False): "short unsigned int", (2, True): "short int",
     (4, False): "unsigned int", (4, True): "int", (8, False): "long unsigned int", (8, True): "long int",
 }  # fmt: skip
+#: How drgn refuses what can be no type of C.
+_REFUSALS = (ValueError, TypeError, OverflowError)
+#: Bytes that numbers have.
+_SIZES = (1, 2, 4, 8, 16)
 #: How many types may hang on each other without a name between them.
 _DEPTH = 64
 
@@ -69,14 +73,16 @@ class Layer:
             self._depth += 1
             try:
                 found = self._made[number] = self._make(number, self.source.record(number))
-            except struct.error:
-                raise Damaged("BTF is cut short") from None
+            except (struct.error, *_REFUSALS) as error:
+                raise Damaged(f"BTF: the type {number}: {error}") from None
             finally:
                 self._depth -= 1
         return found
 
     def _make(self, number: int, record: Record) -> Type:
         prog, kind, name = self.prog, record.kind, record.name
+        if kind in (btf.INT, btf.FLOAT) and record.size not in _SIZES:
+            raise Damaged(f"BTF: a number of {record.size} bytes")
         if kind == btf.INT:
             word = self.source.word(record)
             if word >> 26 & 1:
@@ -127,7 +133,10 @@ class Layer:
             if may_be_int:
                 width = self._odd_integer(number)[0]
             if width:
-                return Object(self.prog, self.type(number), bit_field_size=width)
+                try:
+                    return Object(self.prog, self.type(number), bit_field_size=width)
+                except _REFUSALS as error:
+                    raise Damaged(f"BTF: a bit field of {width} bits: {error}") from None
             return self._flexible(number) if is_last and self._is_empty_array(number) else self.type(number)
 
         return make
