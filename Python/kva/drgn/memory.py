@@ -26,11 +26,10 @@ def reader(dump: kva.Dump, *, physical: bool) -> Callable[[int, int, int, bool],
     def whole(address: int, count: int) -> bytes:
         try:
             return read(address, count)
-        except kva.NotFound as error:
-            place = error.address if error.address is not None else address
-            raise drgn.FaultError(str(error), place) from None
         except kva.KvaError as error:
-            raise drgn.FaultError(str(error), address) from None
+            place = error.address if error.address is not None else address
+            # drgn names the address itself.
+            raise drgn.FaultError(str(error).removeprefix(f"{place:#x}: "), place) from None
 
     def miss(address: int, count: int) -> bytes:
         nonlocal turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Optional
 
@@ -52,17 +53,16 @@ def _search(dump: kva.Dump) -> Optional[bytes]:
     return None
 
 
-#: Magic, version, flags, and as many bytes of header as there were up to 7.1.
-_HEADER = b"\x9f\xeb\x01\x00\x18\x00\x00\x00"
+#: Magic, version and flags.
+_HEADER = b"\x9f\xeb\x01\x00"
 
 
 def _complete(dump: kva.Dump, address: int) -> Optional[bytes]:
-    header = dump.read(address, 24)
-    strings, length = (int.from_bytes(header[place : place + 4], "little") for place in (16, 20))
-    if 24 + strings + length > _LIMIT:
-        return None
     try:
-        content = dump.read(address, 24 + strings + length)
+        header, strings, length = struct.unpack_from("<4xI8xII", dump.read(address, 24))
+        if not 24 <= header <= 64 or header + strings + length > _LIMIT:
+            return None
+        content = dump.read(address, header + strings + length)
         return content if len(BTF(content)) > 1000 else None
     except (kva.NotFound, Damaged):
         return None

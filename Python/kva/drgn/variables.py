@@ -140,8 +140,10 @@ VARIABLES = {
     "device_ktype": "const struct kobj_type",
     "driver_ktype": "const struct kobj_type",
     "module_ktype": "const struct kobj_type",
+    "kclist_head": "struct list_head",
     "memory_subsys": "const struct bus_type",
     "pci_bus_type": "const struct bus_type",
+    "platform_bus_type": "const struct bus_type",
     "pci_root_buses": "struct list_head",
     "sysfs_root_kn": "struct kernfs_node *",
     "iomem_resource": "struct resource",
@@ -149,6 +151,7 @@ VARIABLES = {
     # Networks, cgroups and BPF
     "init_net": "struct net",
     "net_namespace_list": "struct list_head",
+    "tcp_hashinfo": "struct inet_hashinfo",
     "cgrp_dfl_root": "struct cgroup_root",
     "cgroup_roots": "struct list_head",
     "prog_idr": "struct idr",
