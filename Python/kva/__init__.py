@@ -11,7 +11,8 @@ A `Dump` is one `kva batch` process, which keeps what it has read for the next q
 objects that kva-json(5) describes, as dictionaries with the same keys, but for two things: what is a hex string
 there is an `int` here, and the bytes of memory are `bytes`. A key that may be absent there may be absent here.
 
-The program is the one given as `kva=`, else that of the environment variable KVA, else `kva` in PATH.
+The program is the one given as `kva=`, else that of the environment variable KVA, else `kva` in PATH,
+else the one that was installed with this module.
 
 Memory is read many times as fast by the library `libkva-c.so`, in this process. It is the one of the environment
 variable KVA_LIBRARY, else one beside this module, else one beside the program; an empty KVA_LIBRARY is none. Without
@@ -31,6 +32,7 @@ import os
 import re
 import shutil
 import subprocess
+import sysconfig
 import tempfile
 import threading
 import warnings
@@ -1981,10 +1983,15 @@ def report(
 
 def _program(given: Optional[Union[str, os.PathLike[str]]]) -> str:
     """The program to run."""
-    program = os.fspath(given) if given is not None else os.environ.get("KVA") or shutil.which("kva")
+    program = os.fspath(given) if given is not None else os.environ.get("KVA") or shutil.which("kva") or _installed()
     if not program:
         raise ProgramNotFound("no kva in PATH: say where it is with kva= or the environment variable KVA")
     return program
+
+
+def _installed() -> Optional[str]:
+    """The program that was installed with this module: a virtual environment need not be activated to be used."""
+    return shutil.which("kva", path=sysconfig.get_path("scripts"))
 
 
 def _words(options: dict[str, Any]) -> list[str]:

@@ -91,6 +91,19 @@ def test_no_program(machine, monkeypatch, tmp_path):
         kva.Dump(machine.path("vmcore.elf"))
 
 
+def test_installed_beside_the_module(program, monkeypatch, tmp_path):
+    """The program of a virtual environment that is not activated."""
+    monkeypatch.delenv("KVA", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    (scripts / "kva").symlink_to(program)
+    monkeypatch.setattr(kva.sysconfig, "get_path", lambda name: str(scripts) if name == "scripts" else None)
+    (tmp_path / "raw").write_bytes(bytes(16384))
+    with kva.Dump(f"{tmp_path}/raw@0x40000000") as dump:
+        assert dump.read(0x40000010, 4, physical=True) == bytes(4)
+
+
 def test_program_of_the_environment_and_of_path(machine, program, monkeypatch, tmp_path):
     monkeypatch.setenv("KVA", str(program))
     monkeypatch.setenv("PATH", str(tmp_path))
