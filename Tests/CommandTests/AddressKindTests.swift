@@ -4,7 +4,7 @@ import Testing
 
 /// What `identify` says of addresses of every kind, against the kernel's own listings and what walks pass.
 @Suite struct AddressKindTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/maps.txt") && $0.name.hasSuffix("rich") }
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/maps.txt") && $0.name.hasSuffix("rich") }
 
   private func identify(_ dump: String, _ queries: [String], _ options: [String] = []) throws -> [[String: Any]] {
     try Kva.run(["identify", dump, "--json"] + options + queries).objects()

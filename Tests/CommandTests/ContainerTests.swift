@@ -4,7 +4,7 @@ import Testing
 
 /// Lists and trees, against what the test module logged and the kernel's listings; damage ends with its reason.
 @Suite struct ContainerTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
   private static let plain = "c61-4k48-nokaslr"
 
   @Test("The test module's list, tree and xarray", .enabled(if: !rich.isEmpty), arguments: rich)

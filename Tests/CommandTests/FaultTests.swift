@@ -59,7 +59,7 @@ import Testing
     #expect(wrong.status == 64)
   }
 
-  private static let dead = DumpEntry.corpus.filter { $0.name.hasPrefix("oops-") }.flatMap(\.elfDumps)
+  private static let dead = DumpEntry.all.filter { $0.name.hasPrefix("oops-") }.flatMap(\.elfDumps)
 
   @Test("A death is told as the console told it", .enabled(if: !dead.isEmpty), arguments: dead)
   func console(_ dump: Dump) throws {

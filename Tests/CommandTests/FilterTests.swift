@@ -5,7 +5,7 @@ import Testing
 /// What lists leave out when asked, against the kernel's own listings.
 @Suite struct FilterTests {
   private static let name = "c61-4k48-nokaslr"
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/status.txt") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/status.txt") }.flatMap(\.elfDumps)
 
   private func run(_ command: String, _ arguments: [String]) throws -> ProcessResult {
     try Kva.run([command, DumpEntry.named(Self.name).path("vmcore.elf")] + arguments)
@@ -122,7 +122,7 @@ import Testing
   func dates() throws {
     let entry = try DumpEntry.named("kdump-61-4k48")
     let seconds = try #require(try entry.vmcoreinfo()["CRASHTIME"].flatMap { Double($0) })
-    let result = try Kva.run(["dmesg", entry.elfDumps[0].path(), "-T"])
+    let result = try Kva.run(["dmesg", entry.path("vmcore.d31-zlib"), "-T"])
     let last = try #require(result.lines.last)
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")

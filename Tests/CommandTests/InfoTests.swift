@@ -85,7 +85,7 @@ import Testing
   @Test("Text has each fact with its source")
   func text() throws {
     let entry = try DumpEntry.named("c612-64k52-on48")
-    let result = try Kva.run(["info", entry.elfDumps[0].path(), "-v"])
+    let result = try Kva.run(["info", entry.path("vmcore.d31-zlib"), "-v"])
     #expect(result.status == 0)
     #expect(result.standardError == "")
     func line(_ name: String) throws -> String {

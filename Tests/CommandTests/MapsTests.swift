@@ -4,7 +4,7 @@ import Testing
 
 /// What processes have mapped, against the kernel's own /proc/PID/maps and status.
 @Suite struct MapsTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/maps.txt") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/maps.txt") }.flatMap(\.elfDumps)
 
   /// The parts of a listing that `== PID NAME` divides.
   private func parts(_ dump: Dump, _ name: String) throws -> [(pid: String, lines: [String])] {

@@ -4,7 +4,7 @@ import Testing
 
 /// Page frames, against drgn by DWARF, /proc/kpageflags and /proc/kpagecount.
 @Suite struct PageTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
   private static let whole = rich.filter { !$0.file.contains(".d31") }
 
   private func number(_ value: Any?) -> UInt64? {
@@ -130,7 +130,7 @@ import Testing
     }
   }
 
-  private static let withModule = DumpEntry.corpus.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
+  private static let withModule = DumpEntry.all.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
 
   @Test("The test module's pages, by PFN and by struct page", .enabled(if: !withModule.isEmpty), arguments: withModule)
   func module(_ dump: Dump) throws {
@@ -150,7 +150,7 @@ import Testing
     }
   }
 
-  private static let withOwners = DumpEntry.corpus.filter { $0.has("oracle/rich/page_owner.txt") }.flatMap(\.elfDumps)
+  private static let withOwners = DumpEntry.all.filter { $0.has("oracle/rich/page_owner.txt") }.flatMap(\.elfDumps)
 
   @Test(
     "Who allocated frames, as page_owner in debugfs has it", .enabled(if: !withOwners.isEmpty), arguments: withOwners)

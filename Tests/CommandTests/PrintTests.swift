@@ -4,7 +4,7 @@ import Testing
 
 /// Values of expressions, against drgn, against what the test module logged, and against C.
 @Suite struct PrintTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
   private static let plain = "c61-4k48-nokaslr"
 
   /// Whether `mine` is what drgn says, an array of characters as text.

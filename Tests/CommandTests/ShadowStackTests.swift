@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  private static let dead = DumpEntry.corpus.filter { $0.name.hasPrefix("oops-612") }.flatMap(\.elfDumps)
+  private static let dead = DumpEntry.all.filter { $0.name.hasPrefix("oops-612") }.flatMap(\.elfDumps)
 
   @Test(
     "Through exceptions, interrupts and an overflow nothing differs where nothing was damaged",

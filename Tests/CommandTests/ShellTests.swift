@@ -102,7 +102,7 @@ import Testing
 
   @Test("At a terminal there are a banner and the commands of the start file; values are completed")
   func begin() throws {
-    let dump = try DumpEntry.named("kdump-61-4k48").elfDumps[0].path()
+    let dump = try DumpEntry.named("kdump-61-4k48").path("vmcore.d31-zlib")
     try Scratch.withFolder { folder in
       let kva = folder.appendingPathComponent("kva")
       try FileManager.default.createDirectory(at: kva, withIntermediateDirectories: true)

@@ -4,10 +4,10 @@ import Testing
 
 /// Slab objects, against the objects of the test module, drgn by DWARF, and KFENCE's own listing.
 @Suite struct SlabTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
-  private static let withModule = DumpEntry.corpus.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let withModule = DumpEntry.all.filter { $0.has("oracle/rich/kvatest.txt") }.flatMap(\.elfDumps)
   /// Those whose listing has addresses, and no hashes of them (%p).
-  private static let withKfence = DumpEntry.corpus.filter {
+  private static let withKfence = DumpEntry.all.filter {
     $0.has("oracle/rich/kfence.txt") && (try? $0.lines("oracle/rich/kfence.txt").first?.contains(": 0xfff")) == true
   }.flatMap(\.elfDumps)
 
@@ -100,7 +100,7 @@ import Testing
     #expect(differences.count < count / 4, "\(differences)")
   }
 
-  private static let withTraces = DumpEntry.corpus.filter {
+  private static let withTraces = DumpEntry.all.filter {
     $0.has("oracle/rich/slab_traces.txt") && (try? $0.data("oracle/rich/slab_traces.txt").count) ?? 0 > 100
   }.flatMap(\.elfDumps)
 

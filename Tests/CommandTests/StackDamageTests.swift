@@ -110,7 +110,7 @@ import Testing
 
   // MARK: - The log
 
-  private static let dead = DumpEntry.corpus.filter { $0.name.hasPrefix("oops-612") }
+  private static let dead = DumpEntry.all.filter { $0.name.hasPrefix("oops-612") }
 
   @Test(
     "With the log overwritten, registers, pc and stack stay, and ESR is said to be unknown",

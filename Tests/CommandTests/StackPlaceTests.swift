@@ -4,7 +4,7 @@ import Testing
 
 /// Whose stack an address is on and which frame it belongs to, against drgn's unwinder and the kernel's own words.
 @Suite struct StackPlaceTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
 
   private func stack(_ identity: [String: Any]) throws -> [String: Any] {
     try #require(identity["stack"] as? [String: Any], "\(identity["query"] ?? "")")

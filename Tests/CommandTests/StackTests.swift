@@ -4,7 +4,7 @@ import Testing
 
 /// Stacks of all tasks, against drgn's unwinder by DWARF, /proc/PID/stack, and the console's own traces.
 @Suite struct StackTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
 
   /// Of the listings, which are of a moment before the stop, a worker or two may have moved.
   private static func drift(_ count: Int) -> Int { 2 + count / 25 }
@@ -60,7 +60,7 @@ import Testing
     #expect(differences.count <= Self.drift(wanted.count), "\(differences)")
   }
 
-  private static let died = DumpEntry.corpus.filter { $0.has("oracle/serial.log") && $0.has("oracle/rich/stacks.txt") }
+  private static let died = DumpEntry.all.filter { $0.has("oracle/serial.log") && $0.has("oracle/rich/stacks.txt") }
     .flatMap(\.elfDumps)
 
   /// The functions of the console's first call trace.

@@ -4,7 +4,7 @@ import Testing
 
 /// Layouts of types from BTF, against DWARF as drgn reads it, and against what the kernel's headers say.
 @Suite struct TypeTests {
-  private static let rich = DumpEntry.corpus.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
+  private static let rich = DumpEntry.all.filter { $0.has("oracle/rich/drgn.json") }.flatMap(\.elfDumps)
 
   @Test("Sizes and members are those of DWARF", .enabled(if: !rich.isEmpty), arguments: rich)
   func drgn(_ dump: Dump) throws {

@@ -16,6 +16,8 @@ public struct DumpEntry: Sendable, CustomStringConvertible {
   public static let testData = entries(in: Checkout.testData)
   /// The entries of the corpus; none where it is not at hand.
   public static let corpus = Checkout.corpus.map(entries(in:)) ?? []
+  /// Those of both, each once.
+  public static let all = testData + corpus.filter { entry in !testData.contains { $0.name == entry.name } }
 
   /// The entry of TestData, or else of the corpus, called `name`.
   public static func named(_ name: String) throws -> DumpEntry {
