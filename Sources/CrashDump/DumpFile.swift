@@ -71,6 +71,14 @@ public final class DumpFile: Sendable {
     return DumpFile(path: path, try raw.placed(at: address.rawValue))
   }
 
+  /// The same dump without the frames of `size` bytes, a power of two, that `isLeftOut` says of the address of: they read
+  /// as filtered out.
+  package func leavingOut(
+    framesOf size: UInt64, _ isLeftOut: @escaping @Sendable (PhysicalAddress) -> Bool
+  ) -> DumpFile {
+    DumpFile(path: path, RestrictedDump(whole: container, frameSize: size, isLeftOut: isLeftOut))
+  }
+
   /// One line that says why a page cannot be read: which kind of absence it is, and what to do.
   public func describe(_ fault: MemoryFault) -> String { diagnostic(fault).text }
 

@@ -20,6 +20,7 @@ struct Kva: ParsableCommand {
     version: "kva \(Release.version)",
     subcommands: SessionCommands.all + [
       BatchCommand.self, ShellCommand.self, GDBServerCommand.self, DrgnCommand.self, ExportCommand.self,
+      AssistantCommand.self,
     ])
 
   /// Without a command: what there is to begin with.

@@ -56,6 +56,16 @@ import Testing
     #expect(bad.isEmpty, "\(bad.prefix(5))")
   }
 
+  @Test("A dentry's name, whose type is unsigned char, is shown")
+  func names() throws {
+    // The file that the dying task wrote to, by its open files; the log tells what was written there.
+    let dump = try DumpEntry.named("oops-612-null").dump("vmcore.d31-elf").path()
+    let files = try Kva.run(["files", dump, "2197", "--json"]).objects()
+    let file = try #require(files.first { $0["fd"] as? Int == 1 }?["file"] as? String)
+    let name = "((struct file *)\(file))->f_path.dentry->d_name.name"
+    #expect(try Kva.run(["print", dump, name]).lines.last?.hasSuffix(" \"DIRECT\"") ?? false)
+  }
+
   @Test("Bit fields, unions, enumerators and text of the test module", .enabled(if: !rich.isEmpty), arguments: rich)
   func samples(_ dump: Dump) throws {
     guard dump.entry.has("oracle/rich/kvatest.txt") else { return }

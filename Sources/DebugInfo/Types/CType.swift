@@ -92,8 +92,29 @@ package struct CInteger: Sendable {
     self.isBool = isBool
   }
 
-  /// Whether arrays of it hold text: `char`, and neither `u8` nor `s8`.
+  /// Whether it is `char`.
   package var isCharacter: Bool { size == 1 && name == "char" }
+}
+
+extension CType {
+  /// Whether a pointer to it may point to text: `char`, or `unsigned char` by its own name, as that of a dentry does. A
+  /// typedef of the latter, `u8`, is a number.
+  package var mayPointToText: Bool {
+    var type = self
+    for _ in 0..<Limits.typeDepth {
+      switch type.shape {
+      case .qualified(_, let target): type = target
+      case .integer(let integer): return integer.isCharacter || integer.size == 1 && integer.name == "unsigned char"
+      default: return type.isCharacter
+      }
+    }
+    return false
+  }
+
+  /// Whether it is `char`, by whatever typedef.
+  package var isCharacter: Bool {
+    if case .integer(let integer) = resolved { integer.isCharacter } else { false }
+  }
 }
 
 /// A structure or union.

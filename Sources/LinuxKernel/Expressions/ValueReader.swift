@@ -57,7 +57,7 @@ struct ValueReader {
     guard extent.explainsPointers, pointer != 0 else { return .none }
     let address = evaluator.canonical(pointer)
     guard address >> 55 & 1 == 1 else { return .none }
-    if case .integer(let integer) = target.resolved, integer.isCharacter,
+    if target.mayPointToText,
       let text = evaluator.memory.string(at: address, limit: Limits.shownText), Self.isText(Array(text.utf8)[...])
     {
       return .text(text)
@@ -162,9 +162,7 @@ struct ValueReader {
 
   private mutating func array(_ element: CType, _ count: Int, _ address: UInt64, depth: Int) -> CValue {
     guard let size = element.size, size > 0 else { return .array([], count: count) }
-    if case .integer(let integer) = element.resolved, integer.isCharacter, count > 0, count <= 1 << 16,
-      let text = text(address, count)
-    {
+    if element.isCharacter, count > 0, count <= 1 << 16, let text = text(address, count) {
       return .text(text)
     }
     guard depth < min(extent.depth, Limits.shownDepth) else { return .omitted }

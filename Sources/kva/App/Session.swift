@@ -61,6 +61,18 @@ final class Session {
     }
   }
 
+  /// Goes on without the memory of processes and files: it reads as filtered out.
+  ///
+  /// - Throws: `LocatedError` where the dump does not tell whose a page is.
+  func leaveOutUserMemory() throws {
+    guard let rest = try kernel.dumpWithoutUserMemory else {
+      throw LocatedError(
+        file: options.dump, kind: .missing, "does not tell which pages are of processes, so that none can be left out")
+    }
+    opened = rest
+    found = nil
+  }
+
   /// The tables that `options` asks for; nil where it asks for none. That there are none ends the command.
   func regime(_ options: TablesOptions) throws -> TranslationRegime? {
     guard let given = options.given else { return nil }

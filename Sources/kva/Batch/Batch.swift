@@ -71,11 +71,7 @@ struct Batch {
   /// any length is written as it is found.
   private func begin(_ request: Request) {
     output.text("{\"id\":")
-    switch request.id {
-    case .string(let text): output.jsonString(text)
-    case .number(let text): output.text(text)
-    default: output.text("null")
-    }
+    output.jsonIdentifier(request.id)
     output.text(request.isForPeople ? ",\"text\":" : ",\"results\":")
   }
 

@@ -1,3 +1,14 @@
+extension Output {
+  /// Writes what a question is called, as it was given: a string, a number or null.
+  func jsonIdentifier(_ value: JSONValue) {
+    switch value {
+    case .string(let text): jsonString(text)
+    case .number(let number): text(number)
+    default: text("null")
+    }
+  }
+}
+
 /// One question of `kva batch`.
 struct Request {
   /// What it is called, to find the answer by: a string, a number or null.

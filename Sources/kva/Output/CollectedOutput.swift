@@ -2,15 +2,20 @@ import KernelVA
 
 /// The output of a command, kept in memory.
 final class CollectedOutput {
-  /// All of it, or its beginning if it is longer than `Limits.collectedBytes`.
+  /// All of it, or its beginning if it is longer than the limit.
   private(set) var bytes: [UInt8] = []
 
-  /// Whether there is room for more.
-  var isFull: Bool { bytes.count >= Limits.collectedBytes }
+  private let limit: Int
+
+  /// Keeps `limit` bytes at most.
+  init(limit: Int = Limits.collectedBytes) { self.limit = limit }
+
+  /// Whether there is no room for more.
+  var isFull: Bool { bytes.count >= limit }
 
   /// Adds `more`, as far as there is room.
   func append(_ more: RawSpan) {
-    for index in 0..<min(more.byteCount, Limits.collectedBytes - bytes.count) {
+    for index in 0..<min(more.byteCount, limit - bytes.count) {
       if let byte = more.integer(UInt8.self, at: index) { bytes.append(byte) }
     }
   }
