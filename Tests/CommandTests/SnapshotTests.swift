@@ -43,7 +43,7 @@ import Testing
     "layout --kernel 5.11 --page-size 64K --va-bits 52",
     "layout --kernel 6.12 --page-size 4K --va-bits 48", "fault --esr 0x96000047 --far 0xffff800080787e10",
     "bogus vmcore",
-    "tasks --help", "resolve --help", "batch --help", "shell --help",
+    "tasks --help", "resolve --help", "batch --help", "shell --help", "mcp --help",
   ]
 
   @Test("Every command that has a page is among the questions")
