@@ -624,6 +624,7 @@ class _Info(TypedDict):
     blockSize: Optional[int]
     deviceDumps: list[DeviceDump]
     eraseInfo: list[str]
+    omitted: list[str]
     sources: dict[str, Optional[str]]
     warnings: list[str]
     diagnostics: list[Diagnostic]

@@ -23,11 +23,26 @@ struct DumpOpener {
     case .directory: return try parts(inDirectory: path)
     case .other: return try single(path)
     case .absent:
-      let pieces = path.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      let pieces = Self.pieces(path)
       if pieces.allSatisfy({ $0.contains("@") }) { return try raw(path, pieces) }
       if pieces.count > 1 { return try split(pieces) }
       return try single(path)
     }
+  }
+
+  /// `path` cut at its commas, but for those in brackets.
+  private static func pieces(_ path: String) -> [String] {
+    var pieces = [""]
+    var isInBrackets = false
+    for letter in path {
+      if letter == ",", !isInBrackets {
+        pieces.append("")
+      } else {
+        isInBrackets = letter == "[" || isInBrackets && letter != "]"
+        pieces[pieces.count - 1].append(letter)
+      }
+    }
+    return pieces
   }
 
   /// A file by itself.
@@ -56,11 +71,12 @@ struct DumpOpener {
     }
     if let part = try kdump(file) { return try whole(part) }
     if isA(ELFIdentity.recognises) {
+      if let xen = try XenDump(file) { return xen }
       if case .mapped(let mapped) = file { return try ELFDump(file, ELFHeaders(mapped), format: "ELF") }
       return try ELFDump(file, ELFHeaders(reading: file), format: "ELF")
     }
     if isA(LiMEFile.recognises) { return try LiMEFile(file) }
-    if let words = file.withHead(ForeignFile.describe) ?? nil {
+    if let words = (file.withHead(ForeignFile.describe) ?? nil) ?? ForeignFile.describeSwap(file) {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
     }
     guard RawImage.mayBe(file) else {
@@ -100,20 +116,50 @@ struct DumpOpener {
     part.header.part == nil ? part : try SplitDump([part] + siblings(of: part))
   }
 
-  /// `PATH@ADDRESS`, each.
+  /// `PATH@ADDRESS` or `PATH[OFFSET,LENGTH]@ADDRESS`, each; all numbers in hex.
   private func raw(_ path: String, _ pieces: [String]) throws(LocatedError) -> any DumpContainer {
     var placed: [RawImage.Piece] = []
     for piece in pieces {
       guard let at = piece.lastIndex(of: "@") else { continue }
       let digits = piece[piece.index(after: at)...]
-      let text = digits.hasPrefix("0x") || digits.hasPrefix("0X") ? digits.dropFirst(2) : digits
-      guard let address = UInt64(text, radix: 16), text.first?.isHexDigit == true else {
+      guard let address = Self.number(digits) else {
         throw LocatedError(
           file: path, kind: .malformed, "'\(digits)' is not an address: give FILE@ADDRESS, the address in hex")
       }
-      placed.append(RawImage.Piece(file: try bytes(String(piece[..<at])), address: address))
+      let name = String(piece[..<at])
+      if let (file, part) = try section(of: name, path) {
+        placed.append(RawImage.Piece(file: file, address: address, part: part))
+      } else {
+        placed.append(RawImage.Piece(file: try bytes(name), address: address))
+      }
     }
     return try RawImage(path: path, placed)
+  }
+
+  private static func number(_ text: Substring) -> UInt64? {
+    Hex.number(text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text)
+  }
+
+  /// The file of `FILE[OFFSET,LENGTH]`, and the part of it; nil where `name` does not end that way, or is a file.
+  private func section(of name: String, _ path: String) throws(LocatedError) -> (DumpBytes, Range<UInt64>)? {
+    guard name.last == "]", let bracket = name.lastIndex(of: "["), Directory.kind(of: name) == .absent else {
+      return nil
+    }
+    let numbers = name[name.index(after: bracket)...].dropLast().split(
+      separator: ",", omittingEmptySubsequences: false)
+    guard numbers.count == 2, let offset = Self.number(numbers[0]), let length = Self.number(numbers[1]), length > 0
+    else {
+      throw LocatedError(
+        file: path, kind: .malformed,
+        "'\(name[bracket...])' is not a part of a file: give FILE[OFFSET,LENGTH]@ADDRESS, the numbers in hex")
+    }
+    let file = try bytes(String(name[..<bracket]))
+    guard let part = file.range(at: offset, count: length) else {
+      throw LocatedError(
+        file: file.path, offset: file.byteCount, kind: .truncated,
+        "ends before \(hex(offset &+ length)), where the part \(name[bracket...]) does")
+    }
+    return (file, part)
   }
 
   /// The parts of a split dump, each named.
@@ -132,6 +178,20 @@ struct DumpOpener {
   private func parts(inDirectory path: String) throws(LocatedError) -> any DumpContainer {
     var parts: [KdumpFile] = []
     let names = Directory.names(in: path)
+    let memory = RAMDumpFolder.parts(names) { try? bytes(path + "/" + $0) }
+    if !memory.isEmpty {
+      var pieces: [RawImage.Piece] = []
+      for part in memory {
+        let file = try bytes(path + "/" + part.name)
+        guard part.size.map({ $0 == file.byteCount }) ?? true else {
+          throw LocatedError(
+            file: file.path, offset: file.byteCount, kind: .truncated,
+            "has \(file.byteCount) bytes, and \(part.size ?? 0) by the list beside it; copy it again")
+        }
+        pieces.append(RawImage.Piece(file: file, address: part.start))
+      }
+      return try RawImage(path: path, pieces)
+    }
     for name in names {
       guard let file = try? bytes(path + "/" + name), let part = try kdump(file, shares: names.count),
         part.header.part != nil

@@ -10,8 +10,32 @@ enum ForeignFile {
     }
     if bytes.integer(UInt32.self, at: 0) == 0xafbc_7a37 { return "is a 7z archive; unpack it first" }
     if bytes.integer(UInt16.self, at: 0) == 0x8b1f { return "is compressed with gzip; unpack it first (gunzip)" }
+    if bytes.integer(UInt32.self, at: 0) == 0xed26_ff3a {
+      return "is an Android sparse image; unpack it first (simg2img)"
+    }
+    // .vmss and .vmsn, of several versions.
+    if let magic = bytes.integer(UInt32.self, at: 0),
+      [0xbed2_bed0, 0xbad1_bad1, 0xbed2_bed2, 0xbed3_bed3].contains(magic)
+    {
+      return "is a saved state of a VMware guest, not a dump; let kdump write one in the guest"
+    }
     if let compressed = zlib(bytes) { return compressed }
     if isText(bytes) { return "is a text file, not a dump" }
+    return nil
+  }
+
+  /// One line for a swap partition that a system hibernated to, or a plain one; nil for anything else. Its signature ends
+  /// the first page. (include/linux/swap.h, `union swap_header`; kernel/power/swap.c, `HIBERNATE_SIG`)
+  static func describeSwap(_ file: DumpBytes) -> String? {
+    for page in [UInt64(4096), 16384, 65536] {
+      let words: String?? = file.withBytes((page - 10)..<page) { bytes in
+        if bytes.hasBytes("S1SUSPEND", at: 0) {
+          return "is swap space with a hibernation image, not a dump; resume it, and let kdump write a dump"
+        }
+        return bytes.hasBytes("SWAPSPACE2", at: 0) ? "is swap space, not a dump" : nil
+      }
+      if let found = words ?? nil { return found }
+    }
     return nil
   }
 
@@ -42,7 +66,8 @@ enum ForeignFile {
     ("QEVM", 0, "is a migration stream of QEMU; dump the guest's memory with dump-guest-memory instead"),
     ("KDMV", 0, "is a VMDK disk image; dump the guest's memory instead"),
     ("vhdxfile", 0, "is a VHDX disk image; dump the guest's memory instead"),
-    ("ANDROID!", 0, "is an Android boot image, not a dump"),
+    ("ANDROID!", 0, "is an Android boot image, not a dump; give the folder of the device's RAM dump (DDRCS*.BIN)"),
+    ("VNDRBOOT", 0, "is an Android boot image, not a dump; give the folder of the device's RAM dump (DDRCS*.BIN)"),
     ("BZh", 0, "is compressed with bzip2; unpack it first (bunzip2)"),
     ("PK\u{3}\u{4}", 0, "is a zip archive; unpack it first"),
     ("ustar", 257, "is a tar archive; unpack it first"),

@@ -13,6 +13,8 @@ package enum Limits {
   static let deviceDumps = 1024
   /// Bytes of the text that lists what makedumpfile erased: a line for each symbol or member of its configuration.
   static let eraseInfoBytes = 1 << 20
+  /// Bytes of the text that lists what kva left out: a few lines.
+  static let omissionBytes = 4096
   /// NT_PRSTATUS notes kept: one for each CPU.
   static let noteCPUs = 8192
   /// Bytes of VMCOREINFO text: the kernel gives it one page, of 64 KiB at most

@@ -155,7 +155,7 @@ final class ClientSession {
       if thread.id == server.threads.first { text += ",\"reason\":\"signal\",\"signal\":5" }
       text += "}"
     }
-    return Packet.escaped((text + "]").utf8)
+    return Packet.escaped(Array((text + "]").utf8))
   }
 
   // MARK: Registers
@@ -248,7 +248,7 @@ final class ClientSession {
     let start = Int(offset)
     let count = Int(min(length, UInt64(Limits.memoryBytes), UInt64(document.count - start)))
     let isLast = start + count == document.count
-    return Packet.escaped(document[start..<(start + count)], behind: UInt8(ascii: isLast ? "l" : "m"))
+    return Packet.escaped(Array(document[start..<(start + count)]), behind: UInt8(ascii: isLast ? "l" : "m"))
   }
 
   private func command(_ request: Request, _ intermediate: ([UInt8]) -> Void) -> [UInt8] {

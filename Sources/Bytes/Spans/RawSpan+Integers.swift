@@ -40,14 +40,13 @@ extension RawSpan {
 
   /// Whether every byte is zero.
   package var isZero: Bool {
+    func word(_ offset: Int) -> UInt64 { unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self) }
     var index = 0
-    while index &+ 32 <= byteCount {
-      var bits: UInt64 = 0
-      for place in 0..<4 {
-        bits |= unsafe unsafeLoadUnaligned(fromByteOffset: index &+ 8 &* place, as: UInt64.self)
-      }
-      if bits != 0 { return false }
-      index &+= 32
+    while index &+ 64 <= byteCount {
+      let near = word(index) | word(index &+ 8) | word(index &+ 16) | word(index &+ 24)
+      let far = word(index &+ 32) | word(index &+ 40) | word(index &+ 48) | word(index &+ 56)
+      if near | far != 0 { return false }
+      index &+= 64
     }
     while index < byteCount {
       if unsafe unsafeLoad(fromByteOffset: index, as: UInt8.self) != 0 { return false }

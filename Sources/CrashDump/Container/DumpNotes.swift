@@ -13,6 +13,8 @@ public struct DumpNotes: Sendable {
   package internal(set) var deviceDumps: [DeviceDump] = []
   /// The text in which makedumpfile lists what it erased (`--config`).
   package internal(set) var eraseInfo: [UInt8]?
+  /// What was left out on purpose when kva wrote the file, in words.
+  package internal(set) var omissions: [String] = []
   /// Whether there are notes that only the core of a user program has (auxiliary vector, mapped files).
   var isUserCore = false
   /// How many notes were seen.
@@ -88,6 +90,9 @@ public struct DumpNotes: Sendable {
     case ("ERASEINFO", _):
       guard eraseInfo == nil, descriptor.byteCount <= Limits.eraseInfoBytes else { return }
       eraseInfo = descriptor.array()
+    case ("kva", 1):
+      guard omissions.isEmpty, descriptor.byteCount <= Limits.omissionBytes else { return }
+      omissions = descriptor.string().split(separator: "\n").map(String.init)
     case ("CORE", UInt32(NT_AUXV)), ("CORE", UInt32(NT_FILE)):
       isUserCore = true
     default: break

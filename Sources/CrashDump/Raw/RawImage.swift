@@ -14,6 +14,16 @@ final class RawImage: DumpContainer {
   struct Piece: Sendable {
     var file: DumpBytes
     var address: UInt64
+    /// The bytes of the file that are the memory.
+    var part: Range<UInt64>
+    var size: UInt64 { part.upperBound - part.lowerBound }
+
+    /// - Parameter part: all of the file if it is nil.
+    init(file: DumpBytes, address: UInt64, part: Range<UInt64>? = nil) {
+      self.file = file
+      self.address = address
+      self.part = part ?? 0..<file.byteCount
+    }
   }
 
   /// Puts `pieces` where they are said to lie.
@@ -23,7 +33,7 @@ final class RawImage: DumpContainer {
     var offset: UInt64 = 0
     var segments: [MemoryMap.Segment] = []
     for piece in pieces {
-      let size = piece.file.byteCount
+      let size = piece.size
       let end: UInt64 = 1 << 52
       guard piece.address < end, size <= end - piece.address else {
         throw LocatedError(
@@ -31,8 +41,9 @@ final class RawImage: DumpContainer {
           "does not fit at " + String(piece.address, radix: 16) + ": physical addresses have 52 bits")
       }
       segments.append(
-        MemoryMap.Segment(physical: piece.address, offset: offset, fileSize: size, memorySize: size))
-      offset &+= size
+        MemoryMap.Segment(
+          physical: piece.address, offset: offset &+ piece.part.lowerBound, fileSize: size, memorySize: size))
+      offset &+= piece.file.byteCount
     }
     let files = FileSet(path: path, pieces.map(\.file))
     let map = MemoryMap(segments: segments, fileCount: files.byteCount)
@@ -48,15 +59,15 @@ final class RawImage: DumpContainer {
     var next = address
     var moved: [Piece] = []
     for piece in pieces {
-      moved.append(Piece(file: piece.file, address: next))
-      next &+= piece.file.byteCount
+      moved.append(Piece(file: piece.file, address: next, part: piece.part))
+      next &+= piece.size
     }
     return try RawImage(path: memory.source.path, moved, isGuess: true)
   }
 
   /// Where each piece is said to lie; empty if that is not known.
   var placedParts: [Range<UInt64>] {
-    isAddressUnknown || isGuess ? [] : pieces.map { $0.address..<($0.address + $0.file.byteCount) }
+    isAddressUnknown || isGuess ? [] : pieces.map { $0.address..<($0.address + $0.size) }
   }
 
   /// Whether a file of no known format may be raw memory with an arm64 kernel in it: a kernel Image begins
@@ -114,7 +125,7 @@ final class RawImage: DumpContainer {
     let warnings =
       memory.warnings
       + memory.conflicts(limit: Limits.comparedBytes) { segment in
-        "\(pieces.first { $0.address == segment.physical && $0.file.byteCount == segment.fileSize }?.file.path ?? "") at "
+        "\(pieces.first { $0.address == segment.physical && $0.size == segment.fileSize }?.file.path ?? "") at "
           + segment.name
       }
     guard isGuess, let start = ranges.first?.lowerBound.rawValue else { return warnings }

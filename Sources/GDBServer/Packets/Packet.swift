@@ -1,3 +1,5 @@
+import Bytes
+
 /// A packet to the client.
 enum Packet {
   /// `payload` between `$` and `#`, with its checksum.
@@ -11,20 +13,51 @@ enum Packet {
     return packet
   }
 
+  private static let escape = UInt8(ascii: "}")
+
+  private static func isReserved(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "#") || byte == UInt8(ascii: "$") || byte == escape || byte == UInt8(ascii: "*")
+  }
+
+  /// Whether one of the eight bytes of `word` may be reserved: always if one is.
+  @inline(__always)
+  private static func mayHaveReserved(_ word: UInt64) -> Bool {
+    // A byte of `difference` is zero where the word has that letter; then its highest bit comes out set.
+    func has(_ letter: Unicode.Scalar) -> UInt64 {
+      let ones: UInt64 = 0x0101_0101_0101_0101
+      let difference = word ^ (ones &* UInt64(UInt8(ascii: letter)))
+      return (difference &- ones) & ~difference & (ones &* 0x80)
+    }
+    return has("#") | has("$") | has("}") | has("*") != 0
+  }
+
   /// `bytes` with those escaped that would end or alter a packet: sent as `}` and the byte with bit 5 inverted.
   /// (GDB manual, "Binary Data")
-  static func escaped(_ bytes: some Collection<UInt8>, behind prefix: UInt8? = nil) -> [UInt8] {
+  static func escaped(_ bytes: [UInt8], behind prefix: UInt8? = nil) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count + bytes.count / 32 + 1)
     if let prefix { result.append(prefix) }
-    for byte in bytes {
-      switch byte {
-      case UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "}"), UInt8(ascii: "*"):
-        result.append(UInt8(ascii: "}"))
-        result.append(byte ^ 0x20)
-      default: result.append(byte)
+    let span = bytes.rawSpan
+    // What needs no escape is copied at once.
+    var start = 0
+    var index = 0
+    while index < bytes.count {
+      if let word = span.integer(UInt64.self, at: index), !mayHaveReserved(word) {
+        index += 8
+        continue
+      }
+      let end = min(index + 8, bytes.count)
+      while index < end {
+        if isReserved(bytes[index]) {
+          result += bytes[start..<index]
+          result.append(escape)
+          result.append(bytes[index] ^ 0x20)
+          start = index + 1
+        }
+        index += 1
       }
     }
+    result += bytes[start...]
     return result
   }
 }

@@ -34,6 +34,8 @@ struct CoreExport {
   let regions: RegionMap
   let notes: CoreNotes
   let view: CoreView
+  /// Page frames that are left out.
+  let left: FrameSet
 
   /// A PT_LOAD.
   private struct Segment {
@@ -71,7 +73,8 @@ struct CoreExport {
   private func layOut(
     without damaged: Set<UInt64>, _ summary: inout CoreSummary
   ) throws(LocatedError) -> (PhysicalRuns, [UInt8]) {
-    let runs = PhysicalRuns(context.dump.memory, without: damaged)
+    let runs = PhysicalRuns(
+      context.dump.memory, without: damaged, left, frameSize: context.regime.granule.size)
     var segments: [Segment]
     switch view {
     case .physical: segments = physicalSegments(runs, &summary)

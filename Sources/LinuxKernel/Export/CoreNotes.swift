@@ -13,6 +13,8 @@ struct CoreNotes {
   var threads: [Thread]
   /// The text of VMCOREINFO; nil if the note is left out.
   var vmcoreinfo: [UInt8]?
+  /// What was left out on purpose, in words.
+  var omissions: [String] = []
   /// The bits below bit 55 that a pointer authentication code takes; nil if return addresses are not signed.
   var pointerAuthentication: UInt64?
   /// Where the first instruction of the kernel's image is.
@@ -42,6 +44,10 @@ struct CoreNotes {
       writer.note(name: "CORE", type: 6, ELFWriter.words([16, features, 9, entry, 0, 0]))
     }
     if let vmcoreinfo { text = writer.note(name: "VMCOREINFO", type: 0, vmcoreinfo) }
+    // What kva reads back as `DumpNotes.omissions`.
+    if !omissions.isEmpty {
+      writer.note(name: "kva", type: 1, Array(omissions.joined(separator: "\n").utf8))
+    }
     return (writer.bytes, text)
   }
 

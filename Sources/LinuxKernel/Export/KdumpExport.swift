@@ -4,7 +4,7 @@ import VMSA
 
 extension KernelContext {
   /// What a kdump-compressed file of the dump's memory says of itself.
-  func describedKdump(_ compression: PageCompression, _ notes: CoreNotes) -> KdumpDescription {
+  func describedKdump(_ compression: PageCompression, _ notes: CoreNotes, hidesUser: Bool) -> KdumpDescription {
     let namespace = symbols.symbol(named: "init_uts_ns")?.address ?? vmcoreinfo?.symbol("init_uts_ns")
     let place = namespace.flatMap { SystemNames.address(in: $0, vmcoreinfo, memory) }
     var names = place.map { SystemNames(at: $0, memory).all.map { $0 ?? "" } } ?? [String](repeating: "", count: 6)
@@ -16,6 +16,7 @@ extension KernelContext {
     return KdumpDescription(
       pageSize: facts.granule.value.size, compression: compression, systemNames: names,
       time: facts.crashTime?.value ?? 0, physicalBase: facts.physOffset?.value ?? 0, cpuCount: notes.threads.count,
-      notes: written.bytes, vmcoreinfo: written.vmcoreinfo, dumpLevel: self.dump.summary.dumpLevel ?? 0)
+      notes: written.bytes, vmcoreinfo: written.vmcoreinfo,
+      dumpLevel: (self.dump.summary.dumpLevel ?? 0) | (hidesUser ? 30 : 0))
   }
 }

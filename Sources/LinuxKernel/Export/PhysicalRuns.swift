@@ -23,8 +23,10 @@ struct PhysicalRuns {
 
   /// The memory of a dump; the first run is at the file's beginning.
   ///
-  /// - Parameter damaged: pages that are left out.
-  init(_ memory: any PhysicalMemory, without damaged: Set<UInt64>) {
+  /// - Parameters:
+  ///   - damaged: pages that are left out.
+  ///   - left: page frames that are left out, of `frameSize` bytes each.
+  init(_ memory: any PhysicalMemory, without damaged: Set<UInt64>, _ left: FrameSet, frameSize: UInt64) {
     end = 0
     var run: (start: UInt64, end: UInt64)?
     var last: UInt64 = 0
@@ -35,7 +37,9 @@ struct PhysicalRuns {
       var page = max(last, rounded & ~(Self.pageSize - 1))
       let end = range.upperBound.rawValue & ~(Self.pageSize - 1)
       while page < end {
-        if memory.absence(at: PhysicalAddress(page)) == nil, !damaged.contains(page) {
+        if memory.absence(at: PhysicalAddress(page)) == nil, !damaged.contains(page),
+          left.ranges.isEmpty || !left.contains(page / frameSize)
+        {
           if let known = run, known.end == page {
             run = (known.start, page + Self.pageSize)
           } else {

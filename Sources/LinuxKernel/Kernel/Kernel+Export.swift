@@ -9,12 +9,16 @@ extension Kernel {
   /// - Parameters:
   ///   - view: by which addresses.
   ///   - tasks: whether every task is a thread, besides the CPUs.
+  ///   - selection: which pages.
   ///   - progress: called with the number of bytes of memory that were just written.
-  /// - Throws: `LocatedError` when the file cannot be written.
+  /// - Throws: `LocatedError` when pages cannot be told apart, or the file cannot be written.
   package func exportCore(
-    _ view: CoreView, tasks withTasks: Bool, to path: String, progress: (UInt64) -> Void
+    _ view: CoreView, tasks withTasks: Bool, _ selection: PageSelection = PageSelection(), to path: String,
+    progress: (UInt64) -> Void
   ) throws(LocatedError) -> CoreSummary {
+    let left = try self.left(outOf: selection)
     var notes = cpuNotes
+    notes.omissions = selection.omissions
     if withTasks {
       // Of two tasks that claim one PID the first is kept.
       var seen: Set<Int> = []
@@ -29,17 +33,54 @@ extension Kernel {
       notes.entry = imageEntry
     }
     let map = contents.regions.map(in: self.dump)
-    return try CoreExport(context: context, regions: map, notes: notes, view: view).write(to: path, progress: progress)
+    return try CoreExport(context: context, regions: map, notes: notes, view: view, left: left).write(
+      to: path, progress: progress)
   }
 
   /// Writes a kdump-compressed file of the dump's memory to `path`.
   ///
-  /// - Parameter progress: called with the number of bytes of memory that were just written.
-  /// - Throws: `LocatedError` when the file cannot be written.
+  /// - Parameters:
+  ///   - selection: which pages.
+  ///   - progress: called with the number of bytes of memory that were just written.
+  /// - Throws: `LocatedError` when pages cannot be told apart, or the file cannot be written.
   package func exportKdump(
-    _ compression: PageCompression, to path: String, progress: @escaping @Sendable (UInt64) -> Void
+    _ compression: PageCompression, _ selection: PageSelection = PageSelection(), to path: String,
+    progress: @escaping @Sendable (UInt64) -> Void
   ) throws(LocatedError) -> KdumpSummary {
-    try KdumpOutput(self.dump.memory, context.describedKdump(compression, cpuNotes)).write(to: path, progress: progress)
+    let left = try self.left(outOf: selection)
+    let shift = UInt64(regime.granule.pageShift)
+    var notes = cpuNotes
+    notes.omissions = selection.omissions
+    let description = context.describedKdump(compression, notes, hidesUser: selection.hidesUser)
+    return try KdumpOutput(self.dump.memory, description) {
+      !left.ranges.isEmpty && left.contains($0.rawValue >> shift)
+    }.write(to: path, progress: progress)
+  }
+
+  /// The page frames that `selection` leaves out.
+  ///
+  /// - Throws: `LocatedError` when nothing describes page frames.
+  private func left(outOf selection: PageSelection) throws(LocatedError) -> FrameSet {
+    guard !selection.isAll else { return FrameSet() }
+    guard let reader = contents.pageReader.value else {
+      let reason = context.types.value.unknown("page").text
+      throw LocatedError(
+        file: self.dump.path, kind: .unsupported,
+        "pages of users cannot be told from the kernel's, and nothing was written: \(reason)")
+    }
+    // Where the parts of the image are not known, each is all of it.
+    let image = contents.sections.value.isEmpty ? context.image.addresses(regime, in: self.dump) : nil
+    func ranges(_ isWanted: (String) -> Bool) -> [Range<UInt64>] {
+      (image.map { [$0.lowerBound..<$0.upperBound] } ?? [])
+        + contents.sections.value.ranges.filter { isWanted($0.name) }.map { $0.range }
+        + modules.elements.flatMap(\.regions).filter { isWanted($0.kind) && $0.start < $0.end }
+        .map { $0.start..<$0.end }
+    }
+    return PageSelector(
+      context: context, reader: reader, slabs: contents.slabs, text: ranges { $0.hasSuffix("text") },
+      data: ranges { $0.hasSuffix("data") && !$0.hasSuffix("rodata") || $0 == "bss" || $0 == "ro-after-init" },
+      constants: ranges { $0.hasSuffix("rodata") }, log: contents.logRanges
+    ).left(outOf: selection)
   }
 
   /// Writes the user part of the process that `task` is a thread of as an ELF core to `path`.

@@ -208,16 +208,27 @@ final class KernelContents: Sendable {
   /// The log.
   var log: Listing<LogRecord> { Self.log(context.memory, context.vmcoreinfo, context.types, context.symbols) }
 
+  /// Where the log is in memory.
+  var logRanges: [Range<UInt64>] {
+    Self.logReader(context.memory, context.vmcoreinfo, context.types, context.symbols)?.ranges ?? []
+  }
+
+  private static func logReader(
+    _ memory: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ types: Lazy<KernelTypes>, _ symbols: KernelSymbols
+  ) -> LogReader? {
+    vmcoreinfo.map { vmcoreinfo in
+      LogReader(space: memory, vmcoreinfo: vmcoreinfo, types: types) { symbols.symbol(named: $0)?.address }
+    }
+  }
+
   private static func log(
     _ memory: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ types: Lazy<KernelTypes>, _ symbols: KernelSymbols
   ) -> Listing<LogRecord> {
-    guard let vmcoreinfo else {
+    guard let reader = logReader(memory, vmcoreinfo, types, symbols) else {
       return Listing(notes: [
         Diagnostic(.vmcoreinfoMissing, "the dump has no VMCOREINFO, which tells where the log is")
       ])
     }
-    return LogReader(space: memory, vmcoreinfo: vmcoreinfo, types: types) {
-      symbols.symbol(named: $0)?.address
-    }.records()
+    return reader.records()
   }
 }

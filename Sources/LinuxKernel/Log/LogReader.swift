@@ -52,6 +52,17 @@ struct LogReader {
     ])
   }
 
+  /// Where the log is in memory; empty if that is not known.
+  var ranges: [Range<UInt64>] {
+    if let ring = symbol("prb").flatMap({ space.word(at: $0) }) {
+      return PrintkRing(offset, size)?.ranges(at: ring, in: space) ?? []
+    }
+    guard let buffer = symbol("log_buf").flatMap({ space.word(at: $0) }),
+      let size = symbol("log_buf_len").flatMap({ space.integer(UInt32.self, at: $0) }), buffer <= .max - UInt64(size)
+    else { return [] }
+    return [buffer..<(buffer + UInt64(size))]
+  }
+
   /// Where `TYPE.MEMBER` is in its type.
   private func offset(_ name: String) -> UInt64? {
     vmcoreinfo.offset(name).flatMap { UInt64(exactly: $0) } ?? types.value.offset(name)

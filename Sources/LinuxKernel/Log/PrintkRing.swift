@@ -87,6 +87,16 @@ struct PrintkRing {
     return state & Self.ids == ring.head && space.word(at: ring.text) != nil && space.word(at: ring.infos) != nil
   }
 
+  /// Where the ring at `address` and what it consists of are; empty if it is damaged.
+  func ranges(at address: UInt64, in space: KernelMemory) -> [Range<UInt64>] {
+    guard let ring = ring(at: address, in: space) else { return [] }
+    let count = UInt64(1) << ring.countBits
+    return [
+      (address, 4096), (ring.descriptors, count * descriptorSize), (ring.infos, count * infoSize),
+      (ring.text, 1 << ring.sizeBits),
+    ].compactMap { start, size in start <= .max - size ? start..<(start + size) : nil }
+  }
+
   /// The messages of the ring at `address`, the oldest first.
   func records(at address: UInt64, in space: KernelMemory) -> Listing<LogRecord> {
     var result = Listing<LogRecord>()

@@ -27,6 +27,9 @@ extension SlabAllocator {
     caches.value.elements.filter { isNamed($0.name) || names(of: $0).contains(where: isNamed) }
   }
 
+  /// The first frame of each slab of `cache`.
+  func frames(of cache: SlabCache) -> [UInt64] { census.value?.caches[cache.address]?.frames ?? [] }
+
   /// Calls `body` with each object of `cache`, in the order of their addresses, until it returns false.
   ///
   /// - Returns: what is missing.

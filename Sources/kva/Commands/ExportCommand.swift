@@ -45,12 +45,25 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "With --virtual or --physical: every task is a thread, besides the CPUs.")
   var tasks = false
 
+  @Option(
+    help: ArgumentHelp(
+      "With --virtual, --physical or --kdump: only pages of these parts: tables, text, data, tasks, log, stacks, types.",
+      valueName: "parts"),
+    transform: PageSelection.Part.list)
+  var only: Set<PageSelection.Part>?
+
+  @Flag(help: "With --virtual, --physical or --kdump: no memory of processes, page cache, free pages or keys.")
+  var noUser = false
+
   func validate() throws {
     guard [virtual, physical, symbols, kdump != nil, core != nil].count(where: { $0 }) == 1 else {
       throw ValidationError("Give one of --virtual, --physical, --kdump, --core and --symbols.")
     }
     if vmemmap, !virtual { throw ValidationError("--vmemmap goes with --virtual.") }
     if tasks, !virtual, !physical { throw ValidationError("--tasks goes with --virtual or --physical.") }
+    if only != nil || noUser, symbols || core != nil {
+      throw ValidationError("--only and --no-user go with --virtual, --physical or --kdump.")
+    }
     guard !Self.isSameFile(output, options.dump) else {
       throw ValidationError("\(output) is the dump itself; name another file.")
     }
@@ -66,10 +79,11 @@ struct ExportCommand: ParsableCommand {
       return say("\(count) symbols", session)
     }
     if let core { return try write(core, session) }
+    let selection = PageSelection(only: only, hidesUser: noUser)
     let progress = Progress("writing \(output)", of: try session.dump)
     defer { progress?.end() }
     if let kdump {
-      let summary = try kernel.exportKdump(kdump, to: output, progress: { progress?.advance($0) })
+      let summary = try kernel.exportKdump(kdump, selection, to: output, progress: { progress?.advance($0) })
       progress?.end()
       try say(
         summary.pages * kernel.regime.granule.size, "a file of \(Words.size(summary.fileSize))",
@@ -77,7 +91,7 @@ struct ExportCommand: ParsableCommand {
       return
     }
     let summary = try kernel.exportCore(
-      physical ? .physical : .virtual(vmemmap: vmemmap), tasks: tasks, to: output,
+      physical ? .physical : .virtual(vmemmap: vmemmap), tasks: tasks, selection, to: output,
       progress: { progress?.advance($0) })
     progress?.end()
     for note in summary.notes { session.report(note) }
@@ -127,3 +141,17 @@ struct ExportCommand: ParsableCommand {
 }
 
 extension PageCompression: ExpressibleByArgument {}
+
+extension PageSelection.Part {
+  /// The parts that `text` names, with commas between them.
+  fileprivate static func list(_ text: String) throws -> Set<Self> {
+    try Set(
+      text.split(separator: ",").map { word in
+        guard let part = Self(rawValue: String(word)) else {
+          let known = Self.allCases.map(\.rawValue).joined(separator: ", ")
+          throw ValidationError("There is no part '\(word)'; there are \(known).")
+        }
+        return part
+      })
+  }
+}

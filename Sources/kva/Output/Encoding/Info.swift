@@ -67,6 +67,7 @@ extension Output {
         device.number("size", value.byteCount)
       }
       object.strings("eraseInfo", dump.notes.erased)
+      object.strings("omitted", dump.notes.omissions)
       object.object("sources") { sources in
         for fact in facts?.list ?? noted?.list ?? [] { sources.string(fact.key, fact.source) }
         if let kernel {
@@ -130,6 +131,7 @@ extension Output {
     if summary.bytesCutOff > 0 { line("pages cut off", "\(summary.bytesCutOff / page)") }
     for device in dump.notes.deviceDumps { line("device dump", "\(device.name), \(Words.size(device.byteCount))") }
     for erased in dump.notes.erased { line("erased", erased) }
+    for omitted in dump.notes.omissions { line("left out", omitted) }
     for cpu in kernel?.cpus ?? [] {
       var words: [String] = []
       if let registers = cpu.registers {
