@@ -17,13 +17,20 @@ extension LayoutConfiguration {
 
   /// How an address is looked up, from the root down.
   package var lookup: [LookupField] {
-    let regime = TranslationRegime(
+    TranslationRegime(
       register: .ttbr1EL1, granule: granule, tableBits: tableBits, format: .bits48(granule),
-      root: PhysicalAddress(0))
-    return (regime.startLevel...3).map { level in
+      root: PhysicalAddress(0)
+    ).lookup
+  }
+}
+
+extension TranslationRegime {
+  /// How an address is looked up, from the root down.
+  package var lookup: [LookupField] {
+    (startLevel...3).map { level in
       LookupField(
         level: level,
-        highBit: level == regime.startLevel ? tableBits - 1 : granule.shift(level: level - 1) - 1,
+        highBit: level == startLevel ? tableBits - 1 : granule.shift(level: level - 1) - 1,
         lowBit: granule.shift(level: level))
     }
   }

@@ -21,6 +21,7 @@ struct Kva: ParsableCommand {
     subcommands: SessionCommands.all + [
       BatchCommand.self, ShellCommand.self, GDBServerCommand.self, DrgnCommand.self, ExportCommand.self,
       AssistantCommand.self,
+      ViewCommand.self,
     ])
 
   /// Without a command: what there is to begin with.

@@ -16,4 +16,16 @@ enum Limits {
   static let measuredRows = 1000
   /// Bytes that a command may print for a debugger.
   static let collectedBytes = 64 << 20
+  /// Runs of frames with one use that a map of RAM has: a page of 2 MB holds them.
+  static let drawnRuns = 200_000
+  /// Bytes that the entries of all tables take in a page: in base64 a third more.
+  static let drawnTableBytes = 6 << 20
+  /// Kinds of entries that a page tells apart: sound tables have some dozens.
+  static let drawnKinds = 1 << 14
+  /// Entries that map nothing though they are not zero, and unreadable parts of tables, that a page shows.
+  static let drawnOddities = 4096
+  /// Named areas of addresses that a page shows.
+  static let drawnAreas = 20_000
+  /// Different stacks that a page shows.
+  static let drawnStacks = 200
 }

@@ -64,7 +64,7 @@ struct ExportCommand: ParsableCommand {
     if only != nil || noUser, symbols || core != nil {
       throw ValidationError("--only and --no-user go with --virtual, --physical or --kdump.")
     }
-    guard !Self.isSameFile(output, options.dump) else {
+    guard !FileIdentity.areSame(output, options.dump) else {
       throw ValidationError("\(output) is the dump itself; name another file.")
     }
   }
@@ -132,11 +132,6 @@ struct ExportCommand: ParsableCommand {
   private func say(_ what: String, _ session: Session) {
     session.output.folded { session.output.text("\(output): \(what)\n") }
     session.output.flush()
-  }
-
-  private static func isSameFile(_ one: String, _ other: String) -> Bool {
-    guard let first = FileIdentity(path: one), let second = FileIdentity(path: other) else { return false }
-    return first == second
   }
 }
 

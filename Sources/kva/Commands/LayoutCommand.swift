@@ -9,6 +9,7 @@ struct LayoutCommand: AnsweringCommand {
     discussion: """
       Example: kva layout --kernel 5.11 --page-size 64K --va-bits 52
       Example: kva layout --kernel 6.12 --page-size 4K --va-bits 52 --actual 48 --json
+      Example: kva layout --kernel 7.0 --page-size 16K --va-bits 47 --svg > layout.svg
       """)
 
   @Option(help: ArgumentHelp("The kernel version, such as 5.11.", valueName: "version"))
@@ -25,6 +26,9 @@ struct LayoutCommand: AnsweringCommand {
 
   @Option(help: ArgumentHelp("The mode of KASAN: generic or sw-tags.", valueName: "mode"))
   var kasan: Shadow?
+
+  @Flag(help: "Draw them as an SVG picture.")
+  var svg = false
 
   @OptionGroup(title: "Output options") var display: DisplayOptions
 
@@ -45,7 +49,10 @@ struct LayoutCommand: AnsweringCommand {
     return (era, configuration)
   }
 
-  func validate() throws { _ = try configuration() }
+  func validate() throws {
+    if svg, display.json { throw ValidationError("Give --svg or --json.") }
+    _ = try configuration()
+  }
 
   func run() throws { try display.write(write) }
 
@@ -56,7 +63,9 @@ struct LayoutCommand: AnsweringCommand {
     let layout = AddressLayout(era: era, configuration)
     let rows = layout.rows(
       userBits: configuration.vaBitsActual, optionalShadow: era.optionalShadow(configuration))
-    if display.json {
+    if svg {
+      output.layoutSVG(era, configuration, rows)
+    } else if display.json {
       output.layoutJSON(era, configuration, rows)
     } else {
       output.layoutText(era, configuration, rows)
