@@ -374,6 +374,16 @@ class BatchAnswer(_BatchAnswer, total=False):
     text: str
 
 
+class Difference(TypedDict):
+    """A difference between two dumps."""
+
+    what: str
+    name: str
+    change: str
+    before: Optional[str]
+    after: Optional[str]
+
+
 class _OpenFile(TypedDict):
     fd: int
     file: int
@@ -1358,6 +1368,10 @@ class _Commands:
     def audit(self, *arguments: Query, **options: Any) -> list[Finding]:
         """One object for each finding."""
         return self._list("audit", *arguments, **options)
+
+    def diff(self, *arguments: Query, **options: Any) -> list[Difference]:
+        """One object for each difference."""
+        return self._list("diff", *arguments, **options)
 
     def dmesg(self, *arguments: Query, **options: Any) -> list[LogRecord]:
         """One object for each message."""

@@ -54,8 +54,9 @@ import Testing
     let schemas = try FileManager.default.contentsOfDirectory(
       atPath: Checkout.root.appendingPathComponent("man/schema").path
     ).map { String($0.dropLast(5)) }
-    #expect(Set(schemas) == Set(names).subtracting(["shell", "gdbserver", "drgn", "export", "mcp", "view"]).union(["common"]))
-    let tested = Self.questions([]).map(\.command) + ["layout", "batch", "common"]
+    #expect(
+      Set(schemas) == Set(names).subtracting(["shell", "gdbserver", "drgn", "export", "mcp", "view"]).union(["common"]))
+    let tested = Self.questions([]).map(\.command) + ["layout", "diff", "batch", "common"]
     #expect(Set(schemas) == Set(tested))
   }
 
@@ -142,6 +143,12 @@ import Testing
       try check("report", [path, "--json"], status: 1)
       try "no dump".write(toFile: path, atomically: true, encoding: .utf8)
       try check("report", [path, "--json"], status: 2)
+      var other = AuditedKernel()
+      other.change(AuditedKernel.text) { $0 & ~0x80 }
+      try other.write(to: path)
+      let before = folder.appendingPathComponent("before").path
+      try AuditedKernel().write(to: before)
+      try check("diff", [before, path, "--json"], status: 1)
       for arguments in [
         ["5.11", "64K", "52"], ["6.12", "4K", "52", "--kasan", "generic"], ["5.4", "64K", "52", "--actual", "48"],
       ] {

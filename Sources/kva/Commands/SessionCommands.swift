@@ -11,6 +11,7 @@ struct SessionCommands: ParsableCommand {
     StackCommand.self,
     FaultCommand.self, TypeCommand.self, PrintCommand.self, ListCommand.self, TreeCommand.self, SlabCommand.self,
     PageCommand.self, DmesgCommand.self, ReportCommand.self,
+    DiffCommand.self,
   ]
 
   /// The root of their help and error messages.
