@@ -151,7 +151,7 @@ extension ViewPage {
       const upper = address >> 55n & 1n, width = BigInt(data.addressBits);
       const ones = (1n << (55n - width)) - 1n;
       if ((address >> width & ones) !== (upper ? ones : 0n)) return {address, status: 'not-canonical', steps: []};
-      if (!upper) return {address, status: 'no-tables', steps: []};
+      if (!upper) return {address, plain: address & (1n << 56n) - 1n, status: 'no-tables', steps: []};
       const plain = address | 0xffn << 56n, page = Number((plain - first) >> shift);
       const found = runAt(page), steps = [];
       let table = BigInt(data.root);
@@ -223,7 +223,7 @@ extension ViewPage {
 
     function show(answer) {
       const target = byID('answer');
-      const region = regionAt(answer.plain || answer.address);
+      const region = regionAt(answer.plain ?? answer.address);
       const lines = [make('p', {}, make('strong', {id: 'status'}, answer.status), ' ',
         make('code', {}, hex(answer.address)))];
       if (answer.physical !== undefined) {
