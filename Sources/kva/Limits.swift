@@ -28,4 +28,6 @@ enum Limits {
   static let drawnAreas = 20_000
   /// Different stacks that a page shows.
   static let drawnStacks = 200
+  /// Findings of the audit that a page lists.
+  static let drawnFindings = 500
 }

@@ -138,7 +138,7 @@ import Testing
       var generator = SeededGenerator(seed: 25)
       var last: UInt64 = 0
       for page in 0..<UInt64(200_000) {
-        last = AuditedKernel.ram + UInt64.random(in: 0..<1024, using: &generator) << 12
+        last = AuditedKernel.ram + UInt64.random(in: 32..<1024, using: &generator) << 12
         kernel.writer.map(AuditedKernel.vmalloc + 0x100_0000 + page << 12, to: last, attributes: AuditedKernel.data)
       }
       try kernel.write(to: dump)

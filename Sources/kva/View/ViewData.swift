@@ -95,7 +95,8 @@ extension Output {
         part.hex("address", pin.address)
         part.string("text", pin.text)
       }
-      object.array("findings", data.audit.findings) { $0.finding($1) }
+      object.number("findingCount", data.audit.findings.count)
+      object.array("findings", data.audit.findings.prefix(Limits.drawnFindings)) { $0.finding($1) }
       object.array("oddities", data.audit.oddities) { part, oddity in
         part.string("code", oddity.code.rawValue)
         part.hex("start", oddity.first)

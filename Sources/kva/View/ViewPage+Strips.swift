@@ -278,7 +278,8 @@ extension ViewPage {
       ...data.findings.map(one => [`${one.severity}: ${one.code}`, goTo(hex(BigInt(one.start)), BigInt(one.start)),
         size(one.size), one.message]),
       ...data.oddities.map(one => [`known: ${one.code}`, goTo(hex(BigInt(one.start)), BigInt(one.start)), size(one.size), one.message])]);
-    byID('findings-note').textContent = data.findings.length === 1 ? '1 finding' : `${data.findings.length || 'No'} findings`;
+    byID('findings-note').textContent = (data.findingCount === 1 ? '1 finding' : `${data.findingCount || 'No'} findings`)
+      + (data.findingCount > data.findings.length ? `, of which the first ${data.findings.length} are listed` : '');
     byID('report-text').textContent = data.report;
     byID('stacks-text').textContent = data.stacks;
 
