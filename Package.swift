@@ -108,7 +108,7 @@ let package = Package(
     .testTarget(name: "KernelLayoutTests", dependencies: ["KernelLayout", "VMSA"], swiftSettings: testSettings),
     .testTarget(
       name: "LinuxKernelTests", dependencies: ["KernelVA", "LinuxKernel", "TestSupport"], swiftSettings: testSettings),
-    .testTarget(name: "CommandTests", dependencies: ["kva", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(name: "CommandTests", dependencies: ["kva", "DebugInfo", "TestSupport"], swiftSettings: testSettings),
   ]
 )
 

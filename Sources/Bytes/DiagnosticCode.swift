@@ -61,6 +61,10 @@ extension Diagnostic {
     case symbolWrong = "symbol-wrong"
     /// A type that is needed is unknown.
     case typeUnknown = "type-unknown"
+    /// Types were left out of a header: there are too many, or they need each other in too long a chain.
+    case typesOmitted = "types-omitted"
+    /// No declaration in C gives the members of the type their places.
+    case typeOpaque = "type-opaque"
     /// No kallsyms was found.
     case kallsymsMissing = "kallsyms-missing"
     /// kallsyms is damaged.
@@ -138,6 +142,12 @@ extension Diagnostic {
     case noSuchRegister = "no-such-register"
     /// Nothing of a list is as asked for.
     case noneMatches = "none-matches"
+    /// No memory holds what was searched for.
+    case notFound = "not-found"
+    /// More memory matches than is shown.
+    case matchesOmitted = "matches-omitted"
+    /// Memory was not searched: it is not in the dump, or the search was ended.
+    case notSearched = "not-searched"
     /// There is no such task.
     case noSuchTask = "no-such-task"
     /// The kernel has no such region.

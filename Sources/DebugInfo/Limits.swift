@@ -59,8 +59,11 @@ package enum Limits {
   static let declarationPieces = 1 << 10
   /// Lines of the layout of one type: the largest structures have some thousand with all that is inside them.
   static let layoutLines = 1 << 16
-  /// Types that need another whole, one inside another, in a header of all types.
+  /// Types of which each needs the next before it, in a header of all types: the kernel's longest chains are of some
+  /// hundred.
   static let headerDepth = 512
+  /// Bytes of a header of all types, those of a type in another counted again: a distribution's kernel takes 8 MiB.
+  package static let headerBytes = 128 << 20
   /// Parameters of one function: the kernel's longest have some twenty.
   static let parameters = 256
 

@@ -1,3 +1,4 @@
+import DebugInfo
 import Foundation
 import TestSupport
 import Testing
@@ -71,5 +72,103 @@ import Testing
     let other = try Kva.run(["type", path, "union", "list_head"])
     #expect(other.standardError.contains("there is 'struct list_head'"))
     #expect(try Kva.run(["type", path, "nomodule:list_head"]).standardError.contains("no module 'nomodule'"))
+  }
+
+  @Test(
+    "A header of all types compiles, with the sizes and offsets of DWARF",
+    .enabled(if: !rich.isEmpty && CrossCompiler.isAvailable), arguments: rich)
+  func header(_ dump: Dump) throws {
+    let oracle = try #require(
+      JSONSerialization.jsonObject(with: dump.entry.data("oracle/rich/drgn.json")) as? [String: Any])
+    let layouts = try #require(oracle["layouts"] as? [[String: Any]]).filter { $0["members"] != nil }
+    var assertions = ""
+    var bits: [(type: String, member: String, first: Int, count: Int)] = []
+    for layout in layouts {
+      let type = try #require(layout["type"] as? String)
+      let size = try #require(layout["size"] as? Int)
+      assertions += "_Static_assert(sizeof(\(type)) == \(size), \"\(type)\");\n"
+      for member in layout["members"] as? [[String: Any]] ?? [] {
+        guard let name = member["name"] as? String, let first = member["bit"] as? Int else { continue }
+        if let count = member["bits"] as? Int {
+          bits.append((type, name, first, count))
+        } else {
+          assertions += "_Static_assert(__builtin_offsetof(\(type), \(name)) * 8 == \(first), \"\(type).\(name)\");\n"
+        }
+      }
+    }
+    #expect(layouts.count > 50 && !bits.isEmpty)
+    for (number, field) in bits.enumerated() { assertions += "\(field.type) v\(number);\n" }
+    try Scratch.withFolder { folder in
+      let path = folder.appendingPathComponent("vmlinux.h").path
+      let result = try Kva.run(["type", dump.path(), "--export", "c", "-o", path])
+      #expect(result.status == 0 && result.standardError.isEmpty, "\(result.standardError)")
+      let object = folder.appendingPathComponent("types.o").path
+      try CrossCompiler.compile(
+        "#include \"\(path)\"\n\(assertions)", ["-g", "-Wall", "-Wextra", "-Werror"], to: object)
+      let types = DWARFTypes(try ELFImage(path: object))
+      for field in bits {
+        let name = try #require(field.type.split(separator: " ").last.map(String.init))
+        let member = try #require(types.member(field.member, of: name))
+        let found = try #require(member.bits, "\(name).\(field.member)")
+        #expect(member.offset * 8 + found.lowerBound == field.first && found.count == field.count, "\(field)")
+      }
+      // Named types alone, with what they need.
+      let few = try Kva.run([
+        "type", dump.path(), "struct", "list_head", "struct task_str?ct", "--export", "c", "-o", path,
+      ])
+      #expect(few.status == 0)
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      #expect(text.contains("\nstruct task_struct {") && !text.contains("\nstruct module_kobject {"))
+      try CrossCompiler.compile("#include \"\(path)\"\nstruct task_struct v;\n", ["-Werror"], to: object)
+    }
+  }
+
+  private static func has(_ tool: String) -> Bool {
+    (try? Program.run("PATH=$PATH:/usr/sbin command -v \"$1\"", [tool]).status == 0) ?? false
+  }
+
+  @Test("pahole and bpftool read the BTF of the kernel and of a module", .enabled(if: has("bpftool") && has("pahole")))
+  func rawBTF() throws {
+    let entry = try #require(Self.rich.first { $0.entry.name == "deb61-4k48-rich" })
+    let path = try entry.path()
+    try Scratch.withFolder { folder in
+      let kernel = folder.appendingPathComponent("vmlinux").path
+      let module = folder.appendingPathComponent("fuse").path
+      #expect(try Kva.run(["type", path, "--export", "btf", "-o", kernel]).status == 0)
+      #expect(try Kva.run(["type", path, "--export", "btf", "--module", "fuse", "-o", module]).status == 0)
+      let shown = try Program.run(
+        """
+        PATH=$PATH:/usr/sbin; set -e
+        pahole -C list_head "$1"
+        bpftool btf dump file "$1" format raw | grep -c "STRUCT 'task_struct'"
+        bpftool -B "$1" btf dump file "$2" format raw | grep "STRUCT 'fuse_conn'"
+        """, [kernel, module])
+      #expect(shown.status == 0, "\(shown.standardError)")
+      #expect(shown.text.contains("struct list_head *         prev;                 /*     8     8 */"))
+      #expect(shown.text.contains("\n1\n") && shown.text.contains("STRUCT 'fuse_conn'"))
+    }
+  }
+
+  @Test("What --export cannot do is said, and leaves no file")
+  func exportMistakes() throws {
+    let path = try Self.plain()
+    try Scratch.withFolder { folder in
+      let file = folder.appendingPathComponent("out").path
+      for (arguments, status, words) in [
+        (["--export", "c"], Int32(64), "name it with -o"), (["-o", file], 64, "go with --export"),
+        (["--export", "btf", "-o", file, "list_head"], 64, "without --module"),
+        (["--export", "c", "-o", file, "--json"], 64, "neither --json"),
+        (["--export", "c", "-o", file, "no_such_type"], 1, "no type 'no_such_type'"),
+        (["--export", "c", "-o", file, "no_such_*"], 1, "named like 'no_such_*'"),
+        (["--export", "btf", "-o", file, "--module", "nomodule"], 1, "no module 'nomodule'"),
+        (["--export", "c", "-o", path], 64, "is the dump itself"),
+        (["--export", "btf", "-o", "/nonexistent/btf"], 2, "cannot be written"),
+      ] {
+        let result = try Kva.run(["type", path] + arguments)
+        #expect(
+          result.status == status && result.standardError.contains(words), "\(arguments): \(result.standardError)")
+      }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
   }
 }

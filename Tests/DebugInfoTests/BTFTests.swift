@@ -219,7 +219,7 @@ struct BTFTests {
 }
 
 /// The sections of an ELF64 object, read the plain way.
-private struct ELFSections {
+struct ELFSections {
   private let file: [UInt8]
   init(_ file: [UInt8]) { self.file = file }
 

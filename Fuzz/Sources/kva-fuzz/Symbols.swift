@@ -77,6 +77,8 @@ func exercise(_ types: BTFTypes) {
     }
   }
   _ = types.perCPUVariables
+  let header = CHeader("input", room: 1 << 16)
+  header.add(types.ownTypes)
   exercise(types as any TypeGraph)
 }
 

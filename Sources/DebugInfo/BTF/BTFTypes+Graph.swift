@@ -2,14 +2,20 @@ import Bytes
 
 /// The types as a graph.
 extension BTFTypes: TypeGraph {
-  /// The type of this number, as the graph that has it knows it.
+  /// The type of this number, as the graph that has it knows it, behind type tags such as `__user`: one type has one
+  /// number and one graph.
   private func type(_ number: Int) -> CType {
+    var number = number
+    for _ in 0..<Limits.typeDepth {
+      guard let place = place(number), place.kind == BTFKind.typeTag else { break }
+      number = place.sizeOrType
+    }
     if number == 0 { return .void }
     if let base, number < firstNumber { return base.type(number) }
     return .described(self, number)
   }
 
-  /// What the type of this number is. Type tags, such as `__user`, are left out.
+  /// What the type of this number is.
   package func shape(_ number: Int) -> TypeShape {
     guard number != 0 else { return .void }
     guard let place = place(number) else { return .unknown }
@@ -54,7 +60,7 @@ extension BTFTypes: TypeGraph {
       guard let place = place(number) else { return .unknown }
       switch place.kind {
       case BTFKind.typeTag, BTFKind.variable, BTFKind.function: number = place.sizeOrType
-      default: return shape(number)
+      default: return type(number).shape
       }
       if number == 0 { return .void }
     }
@@ -160,6 +166,14 @@ extension BTFTypes: TypeGraph {
       let name = text(place.field(0))
       guard !name.isEmpty else { continue }
       guard body(TypeName(space, name), .described(self, firstNumber + index)) else { return }
+    }
+  }
+
+  /// The own records, enumerations and typedefs in their order, those without a name among them.
+  package var ownTypes: [CType] {
+    let kinds = BTFKind.Mask.record.union(.enumerations).union(BTFKind.Mask(BTFKind.typedef))
+    return typeOffsets.enumerated().compactMap { index, start in
+      kinds.contains(half(Int(start) + 4) >> 24 & 0x7f) ? .described(self, firstNumber + index) : nil
     }
   }
 

@@ -3,17 +3,31 @@ extension CType {
   package var text: String { declaration(of: "") }
 
   /// A declaration of `name` with this type, without a semicolon: "char comm[16]".
-  package func declaration(of name: String) -> String {
+  package func declaration(of name: String) -> String { CDeclarator().declaration(of: name, self) }
+}
+
+/// Writes declarations. C declares from the inside out: around the name, then around what has been written so far, until
+/// a type is reached that has a spelling of its own.
+struct CDeclarator {
+  /// How a type is spelled that is no pointer, array or function; nil: as it is shown.
+  var spelling: (CType) -> String? = { _ in nil }
+  /// Between the brackets of an array without elements.
+  var noElements = ""
+  /// Whether the parameters of functions are named.
+  var namesParameters = true
+
+  /// A declaration of `name` with `type`, without a semicolon.
+  func declaration(of name: String, _ type: CType) -> String {
     var pieces = Limits.declarationPieces
-    return declaration(name, &pieces)
+    return declaration(name, type, &pieces)
   }
 
-  /// C declares from the inside out: `inner` is what has been written around the name so far.
-  private func declaration(_ inner: String, _ pieces: inout Int) -> String {
+  private func declaration(_ inner: String, _ type: CType, _ pieces: inout Int) -> String {
     pieces -= 1
     guard pieces > 0 else { return "..." }
     func base(_ name: String) -> String { inner.isEmpty ? name : "\(name) \(inner)" }
-    switch shape {
+    if let name = spelling(type) { return base(name) }
+    switch type.shape {
     case .void: return base("void")
     case .integer(let integer): return base(integer.name)
     case .floating(let name, _): return base(name)
@@ -22,27 +36,34 @@ extension CType {
     case .typedef(let name, _): return base(name)
     case .qualified(let qualifier, let target):
       if case .pointer = target.shape {
-        return target.declaration(inner.isEmpty ? qualifier : "\(qualifier) \(inner)", &pieces)
+        return declaration(inner.isEmpty ? qualifier : "\(qualifier) \(inner)", target, &pieces)
       }
-      if case .array(let element, let count) = target.shape {
-        return "\(qualifier) " + element.declaration("\(inner)[\(count)]", &pieces)
-      }
-      return "\(qualifier) " + target.declaration(inner, &pieces)
+      // C qualifies no function type; a compiler describes one that does not return as volatile.
+      if case .function = target.shape { return declaration(inner, target, &pieces) }
+      let text = declaration(inner, target, &pieces)
+      return text.hasPrefix("\(qualifier) ") ? text : "\(qualifier) \(text)"
     case .pointer(let target):
       let needsSpace = inner.first.map { $0.isLetter && Self.isQualifier(inner) } ?? false
       let pointer = needsSpace ? "* \(inner)" : "*\(inner)"
-      switch target.shape {
-      case .array, .function: return target.declaration("(\(pointer))", &pieces)
-      default: return target.declaration(pointer, &pieces)
+      var unqualified = target.shape
+      for _ in 0..<Limits.typeDepth {
+        guard case .qualified(_, let inner) = unqualified else { break }
+        unqualified = inner.shape
+      }
+      switch unqualified {
+      case .array, .function: return declaration("(\(pointer))", target, &pieces)
+      default: return declaration(pointer, target, &pieces)
       }
     case .array(let element, let count):
-      return element.declaration("\(inner)[\(count == 0 ? "" : "\(count)")]", &pieces)
+      return declaration("\(inner)[\(count == 0 ? noElements : "\(count)")]", element, &pieces)
     case .function(let function):
       var parameters: [String] = []
-      for parameter in function.parameters { parameters.append(parameter.type.declaration(parameter.name, &pieces)) }
+      for parameter in function.parameters {
+        parameters.append(declaration(namesParameters ? parameter.name : "", parameter.type, &pieces))
+      }
       if function.isVariadic { parameters.append("...") }
       let list = parameters.isEmpty ? "void" : parameters.joined(separator: ", ")
-      return function.result.declaration("\(inner)(\(list))", &pieces)
+      return declaration("\(inner)(\(list))", function.result, &pieces)
     case .unknown: return base("?")
     }
   }

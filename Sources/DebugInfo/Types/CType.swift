@@ -53,8 +53,22 @@ package indirect enum CType: Sendable {
     }
   }
 
+  /// Which one of all described types it is; nil for any other.
+  var key: TypeKey? { if case .described(let graph, let number) = self { TypeKey(graph, number) } else { nil } }
+
   /// The record that it is, behind typedefs and qualifiers; nil if it is none.
   package var record: CRecord? { if case .record(let record) = resolved { record } else { nil } }
+}
+
+/// Which one of all described types a type is.
+struct TypeKey: Hashable {
+  private let graph: ObjectIdentifier
+  private let number: Int
+
+  init(_ graph: any TypeGraph, _ number: Int) {
+    self.graph = ObjectIdentifier(graph)
+    self.number = number
+  }
 }
 
 /// What a type is.
@@ -142,6 +156,8 @@ package struct CRecord: Sendable {
     self.number = number
   }
 
+  /// Which one of all described types it is.
+  var key: TypeKey { TypeKey(graph, number) }
   /// `struct` or `union`.
   package var keyword: String { isUnion ? "union" : "struct" }
   /// Its members in their order.
@@ -191,6 +207,8 @@ package struct CEnumeration: Sendable {
     self.number = number
   }
 
+  /// Which one of all described types it is.
+  var key: TypeKey { TypeKey(graph, number) }
   /// Its enumerators in their order.
   package var enumerators: [CEnumerator] { graph.enumerators(of: number) }
 }

@@ -86,6 +86,27 @@ package struct TypeLookup: Sendable {
     }
   }
 
+  /// The BTF of the kernel, or of the module called `name`.
+  func btf(ofModule name: String?) -> Result<BTFTypes, ExpressionFailure> {
+    if let name {
+      return graph(ofModule: name).flatMap { graph in
+        (graph as? BTFTypes).map { .success($0) }
+          ?? .failure(ExpressionFailure(Diagnostic(.typeUnknown, name, "the module \(name) has no BTF")))
+      }
+    }
+    guard let btf = types.value.btf else {
+      return .failure(ExpressionFailure(Diagnostic(.typeUnknown, "no BTF was found in the dump")))
+    }
+    return .success(btf)
+  }
+
+  /// All types of the kernel and of each module that has any, or those of the module called `name`.
+  func all(ofModule name: String?) -> Result<[[CType]], ExpressionFailure> {
+    btf(ofModule: name).map { btf in
+      ([btf] + (name == nil ? moduleGraphs.compactMap { $0 as? BTFTypes } : [])).map(\.ownTypes)
+    }
+  }
+
   /// What to say of a type that nothing defines.
   func unknown(_ name: TypeName) -> Diagnostic {
     guard !graphs.isEmpty else { return types.value.unknown("\(name)", "no type '\(name)'") }

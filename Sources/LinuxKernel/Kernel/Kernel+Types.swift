@@ -19,4 +19,34 @@ extension Kernel {
 
   /// Why there are no types; nil if there are.
   package var typeAbsence: Diagnostic? { contents.typeLookup.graphs.isEmpty ? types.noTypes : nil }
+
+  /// All types of the kernel and of each module that has any, or those of the module called `module`.
+  package func allTypes(ofModule module: String?) -> Result<[[CType]], ExpressionFailure> {
+    contents.typeLookup.all(ofModule: module)
+  }
+
+  /// Writes a C header of `types` and all that they need to `path`: it compiles for AArch64, with the sizes and offsets
+  /// that they have in the kernel.
+  ///
+  /// - Throws: `LocatedError` when the file cannot be written.
+  package func exportHeader(of types: [[CType]], to path: String) throws(LocatedError) -> HeaderSummary {
+    let release = facts.release.map { " of Linux \($0.value)" } ?? ""
+    return try TypeFile.writeHeader(of: types, "Types\(release) for arm64, from a crash dump", to: path)
+  }
+
+  /// Writes the BTF of the kernel, or of the module called `module`, to `path` as it is in memory. A module's continues
+  /// the kernel's.
+  ///
+  /// - Returns: how many bytes it has.
+  /// - Throws: `LocatedError` when the file cannot be written.
+  package func exportBTF(ofModule module: String?, to path: String) throws(LocatedError) -> Result<
+    Int, ExpressionFailure
+  > {
+    switch contents.typeLookup.btf(ofModule: module) {
+    case .failure(let failure): return .failure(failure)
+    case .success(let btf):
+      try TypeFile.write(btf.bytes, to: path)
+      return .success(btf.bytes.count)
+    }
+  }
 }

@@ -67,6 +67,8 @@ struct ExportCommand: ParsableCommand {
     guard !FileIdentity.areSame(output, options.dump) else {
       throw ValidationError("\(output) is the dump itself; name another file.")
     }
+    if tasks, symbols { throw ValidationError("--tasks goes with --virtual or --physical.") }
+    try options.checkOutput(output)
   }
 
   func run() throws {
@@ -132,6 +134,14 @@ struct ExportCommand: ParsableCommand {
   private func say(_ what: String, _ session: Session) {
     session.output.folded { session.output.text("\(output): \(what)\n") }
     session.output.flush()
+  }
+}
+
+extension DumpOptions {
+  /// Throws if `path` is the dump.
+  func checkOutput(_ path: String) throws {
+    guard let first = FileIdentity(path: path), let second = FileIdentity(path: dump), first == second else { return }
+    throw ValidationError("\(path) is the dump itself; name another file.")
   }
 }
 

@@ -13,6 +13,7 @@ struct TypeCommand: DumpCommand {
       Example: kva type vmcore task_struct
       Example: kva type vmcore task_struct --offset 0x38
       Example: kva type vmcore 'struct *_operations'
+      Example: kva type vmcore --export c -o vmlinux.h
       """,
     aliases: ["whatis"])
 
@@ -24,6 +25,29 @@ struct TypeCommand: DumpCommand {
   @Option(help: ArgumentHelp("Name the member at this offset in bytes.", valueName: "bytes"))
   var offset: Number?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a C header of all types, or of the names and what they need (c), or the BTF itself (btf).",
+      valueName: "form"))
+  var export: TypeFileForm?
+
+  @Option(name: .shortAndLong, help: "The file that --export writes.", completion: .file())
+  var output: String?
+
+  @Option(help: ArgumentHelp("With --export: only the types of this module.", valueName: "name"))
+  var module: String?
+
+  func validate() throws {
+    if export != nil, output == nil { throw ValidationError("--export writes a file; name it with -o.") }
+    if export == nil, output != nil || module != nil { throw ValidationError("-o and --module go with --export.") }
+    if export != nil, options.json || offset != nil {
+      throw ValidationError("--export writes a file; it goes with neither --json nor --offset.")
+    }
+    if !names.isEmpty, export == .btf || module != nil {
+      throw ValidationError("Types are named for --export c without --module alone.")
+    }
+  }
+
   mutating func take(_ arguments: [String]) { names = arguments }
 
   func answer(_ session: Session) throws {
@@ -32,6 +56,7 @@ struct TypeCommand: DumpCommand {
       session.report(absence)
       throw ExitCode.notFound
     }
+    if let export, let output { return try self.export(export, to: output, kernel, session) }
     var queries = try Queries.parse([])
     queries.arguments = Self.joined(names)
     var allFound = true
@@ -42,7 +67,7 @@ struct TypeCommand: DumpCommand {
   }
 
   /// The arguments with `struct`, `union` or `enum` and the word behind it as one.
-  private static func joined(_ arguments: [String]) -> [String] {
+  static func joined(_ arguments: [String]) -> [String] {
     var result: [String] = []
     for argument in arguments {
       if let last = result.last, TypeName.Space(rawValue: last).map({ $0 != .ordinary }) ?? false {
@@ -56,7 +81,7 @@ struct TypeCommand: DumpCommand {
 
   /// Whether `query` names a type, and has a member at the offset that was given.
   private func answer(_ query: String, _ kernel: Kernel, _ session: Session) -> Bool {
-    if query.contains("*") || query.contains("?") { return list(query, kernel, session) }
+    if let pattern = TypePattern(query) { return list(pattern, kernel, session) }
     let output = session.output
     let found: [CType]
     do throws(ExpressionFailure) {
@@ -103,18 +128,16 @@ struct TypeCommand: DumpCommand {
     return isThere
   }
 
-  /// Lists the types that are named like `query`.
-  private func list(_ query: String, _ kernel: Kernel, _ session: Session) -> Bool {
-    let wanted = TypeName(query)
-    let pattern = NamePattern(wanted.name)
+  /// Lists the types that are named like `pattern`.
+  private func list(_ pattern: TypePattern, _ kernel: Kernel, _ session: Session) -> Bool {
     var found = false
     kernel.forEachType { name, type in
-      guard wanted.space == nil || wanted.space == name.space, pattern.matches(name.name) else { return true }
+      guard pattern.matches(name) else { return true }
       found = true
       if options.json { session.output.typeJSON(type) } else { session.output.typeNameText(name, type) }
       return !session.output.isDropped
     }
-    if !found { session.report(.noSuchType, "no type is named like '\(query)'") }
+    if !found { session.report(pattern.failure.diagnostic) }
     return found
   }
 }
