@@ -52,6 +52,40 @@ import Testing
     }
   }
 
+  @Test("--type shows the same bytes as values, by virtual and by physical address", arguments: entries)
+  func typed(_ name: String) throws {
+    let entry = try DumpEntry.named(name)
+    func words(_ address: UInt64, _ options: [String]) throws -> [UInt64] {
+      let object = try Kva.run(
+        ["read", entry.path("vmcore.elf"), hex(address), "--type", "unsigned short[8]", "--json"] + options
+      ).object()
+      #expect(object["address"] as? String == hex(address) && object["type"] as? String != nil)
+      return (object["value"] as? [Int] ?? []).map { UInt64($0) }
+    }
+    for sample in try samples(entry, every: 40) where sample.bytes.count >= 16 {
+      let wanted = (0..<8).map { UInt64(sample.bytes[2 * $0]) | UInt64(sample.bytes[2 * $0 + 1]) << 8 }
+      #expect(try words(sample.virtual, []) == wanted, "\(hex(sample.virtual))")
+      #expect(try words(sample.physical, ["--physical"]) == wanted, "\(hex(sample.physical))")
+    }
+  }
+
+  @Test("--type takes the types that the kernel carries, and says what it cannot do")
+  func namedTypes() throws {
+    let entry = try DumpEntry.named("c61-4k48-nokaslr")
+    let names = try Kva.run(["read", entry.path("vmcore.elf"), "init_uts_ns", "--type", "uts_namespace", "--json"])
+    let facts = try #require(JSONSerialization.jsonObject(with: entry.data("facts.json")) as? [String: Any])
+    let value = try #require(names.object()["value"] as? [String: Any])
+    #expect((value["name"] as? [String: Any])?["release"] as? String == facts["release"] as? String)
+    for (arguments, status, words) in [
+      (["init_task", "--type", "no_such_type"], Int32(1), "no_such_type"), (["0x1", "--type", "int"], 1, "0x0"),
+      (["init_task", "8", "--type", "int"], 64, "nor a length"), (["init_task", "--type", "int) + (1"], 1, "int"),
+      (["0xfffffffffffffffe", "--type", "u64"], 1, "beyond the end"),
+    ] {
+      let result = try Kva.run(["read", entry.path("vmcore.elf")] + arguments)
+      #expect(result.status == status && result.standardError.contains(words), "\(arguments): \(result.standardError)")
+    }
+  }
+
   @Test("Text and words show the same bytes", arguments: [nil, 8, 4, 2, 1] as [Int?])
   func text(_ wordSize: Int?) throws {
     let entry = try DumpEntry.named("c61-4k48-nokaslr")

@@ -21,7 +21,8 @@ package struct Evaluator: Sendable {
   /// `text` as a tree.
   func parse(_ text: String) throws(ExpressionFailure) -> Syntax {
     try ExpressionParser.parse(text) { name in
-      graphs.contains { !$0.types(named: TypeName(.ordinary, name)).isEmpty } && names.kernel.symbol(named: name) == nil
+      // A symbol is found without a pass over all types.
+      names.kernel.symbol(named: name) == nil && graphs.contains { !$0.types(named: TypeName(.ordinary, name)).isEmpty }
     }
   }
 
@@ -94,6 +95,24 @@ package struct Evaluator: Sendable {
   }
 
   // MARK: - Types
+
+  /// The type that `text` names, as a cast or a question does: `task_struct`, `struct list_head *`, `u64[4]`.
+  package func type(_ text: String) throws(ExpressionFailure) -> CType {
+    if case .success(let types) = lookup.types(text) { return types[0] }
+    let before = "sizeof("
+    do throws(ExpressionFailure) {
+      let syntax = try parse("\(before)\(text))")
+      if case .sizeOfType(let named) = syntax.form { return try type(named) }
+    } catch {
+      let count = text.utf8.count
+      let range = error.range.map { range in
+        max(range.lowerBound - before.utf8.count, 0)..<min(max(range.upperBound - before.utf8.count, 0), count)
+      }
+      throw ExpressionFailure(error.diagnostic, at: range.flatMap { $0.isEmpty ? nil : $0 })
+    }
+    _ = try lookup.types(text).get()
+    throw ExpressionFailure(Diagnostic(.noSuchType, text, "'\(text)' is no type"))
+  }
 
   /// The type that `syntax` names.
   func type(_ syntax: TypeSyntax) throws(ExpressionFailure) -> CType {

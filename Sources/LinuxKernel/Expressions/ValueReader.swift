@@ -5,6 +5,7 @@ import DebugInfo
 struct ValueReader {
   private let evaluator: Evaluator
   private let extent: ValueExtent
+  private let source: PageSource
   private var valuesLeft = Limits.shownValues
   private let page: UInt64
   /// The page that was read last: its address, and its bytes or why there are none.
@@ -12,9 +13,10 @@ struct ValueReader {
   /// What was unreadable, one sentence a page.
   private(set) var notes: [String] = []
 
-  init(_ evaluator: Evaluator, _ extent: ValueExtent) {
+  init(_ evaluator: Evaluator, _ extent: ValueExtent, _ source: PageSource? = nil) {
     self.evaluator = evaluator
     self.extent = extent
+    self.source = source ?? evaluator.pages
     page = evaluator.context.regime.granule.size
   }
 
@@ -22,9 +24,14 @@ struct ValueReader {
   mutating func value(_ operand: Operand, _ type: CType) -> CValue {
     switch operand.place {
     case .memory(let address, let firstBit, let bitCount):
-      return value(type, evaluator.canonical(address), firstBit: firstBit, bitCount: bitCount, depth: 0)
+      return value(type, at: evaluator.canonical(address), firstBit: firstBit, bitCount: bitCount)
     case .number(let bits): return scalar(type, bits)
     }
+  }
+
+  /// The value of `type` at `address`, or of a bit field there.
+  mutating func value(_ type: CType, at address: UInt64, firstBit: Int = 0, bitCount: Int? = nil) -> CValue {
+    value(type, address, firstBit: firstBit, bitCount: bitCount, depth: 0)
   }
 
   /// A number as a value of `type`.
@@ -98,8 +105,11 @@ struct ValueReader {
   }
 
   private mutating func read(_ start: UInt64) -> Result<[UInt8], ExpressionFailure> {
-    if let bytes = evaluator.memory.bytes(at: start, count: Int(page)) { return .success(bytes) }
-    let reason = evaluator.unreadable(start, Int(page))
+    let reason: String
+    switch source.bytes(start, Int(page)) {
+    case .success(let bytes): return .success(bytes)
+    case .failure(let failure): reason = failure.message
+    }
     if notes.count < Limits.listNotes, !notes.contains(reason) { notes.append(reason) }
     return .failure(ExpressionFailure(reason))
   }
@@ -182,7 +192,44 @@ struct ValueReader {
   }
 }
 
+/// Where values are read.
+package struct PageSource {
+  /// So many bytes from an address, the start of a page.
+  let bytes: (_ address: UInt64, _ count: Int) -> Result<[UInt8], ExpressionFailure>
+
+  /// Reads with `bytes`, which gets the start and the size of a page.
+  package init(_ bytes: @escaping (_ address: UInt64, _ count: Int) -> Result<[UInt8], ExpressionFailure>) {
+    self.bytes = bytes
+  }
+}
+
 extension Evaluator {
+  /// The memory of the kernel.
+  fileprivate var pages: PageSource {
+    PageSource { address, count in
+      memory.bytes(at: address, count: count).map { .success($0) }
+        ?? .failure(ExpressionFailure(unreadable(address, count)))
+    }
+  }
+
+  /// The value of `type` at `address` of `source`, and what of it is unreadable.
+  ///
+  /// - Throws: `ExpressionFailure` if the type has no size.
+  package func read(
+    _ type: CType, at address: UInt64, of source: PageSource, _ extent: ValueExtent
+  ) throws(ExpressionFailure) -> (value: CValue, notes: [String]) {
+    guard let size = type.size else {
+      throw ExpressionFailure("nothing defines '\(type.text)', so that it has no value")
+    }
+    let (_, wraps) = address.addingReportingOverflow(UInt64(max(size, 1) - 1))
+    guard !wraps else {
+      throw ExpressionFailure("\(size) bytes from \(hex(address)) go beyond the end of the address space")
+    }
+    var reader = ValueReader(self, extent, source)
+    let value = reader.value(type, at: address)
+    return (value, reader.notes)
+  }
+
   /// The value of `operand`, as much of it as `extent` says, and what of it is unreadable.
   ///
   /// - Throws: `ExpressionFailure` if nothing describes its type, or none of it is readable.

@@ -141,6 +141,17 @@ struct MemoryReader {
     }
   }
 
+  /// The memory as the values of types are read from it.
+  var pages: PageSource {
+    PageSource { start, count in
+      do throws(Unreadable) {
+        return .success(try bytes(start, count))
+      } catch {
+        return .failure(ExpressionFailure(error.message))
+      }
+    }
+  }
+
   /// One object for each page or part of one.
   func json(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var found = true

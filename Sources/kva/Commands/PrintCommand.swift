@@ -56,7 +56,7 @@ struct PrintCommand: DumpCommand {
 
 extension CValue {
   /// Whether there is none.
-  fileprivate var isUnreadable: Bool { if case .unreadable = self { true } else { false } }
+  var isUnreadable: Bool { if case .unreadable = self { true } else { false } }
 }
 
 extension ExpressionFailure {

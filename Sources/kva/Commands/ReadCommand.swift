@@ -11,6 +11,7 @@ struct ReadCommand: DumpCommand {
 
       Example: kva read vmcore init_uts_ns 390
       Example: kva read vmcore --physical 0x41ed3c80 64 --words 8
+      Example: kva read vmcore init_task --type task_struct
       """,
     aliases: ["rd"])
 
@@ -21,10 +22,8 @@ struct ReadCommand: DumpCommand {
   @Argument(help: "An address or a symbol.")
   var address: String
 
-  @Argument(help: "How many bytes: decimal, or hex with 0x; 4K is 4096.")
-  var length: Size = Self.defaultLength
-
-  private static let defaultLength = Size(256)
+  @Argument(help: "How many bytes: decimal, or hex with 0x; 4K is 4096; 256 if not given.")
+  var length: Size?
 
   @OptionGroup var tables: TablesOptions
 
@@ -37,7 +36,15 @@ struct ReadCommand: DumpCommand {
   @Flag(help: "Write the bytes themselves: all of them, or nothing.")
   var raw = false
 
+  @Option(help: ArgumentHelp("Show the value of this type there, as kva print does.", valueName: "name"))
+  var type: String?
+
+  @OptionGroup var shown: ShownOptions
+
   func validate() throws {
+    if type != nil, raw || words != nil || length != nil {
+      throw ValidationError("--type has its own length and form; it goes with neither --raw nor --words nor a length.")
+    }
     if raw, options.json || words != nil {
       throw ValidationError("--raw writes bytes; it goes with neither --json nor --words.")
     }
@@ -50,13 +57,14 @@ struct ReadCommand: DumpCommand {
     guard let first = arguments.first else { throw ValidationError("Missing expected argument '<address>'") }
     if arguments.count > 2 { throw ValidationError("Unexpected argument '\(arguments[2])'") }
     address = first
-    length = Self.defaultLength
+    length = nil
     if arguments.count == 2 {
       guard let number = Size(argument: arguments[1]) else {
         throw ValidationError("The value '\(arguments[1])' is invalid for '<length>'")
       }
       length = number
     }
+    try validate()
   }
 
   func answer(_ session: Session) throws {
@@ -82,6 +90,8 @@ struct ReadCommand: DumpCommand {
         throw ExitCode.notFound
       }
     }
+    if let type { return try value(type, at: start, of: source, session) }
+    let length = length ?? Size(256)
     let (_, wraps) = start.addingReportingOverflow(length.bytes == 0 ? 0 : length.bytes - 1)
     guard !wraps else {
       session.report(
@@ -103,9 +113,39 @@ struct ReadCommand: DumpCommand {
   }
 }
 
+extension ReadCommand {
+  /// Shows what is at `start` as a value of the type called `name`.
+  private func value(_ name: String, at start: UInt64, of source: any ReadSource, _ session: Session) throws {
+    let dump = try session.dump
+    let reader = MemoryReader(source: source, dump: dump, session: session)
+    let evaluator = try session.kernel.evaluator
+    do throws(ExpressionFailure) {
+      let type: CType
+      do throws(ExpressionFailure) {
+        type = try evaluator.type(name)
+      } catch {
+        throw ExpressionFailure(error.placed(in: name))
+      }
+      let (value, notes) = try evaluator.read(type, at: start, of: reader.pages, options.json ? .all : shown.extent)
+      if options.json {
+        session.output.printedJSON(address, type, start, value)
+      } else if !value.isUnreadable {
+        session.output.valueText(type, value, inHex: shown.hex)
+      }
+      for note in notes { session.report(.pageNotInDump, "\(address): \(note)") }
+      if notes.isEmpty { return }
+    } catch {
+      session.report(error.diagnostic)
+    }
+    throw ExitCode.notFound
+  }
+}
+
 /// A word size for `--words`.
 struct WordSize: ExpressibleByArgument {
   let bytes: Int
+  init(bytes: Int) { self.bytes = bytes }
+  var defaultValueDescription: String { "\(bytes)" }
   init?(argument: String) {
     guard let bytes = Int(argument), [1, 2, 4, 8].contains(bytes) else { return nil }
     self.bytes = bytes
