@@ -45,20 +45,22 @@ struct BTFHeader {
   /// Bytes of a type of `kind` with `count` elements; nil for a kind that neither this code nor the layout knows.
   @inline(__always)
   func length(kind: Int, count: Int, _ bytes: [UInt8]) -> Int? {
-    switch kind {
-    case BTFKind.int, BTFKind.variable, BTFKind.declarationTag: return 16
-    case BTFKind.pointer, BTFKind.forward, BTFKind.typedef, BTFKind.volatile, BTFKind.const, BTFKind.restrict,
-      BTFKind.function, BTFKind.float, BTFKind.typeTag:
-      return 12
-    case BTFKind.array: return 24
-    case BTFKind.structure, BTFKind.union, BTFKind.section, BTFKind.enumeration64: return 12 + 12 * count
-    case BTFKind.enumeration, BTFKind.prototype: return 12 + 8 * count
-    default:
-      let entry = layouts.lowerBound + 4 * kind
-      guard entry + 4 <= layouts.upperBound, entry + 4 <= bytes.count, kind > 0 else { return nil }
-      return 12 + Int(bytes[entry]) + Int(bytes[entry + 1]) * count
+    // Of the kernel's hundred thousand types each comes by here.
+    if kind <= BTFKind.enumeration64, kind > 0 {
+      let shift = UInt128(truncatingIfNeeded: kind &* 4)
+      return 4
+        &* (Int(truncatingIfNeeded: Self.words &>> shift & 0xf)
+          &+ count &* Int(truncatingIfNeeded: Self.wordsPerElement &>> shift & 0xf))
     }
+    let entry = layouts.lowerBound + 4 * kind
+    guard entry + 4 <= layouts.upperBound, entry + 4 <= bytes.count, kind > 0 else { return nil }
+    return 12 + Int(bytes[entry]) + Int(bytes[entry + 1]) * count
   }
+
+  /// Words of a type without its elements, four bits for each kind from 0 on.
+  private static let words: UInt128 = 0x3343_3433_3333_3333_6340
+  /// Words of each element.
+  private static let wordsPerElement: UInt128 = 0x3000_3020_0000_0233_0000
 }
 
 /// The kinds of BTF types, BTF_KIND_*.

@@ -99,12 +99,16 @@ struct KallsymsAddresses: Sendable {
       // One base is added to all.
       let words = bytes.rawSpan
       var before: UInt32 = 0
-      for number in 0..<count {
-        let here = words.integer(UInt32.self, at: number &* 4) ?? 0
-        guard here >= before else { return number }
-        before = here
+      var number = 0
+      // Two at once: there are hundreds of thousands.
+      while number &+ 2 <= count, let pair = words.integer(UInt64.self, at: number &* 4) {
+        let (first, second) = (UInt32(truncatingIfNeeded: pair), UInt32(truncatingIfNeeded: pair &>> 32))
+        guard first >= before, second >= first else { return first >= before ? number + 1 : number }
+        before = second
+        number &+= 2
       }
-      return count
+      guard number < count, let last = words.integer(UInt32.self, at: number &* 4), last < before else { return count }
+      return number
     }
     var number = 1
     while number < count, self[number] >= self[number - 1] { number += 1 }

@@ -15,13 +15,13 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
   private let space: Space
   private let markers: [UInt64]
   private let names = AtomicOnce<KallsymsNames?>()
-  /// Blocks of names that were read by themselves.
-  private let reads = Atomic<Int>(0)
+  /// Blocks of names that were read by themselves: searches by name begin at the same ones.
+  private let blocks = Mutex<[Int: [UInt8]]>([:])
 
   /// Symbols for one marker.
   private static var blockSize: Int { 256 }
   /// Blocks that are read by themselves before all names are.
-  private static var readsBeforeAll: Int { 64 }
+  private static var blocksBeforeAll: Int { 64 }
 
   /// Reads the tokens and markers and looks whether they agree with each other.
   ///
@@ -86,19 +86,28 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
   /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
   /// its block by itself, or all names once many were asked for.
   private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
-    // What was overwritten may begin in the last name of a block, which only the next block shows.
-    let isAlone = reads.load(ordering: .relaxed) < Self.readsBeforeAll && number % Self.blockSize != Self.blockSize - 1
+    let isAlone = blocks.withLock { $0.count < Self.blocksBeforeAll }
     if let names = isAlone ? names.value ?? nil : all {
       guard let start = names.mark(number) else { return nil }
       return (names.bytes, start, number % KallsymsNames.spacing)
     }
-    reads.wrappingAdd(1, ordering: .relaxed)
     let block = number / Self.blockSize
+    guard let bytes = names(ofBlock: block) else { return nil }
+    // What was overwritten may begin in the last name of a block, which only the next block shows.
+    let isLast = number % Self.blockSize == Self.blockSize - 1
+    if isLast, block + 1 < markers.count, names(ofBlock: block + 1) == nil { return nil }
+    return (bytes, 0, number % Self.blockSize)
+  }
+
+  /// The names of one block; nil where they cannot be read, or were overwritten.
+  private func names(ofBlock block: Int) -> [UInt8]? {
+    if let known = blocks.withLock({ $0[block] }) { return known }
     let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
     guard let bytes = space.bytes(at: tables.names &+ markers[block], count: size),
       isEnd(tokens.end(ofNames: count(inBlock: block), from: 0, in: bytes), ofBlock: block)
     else { return nil }
-    return (bytes, 0, number % Self.blockSize)
+    blocks.withLock { $0[block] = bytes }
+    return bytes
   }
 
   /// All names; nil where they are not all in the dump.
