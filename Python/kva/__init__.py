@@ -1190,6 +1190,17 @@ class ReverseMapping(_ReverseMapping, total=False):
     doubtCode: str
 
 
+class Match(TypedDict):
+    """A place that holds what was searched for."""
+
+    address: Optional[int]
+    physical: int
+    region: Optional[str]
+    symbol: Optional[str]
+    offset: Optional[int]
+    bytes: bytes
+
+
 class SlabCache(TypedDict):
     """A slab cache."""
 
@@ -1421,6 +1432,10 @@ class _Commands:
         """One object for each region."""
         return self._list("regions", *arguments, **options)
 
+    def search(self, *arguments: Query, **options: Any) -> list[Match]:
+        """One object for each match, in the order of their addresses."""
+        return self._list("search", *arguments, **options)
+
     def slab(self, *arguments: Query, **options: Any) -> list[Union[SlabCache, SlabObject, SlabCaller, SlabListedDamage]]:
         """One object for each cache; with --objects one for each object of the caches, with --by-caller one for each call trace, with --check one for each damage."""
         return self._list("slab", *arguments, **options)
@@ -1611,6 +1626,19 @@ class Dump(_Commands):
     def read_physical(self, address: Query, length: int = 256) -> bytes:
         """The bytes at a physical address, as `read` with `physical`."""
         return self.read(address, length, physical=True)
+
+    def read_value(
+        self,
+        address: Query,
+        type: str,
+        *,
+        physical: bool = False,
+        ttbr0: Optional[Tables] = None,
+        el2: bool = False,
+    ) -> PrintedValue:
+        """What is at an address as a value of a type: `read_value("init_uts_ns", "uts_namespace")["value"]`."""
+        answer = self._list("read", address, type=type, physical=physical, ttbr0=ttbr0, el2=el2)
+        return cast(PrintedValue, answer[0])
 
     def read_pieces(
         self,
@@ -2113,6 +2141,7 @@ _VALUE_KEYS = {
     "list": frozenset(["element"]),
     "tree": frozenset(["element"]),
     "print": frozenset(["address"]),
+    "read": frozenset(["address", "physical"]),
     "type": frozenset([]),
 }
 # man/generate: end of hex keys

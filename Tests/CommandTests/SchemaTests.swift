@@ -26,6 +26,8 @@ import Testing
       ("info", [], []), ("resolve", queries, []), ("resolve", queries, ["walk", "verify"]),
       ("resolve", queries, ["ttbr0=1"]), ("resolve", queries, ["el2"]), ("identify", queries, []),
       ("read", ["init_task", "64"], []), ("read", ["0x1", "16"], []), ("read", ["0x40000000", "16"], ["physical"]),
+      ("search", ["init_task"], ["region=kernel-image", "limit=20"]),
+      ("read", ["init_task"], ["type=task_struct"]), ("read", ["0x1"], ["type=int"]),
       ("stack", [], ["all"]), ("stack", [], ["all", "group"]), ("stack", ["1"], ["scan"]), ("fault", [], []),
       ("regions", [], []), ("ptdump", [], []), ("audit", [], []), ("rmap", ["0x40210000", "0x42000000"], []),
       ("rmap", ["0x40210000"], ["all"]), ("symbols", ["*init*"], []),

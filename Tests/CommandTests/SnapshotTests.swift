@@ -42,6 +42,8 @@ import Testing
     "drgn vmcore --python /no/python",
     "layout --kernel 5.11 --page-size 64K --va-bits 52",
     "layout --kernel 6.12 --page-size 4K --va-bits 48", "fault --esr 0x96000047 --far 0xffff800080787e10",
+    "search vmcore init_task --region kernel-image --limit 8",
+    "search vmcore init_task --pointer --region kernel-image --limit 8", "read vmcore init_uts_ns --type uts_namespace",
     "bogus vmcore",
     "tasks --help", "resolve --help", "batch --help", "shell --help", "mcp --help",
   ]

@@ -11,23 +11,17 @@ extension AddressIdentifier {
     identity.memblock = Memblock(context: context).kinds(of: physical)
     let region = identity.resolution.region
     if region != .linearMap, let offset = arithmetic.value.linearOffset?.value {
-      identity.linearAlias = address(offset, of: physical)
+      identity.linearAlias = context.alias(of: physical, movedBy: offset)
     }
     if region != .kernelImage, let offset = context.facts.kimageVoffset?.value,
       context.image.contains(physical &+ offset, mappedTo: PhysicalAddress(physical))
     {
-      identity.imageAlias = address(offset, of: physical)
+      identity.imageAlias = context.alias(of: physical, movedBy: offset)
     }
     if isZeroPage(physical) { identity.kind = "page of zeros" }
     if identity.resolution.virtual == nil {
       identity.kind = identity.resources.last.map { $0.name } ?? "physical address"
     }
-  }
-
-  /// `physical` moved by `offset`, if the tables map it there.
-  private func address(_ offset: UInt64, of physical: UInt64) -> UInt64? {
-    let moved = physical &+ offset
-    return context.memory.leaf(at: moved)?.physical.rawValue == physical ? moved : nil
   }
 
   /// Whether `physical` is in the page that stands for memory which was never written. (`empty_zero_page`,

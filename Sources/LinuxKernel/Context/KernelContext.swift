@@ -52,6 +52,12 @@ final class KernelContext: Sendable {
     self.dump.memory.walk(regime, address.untagged)
   }
 
+  /// `physical` moved by `offset`, as the linear map and the image are, if the tables map it there.
+  func alias(of physical: UInt64, movedBy offset: UInt64) -> UInt64? {
+    let moved = physical &+ offset
+    return memory.leaf(at: moved)?.physical.rawValue == physical ? moved : nil
+  }
+
   /// The entries that a walk for `address` reads, from the root down.
   ///
   /// - Parameter tables: tables of user space to walk instead of the kernel's.

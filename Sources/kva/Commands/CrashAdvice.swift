@@ -25,7 +25,6 @@ extension CrashNames {
     "repeat": "a dump does not change; '|' hands an answer to a program",
     "runq": "tasks --state R lists the tasks that run or are ready, info what each CPU runs",
     "rustfilt": "symbols are shown as the kernel has them: symbols | rustfilt",
-    "search": "read ADDRESS LENGTH --raw | strings finds text",
     "set": "no task is current: give a PID to stack, tasks or --ttbr0",
     "task": "tasks PID --json shows what is known of a task, print its task_struct",
     "waitq": "stack --all --state D shows what waits, and where",

@@ -28,6 +28,7 @@ enum CrashNames {
       else { return words }
       return ["identify"] + rest
     case "rd" where !namesDump: return countedInWords(rest)
+    case "search" where !namesDump: return ["search"] + rest.flatMap { searches[$0] ?? [$0] }
     case "help":
       guard let name = rest.first else { return words }
       let others = ["kmem": "vmalloc", "struct": "type", "union": "type"]
@@ -39,6 +40,9 @@ enum CrashNames {
 
   /// What the options of kmem ask for.
   private static let kmem = ["-v": "vmalloc", "-s": "slab", "-p": "page"]
+
+  /// The options of crash's search: virtual or physical memory, words of 4 bytes, text.
+  private static let searches = ["-k": [], "-K": [], "-v": [], "-p": [], "-w": ["--size", "4"], "-c": ["--string"]]
 
   /// Word sizes of crash's rd, in bytes.
   private static let wordSizes = ["-8": 1, "-16": 2, "-32": 4, "-64": 8]

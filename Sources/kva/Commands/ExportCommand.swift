@@ -64,10 +64,6 @@ struct ExportCommand: ParsableCommand {
     if only != nil || noUser, symbols || core != nil {
       throw ValidationError("--only and --no-user go with --virtual, --physical or --kdump.")
     }
-    guard !FileIdentity.areSame(output, options.dump) else {
-      throw ValidationError("\(output) is the dump itself; name another file.")
-    }
-    if tasks, symbols { throw ValidationError("--tasks goes with --virtual or --physical.") }
     try options.checkOutput(output)
   }
 
@@ -140,8 +136,7 @@ struct ExportCommand: ParsableCommand {
 extension DumpOptions {
   /// Throws if `path` is the dump.
   func checkOutput(_ path: String) throws {
-    guard let first = FileIdentity(path: path), let second = FileIdentity(path: dump), first == second else { return }
-    throw ValidationError("\(path) is the dump itself; name another file.")
+    if FileIdentity.areSame(path, dump) { throw ValidationError("\(path) is the dump itself; name another file.") }
   }
 }
 

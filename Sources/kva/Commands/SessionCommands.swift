@@ -4,7 +4,8 @@ import ArgumentParser
 struct SessionCommands: ParsableCommand {
   /// The commands in the order of the help.
   static let all: [any ParsableCommand.Type] = [
-    InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, RegionsCommand.self,
+    InfoCommand.self, ResolveCommand.self, IdentifyCommand.self, ReadCommand.self, SearchCommand.self,
+    RegionsCommand.self,
     LayoutCommand.self, PtdumpCommand.self, AuditCommand.self, RmapCommand.self, SymbolsCommand.self,
     ModulesCommand.self, VmallocCommand.self, TasksCommand.self, MapsCommand.self, FilesCommand.self,
     MountsCommand.self,
