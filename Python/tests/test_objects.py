@@ -67,6 +67,7 @@ def test_a_new_command_gets_a_schema_a_section_and_a_method(copy):
 
 
 def test_what_is_planned_is_not_promised(copy):
+    (copy / "man" / "objects" / "planned").mkdir(exist_ok=True)
     append(copy, "planned/stack.fields", "\nobject Unwritten  It is not there.\n  none  count  Nothing.\n")
     assert generate(copy, "--check").returncode == 0
 
