@@ -193,7 +193,8 @@ struct TaskStackReader: Sendable {
       name: { address in
         named(StackFrame(pc: address, kind: .call, sp: nil, stack: .shadow)).text
       }
-    ).result(entries)
+      // A kernel that signs return addresses saves them signed.
+    ).result(entries.map(unwinder.stripped))
   }
 
   private func named(_ frames: [StackFrame]) -> [NamedFrame] { frames.map(named) }
