@@ -91,6 +91,7 @@ enum BTFKind {
     init(_ kinds: Int...) { bits = kinds.reduce(0) { $0 | 1 << UInt32($1) } }
     @inline(__always) func contains(_ kind: Int) -> Bool { kind < 32 && bits >> UInt32(kind) & 1 == 1 }
     private init(bits: UInt32) { self.bits = bits }
+    func isSubset(of other: Mask) -> Bool { bits & ~other.bits == 0 }
     func union(_ other: Mask) -> Mask { Mask(bits: bits | other.bits) }
 
     static let record = Mask(structure, BTFKind.union)

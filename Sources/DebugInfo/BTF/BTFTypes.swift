@@ -23,6 +23,8 @@ package final class BTFTypes: Sendable {
   private let strings: Range<Int>
   /// Where each own type begins, in the order of their numbers.
   let typeOffsets: [Int32]
+  /// Which of them define a type with a size: one in some ten.
+  private let definitions: [Int32]
   /// Whether any enumeration is flagged as signed, so that the others are not.
   let flagsSignedEnumerations: Lazy<Bool>
   /// Which names were looked up, and the numbers they have; 0 is none.
@@ -47,7 +49,7 @@ package final class BTFTypes: Sendable {
     // The kernel's begin with the empty string, which a module's leave to those.
     guard base != nil || bytes[header.strings.lowerBound] == 0 else { return nil }
     strings = header.strings
-    (typeOffsets, isComplete) = Self.starts(bytes, header)
+    (typeOffsets, definitions, isComplete) = Self.starts(bytes, header)
     let typeOffsets = typeOffsets
     flagsSignedEnumerations = Lazy {
       typeOffsets.contains { start in
@@ -63,10 +65,13 @@ package final class BTFTypes: Sendable {
 
   func half(_ at: Int) -> Int { Int(bytes.word32(at)) }
 
-  /// Where each type begins, and whether they are all.
-  private static func starts(_ bytes: [UInt8], _ header: BTFHeader) -> ([Int32], isComplete: Bool) {
+  /// Where each type begins, which of them are definitions, and whether they are all.
+  private static func starts(
+    _ bytes: [UInt8], _ header: BTFHeader
+  ) -> (starts: [Int32], definitions: [Int32], isComplete: Bool) {
     let range = header.types
     var starts: [Int32] = []
+    var definitions: [Int32] = []
     starts.reserveCapacity(range.count / 20)
     var start = range.lowerBound
     while start + 12 <= range.upperBound {
@@ -74,10 +79,11 @@ package final class BTFTypes: Sendable {
       guard let length = header.length(kind: info >> 24 & 0x7f, count: info & 0xff_ffff, bytes),
         start + length <= range.upperBound
       else { break }
+      if BTFKind.Mask.defined.contains(info >> 24 & 0x7f) { definitions.append(Int32(starts.count)) }
       starts.append(Int32(start))
       start += length
     }
-    return (starts, start == range.upperBound)
+    return (starts, definitions, start == range.upperBound)
   }
 
   // MARK: - Types by number
@@ -123,15 +129,20 @@ package final class BTFTypes: Sendable {
 
   // MARK: - Names
 
-  /// Own types whose name is `name` and whose kind is one of `kinds`, in their order: one pass over all types, which
-  /// compares the names of those alone. It costs a twentieth of a search through the strings.
+  /// Own types whose name is `name` and whose kind is one of `kinds`, in their order: one pass over all types, or over
+  /// the definitions, which compares the names of those alone. It costs a twentieth of a search through the strings.
   func numbers(named name: String, of kinds: BTFKind.Mask) -> [Int] {
     let wanted = NameBytes(name)
     var result: [Int] = []
-    for (index, start) in typeOffsets.enumerated() {
-      let at = Int(start)
-      guard kinds.contains(half(at + 4) >> 24 & 0x7f), isName(half(at), wanted) else { continue }
+    func consider(_ index: Int) {
+      let at = Int(typeOffsets[index])
+      guard kinds.contains(half(at + 4) >> 24 & 0x7f), isName(half(at), wanted) else { return }
       result.append(firstNumber + index)
+    }
+    if kinds.isSubset(of: .defined) {
+      for index in definitions { consider(Int(index)) }
+    } else {
+      for index in typeOffsets.indices { consider(index) }
     }
     return result
   }

@@ -1,4 +1,5 @@
 import Bytes
+import Synchronization
 
 /// The kernel's own symbol table, as it lies in a dump: looked up in place, token by token.
 ///
@@ -6,7 +7,8 @@ import Bytes
 ///     names:       length | token token ...    the first letter of a name is its type
 ///
 /// An address is found by bisection and one block of names. So is a name, where the kernel keeps their order
-/// and it holds; else by one pass that compares tokens and mostly fails at the first.
+/// and it holds; else by one pass that compares tokens and mostly fails at the first, or by an index once many
+/// were asked for.
 ///
 /// Where memory was overwritten, names would be those of other symbols. So a block of names counts only where it
 /// ends at the next marker, and addresses only where they ascend.
@@ -28,6 +30,12 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let names: KallsymsNameTable<Space>
   private let order: KallsymsNameOrder<Space>
   private let addresses: Lazy<KallsymsAddresses?>
+  private let index: Lazy<NameIndex>
+  /// Names that were looked for in a pass over all.
+  private let passes = Atomic<Int>(0)
+
+  /// Names that are looked for in a pass each: the index takes as long as some tens of them.
+  private static var passesBeforeIndex: Int { 16 }
 
   /// Reads the small tables and looks whether they agree with each other.
   ///
@@ -37,6 +45,14 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     self.tables = tables
     self.names = names
     order = KallsymsNameOrder(tables, names, in: space)
+    index = Lazy {
+      NameIndex { add in
+        names.forEach { number, stored in
+          add(names.tokens.hash(stored), number)
+          return true
+        }
+      }
+    }
     addresses = Lazy { KallsymsAddresses(tables, in: space) }
   }
 
@@ -62,6 +78,12 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   private func number(named name: [UInt8]) -> Int? {
     if let found = order.number(named: name) { return found }
+    if passes.load(ordering: .relaxed) >= Self.passesBeforeIndex {
+      return index.value.first(name) { number in
+        names.name(number).map { names.tokens.compare($0, name) == 0 } ?? false
+      }
+    }
+    passes.wrappingAdd(1, ordering: .relaxed)
     var result: Int?
     names.forEach { number, stored in
       if names.tokens.compare(stored, name) == 0 { result = number }

@@ -110,9 +110,13 @@ struct KallsymsAddresses: Sendable {
       guard number < count, let last = words.integer(UInt32.self, at: number &* 4), last < before else { return count }
       return number
     }
-    var number = 1
-    while number < count, self[number] >= self[number - 1] { number += 1 }
-    return number
+    var before: UInt64 = 0
+    for number in 0..<count {
+      let here = self[number]
+      guard here >= before else { return number }
+      before = here
+    }
+    return count
   }
 }
 

@@ -110,6 +110,19 @@ struct KallsymsTokens: Sendable {
     return (letters[0], letters.span.rawSpan.extracting(1..<count).string())
   }
 
+  /// The hash of what `name` spells behind its type letter.
+  func hash(_ name: KallsymsName) -> NameIndex.Hash {
+    var hash = NameIndex.Hash()
+    var isType = true
+    forEachString(of: name) { string in
+      for index in string.indices {
+        if isType { isType = false } else { hash.add(string[index]) }
+      }
+      return true
+    }
+    return hash
+  }
+
   /// How what `name` spells behind its type letter stands to `other`, as strcmp has it: below 0 where it comes
   /// first, 0 where it is the same.
   @inline(__always)

@@ -1,3 +1,4 @@
+import Bytes
 import DebugInfo
 
 /// What the kernel's log says of the hardware: features are told when they are found, at boot.
@@ -12,14 +13,14 @@ struct BootMessages: Sendable {
   }
 
   /// Whether a message has `text` in it.
-  func says(_ text: String) -> Bool { lines.contains { Self.rest(of: $0, behind: text) != nil } }
+  func says(_ text: String) -> Bool { rest(behind: text) != nil }
 
-  /// What `line` has behind `text`; nil where that is not in it.
-  private static func rest(of line: String, behind text: String) -> Substring.UTF8View? {
-    var rest = line.utf8[...]
-    while rest.count >= text.utf8.count {
-      if rest.starts(with: text.utf8) { return rest.dropFirst(text.utf8.count) }
-      rest = rest.dropFirst()
+  /// What the first line that has `text` in it has behind that; nil where none has.
+  private func rest(behind text: String) -> Substring.UTF8View? {
+    let wanted = Array(text.utf8)
+    for line in lines {
+      guard let place = line.utf8Span.span.rawSpan.firstOccurrence(of: wanted) else { continue }
+      return line.utf8.dropFirst(place + wanted.count)
     }
     return nil
   }
@@ -36,10 +37,8 @@ struct BootMessages: Sendable {
   var physicalBits: Int? {
     // Until 5.9 the width of virtual addresses could limit it, too.
     if says("Limiting the IPA size") { return nil }
-    for line in lines {
-      guard let rest = Self.rest(of: line, behind: "IPA Size Limit: ") else { continue }
-      return Int(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+    return rest(behind: "IPA Size Limit: ").flatMap { rest in
+      Int(String(decoding: rest.prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
     }
-    return nil
   }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import DebugInfo
+import Synchronization
 
 /// The symbols that the kernel exports to modules, for kernels whose kallsyms names functions only.
 ///
@@ -7,11 +8,19 @@ import DebugInfo
 ///
 /// Found by structure: a name among the strings, then the word that points at it. Looked up in place.
 /// (include/linux/export.h, `struct kernel_symbol` in include/linux/export-internal.h)
-struct ExportTable: SymbolSource {
+final class ExportTable: SymbolSource {
   private let tables: Lazy<Tables>
+  private let index: Lazy<ExportIndex>
+  /// Names that were looked for.
+  private let searches = Atomic<Int>(0)
+
+  /// Names that are looked for one by one; an index takes as long as some thirty of them.
+  private static let searchesBeforeIndex = 16
 
   init(_ search: ReadOnlyDataScan?) {
-    tables = Lazy { search.map(Tables.find) ?? Tables() }
+    let tables = Lazy { search.map(Tables.find) ?? Tables() }
+    self.tables = tables
+    index = Lazy { ExportIndex(tables.value) }
   }
 
   /// Whether it was found.
@@ -21,6 +30,8 @@ struct ExportTable: SymbolSource {
   func symbol(named name: String) -> Symbol? {
     let tables = tables.value
     let wanted = Array(name.utf8)
+    if searches.load(ordering: .relaxed) >= Self.searchesBeforeIndex { return index.value.symbol(wanted, in: tables) }
+    searches.wrappingAdd(1, ordering: .relaxed)
     return tables.first { tables.isName($0, wanted) }
   }
 
@@ -33,6 +44,30 @@ struct ExportTable: SymbolSource {
   func forEachSymbol(_ body: (Symbol) -> Bool) {
     let tables = tables.value
     _ = tables.first { !body(tables.symbol($0)) }
+  }
+}
+
+/// Where in the tables a name is.
+private struct ExportIndex: Sendable {
+  /// Where the names of all entries are told, in the order of the entries.
+  private let places: [Int]
+  private let names: NameIndex
+
+  init(_ tables: Tables) {
+    var places: [Int] = []
+    names = NameIndex { add in
+      _ = tables.first { place in
+        add(tables.hash(place), places.count)
+        places.append(place)
+        return false
+      }
+    }
+    self.places = places
+  }
+
+  /// The symbol of the first entry called `name`.
+  func symbol(_ name: [UInt8], in tables: Tables) -> Symbol? {
+    names.first(name) { tables.isName(places[$0], name) }.map { tables.symbol(places[$0]) }
   }
 }
 
@@ -53,6 +88,8 @@ private struct Tables: Sendable {
   private static let anchors = ["init_task", "__per_cpu_offset", "kmem_cache_alloc", "init_uts_ns"]
   /// Entries that a true table has at least.
   private static let fewest = 16
+  /// Bytes of the names of all entries: a distribution's kernel has some 300 KiB.
+  private static let mostNames = 1 << 20
 
   static func find(_ search: ReadOnlyDataScan) -> Tables {
     for range in search.ranges {
@@ -60,7 +97,8 @@ private struct Tables: Sendable {
       var tables = Tables(bytes: bytes, start: range.lowerBound)
       // As a rule all tables stand one after another, and the first name leads to all.
       for anchor in anchors where tables.runs.isEmpty { tables.addRuns(with: anchor) }
-      if !tables.runs.isEmpty { return tables }
+      let isWhole = range == search.range || !tables.runs.contains(where: tables.isCut)
+      if !tables.runs.isEmpty, isWhole { return tables }
     }
     return Tables()
   }
@@ -89,10 +127,19 @@ private struct Tables: Sendable {
     guard let lowest = targets.min(), let highest = targets.max() else { return [] }
     var result: [Int] = []
     let span = bytes.rawSpan
+    // In 32 bits, which hold any place among the bytes.
+    let start = UInt32(truncatingIfNeeded: lowest)
+    let reach = UInt32(truncatingIfNeeded: highest - lowest)
+    let end = min(highest, bytes.count - 4)
     // The value stands before the name.
-    for place in stride(from: 4, to: min(highest, bytes.count - 4), by: 4) where result.count < Limits.exportPointers {
-      let target = place &+ Int(span.integer(Int32.self, at: place) ?? 0)
-      if target >= lowest, target <= highest, targets.contains(target) { result.append(place) }
+    var place = 4
+    while place < end {
+      let target = UInt32(truncatingIfNeeded: place) &+ (span.integer(UInt32.self, at: place) ?? 0)
+      if target &- start <= reach, targets.contains(Int(target)) {
+        result.append(place)
+        if result.count == Limits.exportPointers { break }
+      }
+      place &+= 4
     }
     return result
   }
@@ -120,6 +167,15 @@ private struct Tables: Sendable {
     return first...last
   }
 
+  /// Whether `run` may go on, or its next name stand, behind the bytes.
+  func isCut(_ run: Run) -> Bool {
+    let next = run.places.upperBound + run.stride
+    guard next <= bytes.count - 4 else { return true }
+    // The names stand right behind the tables; other bytes that follow reach farther, taken for a distance.
+    let name = next + word(next)
+    return name >= bytes.count - 64 && name <= bytes.count + Self.mostNames
+  }
+
   // MARK: - Entries, each by the place where its name is told
 
   /// The symbol of the first entry that `isWanted`.
@@ -139,6 +195,16 @@ private struct Tables: Sendable {
   }
 
   func address(_ place: Int) -> UInt64 { start &+ UInt64(bitPattern: Int64(place - 4 + word(place - 4))) }
+
+  /// The hash of the name that is told at `place`.
+  func hash(_ place: Int) -> NameIndex.Hash {
+    var hash = NameIndex.Hash()
+    for letter in bytes[(place + word(place))...].prefix(Limits.symbolName) {
+      guard letter != 0 else { break }
+      hash.add(letter)
+    }
+    return hash
+  }
 
   func symbol(_ place: Int) -> Symbol {
     let name = place + word(place)

@@ -10,8 +10,8 @@ struct ReadOnlyDataScan: Sendable {
   /// Where kallsyms ends, where it is known: what is looked for most is not far behind.
   private let kallsyms: KernelKallsyms?
 
-  /// Bytes that are searched before all: export tables and BTF begin within the first MiB or so behind kallsyms.
-  private static let near: UInt64 = 2 << 20
+  /// Bytes that are searched before all: export tables and BTF begin within the first three MiB behind kallsyms.
+  private static let near: UInt64 = 4 << 20
 
   /// nil where VMCOREINFO does not tell the image.
   init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, behind kallsyms: KernelKallsyms? = nil) {
