@@ -51,7 +51,7 @@ def test_every_tool(program, dead):
     tools, _ = asked(program, dead, [])
     names = [tool["name"] for tool in tools]
     assert {"report", "stack", "fault", "identify", "print", "slab"} <= set(names)
-    assert not {"export", "shell", "batch", "gdbserver", "mcp"} & set(names)
+    assert not {"export", "shell", "batch", "gdbserver", "mcp", "diff", "view"} & set(names)
     for tool in tools:
         assert tool["description"] and tool["annotations"]["readOnlyHint"]
         assert not {"output", "export", "vmlinux", "help"} & set(tool["inputSchema"]["properties"])

@@ -90,9 +90,11 @@ final class Session {
   }
 
   /// Says what was not found, or is wrong with the answer.
-  func report(_ diagnostic: Diagnostic) {
+  ///
+  /// - Parameter file: the dump that it is about; nil for that of the session.
+  func report(_ diagnostic: Diagnostic, of file: String? = nil) {
     report(
-      Problem(kind: .notFound, file: options.dump, code: diagnostic.code, message: diagnostic.advised))
+      Problem(kind: .notFound, file: file ?? options.dump, code: diagnostic.code, message: diagnostic.advised))
   }
 
   /// Says what was not found, or is wrong with the answer.

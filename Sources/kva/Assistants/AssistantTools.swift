@@ -21,8 +21,8 @@ struct AssistantTools {
     let values: [String]
   }
 
-  /// The commands in the order of the help.
-  let all: [Tool] = SessionCommands.all.compactMap(Self.tool)
+  /// The commands in the order of the help, but for that which opens another file.
+  let all: [Tool] = SessionCommands.all.filter { $0 != DiffCommand.self }.compactMap(Self.tool)
 
   /// The sections of the help that every command has: how the dump is opened, and how tables are shown.
   private static let common: Set<String> = ["Dump options", "Output options"]

@@ -59,8 +59,8 @@ struct DiffCommand: DumpCommand {
     options.access.swapperPgDir = nil
     let before = KernelSnapshot(try first.kernel)
     let after = KernelSnapshot(try options.kernel(in: options.open()))
-    for note in before.notes { session.report(note.explaining(session.options.dump)) }
-    for note in after.notes { session.report(note.explaining(other)) }
+    for note in before.notes { session.report(note) }
+    for note in after.notes { session.report(note, of: other) }
     let differences = Difference.all(before, after, includingSmall: all)
     let output = session.output
     if html {
