@@ -25,7 +25,7 @@ SHARED = {
 @pytest.mark.parametrize("schema, kind", [(FILES[name], kind) for name, kind in TYPES.items()]
                          + [(COMMON[name], kind) for name, kind in SHARED.items()])  # fmt: skip
 def test_keys_are_those_of_the_schema(schema, kind):
-    assert set(kind.__required_keys__) == set(schema["required"])
+    assert set(kind.__required_keys__) == set(schema.get("required", []))
     assert set(kind.__optional_keys__) == set(schema["properties"]) - set(schema["required"])
 
 

