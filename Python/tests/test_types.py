@@ -9,9 +9,11 @@ from dumps import TOP
 SCHEMA = TOP / "man" / "schema"
 COMMON = json.loads((SCHEMA / "common.json").read_text())["$defs"]
 FILES = {path.stem: json.loads(path.read_text()) for path in SCHEMA.glob("*.json")}
+#: With --type read prints another object.
+PIECE = FILES["read"]["oneOf"][0]
 
 TYPES = {
-    "info": kva.Info, "resolve": kva.Resolution, "identify": kva.Identity, "read": kva.Piece, "regions": kva.Region,
+    "info": kva.Info, "resolve": kva.Resolution, "identify": kva.Identity, "regions": kva.Region,
     "ptdump": kva.MappedRange, "rmap": kva.ReverseMapping, "symbols": kva.Symbol, "modules": kva.Module,
     "vmalloc": kva.VmallocArea, "report": kva.Report, "batch": kva.BatchAnswer,
 }  # fmt: skip
@@ -22,10 +24,10 @@ SHARED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("schema, kind", [(FILES[name], kind) for name, kind in TYPES.items()]
+@pytest.mark.parametrize("schema, kind", [(PIECE, kva.Piece)] + [(FILES[name], kind) for name, kind in TYPES.items()]
                          + [(COMMON[name], kind) for name, kind in SHARED.items()])  # fmt: skip
 def test_keys_are_those_of_the_schema(schema, kind):
-    assert set(kind.__required_keys__) == set(schema.get("required", []))
+    assert set(kind.__required_keys__) == set(schema["required"])
     assert set(kind.__optional_keys__) == set(schema["properties"]) - set(schema["required"])
 
 
