@@ -85,7 +85,7 @@ import Testing
   @Test("Text has each fact with its source")
   func text() throws {
     let entry = try DumpEntry.named("c612-64k52-on48")
-    let result = try Kva.run(["info", entry.path("vmcore.d31-zlib"), "-v"])
+    let result = try Kva.run(["info", entry.elfDumps[0].path(), "-v"])
     #expect(result.status == 0)
     #expect(result.standardError == "")
     func line(_ name: String) throws -> String {
@@ -114,7 +114,7 @@ import Testing
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.timeZone = TimeZone(identifier: "UTC")
     formatter.dateFormat = "yyyy-MM-dd HH:mm:ss 'UTC'"
-    let lines = try Kva.run(["info", entry.elfDumps[0].path()]).lines
+    let lines = try Kva.run(["info", entry.path("vmcore.d31-zlib")]).lines
     let line = try #require(lines.first { $0.hasPrefix("crash time") })
     #expect(line.contains(formatter.string(from: Date(timeIntervalSince1970: seconds))))
   }
