@@ -41,7 +41,7 @@ import Testing
     #expect(
       DumpEntry.testData.map(\.name) == [
         "c61-4k48-nokaslr", "c612-64k52", "c612-64k52-on48", "deb61-4k48", "deb612-16k", "deb612-4k",
-        "deb612-4k-n1", "kdump-61-4k48", "oops-612-null",
+        "deb612-4k-n1", "kdump-61-4k48",
       ])
     for entry in DumpEntry.testData { #expect(entry.elfDumps.count == (entry.isNotedEarlier ? 0 : 1), "\(entry)") }
   }

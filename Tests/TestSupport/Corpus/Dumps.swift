@@ -13,15 +13,17 @@ public struct DumpEntry: Sendable, CustomStringConvertible {
   public var isNotedEarlier: Bool { name.hasPrefix("kdump-") }
 
   /// The entries that come with the source.
-  public static let testData = entries(in: Checkout.testData)
+  public static let kept = entries(in: Checkout.testData)
+  /// Those of them whose machine was stopped alive: all its memory is there, and as the answers beside it say.
+  public static let testData = kept.filter { !$0.name.hasPrefix("oops-") }
   /// The entries of the corpus; none where it is not at hand.
   public static let corpus = Checkout.corpus.map(entries(in:)) ?? []
   /// Those of both, each once.
-  public static let all = testData + corpus.filter { entry in !testData.contains { $0.name == entry.name } }
+  public static let all = kept + corpus.filter { entry in !kept.contains { $0.name == entry.name } }
 
   /// The entry of TestData, or else of the corpus, called `name`.
   public static func named(_ name: String) throws -> DumpEntry {
-    guard let entry = (testData + corpus).first(where: { $0.name == name }) else {
+    guard let entry = all.first(where: { $0.name == name }) else {
       throw TestSupportError("neither TestData nor the corpus has an entry \(name)")
     }
     return entry
