@@ -1,0 +1,46 @@
+"""The tools by name, and the programs that they are."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Callable
+
+from .crash_tool import Crash
+from .drgn_tool import Drgn
+from .entry import Dump
+from .kva_tool import Kva
+from .tool import Tool
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+class Programs:
+    """The options that say which program a tool is."""
+
+    def __init__(self, options: argparse.Namespace):
+        self.options = options
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        built = TOP / ".build" / "release" / "kva"
+        parser.add_argument("--kva", default=os.environ.get("KVA") or (str(built) if built.exists() else shutil.which("kva") or "kva"),
+                            metavar="PROGRAM", help="(KVA, this checkout's release build, or the one in PATH)")
+        parser.add_argument("--drgn", default=os.environ.get("DRGN_PYTHON") or shutil.which("python3") or sys.executable, metavar="PYTHON",
+                            help="a Python that has drgn (%(default)s)")
+        parser.add_argument("--crash", default=os.environ.get("CRASH") or "crash", metavar="PROGRAM", help="a crash built for arm64 (%(default)s)")
+        parser.add_argument("--vmlinux", metavar="FILE", help="a vmlinux with DWARF, for tools that need one, if the entry has none")
+        parser.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="for each question (%(default)s)")
+
+    def opener(self, tool: str) -> Callable[[Dump], Tool]:
+        return lambda dump: TOOLS[tool](dump, self.options)
+
+
+TOOLS: dict[str, Callable[[Dump, argparse.Namespace], Tool]] = {
+    "kva": lambda dump, options: Kva(dump, options.kva, options.timeout),
+    "drgn": lambda dump, options: Drgn(dump, options.drgn, options.vmlinux, options.timeout),
+    "crash": lambda dump, options: Crash(dump, options.crash, options.vmlinux, options.timeout),
+}
