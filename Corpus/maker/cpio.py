@@ -17,6 +17,10 @@ class Initramfs:
         self._parents(name)
         self._members[name] = (FILE | mode, data.encode() if isinstance(data, str) else data)
 
+    def append(self, name: str, text: str) -> None:
+        """Adds to a text file, which may not be there yet."""
+        self.add(name, self._members.get(name, (0, b""))[1] + text.encode())
+
     def link(self, name: str, target: str) -> None:
         self._parents(name)
         self._members[name] = (LINK, target.encode())

@@ -67,8 +67,7 @@ def initramfs(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, 
     image.add("holder", program(folders, "holder").read_bytes(), 0o755)
     if test_module:
         image.add("mods/kvatest.ko", test_module)
-    if test_module and not needs_module(entry.crash):
-        image.add("pre.sh", "insmod /mods/kvatest.ko || echo CORPUS-WARN insmod kvatest failed\n")
+        image.append("pre.sh", "insmod /mods/kvatest.ko || echo CORPUS-WARN insmod kvatest failed\n")
     if entry.rich:
         image.add("actors", program(folders, "actors").read_bytes(), 0o755)
         image.add("post.sh", (GUEST / "rich.sh").read_bytes())
@@ -77,7 +76,7 @@ def initramfs(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, 
     if entry.crash and not entry.kdump:
         if needs_module(entry.crash) and not test_module:
             raise Failure(f"{entry.name} dies by the test module, which could not be built for {kernel.release}")
-        image.add("last.sh", "(sleep 4; echo 1 > /proc/sys/kernel/sysrq; echo 1 > /proc/sys/kernel/panic_on_oops; "
+        image.append("last.sh", "(sleep 4; echo 1 > /proc/sys/kernel/sysrq; echo 1 > /proc/sys/kernel/panic_on_oops; "
                              f"{CRASHES[entry.crash]}) &\n")
     return image, missing
 

@@ -44,8 +44,8 @@ def add_second_kernel(image: Initramfs, archive: Archive, folders: Folders, entr
         image.add("kdump/initrd.gz", Path(file.name).read_bytes())
     image.add("kdump/Image", _plain_image(kernel.image))
     image.add("kload", program(folders, "kload").read_bytes(), 0o755)
-    image.add("pre.sh", f"/kload /kdump/Image /kdump/initrd.gz '{CMDLINE}' && echo CORPUS-KLOADED; rm -rf /kdump\n")
-    image.add("last.sh", f"(sleep {SECONDS_TO_STOP}; echo CORPUS-CRASH; echo 1 > /proc/sys/kernel/sysrq; {CRASHES[entry.crash or 'sysrq']}) &\n")
+    image.append("pre.sh", f"/kload /kdump/Image /kdump/initrd.gz '{CMDLINE}' && echo CORPUS-KLOADED; rm -rf /kdump\n")
+    image.append("last.sh", f"(sleep {SECONDS_TO_STOP}; echo CORPUS-CRASH; echo 1 > /proc/sys/kernel/sysrq; {CRASHES[entry.crash or 'sysrq']}) &\n")
 
 
 def _makedumpfile(archive: Archive, folders: Folders) -> Path:
