@@ -560,6 +560,7 @@ class Frame(TypedDict):
     number: int
     structPage: int
     use: Optional[str]
+    owner: Optional[str]
     zone: Optional[str]
 
 

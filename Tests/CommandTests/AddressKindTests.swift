@@ -79,6 +79,40 @@ import Testing
     #expect(try Kva.run(["read", dump, "--physical", "--raw", hex(UInt64(frame) << 12), "4"]).text == "\u{7f}ELF")
   }
 
+  @Test("Any page of RAM is what /proc/kpageflags had it for", .enabled(if: !rich.isEmpty), arguments: rich)
+  func ram(_ entry: DumpEntry) throws {
+    let data = try entry.data("oracle/rich/kpageflags.bin")
+    let words = data.withUnsafeBytes { bytes in
+      (0..<data.count / 8).map { UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self)) }
+    }
+    let size = UInt64(try entry.facts().pageSize)
+    let places = stride(from: 5, to: words.count, by: 37).map { $0 }
+    let queries = places.map { "phys:0x" + String(0x4000_0000 + UInt64($0) * size + 0x123, radix: 16) }
+    let answers = try Kva.run(
+      ["identify", entry.path("vmcore.elf"), "--json"], input: queries.joined(separator: "\n")
+    ).objects()
+    try #require(answers.count == places.count)
+    // The kernel's bits, and what may be said where one is set.
+    let meanings: [(bit: UInt64, kinds: [String], use: String)] = [
+      (10, ["free page"], "free"), (12, ["anonymous page", "page of zeros"], "anonymous"),
+      (26, ["page table"], "page-table"),
+    ]
+    var met: [String: Int] = [:]
+    var different = 0
+    for (place, answer) in zip(places, answers) {
+      let frame = answer["frame"] as? [String: Any]
+      for meaning in meanings where words[place] >> meaning.bit & 1 == 1 {
+        met[meaning.use, default: 0] += 1
+        if frame?["use"] as? String != meaning.use || !meaning.kinds.contains(answer["kind"] as? String ?? "") {
+          different += 1
+        }
+      }
+    }
+    for meaning in meanings { #expect(met[meaning.use] ?? 0 > 0, "\(meaning.use)") }
+    // What changed between the listing and the stop.
+    #expect(different * 20 < places.count, "\(different) of \(places.count)")
+  }
+
   @Test("Tables that a walk passes are named", .enabled(if: !rich.isEmpty), arguments: rich)
   func tables(_ entry: DumpEntry) throws {
     let dump = try entry.path("vmcore.elf")

@@ -183,6 +183,20 @@ import Testing
     }
   }
 
+  @Test(
+    "Pages whose bytes the dump lacks are told", arguments: [("c612-64k52", "zstd"), ("c61-4k48-nokaslr", "snappy")])
+  func lacking(_ name: String, _ codec: String) throws {
+    let entry = try DumpEntry.named(name)
+    let path = try entry.path("vmcore.d31-\(codec)")
+    let filtered = try #require(try Kva.run(["info", path, "--json"]).object()["pagesFiltered"] as? Int)
+    #expect(filtered > 0)
+    let told = try Self.texts(Kva.run(["view", path, "--svg", "ram"])).filter { $0.hasPrefix("not in the dump: ") }
+    #expect(told.map { $0.split(separator: " ")[4] } == ["\(filtered)"], "\(told)")
+    let whole = try entry.path("vmcore.elf")
+    let all = try Self.texts(Kva.run(["view", whole, "--svg", "ram"]))
+    #expect(!all.contains { $0.hasPrefix("not in the dump") })
+  }
+
   @Test("The strip, RAM and a walk have what regions, page and resolve answer", arguments: ViewTests.dumps)
   func pictures(_ dump: Dump) throws {
     let path = try dump.path()

@@ -53,6 +53,7 @@ final class CompressionContext {
   /// Compresses `page` to the beginning of `target`.
   ///
   /// - Returns: how many bytes it made; nil if they are not fewer than the page has, or there is not room for `bound`.
+  @_lifetime(target: copy target)
   func compress(_ page: RawSpan, into target: inout MutableRawSpan) -> Int? {
     let room = target.byteCount
     guard room >= Self.bound(page.byteCount) else { return nil }

@@ -98,6 +98,8 @@ struct AddressIdentifier {
   let sections: Lazy<ImageSections>
   let addressSpaces: AddressSpaces
   let userTables: UserTables
+  let pageReader: Lazy<PageReader?>
+  let pageOwner: Lazy<PageOwner?>
 
   private var space: KernelMemory { context.memory }
   private var regime: TranslationRegime { context.regime }
@@ -106,6 +108,13 @@ struct AddressIdentifier {
   ///
   /// - Parameter user: the tables that translate addresses of user space, or those of the hypervisor.
   func identify(_ query: String, user: TranslationRegime? = nil) -> AddressIdentity {
+    var identity = place(query, user: user)
+    fillFrames(&identity)
+    return identity
+  }
+
+  /// Everything but who has the frames.
+  private func place(_ query: String, user: TranslationRegime?) -> AddressIdentity {
     var resolution = resolver.resolve(query, trace: false, user: user)
     var withoutPAC: UInt64?
     var poison: String?

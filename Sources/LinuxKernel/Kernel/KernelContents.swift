@@ -196,7 +196,7 @@ final class KernelContents: Sendable {
     AddressIdentifier(
       context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, stacks: stacks,
       perCPU: perCPU, slabs: slabs, arithmetic: arithmetic, sourceLines: sourceLines, sections: sections,
-      addressSpaces: addressSpaces, userTables: userTables)
+      addressSpaces: addressSpaces, userTables: userTables, pageReader: pageReader, pageOwner: pageOwner)
   }
 
   /// The parts of the image by the first source that knows enough of them.

@@ -54,6 +54,9 @@ package final class PageReader: Sendable {
     return result
   }
 
+  /// Whether it is known which flag says that a page was taken at boot: if not, a page for other uses may be one of those.
+  var tellsReserved: Bool { reserved != 0 }
+
   /// The name of zone number `zone`, as /proc/zoneinfo has it.
   package func name(ofZone zone: Int) -> String? { zoneNames.indices.contains(zone) ? zoneNames[zone] : nil }
 

@@ -81,7 +81,7 @@ struct ViewCommand: ParsableCommand {
         session.report(kernel.typeAbsence?.explaining(words) ?? Diagnostic(.typeUnknown, "page", words))
         throw ExitCode.notFound
       }
-      session.output.framesSVG(FrameMap(reader, kernel.ramFrames), kernel)
+      session.output.framesSVG(FrameMap(reader, kernel), kernel)
     case .walk:
       let resolution = kernel.resolve(address ?? "", trace: true)
       guard resolution.virtual != nil, resolution.regime != nil, resolution.walk != nil else {

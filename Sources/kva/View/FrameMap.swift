@@ -1,10 +1,20 @@
 import KernelVA
+import VMSA
 
-/// What each frame of RAM is used for, as runs of frames with one use.
+/// What each frame of RAM is used for, and whether the dump has what is in it, as runs of frames with one of each.
 struct FrameMap {
-  /// Neighbouring frames with one use.
-  struct Run {
+  /// What is told of a frame.
+  struct Kind: Hashable {
     let use: PageUse
+    /// Whether the dump has its bytes.
+    let isHeld: Bool
+
+    static let all = PageUse.allCases.flatMap { [Kind(use: $0, isHeld: true), Kind(use: $0, isHeld: false)] }
+  }
+
+  /// Neighbouring frames of one kind.
+  struct Run {
+    let kind: Kind
     var frames: UInt64
   }
 
@@ -18,8 +28,10 @@ struct FrameMap {
   private(set) var parts: [Part] = []
   /// Frames of each use.
   private(set) var counts: [PageUse: UInt64] = [:]
+  /// Frames of RAM whose bytes the dump lacks.
+  private(set) var lacking: UInt64 = 0
   /// Frames that runs are exact to. More than 1 where there are too many runs: then each group of so many frames, from
-  /// the first of its part on, has the use of most of them.
+  /// the first of its part on, is as most of them.
   private(set) var group: UInt64 = 1
 
   private var runs = 0
@@ -27,26 +39,28 @@ struct FrameMap {
   /// All frames of RAM.
   var frames: UInt64 { counts.values.reduce(0, +) }
 
-  init(_ reader: PageReader, _ ranges: [Range<UInt64>]) {
-    for range in ranges {
+  init(_ reader: PageReader, _ kernel: Kernel) {
+    let memory = kernel.dump.memory
+    for range in kernel.ramFrames {
       parts.append(Part(first: range.lowerBound))
       reader.forEachFrame(range) { frame in
-        add(frame.use)
+        add(Kind(use: frame.use, isHeld: memory.absence(at: PhysicalAddress(frame.physical)) == nil))
         return true
       }
     }
     if group > 1 { coarsen() }
   }
 
-  private mutating func add(_ use: PageUse) {
-    counts[use, default: 0] += 1
+  private mutating func add(_ kind: Kind) {
+    counts[kind.use, default: 0] += 1
+    if !kind.isHeld { lacking += 1 }
     let part = parts.count - 1
     let last = parts[part].runs.count - 1
-    if last >= 0, parts[part].runs[last].use == use {
+    if last >= 0, parts[part].runs[last].kind == kind {
       parts[part].runs[last].frames += 1
       return
     }
-    parts[part].runs.append(Run(use: use, frames: 1))
+    parts[part].runs.append(Run(kind: kind, frames: 1))
     runs += 1
     if runs >= Limits.drawnRuns {
       group *= 4
@@ -54,26 +68,26 @@ struct FrameMap {
     }
   }
 
-  /// Makes groups of one use, and counts the runs anew.
+  /// Makes groups of one kind, and counts the runs anew.
   private mutating func coarsen() {
     for number in parts.indices { parts[number].runs = Self.grouped(parts[number].runs, by: group) }
     runs = parts.reduce(0) { $0 + $1.runs.count }
   }
 
-  /// `runs` in groups of so many frames, each with the use of most of them.
+  /// `runs` in groups of so many frames, each of the kind of most of them.
   static func grouped(_ runs: [Run], by group: UInt64) -> [Run] {
     var result: [Run] = []
-    func add(_ use: PageUse, _ frames: UInt64) {
-      if let last = result.last, last.use == use {
+    func add(_ kind: Kind, _ frames: UInt64) {
+      if let last = result.last, last.kind == kind {
         result[result.count - 1].frames += frames
       } else {
-        result.append(Run(use: use, frames: frames))
+        result.append(Run(kind: kind, frames: frames))
       }
     }
-    var inside: [PageUse: UInt64] = [:]
+    var inside: [Kind: UInt64] = [:]
     var filled: UInt64 = 0
     func finish() {
-      if let most = PageUse.allCases.max(by: { inside[$0, default: 0] < inside[$1, default: 0] }), filled > 0 {
+      if let most = Kind.all.max(by: { inside[$0, default: 0] < inside[$1, default: 0] }), filled > 0 {
         add(most, filled)
       }
       inside = [:]
@@ -82,9 +96,9 @@ struct FrameMap {
     for run in runs {
       var rest = run.frames
       while rest > 0 {
-        // Whole groups of one use at once.
+        // Whole groups of one kind at once.
         let taken = filled == 0 && rest >= group ? rest / group * group : min(rest, group - filled)
-        inside[run.use, default: 0] += taken
+        inside[run.kind, default: 0] += taken
         filled += taken
         rest -= taken
         if filled >= group { finish() }

@@ -5,7 +5,8 @@ extension SVG {
   private static let cellsPerRow: UInt64 = 96
   private static let mostRows: UInt64 = 64
 
-  /// RAM as rows of cells, each as many frames, in the colour of what most of them are used for; below it the uses.
+  /// RAM as rows of cells, each as many frames, in the colour of what most of them are used for, hatched
+  /// where the dump lacks them; below it the uses.
   mutating func frames(_ map: FrameMap, pageSize: UInt64) {
     let perCell = Self.framesPerCell(map)
     heading("A cell is \(Words.size(perCell * pageSize)), \(perCell) \(perCell == 1 ? "page" : "pages")")
@@ -18,10 +19,12 @@ extension SVG {
         var rest = (run.frames + perCell - 1) / perCell
         while rest > 0 {
           let width = min(rest, Self.cellsPerRow - column)
-          box(
-            16 + Double(column) * Self.cellWidth, height, Double(width) * Self.cellWidth, Self.cellWidth,
-            Palette(run.use),
-            isOutlined: false, name: run.use.rawValue)
+          let fills = run.kind.isHeld ? [Palette(run.kind.use)] : [Palette(run.kind.use), .absent]
+          for fill in fills {
+            box(
+              16 + Double(column) * Self.cellWidth, height, Double(width) * Self.cellWidth, Self.cellWidth, fill,
+              isOutlined: false, name: run.kind.use.rawValue + (run.kind.isHeld ? "" : ", not in the dump"))
+          }
           column += width
           rest -= width
           if column == Self.cellsPerRow {
@@ -44,7 +47,13 @@ extension SVG {
       box(x, y, 14, 14, Palette(use))
       text(x + 22, y + 11, "\(use.rawValue): \(pages) pages, \(Words.size(pages * pageSize))")
     }
-    height += Double((uses.count + 2) / 3) * 20 + 16
+    height += Double((uses.count + 2) / 3) * 20
+    if map.lacking > 0 {
+      box(16, height, 14, 14, .absent)
+      text(38, height + 11, "not in the dump: \(map.lacking) pages, \(Words.size(map.lacking * pageSize))")
+      height += 20
+    }
+    height += 16
   }
 
   /// A power of two with which no part has too many rows.

@@ -24,7 +24,7 @@ struct ViewData {
     map.finish(pass)
     tables = map
     areas = kernel.namedAreas
-    frames = kernel.pageReader.map { FrameMap($0, kernel.ramFrames) }
+    frames = kernel.pageReader.map { FrameMap($0, kernel) }
     audit = triage.audit
     pins = triage.pins
     report = Output.collecting { output in
@@ -149,12 +149,13 @@ extension JSONObject {
   fileprivate mutating func frames(_ map: FrameMap) {
     number("group", map.group)
     numbers("counts", PageUse.allCases.map { map.counts[$0] ?? 0 })
+    number("lacking", map.lacking)
     array("parts", map.parts) { part, value in
       part.number("first", value.first)
       var bytes: [UInt8] = []
       for run in value.runs {
-        CompactNumber.append(
-          run.frames << 4 | UInt64(PageUse.allCases.firstIndex(of: run.use) ?? 0), to: &bytes)
+        let use = UInt64(PageUse.allCases.firstIndex(of: run.kind.use) ?? 0)
+        CompactNumber.append(run.frames << 5 | (run.kind.isHeld ? 0 : 16) | use, to: &bytes)
       }
       part.string("runs", CompactNumber.base64(bytes))
     }

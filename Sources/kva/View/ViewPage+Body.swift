@@ -46,11 +46,11 @@ extension ViewPage {
     </section>
     <section id="report" aria-labelledby="report-title">
     <h2 id="report-title">Report</h2>
-    <pre id="report-text" tabindex="0" aria-labelledby="report-title"></pre>
+    <pre id="report-text" role="region" tabindex="0" aria-labelledby="report-title"></pre>
     </section>
     <section id="stacks" aria-labelledby="stacks-title">
     <h2 id="stacks-title">Stacks, equal ones once</h2>
-    <pre id="stacks-text" tabindex="0" aria-labelledby="stacks-title"></pre>
+    <pre id="stacks-text" role="region" tabindex="0" aria-labelledby="stacks-title"></pre>
     </section>
     </main>
     """#

@@ -58,7 +58,7 @@ extension ViewPage {
     function goTo(text, address) {
       return make('button', {type: 'button', className: 'go n', onclick: () => ask(address)}, text);
     }
-    const swatch = fillName => make('span', {className: 'swatch k-' + fillName, 'aria-hidden': 'true'});
+    const swatch = fillName => make('span', {className: 'swatch k-' + fillName.replace('*', ' lacking'), 'aria-hidden': 'true'});
     function legend(list, entries) {
       list.replaceChildren(...entries.map(([fillName, text]) => make('li', {}, swatch(fillName), text)));
     }

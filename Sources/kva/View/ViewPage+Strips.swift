@@ -7,6 +7,9 @@ extension ViewPage {
     function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue('--k-' + name).trim(); }
     const notable = name => name === 'writeexecute';
 
+    // A fill with a star is hatched.
+    const isHatched = name => name.endsWith('*') || name === 'absent' || name === 'empty';
+
     // Draws what `pieces` gives of `count` units from `start` on: [from, units, fill] each.
     function paint(canvas, start, count, rows, cell, pieces) {
       const ratio = window.devicePixelRatio || 1, across = canvas.clientWidth;
@@ -31,11 +34,11 @@ extension ViewPage {
       for (let index = 0; index < cells; index++) {
         const name = best[index];
         if (!name) continue;
-        if (!cache.has(name)) cache.set(name, colour(name));
+        if (!cache.has(name)) cache.set(name, colour(name.replace('*', '')));
         context.fillStyle = cache.get(name);
         const x = Math.floor(index % columns * width), y = Math.floor(Math.floor(index / columns) * height);
         context.fillRect(x, y, Math.ceil(width), Math.ceil(height));
-        if (name === 'absent' || name === 'empty') hatch(context, x, y, Math.ceil(width), Math.ceil(height));
+        if (isHatched(name)) hatch(context, x, y, Math.ceil(width), Math.ceil(height));
       }
       return {columns, cells, per};
     }
@@ -147,25 +150,29 @@ extension ViewPage {
     const frameRows = [];
     if (data.frames) {
       for (const part of data.frames.parts) {
-        const numbers = new Numbers(part.runs), row = {start: part.first, count: 0, starts: [], pages: [], uses: []};
+        const numbers = new Numbers(part.runs), row = {start: part.first, count: 0, starts: [], pages: [], uses: [], lacking: []};
         while (numbers.more) {
-          const word = numbers.next(), use = word % 16, pages = (word - use) / 16;
+          const word = numbers.next(), use = word % 16, pages = Math.floor(word / 32);
           row.starts.push(row.start + row.count); row.pages.push(pages); row.uses.push(use);
+          row.lacking.push(word % 32 >= 16);
           row.count += pages;
         }
         frameRows.push(row);
       }
     }
+    const useText = (row, number) => data.uses[row.uses[number]] + (row.lacking[number] ? ', not in the dump' : '');
     function* framePieces(row, start, count) {
       for (let number = Math.max(0, before(row.starts, start)); number < row.starts.length; number++) {
         if (row.starts[number] >= start + count) return;
-        yield [row.starts[number], row.pages[number], data.useFills[row.uses[number]], row.uses[number]];
+        const star = row.lacking[number] ? '*' : '';
+        yield [row.starts[number], row.pages[number], data.useFills[row.uses[number]] + star, useText(row, number)];
       }
     }
     function useOf(physical) {
       const frame = Number(physical >> shift), row = frameRows.find(row => frame >= row.start && frame < row.start + row.count);
       if (!row) return data.frames ? 'not RAM' : '';
-      return data.uses[row.uses[before(row.starts, frame)]] + ' page';
+      const number = before(row.starts, frame);
+      return `${data.uses[row.uses[number]]} page${row.lacking[number] ? ', not in the dump' : ''}`;
     }
     const memory = new Detail(byID('memory-detail'), {
       name: 'Move in RAM', caption: 'Page frames in this part', rows: 16, cell: 8,
@@ -180,7 +187,7 @@ extension ViewPage {
           const low = Math.max(from, this.start), high = Math.min(from + pages, end);
           for (let at = low; at < high; at += isSingle ? 1 : high - low) {
             if (rows.length >= mostRows) { more++; continue; }
-            rows.push([`${at}`, hex(BigInt(at) << shift), make('span', {}, swatch(fillName), data.uses[use]),
+            rows.push([`${at}`, hex(BigInt(at) << shift), make('span', {}, swatch(fillName), use),
               `${isSingle ? 1 : high - low}`]);
           }
         }
@@ -267,8 +274,10 @@ extension ViewPage {
         size(BigInt(row.count) << shift),
         stripOf(`RAM from ${hex(BigInt(row.start) << shift)}`, row.start, row.count,
           (start, count) => framePieces(row, start, count))]));
-      byID('memory-note').textContent = data.frames.group > 1
-        ? `Groups of ${data.frames.group} pages are shown by what most of them are used for.` : '';
+      const notes = [];
+      if (data.frames.lacking) notes.push(`${data.frames.lacking} pages are not in the dump: they are hatched.`);
+      if (data.frames.group > 1) notes.push(`Groups of ${data.frames.group} pages are shown by what most of them are used for.`);
+      byID('memory-note').textContent = notes.join(' ');
     } else {
       byID('memory-note').textContent = 'What frames are used for is not known: struct page is not.';
     }

@@ -49,7 +49,7 @@ enum ViewPage {
       :root{--k-line:#8b949e;\(light)}
       @media (prefers-color-scheme:dark){:root{--k-line:#6e7681;\(dark)}}
       \(classes)
-      .k-empty,.k-absent{background:\(hatch)}
+      .k-empty,.k-absent{background:\(hatch)}.lacking{background-image:\(hatch)}
       """
   }
 }

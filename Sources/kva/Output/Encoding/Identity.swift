@@ -65,7 +65,8 @@ extension Output {
         object.object(name) { part in
           part.number("number", frame.frame)
           part.hex("structPage", frame.structure)
-          part.string("use", frame.use)
+          part.string("use", frame.use?.rawValue)
+          part.string("owner", frame.owner)
           part.string("zone", frame.zone)
         }
       }
@@ -134,7 +135,9 @@ extension Output {
       line(
         name,
         "0x\(String(frame.frame, radix: 16)), struct page at \(Words.hex(frame.structure))"
-          + "\(frame.use.map { ", \($0)" } ?? "")\(frame.zone.map { ", zone \($0)" } ?? "")")
+          + "\(frame.zone.map { ", zone \($0)" } ?? "")")
+      guard let use = frame.use else { continue }
+      line("used as", "\(use.rawValue)\(frame.owner.map { ", \($0)" } ?? "")")
     }
     for (name, value) in Words.places(identity) { line(name, value) }
     if let doubt = resolution.doubt { line("doubtful", doubt.advised) }

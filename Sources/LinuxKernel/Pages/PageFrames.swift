@@ -8,10 +8,17 @@ package struct FrameState: Sendable {
   package let frame: UInt64
   /// Where its `struct page` is.
   package let structure: UInt64
-  /// "free", "slab", "hugetlb", "offline", or nil: in use, or not known.
-  package let use: String?
+  /// What it is used for; nil where that is not known.
+  package let use: PageUse?
+  /// Who has it, in words; nil where nobody has, or that is not known.
+  package let owner: String?
   /// The zone that it is in, such as "DMA" or "Normal".
   package let zone: String?
+
+  /// The same frame with another use and owner.
+  func used(as use: PageUse, by owner: String?) -> FrameState {
+    FrameState(frame: frame, structure: structure, use: use, owner: owner, zone: zone)
+  }
 }
 
 /// Finds the `struct page` of frames and what they say.
@@ -43,8 +50,10 @@ struct PageFrames: Sendable {
   /// What the kernel says of `frame`; nil where its `struct page` cannot be read.
   func state(ofFrame frame: UInt64) -> FrameState? {
     guard space.word(at: structure(ofFrame: frame) & ~7) != nil else { return nil }
+    let isOffline = hasType(frame, "PAGE_OFFLINE_MAPCOUNT_VALUE")
     return FrameState(
-      frame: frame, structure: structure(ofFrame: frame), use: use(ofFrame: frame), zone: zone(ofFrame: frame))
+      frame: frame, structure: structure(ofFrame: frame), use: isOffline ? .other : use(ofFrame: frame),
+      owner: isOffline ? "offline" : nil, zone: zone(ofFrame: frame))
   }
 
   private func field(_ frame: UInt64, _ name: String) -> UInt64? {
@@ -59,18 +68,17 @@ struct PageFrames: Sendable {
     return PageType(value).matches(word)
   }
 
-  private func use(ofFrame frame: UInt64) -> String? {
-    if freePages?.isFree(frame) ?? false { return "free" }
+  private func use(ofFrame frame: UInt64) -> PageUse? {
+    if freePages?.isFree(frame) ?? false { return .free }
     var head = frame
     if let link = field(frame, "compound_head") ?? field(frame, "compound_info"), link & 1 == 1 {
       head = self.frame(ofPage: link - 1)
     }
-    if hasType(head, "PAGE_SLAB_MAPCOUNT_VALUE") { return "slab" }
+    if hasType(head, "PAGE_SLAB_MAPCOUNT_VALUE") { return .slab }
     if let bit = vmcoreinfo.number("PG_slab"), bit < 32, let flags = field(head, "flags"), flags >> bit & 1 == 1 {
-      return "slab"
+      return .slab
     }
-    if hasType(head, "PAGE_HUGETLB_MAPCOUNT_VALUE") { return "hugetlb" }
-    if hasType(frame, "PAGE_OFFLINE_MAPCOUNT_VALUE") { return "offline" }
+    if hasType(head, "PAGE_HUGETLB_MAPCOUNT_VALUE") { return .huge }
     return nil
   }
 

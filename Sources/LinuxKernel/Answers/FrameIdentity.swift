@@ -1,0 +1,53 @@
+import KernelLayout
+import VMSA
+
+/// What the page frame behind an address is used for, and who has it.
+extension AddressIdentifier {
+  /// Adds the use and the owner of the frames. The address itself may already tell: what is mapped in vmalloc space is
+  /// not searched for among all that has frames.
+  func fillFrames(_ identity: inout AddressIdentity) {
+    if let frame = identity.frame {
+      if let use = useByAddress(identity) {
+        identity.frame = frame.used(as: use, by: nil)
+      } else if let described = described(frame) {
+        identity.frame = described
+        if identity.kind == Region.linearMap.rawValue, let kind = described.use?.kind { identity.kind = kind }
+      }
+    }
+    if let frame = identity.describedFrame, let described = described(frame) { identity.describedFrame = described }
+  }
+
+  private func described(_ frame: FrameState) -> FrameState? {
+    guard let reader = pageReader.value, case let page = reader.frame(frame.frame), page.words != nil else { return nil }
+    guard page.use != .other || reader.tellsReserved else { return nil }
+    return frame.used(as: page.use, by: pageOwner.value?.owner(of: page))
+  }
+
+  private func useByAddress(_ identity: AddressIdentity) -> PageUse? {
+    guard identity.resolution.region != .linearMap, identity.resolution.region != .kernelImage else { return nil }
+    if identity.stack != nil { return .stack }
+    if identity.perCPU != nil { return .perCPU }
+    // Other areas map the memory of devices, or frames that someone has already.
+    return identity.area?.flags.contains("vmalloc") ?? false ? .vmalloc : nil
+  }
+}
+
+extension PageUse {
+  /// What an address in the linear map is by the use of its frame; nil where that says no more than the region.
+  fileprivate var kind: String? {
+    switch self {
+    case .free: "free page"
+    case .slab: "slab"
+    case .pageTable: "page table"
+    case .stack: "stack page"
+    case .kernelImage: "page of the kernel image"
+    case .vmalloc: "page of a vmalloc area"
+    case .perCPU: "per-CPU page"
+    case .anonymous: "anonymous page"
+    case .file: "page of a file"
+    case .huge: "huge page"
+    case .reserved: "reserved page"
+    case .filtered, .absent, .other: nil
+    }
+  }
+}
