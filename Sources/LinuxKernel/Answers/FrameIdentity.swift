@@ -18,7 +18,9 @@ extension AddressIdentifier {
   }
 
   private func described(_ frame: FrameState) -> FrameState? {
-    guard let reader = pageReader.value, case let page = reader.frame(frame.frame), page.words != nil else { return nil }
+    guard let reader = pageReader.value else { return nil }
+    let page = reader.frame(frame.frame)
+    guard page.words != nil else { return nil }
     guard page.use != .other || reader.tellsReserved else { return nil }
     return frame.used(as: page.use, by: pageOwner.value?.owner(of: page))
   }
