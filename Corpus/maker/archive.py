@@ -61,9 +61,9 @@ class Archive:
                           "one may be on snapshot.debian.org: name that with --mirror and --security-mirror")
         return package
 
-    def closure(self, suite: str, names: list[str], skip: frozenset[str] = frozenset()) -> list[Package]:
+    def closure(self, suite: str, names: list[str], skip: frozenset[str] = frozenset(), architecture: str = "arm64") -> list[Package]:
         """The packages and all that they depend on, by the first alternative of each dependency."""
-        index = {p.name: p for p in self.find(suite, r"[^\n]+")}
+        index = {p.name: p for p in self.find(suite, r"[^\n]+", architecture)}
         chosen: dict[str, Package] = {}
         todo = list(names)
         while todo:

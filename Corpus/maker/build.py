@@ -93,8 +93,11 @@ def test_module(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel
             (folder / "kvatest.c").write_bytes(text)
             (folder / "Makefile").write_text("obj-m += kvatest.o\n")
             headers = kernel.image.parents[3] if entry.is_custom else _headers(archive, folders, entry, kernel)
-            llvm = ["LLVM=1"] if kernel.origin.endswith("(clang)") else []
-            _make(headers, *llvm, f"M={folder}", "modules", log=folder / "build.log")
+            # Headers name the compiler that built the kernel, which this machine need not have.
+            compiler = ["LLVM=1"] if kernel.origin.endswith("(clang)") else [f"CC={CROSS}gcc", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="]
+            if not entry.is_custom:
+                compiler.append(f"PAHOLE={headers.parents[2] / 'usr/bin/pahole'}")
+            _make(headers, *compiler, f"M={folder}", "modules", log=folder / "build.log")
             subprocess.run([f"{CROSS}strip", "--strip-debug", str(module)], check=True)
         return module.read_bytes()
     except (Failure, subprocess.CalledProcessError) as error:
@@ -110,15 +113,38 @@ def _headers(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel) -
     tree = root / "usr/src" / f"linux-headers-{kernel.release}"
     if not (root / ".complete").exists():
         host = HOST.get(os.uname().machine, "amd64")
-        kbuild = f"linux-kbuild-{'.'.join(common.split('.')[:2]) if '+' not in common else common}"
-        for name, architecture in ((f"linux-headers-{kernel.release}", "arm64"), (f"linux-headers-{common}{rt}", "arm64"), (kbuild, host)):
-            unpack(archive.fetch(entry.suite, archive.newest(entry.suite, name, architecture=architecture)), root)
+        kbuild = f"linux-kbuild-{common if '+' in common else '.'.join(common.split('.')[:2])}"
+        for name in (f"linux-headers-{kernel.release}", f"linux-headers-{common}{rt}"):
+            unpack(archive.fetch(entry.suite, archive.newest(entry.suite, name)), root)
+        tools = archive.newest(entry.suite, kbuild, architecture=host)
+        unpack(archive.fetch(entry.suite, tools), root)
+        base = {"experimental": "sid"}.get(entry.suite, re.sub(r"-(security|backports)$", "", entry.suite))
+        for package in archive.closure(base, [n for n in (*tools.depends, "pahole") if n.startswith(("lib", "pahole"))], architecture=host):
+            unpack(archive.fetch(base, package), root)
         for makefile in (root / "usr/src").glob("*/Makefile"):
             if not makefile.is_symlink():
                 makefile.write_text(re.sub(r"(?<=[ =])/usr/", f"{root}/usr/", makefile.read_text()))
-        for link in (p for p in root.rglob("*") if p.is_symlink() and os.readlink(p).startswith("/usr/")):
+        for link in [p for p in root.rglob("*") if p.is_symlink() and os.readlink(p).startswith("/usr/")]:
             target = root / os.readlink(link)[1:]
             link.unlink()
             link.symlink_to(target)
+        _with_own_libraries(root)
         (root / ".complete").touch()
     return tree
+
+
+def _with_own_libraries(root: Path) -> None:
+    """Has the build tools run with the C library of their own suite, which may be newer than this machine's."""
+    loader = next((p for p in root.rglob("ld-linux-*.so.*") if p.is_file()), None)
+    libraries = ":".join(sorted({str(p.parent) for name in ("libc.so.6", "libelf.so.1", "libz.so.1") for p in root.rglob(name)}))
+    if not loader:
+        return
+    programs = [*(root / "usr/lib").glob("linux-kbuild-*/**/*"), root / "usr/bin/pahole"]
+    for program in [p for p in programs if p.is_file() and not p.is_symlink()]:
+        with open(program, "rb") as file:
+            is_program = os.access(program, os.X_OK) and file.read(4) == b"\x7fELF"
+        if is_program:
+            real = program.with_name(program.name + ".own")
+            program.rename(real)
+            program.write_text(f'#!/bin/sh\nexec "{loader}" --argv0 "$0" --library-path "{libraries}" "{real}" "$@"\n')
+            program.chmod(0o755)
