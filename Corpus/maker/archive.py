@@ -137,12 +137,13 @@ def _download(url: str, path: Path, sha256: str | None) -> None:
 
 
 def unpack(package: Path, into: Path, *wanted: str) -> None:
-    """Unpacks a package, or of it the paths that the patterns match (./usr/lib/...)."""
+    """Unpacks a package, or of it the paths that the patterns match (./usr/lib/...), if there are such."""
     into.mkdir(parents=True, exist_ok=True)
     reader = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE)
     select = ["--wildcards", *wanted] if wanted else []
     writer = subprocess.run(["tar", "-x", "--no-same-owner", "-C", str(into), *select], stdin=reader.stdout, check=False,
                             stderr=subprocess.PIPE, text=True)
     reader.stdout.close()
-    if reader.wait() or writer.returncode:
+    is_absent = bool(wanted) and "Not found in archive" in writer.stderr
+    if reader.wait() or writer.returncode and not is_absent:
         raise Failure(f"cannot unpack {package.name}: {writer.stderr.strip()[:200]}")

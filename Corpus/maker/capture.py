@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import dumps, facts, kdump, machine, mmu
+from . import dumps, facts, kdump, machine, mmu, tables
 from .archive import Archive
 from .build import build, test_module
 from .console import wait_for
@@ -134,13 +134,17 @@ class Maker:
                 say("asked drgn")
             else:
                 say("drgn is not installed: no drgn.json")
-        if (self.formats or entry.formats) == "all" and not entry.kdump:
+        formats = self.formats or entry.formats
+        if formats == "tables":
+            tables.reduce(folder / "vmcore.elf", stop.cpus, folder / "vmcore.tables.elf")
+            (folder / "vmcore.elf").unlink()
+        if formats == "all" and not entry.kdump:
             dumps.makedumpfile_dumps(self.archive, self.folders, folder, run.folder)
             say("makedumpfile's forms written")
         for path in sorted(oracle.rglob("*")):
             if path.is_file() and path.suffix != ".zst" and path.stat().st_size > BIG:
                 dumps.compress(path, KEPT_COMPRESSED)
-        for name in ("vmcore.elf", "precrash-qemu.elf", "vmlinux", "System.map"):
+        for name in ("vmcore.elf", "vmcore.tables.elf", "precrash-qemu.elf", "vmlinux", "System.map"):
             if (folder / name).exists():
                 dumps.compress(folder / name, KEPT_COMPRESSED)
         facts.explain(entry, kernel, stop, facts.describe(entry, kernel, stop, core, folder), folder)

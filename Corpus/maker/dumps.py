@@ -13,7 +13,7 @@ from .failure import Failure
 from .folders import Folders
 from .qmp import QMP
 
-QEMU_FORMATS = {"few": ("elf", "kdump-zlib"), "all": ("elf", "kdump-zlib", "kdump-lzo", "kdump-snappy")}
+QEMU_FORMATS = {"few": ("elf", "kdump-zlib"), "all": ("elf", "kdump-zlib", "kdump-lzo", "kdump-snappy"), "tables": ("elf",)}
 EMULATOR = ("qemu-aarch64-static", "qemu-aarch64")
 SYSROOT_SUITE = "trixie"
 

@@ -68,6 +68,9 @@ class ElfCore:
                 return self._at(s.offset + physical - s.physical, size)
         return None
 
+    def bytes_of(self, segment: Segment) -> bytes:
+        return self._at(segment.offset, segment.file_size)
+
     def layout(self) -> str:
         """The segments and notes, a line each."""
         return "".join(f"PT_LOAD paddr {s.physical:#x} vaddr {s.virtual:#x} offset {s.offset:#x} filesz {s.file_size:#x} "

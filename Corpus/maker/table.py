@@ -12,7 +12,8 @@ from .crashes import CRASHES
 from .folders import SOURCE
 
 LEVELS = ("EL0", "EL1", "EL2")
-FORMATS = ("few", "all")
+FORMATS = ("few", "all", "tables")
+"""QEMU's ELF and kdump; all that QEMU and makedumpfile write; the ELF reduced to the pages of translation tables."""
 
 
 @dataclass(frozen=True)

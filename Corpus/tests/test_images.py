@@ -11,6 +11,7 @@ import pytest
 from maker.cpio import Initramfs
 from maker.elfcore import ElfCore, with_headers_first
 from maker.modules import load_order
+from maker.tables import reduce
 
 
 def image():
@@ -85,3 +86,27 @@ def test_core(tmp_path):
     with pytest.raises(ValueError):
         path.write_bytes(b"KDUMP   ")
         ElfCore(path)
+
+
+def test_reduced_dump(tmp_path):
+    """Of a root, a table below it and a page of data, the first two stay, with the notes."""
+    base, page = 0x40000000, 4096
+    memory = bytearray(4 * page)
+    struct.pack_into("<Q", memory, 8 * 511, base + page | 3)                 # root: entry 511 is a table
+    struct.pack_into("<QQ", memory, page, base + 2 * page | 3, base + 0x200000 | 1)      # below it: a table, and a block
+    note = struct.pack("<III", 11, 14, 0) + b"VMCOREINFO\0\0" + b"PAGESIZE=4096\n\0\0\0"[:16]
+    note = note[:12 + 12 + 16]
+    headers = struct.pack("<IIQQQQQQ", 4, 0, 176, 0, 0, len(note), len(note), 4)
+    headers += struct.pack("<IIQQQQQQ", 1, 7, 0x1000, 0, base, len(memory), len(memory), 1)
+    header = b"\x7fELF\x02\x01" + bytes(10) + struct.pack("<HHIQQQIHHHHHH", 4, 183, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    path = tmp_path / "whole"
+    path.write_bytes((header + headers + note).ljust(0x1000, b"\0") + memory)
+    t1sz, tg1, t0sz, tg0 = 25, 0b10, 25, 0b00                                # 39 bits and 4K pages: three levels
+    registers = {"TCR_EL1": t1sz << 16 | tg1 << 30 | t0sz | tg0 << 14, "TTBR1_EL1": base | 1, "TTBR0_EL1": 0}
+    cpus = [{"regs": {name: hex(value) for name, value in registers.items()}}]
+    assert reduce(path, cpus, tmp_path / "reduced") == 3
+    reduced = ElfCore(tmp_path / "reduced")
+    assert reduced.vmcoreinfo().startswith("PAGESIZE=4096")
+    assert [(s.physical, s.file_size) for s in reduced.loads] == [(base, 3 * page)]
+    assert reduced.read(base, 3 * page) == bytes(memory[:3 * page])
+    assert reduced.read(base + 3 * page, 8) is None
