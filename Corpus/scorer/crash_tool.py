@@ -14,6 +14,7 @@ MARK = "corpus-mark"
 
 class Crash(Tool):
     name = "crash"
+    most_addresses = 300
 
     def __init__(self, dump: Dump, program: str, vmlinux: str | None, timeout: float):
         super().__init__(dump)

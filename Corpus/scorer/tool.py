@@ -72,6 +72,8 @@ class Layout:
 
 class Tool:
     name = "?"
+    most_addresses = 1 << 20
+    """A slow tool is asked for this many addresses of an entry at most, from all over it."""
 
     def __init__(self, dump: Dump):
         self.dump = dump

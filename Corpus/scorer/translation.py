@@ -30,6 +30,7 @@ def _against_mmu(tool: Tool, dump: Dump, which: str) -> Result:
         if not asked["what"].startswith(start):
             continue
         samples = [s for s in asked["samples"] if which == "user" or _is_tagged(s[2]) == (which == "tagged")]
+        samples = samples[::1 + len(samples) // tool.most_addresses]
         if samples:
             answers = tool.translate([int(s[0], 16) for s in samples], _space(dump, asked) if which == "user" else None)
             return _compared_with_mmu(dump, which, samples, answers)
@@ -91,7 +92,7 @@ def cpus(tool: Tool, dump: Dump) -> Result:
 def read(tool: Tool, dump: Dump) -> Result:
     """Bytes at kernel addresses, against the machine's memory."""
     answers = dump.entry.json("gva2gpa.json")
-    samples = [b for b in answers["bytes"] if answers["sets"][b["set"]]["EL"] == "EL1" and b.get("same_in_vmcore_elf", True)][:150]
+    samples = [b for b in answers["bytes"] if answers["sets"][b["set"]]["EL"] == "EL1" and b.get("same_in_vmcore_elf", True)][:min(150, tool.most_addresses // 10)]
     differences, filtered = [], 0
     for sample in samples:
         address = int(sample["va"], 16)
