@@ -82,16 +82,16 @@ def _report_lost(fragments: str, config: str, name: str) -> None:
         print(f"note: {name} does not have {', '.join(lost)}", file=sys.stderr)
 
 
-def test_module(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel) -> bytes | None:
-    """guest/kvatest.c built for the kernel; None, with a note, if it cannot be."""
-    text = (GUEST / "kvatest.c").read_bytes()
+def test_module(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, name: str = "kvatest") -> bytes | None:
+    """guest/NAME.c built for the kernel; None, with a note, if it cannot be."""
+    text = (GUEST / f"{name}.c").read_bytes()
     key = hashlib.sha256(text + str(kernel.image).encode()).hexdigest()[:16]
-    folder = folders.cached("tools", "kvatest", f"{kernel.release}-{key}")
-    module = folder / "kvatest.ko"
+    folder = folders.cached("tools", name, f"{kernel.release}-{key}")
+    module = folder / f"{name}.ko"
     try:
         if not module.exists():
-            (folder / "kvatest.c").write_bytes(text)
-            (folder / "Makefile").write_text("obj-m += kvatest.o\n")
+            (folder / f"{name}.c").write_bytes(text)
+            (folder / "Makefile").write_text(f"obj-m += {name}.o\n")
             headers = kernel.image.parents[3] if entry.is_custom else _headers(archive, folders, entry, kernel)
             # Headers name the compiler that built the kernel, which this machine need not have.
             compiler = ["LLVM=1"] if kernel.origin.endswith("(clang)") else [f"CC={CROSS}gcc", "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT="]

@@ -46,7 +46,8 @@ def program(folders: Folders, name: str) -> Path:
     return binary
 
 
-def _base(archive: Archive, folders: Folders, kernel: Kernel, wanted: tuple[str, ...], init: str) -> tuple[Initramfs, list[str]]:
+def base(archive: Archive, folders: Folders, kernel: Kernel, wanted: tuple[str, ...], init: str) -> tuple[Initramfs, list[str]]:
+    """busybox, the kernel's modules that are wanted, and guest/INIT; and the names of modules that the kernel does not have."""
     image = Initramfs()
     image.add("bin/busybox", busybox(archive, folders).read_bytes(), 0o755)
     image.link("bin/sh", "busybox")
@@ -63,7 +64,7 @@ def _base(archive: Archive, folders: Folders, kernel: Kernel, wanted: tuple[str,
 def initramfs(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, page_size: int,
               test_module: bytes | None) -> tuple[Initramfs, list[str]]:
     """The guest of an entry, and the names of modules that its kernel does not have."""
-    image, missing = _base(archive, folders, kernel, kernel.wanted_modules, "init")
+    image, missing = base(archive, folders, kernel, kernel.wanted_modules, "init")
     image.add("holder", program(folders, "holder").read_bytes(), 0o755)
     if test_module:
         image.add("mods/kvatest.ko", test_module)
@@ -83,6 +84,6 @@ def initramfs(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, 
 
 def capture_initramfs(archive: Archive, folders: Folders, kernel: Kernel, makedumpfile: Path) -> Initramfs:
     """The guest of the second kernel of a kdump. makedumpfile is a folder with the program and its libraries."""
-    image, _ = _base(archive, folders, kernel, (*kernel.wanted_modules, "ext2", "ext4"), "kdump-init")
+    image, _ = base(archive, folders, kernel, (*kernel.wanted_modules, "ext2", "ext4"), "kdump-init")
     image.tree(makedumpfile)
     return image
