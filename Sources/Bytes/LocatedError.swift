@@ -20,7 +20,7 @@ public struct LocatedError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// The path as the user gave it.
   public let file: String
-  /// The offset in the file, in bytes, where the trouble lies; nil when it concerns the file as a whole.
+  /// The offset in the file, in bytes, where the trouble lies; nil if it concerns the file as a whole.
   public let offset: UInt64?
   /// The kind of trouble.
   public let kind: Kind

@@ -90,7 +90,7 @@ struct DumpOpener {
     return try RawImage(path: path, [RawImage.Piece(file: file, address: 0)], isAddressUnknown: true)
   }
 
-  /// A kdump file, flattened or not; nil where `file` is none.
+  /// A kdump file, flattened or not; nil if `file` is none.
   ///
   /// - Parameter shares: how many files the cache is divided among.
   private func kdump(_ file: DumpBytes, shares: Int = 1) throws(LocatedError) -> KdumpFile? {
@@ -140,7 +140,7 @@ struct DumpOpener {
     Hex.number(text.hasPrefix("0x") || text.hasPrefix("0X") ? text.dropFirst(2) : text)
   }
 
-  /// The file of `FILE[OFFSET,LENGTH]`, and the part of it; nil where `name` does not end that way, or is a file.
+  /// The file of `FILE[OFFSET,LENGTH]`, and the part of it; nil if `name` does not end that way, or is a file.
   private func section(of name: String, _ path: String) throws(LocatedError) -> (DumpBytes, Range<UInt64>)? {
     guard name.last == "]", let bracket = name.lastIndex(of: "["), Directory.kind(of: name) == .absent else {
       return nil

@@ -2,7 +2,7 @@ import Bytes
 
 /// What a file that is no dump looks like, and what to do with it.
 enum ForeignFile {
-  /// One line for the file that begins with `bytes`; nil where they tell nothing.
+  /// One line for the file that begins with `bytes`; nil if they tell nothing.
   static func describe(_ bytes: RawSpan) -> String? {
     for (signature, offset, words) in signatures where bytes.hasBytes(signature, at: offset) { return words }
     if bytes.integer(UInt32.self, at: 0) == 0xfd2f_b528 {

@@ -9,7 +9,7 @@ package enum Limits {
   package static let symbols = 1 << 22
   /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
   package static let symbolName = 1024
-  /// Bytes of a function: further behind a symbol whose size is unknown there is something that has no name.
+  /// Bytes of a function: further after a symbol whose size is unknown there is something that has no name.
   static let longestFunction: UInt64 = 64 << 10
 
   // MARK: ELF

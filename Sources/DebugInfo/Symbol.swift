@@ -4,9 +4,9 @@ public struct Symbol: Hashable, Sendable {
   public let name: String
   /// Where it stands in the running kernel: KASLR included.
   public let address: UInt64
-  /// Its length in bytes, where the source knows it; 0 where it does not.
+  /// Its length in bytes, where the source knows it; 0 if it does not.
   public let size: UInt64
-  /// The letter that nm(1) and /proc/kallsyms give its kind; nil where the source has none.
+  /// The letter that nm(1) and /proc/kallsyms give its kind; nil if the source has none.
   public let type: UInt8?
   /// The module it is of; nil for the kernel itself.
   public let module: String?

@@ -3,7 +3,7 @@ import CElf
 
 /// The build ID that the linker gives an ELF file: what a kernel and its debug files have in common.
 package enum BuildID {
-  /// The GNU build ID among `notes`, in lowercase hex; nil where they have none.
+  /// The GNU build ID among `notes`, in lowercase hex; nil if they have none.
   package static func find(in notes: RawSpan) -> String? {
     var notes = NoteIterator(notes)
     while let note = notes.next() {

@@ -17,7 +17,7 @@ package struct ELFFile: ~Copyable {
   /// `Elf *`, for a library that builds on libelf: good while this value lives, and not to be ended.
   @unsafe package let handle: OpaquePointer
 
-  /// Reads the ELF header of `file`; nil when there is none, for the `failureReason`.
+  /// Reads the ELF header of `file`; nil if there is none, for the `failureReason`.
   package init?(_ file: MappedFile) {
     _ = elf_version(UInt32(EV_CURRENT))
     let handle = unsafe file.withUnsafeAddress { address in
@@ -34,38 +34,38 @@ package struct ELFFile: ~Copyable {
   /// Why the call before failed (elf_errmsg).
   package static var failureReason: String { unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown" }
 
-  /// The ELF header; nil when it cannot be read.
+  /// The ELF header; nil if it cannot be read.
   package var header: GElf_Ehdr? {
     var header = GElf_Ehdr()
     return unsafe gelf_getehdr(handle, &header) == nil ? nil : header
   }
 
-  /// The real number of program headers, where e_phnum is PN_XNUM, too; nil when it cannot be told.
+  /// The real number of program headers, where e_phnum is PN_XNUM, too; nil if unknown.
   package var programHeaderCount: Int? {
     var count = 0
     return unsafe elf_getphdrnum(handle, &count) == 0 ? count : nil
   }
 
-  /// Program header `number`; nil when it lies outside the file.
+  /// Program header `number`; nil if it lies outside the file.
   package func programHeader(_ number: Int) -> GElf_Phdr? {
     var header = GElf_Phdr()
     guard let number = Int32(exactly: number), unsafe gelf_getphdr(handle, number, &header) != nil else { return nil }
     return header
   }
 
-  /// The real number of sections; nil when it cannot be told.
+  /// The real number of sections; nil if unknown.
   package var sectionCount: Int? {
     var count = 0
     return unsafe elf_getshdrnum(handle, &count) == 0 ? count : nil
   }
 
-  /// The number of the section that has the sections' names; nil when it cannot be told.
+  /// The number of the section that has the sections' names; nil if unknown.
   package var nameSection: Int? {
     var number = 0
     return unsafe elf_getshdrstrndx(handle, &number) == 0 ? number : nil
   }
 
-  /// The header of section `number`; nil when it lies outside the file.
+  /// The header of section `number`; nil if it lies outside the file.
   package func section(_ number: Int) -> GElf_Shdr? {
     var header = GElf_Shdr()
     guard number >= 0, let section = unsafe elf_getscn(handle, number), unsafe gelf_getshdr(section, &header) != nil
@@ -73,7 +73,7 @@ package struct ELFFile: ~Copyable {
     return header
   }
 
-  /// The name at `offset` of the string table in section `number`, no more of it than sections are known by; nil where
+  /// The name at `offset` of the string table in section `number`, no more of it than sections are known by; nil if
   /// there is none that ends.
   package func name(at offset: Int, in number: Int) -> String? {
     guard offset >= 0, number >= 0, let start = unsafe elf_strptr(handle, number, offset) else { return nil }

@@ -21,7 +21,7 @@ package struct ELFIdentity: Sendable {
   /// Whether a file begins with the magic number of ELF.
   package static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("\u{7f}ELF", at: 0) }
 
-  /// Reads the identity of a file that begins with `bytes`; nil where they end before e_machine does.
+  /// Reads the identity of a file that begins with `bytes`; nil if they end before e_machine does.
   package init?(_ bytes: RawSpan) {
     guard let fileClass = bytes.integer(UInt8.self, at: Int(EI_CLASS)),
       let byteOrder = bytes.integer(UInt8.self, at: Int(EI_DATA)),

@@ -8,7 +8,7 @@ final class ClientSession {
   private(set) var acknowledgesNothing = false
   /// Whether the client has detached.
   private(set) var isOver = false
-  /// Whether errors may carry text behind a semicolon, in hex. (lldb, `QEnableErrorStrings`)
+  /// Whether errors may carry text after a semicolon, in hex. (lldb, `QEnableErrorStrings`)
   private var hasErrorStrings = false
   /// Whether errors may be text. (gdb 16, `error-message+`)
   private var hasErrorMessages = false

@@ -25,8 +25,8 @@ extension AddressLayout {
     package var pciIO: Span
   }
 
-  /// Puts a layout together from the bottom up: the modules stand behind `base` and the BPF JIT region, and vmalloc
-  /// space, with the image, behind the modules.
+  /// Puts a layout together from the bottom up: the modules stand after `base` and the BPF JIT region, and vmalloc
+  /// space, with the image, after the modules.
   package init(_ base: Base, bpfJIT: UInt64 = 0, modules: UInt64, _ top: Top) {
     let start = base.end &+ bpfJIT
     self.init(

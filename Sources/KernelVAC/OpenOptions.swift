@@ -12,7 +12,7 @@ struct OpenOptions {
   /// Whether files are mapped.
   private(set) var isMapped = true
 
-  /// Reads `words`, each an option with its value behind `=`.
+  /// Reads `words`, each an option with its value after `=`.
   init(_ words: [String]) throws(Failure) {
     overrides.names = [
       .vaBits: "--va-bits", .kimageVoffset: "--kimage-voffset", .physOffset: "--phys-offset",

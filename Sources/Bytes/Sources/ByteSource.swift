@@ -5,16 +5,16 @@ package protocol ByteSource: Sendable {
   var path: String { get }
   /// How many bytes there are.
   var byteCount: UInt64 { get }
-  /// The little-endian 64-bit word at `offset`, of any alignment; nil where it is not all there.
+  /// The little-endian 64-bit word at `offset`, of any alignment; nil if it is not all there.
   func word(at offset: UInt64) -> UInt64?
   /// Copies `count` bytes from `offset` to `position` of `buffer`; false, with `buffer` in any state, where
   /// they are not all there.
   func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool
-  /// Shows `body` the bytes of `range`; nil where they are not all there.
+  /// Shows `body` the bytes of `range`; nil if they are not all there.
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R?
-  /// A copy of the bytes of `range`, which is no longer than `limit`; nil where they are not all there.
+  /// A copy of the bytes of `range`, which is no longer than `limit`; nil if they are not all there.
   func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]?
-  /// `offset..<offset + count`, or nil when not all bytes of it are there.
+  /// `offset..<offset + count`, or nil if not all bytes of it are there.
   func range(at offset: UInt64, count: UInt64) -> Range<UInt64>?
   /// Says that `range` will not be needed soon, so that its memory may go.
   func forget(_ range: Range<UInt64>)
@@ -49,13 +49,13 @@ extension ByteSource {
     return isWhole ? bytes : nil
   }
 
-  /// `count` bytes from `offset` on, 64 MiB at most; nil where they are not all there.
+  /// `count` bytes from `offset` on, 64 MiB at most; nil if they are not all there.
   package func bytes(at offset: UInt64, count: Int) -> [UInt8]? {
     guard count >= 0, offset <= .max - UInt64(count) else { return nil }
     return bytes(offset..<(offset + UInt64(count)), limit: Limits.readAtOnce)
   }
 
-  /// Shows `body` a copy of the bytes of `range`, 64 MiB at most; nil where they are not all there.
+  /// Shows `body` a copy of the bytes of `range`, 64 MiB at most; nil if they are not all there.
   package func withCopy<R>(of range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     bytes(range, limit: Limits.readAtOnce).map { bytes in body(bytes.rawSpan) }
   }
@@ -74,7 +74,7 @@ extension ByteSource {
     return true
   }
 
-  /// `offset..<offset + count`, or nil when that passes the end of the bytes.
+  /// `offset..<offset + count`, or nil if that passes the end of the bytes.
   package func range(at offset: UInt64, count: UInt64) -> Range<UInt64>? {
     let (end, overflow) = offset.addingReportingOverflow(count)
     return overflow || end > byteCount ? nil : offset..<end

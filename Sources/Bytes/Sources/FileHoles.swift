@@ -10,7 +10,7 @@ struct FileHoles: Sendable {
   private let path: String
   private let identity: FileIdentity
 
-  /// Remembers which file `path` is; nil where it has no holes.
+  /// Remembers which file `path` is; nil if it has no holes.
   init?(_ path: String, _ status: stat) {
     // st_blocks counts blocks of 512 bytes, whatever the file system. (stat(2))
     guard status.st_size > 0, Int(status.st_blocks) < (Int(status.st_size) - 1) / 512 else { return nil }

@@ -7,7 +7,7 @@ package struct FileIdentity: Hashable, Sendable {
   private let device: dev_t
   private let number: ino_t
 
-  /// Looks at `path`; nil where there is no regular file.
+  /// Looks at `path`; nil if there is no regular file.
   package init?(path: String) {
     var status = stat()
     guard unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

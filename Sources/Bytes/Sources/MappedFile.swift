@@ -55,7 +55,7 @@ package final class MappedFile: ByteSource, @unchecked Sendable {
   @inlinable @inline(__always)
   package func word(at offset: UInt64) -> UInt64? { integer(UInt64.self, at: offset) }
 
-  /// The little-endian integer at `offset`, or nil when the file ends before it does.
+  /// The little-endian integer at `offset`, or nil if the file ends before it does.
   @inlinable @inline(__always)
   package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {
     let size = MemoryLayout<T>.size
@@ -64,7 +64,7 @@ package final class MappedFile: ByteSource, @unchecked Sendable {
       littleEndian: base.loadUnaligned(fromByteOffset: Int(truncatingIfNeeded: offset), as: T.self))
   }
 
-  /// Shows `body` the bytes of `range`; nil where they are not all there. Nothing is copied.
+  /// Shows `body` the bytes of `range`; nil if they are not all there. Nothing is copied.
   package func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     guard range.upperBound <= UInt64(count) else { return nil }
     return body(bytes.extracting(Int(range.lowerBound)..<Int(range.upperBound)))

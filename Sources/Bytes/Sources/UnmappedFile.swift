@@ -25,14 +25,14 @@ package final class UnmappedFile: ByteSource {
     close(descriptor)
   }
 
-  /// The little-endian 64-bit word at `offset`; nil where it cannot be read.
+  /// The little-endian 64-bit word at `offset`; nil if it cannot be read.
   package func word(at offset: UInt64) -> UInt64? {
     var value: UInt64 = 0
     let isWhole = unsafe withUnsafeMutableBytes(of: &value) { unsafe fill($0, from: offset) }
     return isWhole ? UInt64(littleEndian: value) : nil
   }
 
-  /// Copies `count` bytes from `offset` to `position` of `buffer`; false where they cannot all be read.
+  /// Copies `count` bytes from `offset` to `position` of `buffer`; false if they cannot all be read.
   package func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
     guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
       return false

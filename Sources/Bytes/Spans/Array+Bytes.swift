@@ -20,7 +20,7 @@ extension [UInt8] {
     return try body(&raw)
   }
 
-  /// `count` bytes as `fill` writes them; none where it says that it did not.
+  /// `count` bytes as `fill` writes them; none if it says that it did not.
   ///
   /// The system gives memory page by page as it is written: a length that a file claims costs nothing until the bytes
   /// are there.

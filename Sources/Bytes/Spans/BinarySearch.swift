@@ -1,6 +1,6 @@
 /// Binary search in whatever is in order: an array, a span, a table in a file.
 extension Range<Int> {
-  /// The first index of the range that `isAbove` holds for, or the end of the range. It must hold for every index behind
+  /// The first index of the range that `isAbove` holds for, or the end of the range. It must hold for every index after
   /// that one, and for no index before it.
   ///
   /// - Complexity: O(log n) calls of `isAbove`.
@@ -18,7 +18,7 @@ extension Range<Int> {
 }
 
 extension Array {
-  /// The index of the first element that `isAbove` holds for, or `count`. It must hold for every element behind that
+  /// The index of the first element that `isAbove` holds for, or `count`. It must hold for every element after that
   /// one, and for no element before it.
   ///
   /// - Complexity: O(log n) calls of `isAbove`.

@@ -2,7 +2,7 @@
 ///
 /// Safety: each offset is checked against the bytes that are there before the one load, and integers take every value.
 extension RawSpan {
-  /// The integer of type `T` at `offset`, or nil when the bytes end before it does.
+  /// The integer of type `T` at `offset`, or nil if the bytes end before it does.
   @inlinable @inline(__always)
   package func integer<T: FixedWidthInteger & BitwiseCopyable>(
     _ type: T.Type = T.self, at offset: Int
@@ -12,7 +12,7 @@ extension RawSpan {
     return unsafe T(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: T.self))
   }
 
-  /// `count` bytes from `offset`, or nil when they are not all there.
+  /// `count` bytes from `offset`, or nil if they are not all there.
   @inlinable
   @_lifetime(copy self)
   package func slice(at offset: Int, count: Int) -> RawSpan? {

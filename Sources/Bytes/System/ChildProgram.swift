@@ -71,7 +71,7 @@ package struct ChildProgram: ~Copyable {
     return child
   }
 
-  /// Closes the pipe and waits for its end; 0 where it says that all went well (wait(2)).
+  /// Closes the pipe and waits for its end; 0 if it says that all went well (wait(2)).
   @discardableResult
   package consuming func finish() -> Int32 {
     close(pipe)

@@ -14,7 +14,7 @@ package enum Directory {
     return status.st_mode & S_IFMT == S_IFDIR ? .directory : .other
   }
 
-  /// The names in the directory at `path`, in order; none where it cannot be read.
+  /// The names in the directory at `path`, in order; none if it cannot be read.
   package static func names(in path: String) -> [String] {
     guard let directory = unsafe opendir(path) else { return [] }
     defer { unsafe closedir(directory) }

@@ -10,7 +10,7 @@ package enum SystemCall {
     unsafe strerror(code).map { unsafe String(cString: $0) } ?? "error \(code)"
   }
 
-  /// The value of the environment's variable `name`; nil where it is not set.
+  /// The value of the environment's variable `name`; nil if it is not set.
   package static func environment(_ name: String) -> String? {
     unsafe getenv(name).map { unsafe String(cString: $0) }
   }

@@ -21,8 +21,8 @@ final class CachedFile: ByteSource {
     blocks = PageCache(pageSize: Int(Self.blockSize), capacity: Self.capacity)
   }
 
-  /// Shows `body` the bytes of `range` in the block that holds all of them; nil where none does, or the file
-  /// cannot be read there.
+  /// Shows `body` the bytes of `range` in the block that holds all of them; nil if none does, or the file cannot be
+  /// read there.
   private func withBlock<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     let number = range.lowerBound / Self.blockSize
     let start = number * Self.blockSize

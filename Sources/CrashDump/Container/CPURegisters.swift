@@ -20,7 +20,7 @@ public struct CPURegisters: Hashable, Sendable {
   /// Where the registers begin in the note.
   private static let registersOffset = 112
 
-  /// Reads the descriptor of a note; nil when it is shorter than the registers.
+  /// Reads the descriptor of a note; nil if it is shorter than the registers.
   init?(index: Int, descriptor: RawSpan) {
     guard descriptor.byteCount >= Self.registersOffset + 34 * 8,
       let pid = descriptor.integer(UInt32.self, at: 32)

@@ -36,17 +36,17 @@ public struct DumpSummary: Sendable {
   public var bytesFiltered: UInt64 = 0
   /// Bytes that should be in the file, but are beyond its end.
   public var bytesCutOff: UInt64 = 0
-  /// Bytes of pages that are all zeros and stored once; nil where that was not counted.
+  /// Bytes of pages that are all zeros and stored once; nil if that was not counted.
   public var bytesZero: UInt64?
   /// Bytes that were lost when the dump was written.
   public var bytesLost: UInt64 = 0
-  /// The codecs in the file; nil where the format has none.
+  /// The codecs in the file; nil if the format has none.
   public var compression: String?
   /// makedumpfile's dump level: which pages were left out.
   public var dumpLevel: Int?
   /// Whether makedumpfile left out pages of vmemmap, too (DUMP_DH_EXCLUDED_VMEMMAP).
   package var excludesVmemmap = false
-  /// The unit of the file in bytes; nil where the format has none.
+  /// The unit of the file in bytes; nil if the format has none.
   package var blockSize: UInt64?
 }
 

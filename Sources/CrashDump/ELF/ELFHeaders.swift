@@ -84,7 +84,7 @@ struct ELFHeaders {
     programHeaders = headers
   }
 
-  /// Says that a file is cut short whose program headers begin in it, where writers put them, and go on behind its end.
+  /// Says that a file is cut short whose program headers begin in it, where writers put them, and go on after its end.
   private static func checkIsThere(
     _ start: UInt64, _ size: UInt64, of path: String, byteCount: UInt64
   ) throws(LocatedError) {

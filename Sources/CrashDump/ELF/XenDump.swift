@@ -21,7 +21,7 @@ final class XenDump: DumpContainer {
     var size: UInt64
   }
 
-  /// nil where `file`, which is an ELF file, has no section `.xen_pages`.
+  /// nil if `file`, which is an ELF file, has no section `.xen_pages`.
   ///
   /// - Throws: `LocatedError` where it is no arm64 core, or its sections do not fit each other.
   init?(_ file: DumpBytes) throws(LocatedError) {

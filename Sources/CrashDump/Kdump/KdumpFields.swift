@@ -22,7 +22,7 @@ enum DiskDumpHeader {
   static let size: UInt64 = 464
 }
 
-/// `struct kdump_sub_header`, 64-bit layout: block 1. What is behind a field came with a later version of the header.
+/// `struct kdump_sub_header`, 64-bit layout: block 1. What is after a field came with a later version of the header.
 /// (makedumpfile, diskdump_mod.h)
 enum KdumpSubHeader {
   /// `phys_base`.

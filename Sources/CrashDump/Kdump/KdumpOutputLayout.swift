@@ -14,7 +14,7 @@ struct KdumpOutputLayout: Sendable {
 
   /// `sizeof(page_desc_t)`.
   static let descriptorSize: UInt64 = 24
-  /// Where in the sub-header's block the notes begin, behind its fields.
+  /// Where in the sub-header's block the notes begin, after its fields.
   private static let notesOffset: UInt64 = 112
 
   /// - Parameters:

@@ -39,7 +39,7 @@ final class PageBitmap: Sendable {
     return byte >> UInt8(number % 8) & 1 == 1
   }
 
-  /// How many bits are set below bit `number`; nil where the bitmap cannot be read as far as that.
+  /// How many bits are set below bit `number`; nil if the bitmap cannot be read as far as that.
   func rank(_ number: UInt64) -> UInt64? {
     let ranks = ranks.value(counted)
     let number = min(number, count)

@@ -136,8 +136,8 @@ struct PageIndex: Sendable {
     return end - start
   }
 
-  /// How many pages are zeros, lost, and cut off; nil where there are too many descriptors to look through. Pages of
-  /// zeros share one page, uncompressed, that is written before all others.
+  /// How many pages are zeros, lost, and cut off; nil if there are too many descriptors to look through. Pages of zeros
+  /// share one page, uncompressed, that is written before all others.
   func countPages() -> Counts? {
     let count = count
     guard count <= Limits.countedPages else { return nil }

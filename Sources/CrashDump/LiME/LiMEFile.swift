@@ -1,7 +1,7 @@
 import Bytes
 import VMSA
 
-/// A LiME file: ranges of System RAM, each behind a header.
+/// A LiME file: ranges of System RAM, each after a header.
 ///
 ///     magic u32 = 0x4c694d45 | version u32 = 1 | start u64 | end u64, inclusive | reserved u64 | bytes
 ///
@@ -9,7 +9,7 @@ import VMSA
 final class LiMEFile: DumpContainer {
   let notes = DumpNotes()
   private let memory: SegmentedMemory
-  /// Bytes behind the last range that are no part of one.
+  /// Bytes after the last range that are no part of one.
   private let trailing: UInt64
 
   private static var headerSize: UInt64 { 32 }

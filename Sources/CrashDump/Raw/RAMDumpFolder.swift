@@ -19,7 +19,7 @@ enum RAMDumpFolder {
   /// Bytes of a list that are read: a line for each of some hundred files.
   private static let listBytes = 1 << 20
 
-  /// The files of RAM that a list names; empty where `names` has no list.
+  /// The files of RAM that a list names; empty if `names` has no list.
   ///
   /// - Parameter bytes: the bytes of a file of the folder.
   static func parts(_ names: [String], _ bytes: (String) -> DumpBytes?) -> [Part] {

@@ -30,7 +30,7 @@ struct Overlap: Sendable {
     return result
   }
 
-  /// The first 4 KiB, from the overlap's beginning on, that differ; nil where none does of those that are looked at.
+  /// The first 4 KiB, from the overlap's beginning on, that differ; nil if none does of those that are looked at.
   ///
   /// - Parameter limit: how many bytes may be looked at yet; spread over a longer overlap.
   func firstDifference(in source: DumpBytes, limit: inout UInt64) -> UInt64? {

@@ -14,7 +14,7 @@ struct BufferParts: @unchecked Sendable {
     count = buffer.byteCount
   }
 
-  /// Gives `body` the `count` bytes from `position` on; nil where they are not in the buffer.
+  /// Gives `body` the `count` bytes from `position` on; nil if they are not in the buffer.
   func withPart<R>(at position: Int, count: Int, _ body: (inout MutableRawSpan) -> R) -> R? {
     guard let start = unsafe start, position >= 0, count >= 0, position <= self.count, count <= self.count - position
     else { return nil }

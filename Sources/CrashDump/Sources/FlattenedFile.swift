@@ -137,7 +137,7 @@ final class FlattenedFile: ByteSource {
   /// The number of the first piece that ends beyond `offset`.
   private func index(at offset: UInt64) -> Int { pieces.partitioningIndex { $0.end > offset } }
 
-  /// Where `count` bytes at `offset` stand together in the file; nil where they do not.
+  /// Where `count` bytes at `offset` stand together in the file; nil if they do not.
   private func position(at offset: UInt64, count: UInt64) -> UInt64? {
     let index = index(at: offset)
     guard index < pieces.count else { return nil }

@@ -12,7 +12,7 @@ struct HeaderReader {
   /// Where the header begins.
   let start: UInt64
 
-  /// The value of `field`; 0 where the file ends before it.
+  /// The value of `field`; 0 if the file ends before it.
   subscript<Value>(field: HeaderField<Value>) -> Value { file.integer(Value.self, at: start &+ field.offset) ?? 0 }
 
   /// Where `field` is in the file, for errors.

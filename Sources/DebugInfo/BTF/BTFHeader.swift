@@ -25,7 +25,7 @@ struct BTFHeader {
   /// Bytes of the header and all sections.
   var size: Int { max(types.upperBound, strings.upperBound, layouts.upperBound) }
 
-  /// Reads the header that `slice` begins with; nil when it is none.
+  /// Reads the header that `slice` begins with; nil if it is not one.
   init?(_ slice: ArraySlice<UInt8>) {
     let bytes = Array(slice.prefix(Self.mostBytes))
     guard bytes.count >= Self.leastBytes, bytes.starts(with: Self.magic) else { return nil }

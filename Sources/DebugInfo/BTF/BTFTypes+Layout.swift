@@ -21,7 +21,7 @@ extension BTFTypes: TypeLayout {
   private struct Found {
     var type: Int
     var firstBit: Int
-    /// How many bits it has; nil where it is no bit field.
+    /// How many bits it has; nil if it is no bit field.
     var bitCount: Int?
   }
 

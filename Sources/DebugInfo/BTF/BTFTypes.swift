@@ -35,7 +35,7 @@ package final class BTFTypes: Sendable {
   /// How a header begins.
   package static let magic = BTFHeader.magic
 
-  /// How many bytes the BTF has whose header `header` begins with; nil when it is no header.
+  /// How many bytes the BTF has whose header `header` begins with; nil if it is no header.
   package static func size(ofHeader header: ArraySlice<UInt8>) -> Int? { BTFHeader(header)?.size }
 
   /// Uses `bytes`, which begin with the header.
@@ -43,7 +43,7 @@ package final class BTFTypes: Sendable {
   /// - Parameters:
   ///   - base: the kernel's types, where these are a module's.
   ///   - module: the module's name.
-  /// - Returns: nil when they are no BTF, sections lie outside them, or it is not known where `base` ends.
+  /// - Returns: nil if they are no BTF, sections lie outside them, or it is not known where `base` ends.
   package init?(_ bytes: [UInt8], base: BTFTypes? = nil, origin: String, module: String? = nil) {
     guard let header = BTFHeader(bytes[...]), header.size <= bytes.count, base?.isComplete ?? true else { return nil }
     // The kernel's begin with the empty string, which a module's leave to those.

@@ -72,7 +72,7 @@ struct DWARFAbbreviations {
   /// The attributes read.
   private(set) var attributeCount = 0
 
-  /// Reads the declarations at `offset`; nil when they are damaged or have forms that are not known.
+  /// Reads the declarations at `offset`; nil if they are damaged or have forms that are not known.
   init?(_ bytes: RawSpan, at offset: UInt64, sizes: Sizes) {
     self.offset = offset
     self.sizes = sizes
@@ -173,7 +173,7 @@ struct DWARFAbbreviations {
 }
 
 extension RawSpan {
-  /// The LEB128 number at `position`, which moves behind it; nil past the end. Bits beyond 64 are lost.
+  /// The LEB128 number at `position`, which moves after it; nil past the end. Bits beyond 64 are lost.
   @inline(__always)
   func unsignedLEB(at position: inout Int) -> UInt64? {
     var result: UInt64 = 0
@@ -187,7 +187,7 @@ extension RawSpan {
     return nil
   }
 
-  /// The little-endian number of `count` bytes at `position`, which moves behind it; a LEB128 one for 0.
+  /// The little-endian number of `count` bytes at `position`, which moves after it; a LEB128 one for 0.
   @inline(__always)
   func number(of count: Int, at position: inout Int) -> UInt64? {
     let start = position
@@ -206,7 +206,7 @@ extension RawSpan {
     }
   }
 
-  /// Where the string at `position` ends, behind its NUL.
+  /// Where the string at `position` ends, after its NUL.
   @inline(__always)
   func endOfString(at position: Int) -> Int? {
     var end = position

@@ -1,6 +1,6 @@
 /// The entries inside another, in order.
 ///
-/// Each lies behind the one before it: where a damaged entry leads back they end, so that no one goes round for ever.
+/// Each lies after the one before it: where a damaged entry leads back they end, so that no one goes round for ever.
 struct DWARFChildren: ~Escapable {
   /// The last one that was shown; before that, the entry around them.
   private var current: DWARFEntry
@@ -12,7 +12,7 @@ struct DWARFChildren: ~Escapable {
   @_lifetime(copy parent)
   init(of parent: DWARFEntry) { current = parent }
 
-  /// The next one; nil when there are no more. Each is one piece of `work`, of which so much is left.
+  /// The next one; nil if there are no more. Each is one piece of `work`, of which so much is left.
   @_lifetime(copy self)
   mutating func next(_ work: inout Int) -> DWARFEntry? {
     guard !isCut, let entry = following else { return nil }

@@ -13,7 +13,7 @@ struct DWARFEntry: ~Escapable {
   /// What libdw knows it by.
   @unsafe let die: Dwarf_Die
   private let sections: DWARFSections
-  /// DW_TAG_*; 0 where the entry is damaged.
+  /// DW_TAG_*; 0 if the entry is damaged.
   let tag: Int
 
   /// Holds `die`, whose session the caller names as what this depends on.
@@ -33,7 +33,7 @@ struct DWARFEntry: ~Escapable {
     return unsafe dwarf_dieoffset(&die)
   }
 
-  /// The entry of its type (DW_AT_type); nil where it has none, as `void`, or in another unit that takes too much.
+  /// The entry of its type (DW_AT_type); nil if it has none, as `void`, or in another unit that takes too much.
   var type: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -59,7 +59,7 @@ struct DWARFEntry: ~Escapable {
     return sections.admits(target, whole: true)
   }
 
-  /// The first of the entries inside; nil where there is none.
+  /// The first of the entries inside; nil if there is none.
   var firstChild: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -69,7 +69,7 @@ struct DWARFEntry: ~Escapable {
     }
   }
 
-  /// The next entry inside the same one; nil behind the last. A damaged one may lead back.
+  /// The next entry inside the same one; nil after the last. A damaged one may lead back.
   var nextSibling: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -85,7 +85,7 @@ struct DWARFEntry: ~Escapable {
 
   // MARK: - Attributes
 
-  /// The bytes of its own DW_AT_name; nil where it has none, or an empty one.
+  /// The bytes of its own DW_AT_name; nil if it has none, or an empty one.
   var name: RawSpan? {
     @_lifetime(copy self)
     get {

@@ -48,7 +48,7 @@ extension DWARFEntry {
     tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type
   }
 
-  /// The type that names and qualifiers stand for; nil where there is none (`void`), or they lead in a circle.
+  /// The type that names and qualifiers stand for; nil if there is none (`void`), or they lead in a circle.
   fileprivate var peeled: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -136,7 +136,7 @@ extension DWARFEntry {
     return nil
   }
 
-  /// The number of elements of an array, over all its dimensions; 0 where it does not say.
+  /// The number of elements of an array, over all its dimensions; 0 if it does not say.
   private func elementCount(_ work: inout Int) -> UInt64? {
     var result: UInt64 = 1
     var isEmpty = true

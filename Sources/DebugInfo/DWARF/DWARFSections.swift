@@ -53,13 +53,13 @@ final class DWARFSections {
     return unsafe none
   }
 
-  /// The bytes of a section; none where it is not there.
+  /// The bytes of a section; none if it is not there.
   subscript(section: Section) -> RawSpan {
     @_lifetime(borrow self)
     get { unsafe _overrideLifetime(sections[section.rawValue].bytes, borrowing: self) }
   }
 
-  /// Where in `.debug_info` the address `place` is; nil where it is elsewhere.
+  /// Where in `.debug_info` the address `place` is; nil if it is elsewhere.
   @unsafe
   func offset(of place: UnsafeRawPointer) -> Int? {
     guard let base = unsafe sections[Section.info.rawValue].baseAddress else { return nil }

@@ -50,7 +50,7 @@ struct DWARFSession: ~Copyable {
     if let relocated = unsafe relocated { unsafe dwfl_end(relocated) } else { unsafe dwarf_end(dwarf) }
   }
 
-  /// The bytes of a section; none where it is not there.
+  /// The bytes of a section; none if it is not there.
   subscript(section: DWARFSections.Section) -> RawSpan {
     @_lifetime(borrow self)
     get { unsafe _overrideLifetime(sections[section], borrowing: self) }
@@ -58,7 +58,7 @@ struct DWARFSession: ~Copyable {
 
   // MARK: - Entries
 
-  /// The entry that begins at `offset` of `.debug_info`; nil where no unit is, or where finding it takes too much.
+  /// The entry that begins at `offset` of `.debug_info`; nil if no unit is, or where finding it takes too much.
   @_lifetime(borrow self)
   func entry(at offset: UInt64) -> DWARFEntry? {
     var die = unsafe Dwarf_Die()

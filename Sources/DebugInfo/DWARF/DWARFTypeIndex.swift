@@ -137,7 +137,7 @@ struct DWARFTypeIndex {
         }
       }
       guard layout.hasChildren else { continue }
-      // A sibling behind this entry's start and in the unit: else go through the children.
+      // A sibling after this entry's start and in the unit: else go through the children.
       if depth > 0, let sibling, sibling <= UInt64(entries.upperBound - unit), unit + Int(sibling) > position {
         position = unit + Int(sibling)
       } else {

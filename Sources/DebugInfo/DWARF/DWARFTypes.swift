@@ -39,7 +39,7 @@ package final class DWARFTypes: TypeLayout {
     var path: String
   }
 
-  /// Uses the file that `open` gives when the first question comes; nil where there is none.
+  /// Uses the file that `open` gives when the first question comes; nil if there is none.
   ///
   /// - Parameters:
   ///   - report: called, once at most, with why its DWARF cannot be used.
@@ -101,7 +101,7 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
-  /// Asks the file's DWARF; nil where there is none.
+  /// Asks the file's DWARF; nil if there is none.
   func ask<Answer: Sendable>(_ question: @Sendable (inout DWARFReader) -> Answer?) -> Answer? {
     state.withLock { state in
       state.open(open, report)

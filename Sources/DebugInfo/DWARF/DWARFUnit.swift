@@ -6,7 +6,7 @@ import CDw
 /// Safety: as of the entry itself. A `Dwarf_Line` and the file's name that it leads to lie in tables that libdw makes for
 /// the unit and keeps until the session ends; both are looked at before the call returns, and the name is copied.
 extension DWARFEntry {
-  /// The folder in which it was compiled (DW_AT_comp_dir); nil where it does not say.
+  /// The folder in which it was compiled (DW_AT_comp_dir); nil if it does not say.
   var folder: String? {
     var die = unsafe die
     return unsafe dw_text(&die, UInt32(DW_AT_comp_dir)).map { unsafe String(cString: $0) }

@@ -7,7 +7,7 @@ import Bytes
 struct DWARFUnitHeader {
   /// Where the next unit begins.
   let end: Int
-  /// What is in it; nil where its version or type is not known.
+  /// What is in it; nil if its version or type is not known.
   let content: Content?
 
   /// What a unit has.
@@ -20,7 +20,7 @@ struct DWARFUnitHeader {
     var entries: Int
   }
 
-  /// Reads the header at `start`; nil when no whole unit is there.
+  /// Reads the header at `start`; nil if no whole unit is there.
   init?(_ info: RawSpan, at start: Int) {
     guard let short = info.integer(UInt32.self, at: start) else { return nil }
     var length = UInt64(short)

@@ -2,7 +2,7 @@
 public struct SourceLine: Hashable, Sendable, CustomStringConvertible {
   /// The file, from the top of the source tree where the debug file tells it so.
   public let file: String
-  /// The line, from 1; 0 where the compiler made code that belongs to none.
+  /// The line, from 1; 0 if the compiler made code that belongs to none.
   public let line: Int
 
   /// Names a line.

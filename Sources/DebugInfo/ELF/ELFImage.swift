@@ -116,7 +116,7 @@ public final class ELFImage: Sendable {
     return nil
   }
 
-  /// The text at link address `address`, up to its NUL or `limit` bytes; nil when no section holds it.
+  /// The text at link address `address`, up to its NUL or `limit` bytes; nil if no section holds it.
   package func text(at address: UInt64, limit: UInt64) -> String? {
     for section in sections
     where section.type == UInt32(SHT_PROGBITS) && section.address <= address

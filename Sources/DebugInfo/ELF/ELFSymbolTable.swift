@@ -61,7 +61,7 @@ package final class ELFSymbolTable: SymbolSource {
 
   private var count: Int { Int((symbols.upperBound - symbols.lowerBound) / Self.entrySize) }
 
-  /// Entry `number`, or nil when it names no function, object or label of the image.
+  /// Entry `number`, or nil if it names no function, object or label of the image.
   ///
   ///     st_name u32 | st_info u8 | st_other u8 | st_shndx u16 | st_value u64 | st_size u64
   @inline(__always)

@@ -67,7 +67,7 @@ package final class SystemMap: SymbolSource {
     file.withBytes(UInt64(line.name.lowerBound)..<UInt64(line.name.upperBound)) { $0.string() } ?? ""
   }
 
-  /// The first line behind `number` that has another address.
+  /// The first line after `number` that has another address.
   private func next(after number: Int) -> Int {
     var next = number + 1
     while next < lines.count, lines[next].address == lines[number].address { next += 1 }

@@ -13,7 +13,7 @@ package struct DebugFileFinder: Sendable {
 
   /// Looks for the files of one kernel.
   ///
-  /// - Returns: nil when the dump does not tell a build-ID, so that nothing could be believed.
+  /// - Returns: nil if the dump does not tell a build-ID, so that nothing could be believed.
   package init?(buildID: String?, release: String?, root: String = "") {
     guard let buildID, Self.isBuildID(buildID) else { return nil }
     self.buildID = buildID

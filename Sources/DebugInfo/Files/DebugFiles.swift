@@ -41,10 +41,10 @@ package final class DebugFiles: Sendable {
     state.withLock { $0.opened.isEmpty && $0.candidates.isEmpty && !$0.mayFetch }
   }
 
-  /// The first file with a symbol table; nil where there is none.
+  /// The first file with a symbol table; nil if there is none.
   package var withSymbols: ELFImage? { first { $0.hasSymbols } }
 
-  /// The first file with DWARF; nil where there is none.
+  /// The first file with DWARF; nil if there is none.
   package var withDWARF: ELFImage? { first { $0.hasDWARF } }
 
   private func first(where suits: (ELFImage) -> Bool) -> ELFImage? {

@@ -39,7 +39,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
 
   /// Reads the small tables and looks whether they agree with each other.
   ///
-  /// - Returns: nil when they cannot be read, or are not what kallsyms writes.
+  /// - Returns: nil if they cannot be read, or are not what kallsyms writes.
   package init?(_ tables: KallsymsTables, in space: Space) {
     guard let names = KallsymsNameTable(tables, in: space) else { return nil }
     self.tables = tables
@@ -56,7 +56,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     addresses = Lazy { KallsymsAddresses(tables, in: space) }
   }
 
-  /// What of the tables is damaged, in words; nil where nothing is.
+  /// What of the tables is damaged, in words; nil if nothing is.
   package var damage: String? {
     guard let lostNames = names.lost, let addresses = addresses.value else {
       return "kallsyms is damaged: the names or the addresses of all symbols are not in the dump"
@@ -117,7 +117,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
       return result
     }
     let tokens = self.names.tokens
-    // A name stands behind its type letter.
+    // A name stands after its type letter.
     var lengths = Set(wanted.map { $0.name.count + 1 })
     self.names.forEach { number, stored in
       guard lengths.contains(tokens.length(stored)),

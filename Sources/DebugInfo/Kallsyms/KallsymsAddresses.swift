@@ -9,7 +9,7 @@ struct KallsymsAddresses: Sendable {
   private let bytes: [UInt8]
   private let table: KallsymsTables.Addresses
 
-  /// Reads the table of addresses; nil where it is not all there.
+  /// Reads the table of addresses; nil if it is not all there.
   init?(_ tables: KallsymsTables, in space: some ByteSource) {
     count = tables.count
     table = tables.addresses
@@ -31,7 +31,7 @@ struct KallsymsAddresses: Sendable {
     }
   }
 
-  /// The first symbol behind `number` that has another address.
+  /// The first symbol after `number` that has another address.
   func next(after number: Int) -> Int {
     let here = self[number]
     var next = number + 1
@@ -39,13 +39,12 @@ struct KallsymsAddresses: Sendable {
     return next
   }
 
-  /// Bytes from symbol `number` to `next`, the first that has another address; 0 where that is not known.
+  /// Bytes from symbol `number` to `next`, the first that has another address; 0 if that is not known.
   func size(of number: Int, next: Int) -> UInt64 {
     next < count && !lost.contains(next) ? self[next] &- self[number] : 0
   }
 
-  /// The first of the symbols that stand at or next below `address`; nil where there is none, or those that may are
-  /// lost.
+  /// The first of the symbols that stand at or next below `address`; nil if there is none, or those that may are lost.
   func first(atOrBelow address: UInt64) -> Int? {
     let isBelow = lost.isEmpty || lost.upperBound == count || address < self[lost.upperBound]
     let first = isBelow ? 0 : lost.upperBound

@@ -191,9 +191,9 @@ package enum KallsymsFinder {
     return result
   }
 
-  /// How the addresses of `count` symbols may be stored: the offsets behind the token index, with a base behind
-  /// them or without, or those before the number of symbols, which stands before `names`. Symbols are in the
-  /// order of their addresses.
+  /// How the addresses of `count` symbols may be stored: the offsets after the token index, with a base after them or
+  /// without, or those before the number of symbols, which stands before `names`. Symbols are in the order of their
+  /// addresses.
   private static func addresses<Space: ByteSource>(
     _ names: UInt64, _ count: Int, behind end: UInt64, _ alignment: UInt64, _ space: Space
   ) -> [KallsymsTables.Addresses] {

@@ -4,7 +4,7 @@ import Bytes
 final class KallsymsNameOrder<Space: ByteSource>: Sendable {
   private let tables: KallsymsTables
   private let names: KallsymsNameTable<Space>
-  /// The symbols' numbers; nil where the kernel keeps none, or their names are not in order.
+  /// The symbols' numbers; nil if the kernel keeps none, or their names are not in order.
   private let order: Lazy<[UInt8]?>
 
   /// Names that are compared before the order is believed.

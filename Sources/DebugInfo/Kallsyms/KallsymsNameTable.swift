@@ -25,7 +25,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
 
   /// Reads the tokens and markers and looks whether they agree with each other.
   ///
-  /// - Returns: nil when they cannot be read, or are not what kallsyms writes.
+  /// - Returns: nil if they cannot be read, or are not what kallsyms writes.
   init?(_ tables: KallsymsTables, in space: Space) {
     let textSize = tables.tokenIndex &- tables.tokenTable
     guard tables.count > 0, tables.count <= Limits.symbols, textSize <= 65536,
@@ -55,10 +55,10 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     self.markers = markers
   }
 
-  /// How many names were overwritten; nil where the names are not all in the dump.
+  /// How many names were overwritten; nil if the names are not all in the dump.
   var lost: Int? { all?.lost }
 
-  /// The name of symbol `number`; nil where it cannot be read, or was overwritten.
+  /// The name of symbol `number`; nil if it cannot be read, or was overwritten.
   func name(_ number: Int) -> KallsymsName? {
     guard let (bytes, first, skip) = nearest(number), let start = KallsymsName.skip(skip, from: first, in: bytes),
       let (length, tokens) = KallsymsName.header(bytes.span, start), tokens + length <= bytes.count
@@ -99,7 +99,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     return (bytes, 0, number % Self.blockSize)
   }
 
-  /// The names of one block; nil where they cannot be read, or were overwritten.
+  /// The names of one block; nil if they cannot be read, or were overwritten.
   private func names(ofBlock block: Int) -> [UInt8]? {
     if let known = blocks.withLock({ $0[block] }) { return known }
     let size = block + 1 < markers.count ? Int(markers[block + 1] - markers[block]) : tailSize
@@ -110,7 +110,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     return bytes
   }
 
-  /// All names; nil where they are not all in the dump.
+  /// All names; nil if they are not all in the dump.
   private var all: KallsymsNames? {
     names.value {
       let count = Int(markers[markers.count - 1]) + tailSize
@@ -131,7 +131,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     return Int(min(end &- tables.names &- last, UInt64(Self.blockSize * Limits.symbolName)))
   }
 
-  /// Whether `end` is where the names of `block` end, in bytes behind where they begin.
+  /// Whether `end` is where the names of `block` end, in bytes after where they begin.
   private func isEnd(_ end: Int?, ofBlock block: Int) -> Bool {
     guard let end else { return false }
     if block + 1 < markers.count { return end == Int(markers[block + 1] - markers[block]) }

@@ -43,7 +43,7 @@ struct KallsymsNames: Sendable {
     self.marks = marks
   }
 
-  /// Where the nearest name begins that has a mark, at or before that of symbol `number`; nil where it is lost.
+  /// Where the nearest name begins that has a mark, at or before that of symbol `number`; nil if it is lost.
   func mark(_ number: Int) -> Int? {
     let place = number / Self.spacing
     return place < marks.count && marks[place] != Self.none ? Int(marks[place]) : nil

@@ -31,8 +31,8 @@ package struct KallsymsTables: Hashable, Sendable {
   package var tokenIndex: UInt64
   /// `kallsyms_offsets` or `kallsyms_addresses`.
   package var addresses: Addresses
-  /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest
-  /// first (6.2, 60443c88f3a8, and 6.1.y); nil where there is none.
+  /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest first
+  /// (6.2, 60443c88f3a8, and 6.1.y); nil if there is none.
   package var sequences: UInt64?
 
   /// Puts the tables together.

@@ -17,7 +17,7 @@ struct KallsymsName {
     return (Int(first & 0x7f) | Int(bytes[start &+ 1]) << 7, start &+ 2)
   }
 
-  /// Where the name begins that comes `count` names after that at `start`; nil where the bytes end before it.
+  /// Where the name begins that comes `count` names after that at `start`; nil if the bytes end before it.
   static func skip(_ count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
     let bytes = bytes.span
     var position = start
@@ -39,8 +39,8 @@ struct KallsymsTokens: Sendable {
   /// Whether each begins as a name does, with the letter of a type.
   private var isFirst: [Bool] = []
 
-  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil where the one is not the other's:
-  /// each string begins right behind the one before.
+  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil if the one is not the other's: each
+  /// string begins right after the one before.
   init?(table: [UInt8], index: [UInt8]) {
     guard index.count >= 512 else { return nil }
     starts.reserveCapacity(257)
@@ -70,7 +70,7 @@ struct KallsymsTokens: Sendable {
     }
   }
 
-  /// Where the last of `count` names ends, the first of which begins at `start`; nil where these are no names.
+  /// Where the last of `count` names ends, the first of which begins at `start`; nil if these are no names.
   func end(ofNames count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
     let span = bytes.span
     var position = start
@@ -110,7 +110,7 @@ struct KallsymsTokens: Sendable {
     return (letters[0], letters.span.rawSpan.extracting(1..<count).string())
   }
 
-  /// The hash of what `name` spells behind its type letter.
+  /// The hash of what `name` spells after its type letter.
   func hash(_ name: KallsymsName) -> NameIndex.Hash {
     var hash = NameIndex.Hash()
     var isType = true
@@ -123,8 +123,8 @@ struct KallsymsTokens: Sendable {
     return hash
   }
 
-  /// How what `name` spells behind its type letter stands to `other`, as strcmp has it: below 0 where it comes
-  /// first, 0 where it is the same.
+  /// How what `name` spells after its type letter stands to `other`, as strcmp has it: below 0 if it comes first, 0 if
+  /// it is the same.
   @inline(__always)
   func compare(_ name: KallsymsName, _ other: [UInt8]) -> Int {
     let other = other.span

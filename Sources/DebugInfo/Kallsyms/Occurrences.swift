@@ -6,7 +6,7 @@ import CElf
 /// Safety: memmem reads the bytes of both, whose lengths it is given, and returns a place among the first or nil. The
 /// pointers do not leave the closures that have them.
 extension RawSpan {
-  /// Where `pattern`, which is not empty, first stands; nil where it does not.
+  /// Where `pattern`, which is not empty, first stands; nil if it does not.
   package func firstOccurrence(of pattern: [UInt8]) -> Int? {
     unsafe withUnsafeBytes { bytes in
       unsafe pattern.withUnsafeBytes { pattern in
@@ -18,7 +18,7 @@ extension RawSpan {
 }
 
 extension [UInt8] {
-  /// Where `pattern` first stands in `range`, which lies within the bytes; nil where it does not.
+  /// Where `pattern` first stands in `range`, which lies within the bytes; nil if it does not.
   package func firstOccurrence(of pattern: [UInt8], in range: Range<Int>) -> Int? {
     rawSpan.slice(at: range.lowerBound, count: range.count)?.firstOccurrence(of: pattern).map { range.lowerBound + $0 }
   }

@@ -13,7 +13,7 @@ struct PackedSection {
   /// Where in the file the packed bytes are.
   let content: Range<UInt64>
 
-  /// What is known of `section`; nil when it is not packed.
+  /// What is known of `section`; nil if it is not packed.
   ///
   /// - Throws: `LocatedError` when its header is damaged, or names a way of packing that is not known.
   init?(_ section: ELFImage.Section, in file: MappedFile) throws(LocatedError) {
@@ -44,7 +44,7 @@ struct PackedSection {
 
   /// Shows `body` the unpacked bytes, piece by piece, until it returns false.
   ///
-  /// - Returns: false where it did, and where they are damaged or not as many as the section claims.
+  /// - Returns: false if it did, and where they are damaged or not as many as the section claims.
   func unpack(_ file: MappedFile, _ body: (RawSpan) -> Bool) -> Bool {
     var left = size
     let isWhole = file.withBytes(content) { packed in

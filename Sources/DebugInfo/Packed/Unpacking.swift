@@ -18,7 +18,7 @@ enum Unpacking: UInt32 {
 
   /// Shows `body` what `input` was made from, piece by piece, until it returns false.
   ///
-  /// - Returns: false where it did, and where the input is damaged or has no end.
+  /// - Returns: false if it did, and where the input is damaged or has no end.
   func unpack(_ input: RawSpan, _ body: (RawSpan) -> Bool) -> Bool {
     switch self {
     case .zlib: Self.inflate(input, body)
@@ -42,7 +42,7 @@ enum Unpacking: UInt32 {
       guard status == Z_OK || status == Z_STREAM_END else { return nil }
       let taken = unsafe source.count - Int(stream.pointee.avail_in)
       let made = unsafe target.count - Int(stream.pointee.avail_out)
-      // Linkers may put several streams behind each other.
+      // Linkers may put several streams after each other.
       if status == Z_STREAM_END, unsafe inflateReset(stream) != Z_OK { return nil }
       return Step(taken: taken, made: made, isEnd: status == Z_STREAM_END)
     }

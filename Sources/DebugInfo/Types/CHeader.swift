@@ -1,7 +1,7 @@
 /// Writes types as a C header that a compiler for AArch64 takes, and gives the same sizes and offsets.
 ///
-/// Each type comes behind those that it needs: whole if it holds them, by name if it points at them. What has no name
-/// is written where it is used.
+/// Each type comes after those that it needs: whole if it holds them, by name if it points at them. What has no name is
+/// written where it is used.
 package final class CHeader {
   /// What has been written so far.
   package private(set) var text = ""
@@ -153,7 +153,7 @@ package final class CHeader {
 
   private var tabs: String { String(repeating: "\t", count: indent) }
 
-  /// A record with its members, behind `head`.
+  /// A record with its members, after `head`.
   private func definition(of record: CRecord, _ head: String) -> String {
     guard indent < Limits.typeDepth, let plan = planner.plan(record) else {
       opaque += 1

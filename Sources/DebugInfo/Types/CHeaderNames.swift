@@ -55,7 +55,7 @@ struct CHeaderNames {
     return candidate
   }
 
-  /// `name` with the next number behind it, as bpftool numbers them.
+  /// `name` with the next number after it, as bpftool numbers them.
   private mutating func another(_ name: String, _ space: String) -> String {
     let number = wanted["\(space) \(name)", default: 1] + 1
     wanted["\(space) \(name)"] = number

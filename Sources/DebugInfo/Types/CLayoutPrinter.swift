@@ -14,7 +14,7 @@ package struct CLayoutPrinter {
 
   private init() {}
 
-  /// `type` in lines: what it is an alias of, and the layout behind that.
+  /// `type` in lines: what it is an alias of, and the layout after that.
   package static func lines(of type: CType) -> [String] {
     var printer = CLayoutPrinter()
     printer.definition(of: type)

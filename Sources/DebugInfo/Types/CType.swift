@@ -56,7 +56,7 @@ package indirect enum CType: Sendable {
   /// Which one of all described types it is; nil for any other.
   var key: TypeKey? { if case .described(let graph, let number) = self { TypeKey(graph, number) } else { nil } }
 
-  /// The record that it is, behind typedefs and qualifiers; nil if it is none.
+  /// The record that it is, behind typedefs and qualifiers; nil if it is not one.
   package var record: CRecord? { if case .record(let record) = resolved { record } else { nil } }
 }
 

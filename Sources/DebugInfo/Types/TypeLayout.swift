@@ -2,8 +2,8 @@
 package struct TypeMember: Hashable, Sendable {
   /// Bytes from the start of the structure that was asked about.
   package let offset: Int
-  /// Its length in bytes: of the whole array where it is one; 0 where the source does not tell it. 0 of an array without a length, and where the
-  /// source tells offsets only (VMCOREINFO).
+  /// Its length in bytes: of the whole array where it is one; 0 if the source does not tell it. 0 of an array without a
+  /// length, and where the source tells offsets only (VMCOREINFO).
   package let size: Int
   /// The bits, from the least significant of those bytes, where it is a bit field.
   package let bits: Range<Int>?

@@ -2,7 +2,7 @@
 enum Hex {
   private static let letters = Array("0123456789abcdef".utf8)
 
-  /// The value of a digit; nil if it is none.
+  /// The value of a digit; nil if it is not one.
   static func digit(_ letter: UInt8) -> UInt8? {
     switch letter {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): letter - UInt8(ascii: "0")

@@ -6,7 +6,7 @@ struct MemoryRegions {
   struct Range {
     var first: UInt64
     var last: UInt64
-    /// `rwx` without what is not allowed; empty where nothing is mapped.
+    /// `rwx` without what is not allowed; empty if nothing is mapped.
     var permissions: String
     var name: String
   }

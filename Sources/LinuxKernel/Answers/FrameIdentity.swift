@@ -35,7 +35,7 @@ extension AddressIdentifier {
 }
 
 extension PageUse {
-  /// What an address in the linear map is by the use of its frame; nil where that says no more than the region.
+  /// What an address in the linear map is by the use of its frame; nil if that says no more than the region.
   fileprivate var kind: String? {
     switch self {
     case .free: "free page"

@@ -46,7 +46,7 @@ package final class PageOwner: Sendable {
     tables = Lazy { Self.tables(context, spaces) }
   }
 
-  /// Who has `frame`; nil where nobody has it, or that is not known.
+  /// Who has `frame`; nil if nobody has it, or that is not known.
   package func owner(of frame: PageFrame) -> String? {
     guard let words = frame.words else { return nil }
     switch frame.use {
@@ -69,7 +69,7 @@ package final class PageOwner: Sendable {
     }
   }
 
-  /// The path of the memory cgroup that `frame` is charged to; nil where it is charged to none, or that is not known.
+  /// The path of the memory cgroup that `frame` is charged to; nil if it is charged to none, or that is not known.
   package func cgroup(of frame: PageFrame) -> String? {
     guard let charge = frame.words?.charge, charge != 0 else { return nil }
     return cgroups.value?.path(chargedTo: charge)

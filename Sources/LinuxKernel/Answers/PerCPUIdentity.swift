@@ -46,9 +46,9 @@ extension AddressIdentifier {
     return AddressIdentity.PerCPUVariable(name: name, cpu: cpu, offset: offset)
   }
 
-  /// The CPU whose part of dynamic per-CPU memory `address` is in, of the first chunk or in `area` of vmalloc; nil if it is
-  /// in none. The first chunk has dynamic memory behind the static variables; the others are areas of vmalloc in which each
-  /// CPU has a unit. (`pcpu_embed_first_chunk`, mm/percpu.c; `pcpu_create_chunk`, mm/percpu-vm.c)
+  /// The CPU whose part of dynamic per-CPU memory `address` is in, of the first chunk or in `area` of vmalloc; nil if
+  /// it is in none. The first chunk has dynamic memory after the static variables; the others are areas of vmalloc in
+  /// which each CPU has a unit. (`pcpu_embed_first_chunk`, mm/percpu.c; `pcpu_create_chunk`, mm/percpu-vm.c)
   func dynamicPerCPU(at address: UInt64, _ area: VmallocArea?) -> Int? {
     if area == nil, let perCPU = perCPU.value, let section = perCPU.section,
       let size = variable("pcpu_unit_size").flatMap({ context.memory.integer(UInt32.self, at: $0) })

@@ -14,7 +14,7 @@ import VMSA
 /// | `$pc`, `$sp`, `$x0@cpu1` | a register of the CPU that panicked, or of one CPU |
 ///
 /// What the kernel prints may be pasted: `[<ffff80000a1c2d40>]`, `ext4_iget+0x10/0x40 [ext4]`, `schedule+0x8/0x90 (P)`,
-/// with `:`, `,`, `;` or `)` behind it; and `<init_task+0x8>`, as kva prints names.
+/// with `:`, `,`, `;` or `)` after it; and `<init_task+0x8>`, as kva prints names.
 package struct Query: Hashable, Sendable {
   /// What is asked about, before the offset.
   package enum Base: Hashable, Sendable {
@@ -121,7 +121,7 @@ package struct Query: Hashable, Sendable {
     return (rest[..<open.lowerBound], module.isEmpty ? nil : module)
   }
 
-  /// `+N` or `-N` at the end of `text`, with the size of the symbol behind it if the kernel printed it.
+  /// `+N` or `-N` at the end of `text`, with the size of the symbol after it if the kernel printed it.
   private static func offset(_ text: Substring) throws(Malformed) -> (rest: Substring, offset: UInt64) {
     let signs = (plus: UInt8(ascii: "+"), minus: UInt8(ascii: "-"))
     guard let sign = text.utf8.lastIndex(where: { $0 == signs.plus || $0 == signs.minus }), sign != text.startIndex
@@ -150,7 +150,7 @@ package struct Query: Hashable, Sendable {
     return Hex.number(Substring(groups.joined()))
   }
 
-  /// What stands behind 0x; nil where the text does not begin so.
+  /// What stands after 0x; nil if the text does not begin so.
   private static func hexDigits(_ text: Substring) -> Substring? {
     var bytes = text.utf8.makeIterator()
     guard bytes.next() == UInt8(ascii: "0"), let letter = bytes.next(), letter | 0x20 == UInt8(ascii: "x") else {
@@ -209,7 +209,7 @@ package struct Query: Hashable, Sendable {
     return UInt64(text)
   }
 
-  /// A size in bytes: a number, with K, M, G or T (powers of 1024) behind it if wanted.
+  /// A size in bytes: a number, with K, M, G or T (powers of 1024) after it if wanted.
   package static func byteSize(_ text: String) -> UInt64? {
     let shift: UInt64? =
       switch text.utf8.last {

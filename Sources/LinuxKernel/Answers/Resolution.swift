@@ -35,13 +35,13 @@ public struct Resolution: Sendable {
   public internal(set) var virtual: VirtualAddress?
   /// The top byte, where it was not the sign of the address.
   public internal(set) var tag: UInt8?
-  /// Whether the MMU would have ignored the tag (TCR_EL1.TBI0, TBI1); nil when the dump does not tell.
+  /// Whether the MMU would have ignored the tag (TCR_EL1.TBI0, TBI1); nil if the dump does not tell.
   public internal(set) var topByteIgnored: Bool?
-  /// Why the answer may be wrong: it rests on tables that look overwritten. nil where nothing says so.
+  /// Why the answer may be wrong: it rests on tables that look overwritten. nil if nothing says so.
   public internal(set) var doubt: Diagnostic?
   /// The leaf that maps it.
   public internal(set) var leaf: Leaf?
-  /// Why the page's bytes cannot be read, nil when they can.
+  /// Why the page's bytes cannot be read, nil if they can.
   public internal(set) var absence: Absence?
   /// Whether its page is one that a Realm shares with its host: the bit which says so is no part of the address.
   public internal(set) var isShared = false

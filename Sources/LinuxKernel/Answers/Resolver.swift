@@ -265,8 +265,8 @@ final class Resolver: Sendable {
       ?? ""
   }
 
-  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55.
-  /// (VMCOREINFO NUMBER(KERNELPACMASK); 0 where the CPU has none)
+  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55. (VMCOREINFO
+  /// NUMBER(KERNELPACMASK); 0 if the CPU has none)
   func withoutPAC(_ pointer: UInt64) -> UInt64? {
     let told = context.vmcoreinfo?.number("KERNELPACMASK")
     guard told != 0, pointer >> 55 & 1 == 1 else { return nil }

@@ -35,7 +35,7 @@ extension AddressIdentity {
     package let type: Int
     /// The slot in it.
     package let offset: UInt64
-    /// The file or device; nil if it is not known.
+    /// The file or device; nil if unknown.
     package let path: String?
   }
 }

@@ -10,7 +10,7 @@ struct UserTablesQuery {
   let cpus: () -> [CPUState]
   let context: KernelContext
 
-  /// The root of the tables in which EFI's runtime services run, below the kernel's half as those of a process: nil where
+  /// The root of the tables in which EFI's runtime services run, below the kernel's half as those of a process: nil if
   /// the kernel has none. (`efi_mm`, drivers/firmware/efi/efi.c)
   private var efiRoot: PhysicalAddress? {
     guard let mm = context.symbols.symbol(named: "efi_mm")?.address,

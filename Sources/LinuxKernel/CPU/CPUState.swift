@@ -9,10 +9,10 @@ public struct CPUState: Sendable {
   public let cpu: Int
   /// Its registers, where the dump has a note of them.
   public let registers: CPURegisters?
-  /// The task that it ran; nil where that cannot be found.
+  /// The task that it ran; nil if that cannot be found.
   public let task: KernelTask?
-  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the tables of user space, or the empty ones where the CPU has these;
-  /// nil where they cannot be found.
+  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the tables of user space, or the empty ones where the CPU has these; nil if they
+  /// cannot be found.
   public let ttbr0: Sourced<UInt64>?
   /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, or of its trampoline while a process runs under
   /// KPTI, with the ASID where it is known; nil if it holds tables that were not found, as its source says. Both
@@ -20,8 +20,8 @@ public struct CPUState: Sendable {
   public let ttbr1: Sourced<UInt64?>
   /// The tables of user space that the CPU's task has, also while the register does not hold them.
   public let userTables: PhysicalAddress?
-  /// Whether it was at EL0 when it stopped; nil where that is not known, as in the kernel's own dumps, whose
-  /// notes are older than the dump.
+  /// Whether it was at EL0 when it stopped; nil if unknown, as in the kernel's own dumps, whose notes are older than
+  /// the dump.
   public let isAtEL0: Bool?
 }
 
@@ -72,7 +72,7 @@ struct CPUStateReader {
       }
     }
     let assigned = Self.assign(notes, to: running)
-    // Only kernels with CONFIG_ARM64_SW_TTBR0_PAN have it, and it is 0 where the CPUs have PAN.
+    // Only kernels with CONFIG_ARM64_SW_TTBR0_PAN have it, and it is 0 if the CPUs have PAN.
     let saved = types.member("thread_info.ttbr0", of: "task_struct")
     return cpus.map { cpu in
       let task = running[cpu]

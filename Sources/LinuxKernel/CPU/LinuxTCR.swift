@@ -83,7 +83,6 @@ struct LinuxTCR {
       !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
   }
 
-  /// Whether TTBRs have CnP set; nil where the log does not tell.
-  /// (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
+  /// Whether TTBRs have CnP set; nil if the log does not tell. (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
   var usesCnP: Bool? { messages.value.detected("Common not Private translations") }
 }

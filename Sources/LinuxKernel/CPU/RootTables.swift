@@ -97,7 +97,7 @@ private struct RootTableFinder {
       addressBits: bits ?? own.addressBits, format: own.format, physicalBits: own.physicalBits, root: root)
   }
 
-  /// Why the table at `root` is the trampoline's; nil where it is not.
+  /// Why the table at `root` is the trampoline's; nil if it is not.
   private func trampoline(_ root: PhysicalAddress) -> String? {
     let fixmap = kernel.layout.layout?.fixmap
     var counter = LeafCounter(fixmap: fixmap)
@@ -125,7 +125,7 @@ private struct RootTableFinder {
 
 /// Counts the pages that tables map, and gives up on those that are no trampoline's.
 private struct LeafCounter: SweepObserver {
-  /// Where the trampoline is; nil where the layout is not known.
+  /// Where the trampoline is; nil if the layout is not known.
   let fixmap: AddressLayout.Span?
   var count = 0
   /// Whether one of them may be written, as with rodata=off.

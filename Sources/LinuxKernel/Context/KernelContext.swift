@@ -19,7 +19,7 @@ final class KernelContext: Sendable {
   let layout: DetectedLayout
   /// Where the kernel image lies.
   let image: ImageSpan
-  /// What the kernel says of itself; nil when the dump has no VMCOREINFO.
+  /// What the kernel says of itself; nil if the dump has no VMCOREINFO.
   let vmcoreinfo: VMCoreInfo?
   /// Kernel memory by virtual address.
   let memory: KernelMemory

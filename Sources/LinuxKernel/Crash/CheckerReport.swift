@@ -10,14 +10,14 @@ package struct CheckerReport: Sendable {
   /// What the address belongs to, in the report's words.
   package private(set) var object: String?
 
-  /// Reads the report that `lines` begin with; nil if that is none.
+  /// Reads the report that `lines` begin with; nil if it is not one.
   package init?(_ lines: [Substring]) {
     guard let head = lines.first, head.contains("BUG: KASAN") || head.contains("BUG: KFENCE") else { return nil }
     place = head.firstRange(of: " in ").map { String(head[$0.upperBound...]) }
     var parts: [String] = []
     var goesOn = false
     for line in lines.dropFirst() {
-      // The frame of dashes ends it; the first line behind that at its head does not.
+      // The frame of dashes ends it; the first line after that at its head does not.
       if line.hasPrefix("=="), !parts.isEmpty { break }
       takeAccess(line)
       if line.hasPrefix("The buggy address ") {

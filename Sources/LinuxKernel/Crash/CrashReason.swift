@@ -26,7 +26,7 @@ public struct CrashReason: Sendable {
   public let kind: Kind
   /// The line of the log that tells most.
   public let text: String
-  /// What came after `Kernel panic - not syncing: `; nil where there was no panic.
+  /// What came after `Kernel panic - not syncing: `; nil if there was no panic.
   public let panic: String?
   /// When that was said, in nanoseconds since boot.
   public let timestamp: UInt64
@@ -36,7 +36,7 @@ public struct CrashReason: Sendable {
   public let pid: Int?
   /// Its name, where the log tells.
   public let comm: String?
-  /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil where the log does not tell.
+  /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil if the log does not tell.
   public let pc: String?
   /// The taint of the kernel then, where the log tells.
   public let taint: Taint?
@@ -55,7 +55,7 @@ public struct CrashReason: Sendable {
   /// What the lines of its oops say.
   let oops: OopsText
 
-  /// Looks through `records` for the death of the kernel; nil where they tell of none.
+  /// Looks through `records` for the death of the kernel; nil if they tell of none.
   package init?(_ records: [LogRecord]) {
     let lines = records.flatMap { record in
       record.text.split(separator: "\n").map { Line(text: $0, record: record) }
@@ -76,7 +76,7 @@ public struct CrashReason: Sendable {
         kind = cause.kind
       }
     }
-    // `Internal error:` stands behind the line that tells what went wrong, with nothing of another death between.
+    // `Internal error:` stands after the line that tells what went wrong, with nothing of another death between.
     if cause.isDie, let head = before.last(where: { $0.index < cause.index }),
       head.kind == .oops || head.kind == .bug, cause.index - head.index <= 16, !head.isDie
     {
@@ -219,8 +219,8 @@ private struct Details {
     return end.map { String(rest[..<$0.lowerBound]) }
   }
 
-  /// `symbol+0xoff/0xsize [module]`, without the address before it that kernels before 4.13 print and the
-  /// letters behind it that those since 6.13 do; nil where there is none.
+  /// `symbol+0xoff/0xsize [module]`, without the address before it that kernels before 4.13 print and the letters after
+  /// it that those since 6.13 do; nil if there is none.
   private static func place(_ line: Substring) -> String? {
     var words = line.split(separator: " ")
     if words.first?.hasPrefix("[<") ?? false { words.removeFirst() }

@@ -31,7 +31,7 @@ package enum CrashSignature {
     return result
   }
 
-  /// Digits with at most a unit behind them, or a number in hex.
+  /// Digits with at most a unit after them, or a number in hex.
   private static func isNumber(_ word: String) -> Bool {
     guard let first = word.utf8.first else { return false }
     let isHex =
@@ -42,7 +42,7 @@ package enum CrashSignature {
     return isHex || UInt8(ascii: "0")...UInt8(ascii: "9") ~= first
   }
 
-  /// The name in `symbol+0xoff/0xsize [module]`, without what compilers add behind a dot.
+  /// The name in `symbol+0xoff/0xsize [module]`, without what compilers add after a dot.
   private static func function(_ place: String) -> String {
     String(place.prefix { $0 != "+" && $0 != "." && $0 != " " })
   }

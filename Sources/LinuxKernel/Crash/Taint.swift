@@ -14,7 +14,7 @@ public struct Taint: Hashable, Sendable {
     String(Self.letters.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))
   }
 
-  /// What a line of the log says of it: "Not tainted", or "Tainted: " and the letters; nil where that is neither.
+  /// What a line of the log says of it: "Not tainted", or "Tainted: " and the letters; nil if that is neither.
   init?(_ line: Substring) {
     if line.contains(" Not tainted ") {
       self.init(mask: 0)

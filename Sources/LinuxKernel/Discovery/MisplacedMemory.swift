@@ -15,7 +15,7 @@ struct MisplacedMemory {
   }
 
   /// What to say of the first of `texts` for which moving memory lets the tables map the kernel's text where it says;
-  /// nil where that helps none, or the dump is no raw memory with addresses.
+  /// nil if that helps none, or the dump is no raw memory with addresses.
   func explanation(_ texts: [(PhysicalAddress, VMCoreInfo)]) -> String? {
     guard dump.isRaw, !dump.isAddressUnknown else { return nil }
     for (address, info) in texts {

@@ -13,7 +13,7 @@ struct MisplacedParts {
   /// What of that no part has.
   private let missing: [Range<UInt64>]
 
-  /// - Parameter linearMap: the addresses of the linear map; nil if they are not known.
+  /// - Parameter linearMap: the addresses of the linear map; nil if unknown.
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ linearMap: AddressLayout.Span?) {
     parts = dump.placedParts
     guard parts.count > 1, let linearMap, linearMap.size > 0 else {

@@ -26,8 +26,8 @@ package struct RootCandidate: Sendable {
   /// How many were looked at: the score of a kernel that is whole.
   package let bestScore: Int
 
-  /// Reads all tables below `page`; nil where they are not a kernel's: a mapping for EL0 is among them, too
-  /// many entries cannot be, or no address translates to the root itself.
+  /// Reads all tables below `page`; nil if they are not a kernel's: a mapping for EL0 is among them, too many entries
+  /// cannot be, or no address translates to the root itself.
   ///
   /// - Parameter budget: how many tables may be read yet, this one's and the others'.
   init?(_ page: RootPage, in dump: DumpFile, budget: Budget) {

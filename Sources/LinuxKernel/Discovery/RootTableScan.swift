@@ -163,8 +163,8 @@ struct RootPage {
   /// Whether entries stand where addresses of 48 bits do not reach (64 KiB pages and 52 bits).
   let reachesBeyond48: Bool
 
-  /// nil where the page cannot be a root of this shape: an entry that cannot be, one behind the end of the
-  /// table, or fewer than two.
+  /// nil if the page cannot be a root of this shape: an entry that cannot be, one after the end of the table, or fewer
+  /// than two.
   init?(_ address: PhysicalAddress, _ shape: RootTableScan.Shape, in memory: any PhysicalMemory) {
     guard let bytes = try? memory.bytes(at: address, count: Int(shape.granule.size)) else { return nil }
     let regime = shape.regime(root: address)

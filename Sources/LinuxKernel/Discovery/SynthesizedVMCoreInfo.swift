@@ -92,7 +92,7 @@ struct SynthesizedVMCoreInfo {
     guard let release = known?.release ?? search.banner() else { return }
     add("OSRELEASE", release, "linux_banner in the dump")
     guard let version = KernelVersion(release: release), let era = LayoutEra.of(version) else { return }
-    // A kallsyms of functions begins with _stext. Up to 5.10 it may be 2 KiB behind _text, where the vectors' alignment
+    // A kallsyms of functions begins with _stext. Up to 5.10 it may be 2 KiB after _text, where the vectors' alignment
     // puts it, or 4 KiB.
     let header: UInt64 = version.has(.alignedTextSegment) ? 0x10000 : 0x1000
     guard let text = symbol("_text") ?? symbol("_stext").map({ ($0 &- 1) & ~(header - 1) }) else { return }

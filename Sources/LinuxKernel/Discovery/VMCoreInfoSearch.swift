@@ -230,7 +230,7 @@ struct VMCoreInfoSearch {
 
   private func confirms(_ dump: DumpFile, _ info: VMCoreInfo) -> Bool { agreements(dump, info) != nil }
 
-  /// How many facts bear `info` out; nil where the tables do not map the kernel's text where it says.
+  /// How many facts bear `info` out; nil if the tables do not map the kernel's text where it says.
   private func agreements(_ dump: DumpFile, _ info: VMCoreInfo) -> Int? {
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
     guard let (facts, regime, confirmation) = try? resolver.resolve(), case .confirmed = confirmation else {
@@ -310,7 +310,7 @@ struct VMCoreInfoSearch {
 }
 
 extension VMCoreInfo {
-  /// The physical address of `swapper_pg_dir`; nil where it is not known, or beyond 52 bits.
+  /// The physical address of `swapper_pg_dir`; nil if unknown, or beyond 52 bits.
   var rootTable: UInt64? {
     guard let offset = number("kimage_voffset"), let swapper = symbol("swapper_pg_dir"), swapper &- offset < 1 << 52
     else { return nil }

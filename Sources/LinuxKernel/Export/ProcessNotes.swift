@@ -8,7 +8,7 @@ struct ProcessNotes {
   struct Thread {
     var task: KernelTask
     var registers: SavedRegisters
-    /// TPIDR_EL0, where its thread-local memory is; nil if that is not known.
+    /// TPIDR_EL0, where its thread-local memory is; nil if unknown.
     var threadPointer: UInt64?
   }
 
@@ -135,7 +135,7 @@ struct ProcessNotes {
 }
 
 extension KernelContext {
-  /// TPIDR_EL0 of `task` when it last went to sleep; nil if that is not known. (`struct thread_struct`,
+  /// TPIDR_EL0 of `task` when it last went to sleep; nil if unknown. (`struct thread_struct`,
   /// arch/arm64/include/asm/processor.h)
   func threadPointer(of task: KernelTask) -> UInt64? {
     StructView(space: memory, address: task.structure).number(

@@ -100,7 +100,7 @@ struct SymbolFile {
   }
 }
 
-/// The names of an ELF file, each with a NUL behind it, the first empty.
+/// The names of an ELF file, each with a NUL after it, the first empty.
 private struct StringTable {
   private(set) var bytes: [UInt8] = [0]
 

@@ -85,7 +85,7 @@ struct WellKnownGlobals {
   /// The type of `symbol`; nil if it is none of these, or what it holds speaks against it.
   func type(of symbol: Symbol, at address: UInt64) -> CType? {
     guard let row = Self.rows[symbol.name], let type = named(row.type) else { return nil }
-    // A symbol of kallsyms reaches to the next, and may have padding behind it. VMCOREINFO knows no sizes.
+    // A symbol of kallsyms reaches to the next, and may have padding after it. VMCOREINFO knows no sizes.
     if symbol.type != nil, symbol.size > 0, let size = type.size, symbol.size < UInt64(size) { return nil }
     return agrees(row.proof, type, address) ? type : nil
   }

@@ -17,7 +17,7 @@ public struct KernelFacts: Sendable {
   public let kimageVoffset: Sourced<UInt64>?
   /// The physical address that PAGE_OFFSET would have, modulo 2^64; it need not be RAM (memstart_addr).
   public let physOffset: Sourced<UInt64>?
-  /// The virtual address of the kernel's root table; nil when only the physical one is known.
+  /// The virtual address of the kernel's root table; nil if only the physical one is known.
   public let swapperVirtual: Sourced<VirtualAddress>?
   /// The physical address of the kernel's root table (swapper_pg_dir).
   public let swapperPhysical: Sourced<PhysicalAddress>
@@ -61,6 +61,6 @@ public struct KernelFacts: Sendable {
   /// The version that the release begins with; nil if the release is not known.
   public let version: KernelVersion?
 
-  /// Whether the kernel's version has `change`; nil if it is not known.
+  /// Whether the kernel's version has `change`; nil if unknown.
   func has(_ change: KernelChange) -> Bool? { version?.has(change) }
 }

@@ -17,13 +17,13 @@ package struct Hypervisor: Sendable {
     case unused = "none"
   }
 
-  /// How the kernel uses EL2; nil where the dump does not tell.
+  /// How the kernel uses EL2; nil if the dump does not tell.
   package internal(set) var mode: Sourced<Mode>?
   /// `kern_hyp_va`; nil under VHE, and where it is not known.
   package internal(set) var transform: Sourced<KernHypVA>?
   /// What to add to a hyp address of the linear part to have its physical address, modulo 2^64.
   package internal(set) var physvirtOffset: Sourced<UInt64>?
-  /// The tables that TTBR0_EL2 holds; nil where there are none, or they were not found.
+  /// The tables that TTBR0_EL2 holds; nil if there are none, or they were not found.
   package internal(set) var regime: Sourced<TranslationRegime>?
   /// The physical addresses of the code that is mapped to itself (`__hyp_idmap_text_start`).
   package internal(set) var idmap: Range<UInt64>?

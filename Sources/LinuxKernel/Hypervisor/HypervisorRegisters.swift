@@ -4,13 +4,13 @@ import VMSA
 
 /// The registers of one CPU at EL2, as `kvm_nvhe_init_params` has them or as they follow from the tables.
 package struct HypervisorRegisters: Sendable {
-  /// The CPU's number; nil where the array of per-CPU bases was not found.
+  /// The CPU's number; nil if the array of per-CPU bases was not found.
   package let cpu: Int?
-  /// Where its `kvm_nvhe_init_params` are, in the linear map; nil where they were not found.
+  /// Where its `kvm_nvhe_init_params` are, in the linear map; nil if they were not found.
   package internal(set) var parameters: UInt64?
   /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
   package let ttbr0: Sourced<UInt64>
-  /// TCR_EL2, its PS where that is known; nil where it is not known.
+  /// TCR_EL2, its PS where that is known; nil if unknown.
   package internal(set) var tcr: Sourced<UInt64>?
   /// MAIR_EL2.
   package internal(set) var mair: Sourced<UInt64>?

@@ -11,11 +11,11 @@ package struct KernHypVA: Hashable, Sendable {
   package let vaMask: UInt64
   /// tag_lsb: the lowest bit of the tag, 0 to 63.
   package let tagLSB: Int
-  /// tag_val: the tag, not yet shifted; 0 where the address had no bits to spare (4.17 to 5.9).
+  /// tag_val: the tag, not yet shifted; 0 if the address had no bits to spare (4.17 to 5.9).
   package let tagValue: UInt64
 
-  /// Takes the kernel's three values; nil where they cannot be: a tag that overlaps the mask or reaches the
-  /// upper half, or a mask that keeps nothing.
+  /// Takes the kernel's three values; nil if they cannot be: a tag that overlaps the mask or reaches the upper half, or
+  /// a mask that keeps nothing.
   package init?(vaMask: UInt64, tagLSB: UInt64, tagValue: UInt64) {
     guard vaMask != 0, vaMask >> 55 == 0, tagLSB < 55, (tagValue << tagLSB) >> tagLSB == tagValue else { return nil }
     let tag = tagValue << tagLSB

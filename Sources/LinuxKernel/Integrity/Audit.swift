@@ -32,7 +32,7 @@ struct AuditContext {
   let linear: ClosedRange<UInt64>?
   let linearOffset: Sourced<UInt64>?
   let types: MemoryAttributeIndirection?
-  /// RAM, in order and apart; empty where the dump does not describe it, as one of the tables alone.
+  /// RAM, in order and apart; empty if the dump does not describe it, as one of the tables alone.
   let ram: [Range<PhysicalAddress>]
   let format: DescriptorFormat
   let freePages: FreePages?

@@ -77,7 +77,7 @@ public struct Finding: Sendable {
   public let first: UInt64
   /// The last address that it is about: what goes on over neighbouring entries is one finding.
   public internal(set) var last: UInt64
-  /// The region that it begins in; nil where the layout is not known.
+  /// The region that it begins in; nil if the layout is not known.
   public let region: Region?
   /// What is wrong, with its likely cause, in one line.
   public let message: String

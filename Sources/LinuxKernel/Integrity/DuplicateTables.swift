@@ -19,7 +19,7 @@ struct DuplicateTables: Sendable {
     _ = regime.sweep(in: memory, tableLimit: limit, observer: &collector)
     var others: [PhysicalAddress: PhysicalAddress] = [:]
     var seen: [UInt64: PhysicalAddress] = [:]
-    /// The bytes of a table; nil where it is not in the dump.
+    /// The bytes of a table; nil if it is not in the dump.
     func bytes(_ table: PhysicalAddress) -> [UInt8]? {
       try? memory.bytes(at: table, count: Int(regime.granule.size))
     }
@@ -58,7 +58,7 @@ struct DuplicateTables: Sendable {
     self.others = others
   }
 
-  /// A table that `table` is equal to, itself where it is used at two places; nil where there is none.
+  /// A table that `table` is equal to, itself where it is used at two places; nil if there is none.
   func other(_ table: PhysicalAddress) -> PhysicalAddress? { others[table] }
 
   /// How many tables there are twice.
@@ -67,7 +67,7 @@ struct DuplicateTables: Sendable {
   /// The lowest of them.
   var first: PhysicalAddress? { others.keys.min() }
 
-  /// nil where all entries are equal, as in an empty table, and in one for memory that is there once for many.
+  /// nil if all entries are equal, as in an empty table, and in one for memory that is there once for many.
   private static func hash(_ bytes: [UInt8]) -> UInt64? {
     let words = bytes.rawSpan
     let first = words.integer(UInt64.self, at: 0)

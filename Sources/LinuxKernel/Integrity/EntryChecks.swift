@@ -19,7 +19,7 @@ struct EntryChecks: Sendable {
   private let dump: DumpFile
   private let memory: any PhysicalMemory
   private let types: MemoryAttributeIndirection?
-  /// RAM ends here; nil where the dump does not describe RAM, as one of tables alone.
+  /// RAM ends here; nil if the dump does not describe RAM, as one of tables alone.
   private let endOfRAM: UInt64?
   private let image: ImageSpan
   private let arithmetic: Lazy<Arithmetic>
@@ -68,7 +68,7 @@ struct EntryChecks: Sendable {
     }
   }
 
-  /// Why an answer may rest on damaged tables; nil where nothing says so.
+  /// Why an answer may rest on damaged tables; nil if unknown.
   ///
   /// - Parameters:
   ///   - steps: the entries that were read for it, from the root down.
@@ -185,7 +185,7 @@ struct EntryChecks: Sendable {
     }
   }
 
-  /// Virtual minus physical address in the linear map; nil where nothing tells it.
+  /// Virtual minus physical address in the linear map; nil if unknown.
   var linearOffset: UInt64? { arithmetic.value.linearOffset?.value }
 
   /// Why nothing is mapped at `address` in the linear map, whose entry `last` keeps all but its valid bit: the kernel
@@ -208,7 +208,7 @@ struct EntryChecks: Sendable {
       "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes")
   }
 
-  /// Where arithmetic puts `address`; nil where there is no rule for it.
+  /// Where arithmetic puts `address`; nil if there is no rule for it.
   private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
     if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue)
       || region == .kernelImage
@@ -287,7 +287,7 @@ struct EntryChecks: Sendable {
       }
     }
     guard isEmpty else { return nil }
-    // The kernel makes a table where it fills it. It frees one that becomes empty where it frees tables at all; of
+    // The kernel makes a table where it fills it. It frees one that becomes empty if it frees tables at all; of
     // vmalloc's those of the last level may be left.
     let isFilled = region == .linearMap || region == .vmemmap
     if regime.granule == .fourKiB {

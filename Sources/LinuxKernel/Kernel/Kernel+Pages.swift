@@ -16,8 +16,9 @@ extension Kernel {
     contents.pageOwners.value?.allocations(of: frame) ?? []
   }
 
-  /// The page frame that `query` asks for: a PFN in decimal or behind "pfn:", or an address: of a `struct page` the frame
-  /// that it describes, of anything else in the kernel the frame behind it, and below the kernel's half a physical one.
+  /// The page frame that `query` asks for: a PFN in decimal or after "pfn:", or an address: of a `struct page` the
+  /// frame that it describes, of anything else in the kernel the frame after it, and below the kernel's half a physical
+  /// one.
   package func pageFrame(_ query: String) -> Result<UInt64, QueryFailure> {
     let shift = UInt64(regime.granule.pageShift)
     let digits = query.hasPrefix("pfn:") ? query.dropFirst(4) : query[...]

@@ -117,7 +117,7 @@ public final class Kernel: Sendable {
   var context: KernelContext { contents.context }
   /// The dump.
   public var dump: DumpFile { context.dump }
-  /// What the kernel says of itself; nil when the dump has no such note.
+  /// What the kernel says of itself; nil if the dump has no such note.
   package var vmcoreinfo: VMCoreInfo? { context.vmcoreinfo }
   /// What has to be known of it, each with its source.
   public var facts: KernelFacts { context.facts }

@@ -4,11 +4,11 @@ import VMSA
 
 /// The layout of the kernel in a dump: its era by evidence, its bounds by VMCOREINFO where that has them.
 package struct DetectedLayout: Sendable {
-  /// The era; nil when nothing tells it.
+  /// The era; nil if unknown.
   package let era: LayoutEra?
   /// The configuration that the bounds were computed for.
   package let configuration: LayoutConfiguration
-  /// The bounds; nil when neither VMCOREINFO nor the era give them.
+  /// The bounds; nil if neither VMCOREINFO nor the era give them.
   package let layout: AddressLayout?
   /// What the era was told by.
   package let evidence: String
@@ -105,8 +105,8 @@ package struct DetectedLayout: Sendable {
     } ?? .off
   }
 
-  /// The eras that have the `struct page` of the root table's frame at a place that the tables map, the newest
-  /// first: nil where none does, or where it is not known how the linear map lies.
+  /// The eras that have the `struct page` of the root table's frame at a place that the tables map, the newest first:
+  /// nil if none does, or where it is not known how the linear map lies.
   private static func byVmemmap(
     _ facts: KernelFacts, _ configuration: LayoutConfiguration, _ isMapped: (UInt64) -> Bool
   ) -> [LayoutEra]? {

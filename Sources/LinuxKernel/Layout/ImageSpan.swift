@@ -40,8 +40,8 @@ struct ImageSpan: Sendable {
   /// From `_stext` to the last object of the image that VMCOREINFO names.
   var named: Range<UInt64> { alwaysMapped.lowerBound..<max(alwaysMapped.upperBound, namedData.upperBound) }
 
-  /// Whether `address`, which is in the image, is of its data and bss: by `sections` where these are known, else if it is
-  /// behind the root table, which ends the read-only data, and `isWritable` there.
+  /// Whether `address`, which is in the image, is of its data and bss: by `sections` where these are known, else if it
+  /// is after the root table, which ends the read-only data, and `isWritable` there.
   func isData(_ address: UInt64, _ sections: ImageSections, isWritable: @autoclosure () -> Bool) -> Bool {
     guard sections.isEmpty else { return ["data", "bss"].contains(sections.section(of: address)) }
     return !alwaysMapped.isEmpty && address >= alwaysMapped.upperBound && isWritable()

@@ -10,7 +10,7 @@ struct RegionMap: Sendable {
     var first: UInt64
     /// The last address.
     var last: UInt64
-    /// What it is for; nil where the layout is not known.
+    /// What it is for; nil if the layout is not known.
     var region: Region?
     func contains(_ address: UInt64) -> Bool { address &- first <= last &- first }
   }

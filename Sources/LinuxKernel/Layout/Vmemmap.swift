@@ -11,7 +11,7 @@ struct Vmemmap: Hashable, Sendable {
   let pageShift: UInt64
 
   /// What VMCOREINFO says (6.9, d3246b6ee42a), else where the layout has the `struct page` of the first page of the
-  /// linear map. nil if that is not known, or where the linear map leads.
+  /// linear map. nil if unknown, or where the linear map leads.
   ///
   /// The second holds for every version, also for 5.4 to 5.9 whose `vmemmap` is a variable (c8b6d2ccf9b1): it is
   /// computed together with physvirt_offset.

@@ -15,7 +15,7 @@ struct BootMessages: Sendable {
   /// Whether a message has `text` in it.
   func says(_ text: String) -> Bool { rest(behind: text) != nil }
 
-  /// What the first line that has `text` in it has behind that; nil where none has.
+  /// What the first line that has `text` in it has after that; nil if none has.
   private func rest(behind text: String) -> Substring.UTF8View? {
     let wanted = Array(text.utf8)
     for line in lines {
@@ -25,7 +25,7 @@ struct BootMessages: Sendable {
     return nil
   }
 
-  /// Whether the feature that the kernel calls `name` was detected; nil where the log does not go back so far.
+  /// Whether the feature that the kernel calls `name` was detected; nil if the log does not go back so far.
   /// (`update_cpu_capabilities`, arch/arm64/kernel/cpufeature.c)
   func detected(_ name: String) -> Bool? {
     let message = "CPU features: detected: \(name)"

@@ -11,7 +11,7 @@ public struct LogRecord: Sendable {
   public let level: Int
   /// The facility; 0 is the kernel.
   public let facility: Int
-  /// Who wrote it (CONFIG_PRINTK_CALLER): "T12" a task, "C3" a CPU; nil where the kernel does not tell.
+  /// Who wrote it (CONFIG_PRINTK_CALLER): "T12" a task, "C3" a CPU; nil if the kernel does not tell.
   public let caller: String?
   /// The text.
   public let text: String

@@ -13,7 +13,7 @@ struct PrintkRing {
   private let state, blockBegin, blockNext: UInt64
   private let sequence, time, textLength, caller: UInt64
 
-  /// nil where a member is not known.
+  /// nil if a member is not known.
   ///
   /// - Parameters:
   ///   - offset: where `TYPE.MEMBER` is in its type.

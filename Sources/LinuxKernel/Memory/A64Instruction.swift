@@ -42,8 +42,8 @@ enum Instruction: Hashable {
     }
   }
 
-  /// The immediate of a logical instruction: a run of ones in an element of 2 to 64 bits, rotated and
-  /// repeated; nil where the encoding is reserved. (Arm ARM, DecodeBitMasks)
+  /// The immediate of a logical instruction: a run of ones in an element of 2 to 64 bits, rotated and repeated; nil if
+  /// the encoding is reserved. (Arm ARM, DecodeBitMasks)
   static func bitmask(n: Int, immr: Int, imms: Int) -> UInt64? {
     let lengthBits = n << 6 | ~imms & 63
     guard lengthBits > 1 else { return nil }
@@ -69,7 +69,7 @@ enum Instruction: Hashable {
 struct FunctionCode {
   let instructions: [Instruction]
 
-  /// Reads up to `count` instructions at `address`; none where they are not in the dump.
+  /// Reads up to `count` instructions at `address`; none if they are not in the dump.
   init(_ space: KernelMemory, at address: UInt64, count: Int) {
     let words = (0..<count).lazy.map { space.integer(UInt32.self, at: address &+ UInt64($0 * 4)) }
     instructions = words.enumerated().map { number, word in

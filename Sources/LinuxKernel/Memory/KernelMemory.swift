@@ -71,7 +71,7 @@ public struct KernelMemory: ByteSource {
     return address.isCanonical(bits: regime.addressBits) ? address.rawValue : word
   }
 
-  /// The little-endian integer at `address`; nil where it is not all there.
+  /// The little-endian integer at `address`; nil if it is not all there.
   package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
     let size = UInt64(MemoryLayout<T>.size)
     // Within one word nothing need be copied.
@@ -82,7 +82,7 @@ public struct KernelMemory: ByteSource {
     return withBytes(address..<(address + size)) { $0.integer(T.self, at: 0) } ?? nil
   }
 
-  /// Copies `count` bytes from `address` to `position` of `buffer`; false where they are not all there.
+  /// Copies `count` bytes from `address` to `position` of `buffer`; false if they are not all there.
   package func copy(_ address: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool {
     guard count >= 0, position >= 0, position <= buffer.byteCount, count <= buffer.byteCount - position else {
       return false
@@ -104,7 +104,7 @@ public struct KernelMemory: ByteSource {
     withCopy(of: range, body)
   }
 
-  /// The text at `address` up to its NUL, of `limit` bytes at most; nil where it is not readable.
+  /// The text at `address` up to its NUL, of `limit` bytes at most; nil if it is not readable.
   public func string(at address: UInt64, limit: Int) -> String? {
     var text: [UInt8] = []
     while text.count < limit {

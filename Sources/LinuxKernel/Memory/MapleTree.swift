@@ -16,7 +16,7 @@ struct MapleTree {
   private var nodesLeft = Limits.treeNodes
   /// The entries, in order: the first number, the last one, and the pointer.
   private(set) var entries: [Entry] = []
-  /// What is missing and why; nil when the tree is whole.
+  /// What is missing and why; nil if the tree is whole.
   private(set) var problem: String?
 
   /// A range and what it leads to.

@@ -6,7 +6,7 @@ struct StructView: Sendable {
   let space: KernelMemory
   let address: UInt64
 
-  /// The member as an unsigned number of its length, or of its bits; nil where it cannot be read.
+  /// The member as an unsigned number of its length, or of its bits; nil if it cannot be read.
   func number(_ member: TypeMember?) -> UInt64? {
     guard let member, let value = unsigned(at: address &+ UInt64(member.offset), size: member.size) else { return nil }
     guard let bits = member.bits, bits.lowerBound < 64 else { return value }

@@ -8,7 +8,7 @@ struct CrashImage: Sendable {
   /// KEXEC_SEGMENT_MAX.
   private static let segments: UInt64 = 16
 
-  /// The segment that `physical` is in; nil where it is in none, or no kernel is loaded.
+  /// The segment that `physical` is in; nil if it is in none, or no kernel is loaded.
   func segment(at physical: UInt64) -> PhysicalResource? {
     let types = context.types.value
     func view(_ address: UInt64) -> StructView { StructView(space: context.memory, address: address) }

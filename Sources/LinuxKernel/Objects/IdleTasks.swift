@@ -18,7 +18,7 @@ enum IdleTasks {
     }
   }
 
-  /// `listed`, which begins with `init_task`, and behind that the idle tasks of the other CPUs.
+  /// `listed`, which begins with `init_task`, and after that the idle tasks of the other CPUs.
   static func joined(with listed: [KernelTask], _ context: KernelContext, _ perCPU: PerCPU?) -> [KernelTask] {
     var seen: Set<UInt64> = []
     return (Array(listed.prefix(1)) + all(context, perCPU) + listed.dropFirst())

@@ -23,7 +23,7 @@ final class MemoryCgroups: Sendable {
   /// Bits of `memcg_data` that say what the pointer leads to.
   private static let kinds: UInt64 = 7
 
-  /// nil where the kernel has no memory cgroups, or their types are not known.
+  /// nil if the kernel has no memory cgroups, or their types are not known.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     guard let cgroup = types.member("css.cgroup", of: "mem_cgroup"), let directory = types.member("kn", of: "cgroup"),
       let name = types.member("name", of: "kernfs_node"),
@@ -42,7 +42,7 @@ final class MemoryCgroups: Sendable {
 
   private func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
 
-  /// The path of what a page or a slab object is charged to, from the root of the hierarchy; nil where that is no cgroup.
+  /// The path of what a page or a slab object is charged to, from the root of the hierarchy; nil if that is no cgroup.
   ///
   /// - Parameter word: the pointer to a `mem_cgroup` or `obj_cgroup`, with bits of `memcg_data` or without.
   func path(chargedTo word: UInt64) -> String? {
@@ -57,7 +57,7 @@ final class MemoryCgroups: Sendable {
     return path
   }
 
-  /// The path of the `mem_cgroup` at `address`; nil where there is none.
+  /// The path of the `mem_cgroup` at `address`; nil if there is none.
   private func path(of address: UInt64) -> String? {
     guard address & 7 == 0, let cgroup = view(address).pointer(cgroup), cgroup != 0,
       let first = view(cgroup).pointer(directory), first != 0, view(first).pointer(back) == cgroup

@@ -15,7 +15,7 @@ struct ModuleKallsyms: Sendable {
 
   private static let entrySize = 24
 
-  /// Reads the tables, whose addresses these are; nil where they cannot be read, or cannot be.
+  /// Reads the tables, whose addresses these are; nil if they cannot be read, or cannot be.
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
   init?(

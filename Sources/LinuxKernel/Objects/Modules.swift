@@ -5,7 +5,7 @@ import DebugInfo
 public struct KernelModule: Sendable {
   /// A piece of its memory.
   public struct MemoryRange: Sendable {
-    /// "text", "data", "rodata", "ro-after-init", or one of these behind "init ".
+    /// "text", "data", "rodata", "ro-after-init", or one of these after "init ".
     public let kind: String
     /// The first address.
     public let start: UInt64
@@ -23,13 +23,13 @@ public struct KernelModule: Sendable {
   public let size: UInt64
   /// Its memory, piece by piece.
   public let regions: [MemoryRange]
-  /// How many users it has; nil where that cannot be read.
+  /// How many users it has; nil if that cannot be read.
   public let references: Int64?
-  /// Its bits of the kernel's taint (`taints`); nil where that cannot be read.
+  /// Its bits of the kernel's taint (`taints`); nil if that cannot be read.
   package let taints: UInt64?
-  /// The names of the modules that use it, in the kernel's order; nil where they cannot be read.
+  /// The names of the modules that use it, in the kernel's order; nil if they cannot be read.
   package let users: [String]?
-  /// Where its per-CPU variables have their templates, empty if it has none; nil where that cannot be read.
+  /// Where its per-CPU variables have their templates, empty if it has none; nil if that cannot be read.
   let perCPU: Range<UInt64>?
 
   /// Whether `address` is in its memory.
@@ -130,8 +130,8 @@ struct ModuleReader: Sendable {
     return result
   }
 
-  /// The module whose structure is at `address`; nil inside where it is still being made
-  /// (MODULE_STATE_UNFORMED), nil where it cannot be read.
+  /// The module whose structure is at `address`; nil inside where it is still being made (MODULE_STATE_UNFORMED), nil
+  /// if it cannot be read.
   private func module(at address: UInt64) -> KernelModule?? {
     let object = StructView(space: space, address: address)
     guard let state = object.number(state), state <= 3 else { return nil }
@@ -163,7 +163,7 @@ struct ModuleReader: Sendable {
       perCPU: variables)
   }
 
-  /// The names of the modules that use the one whose structure is `object`; nil where the list of them is damaged.
+  /// The names of the modules that use the one whose structure is `object`; nil if the list of them is damaged.
   private func users(of object: StructView) -> [String]? {
     guard let head = object.address(of: uses), let useLink, let useSource else { return nil }
     let links = space.list(at: head, named: "users", limit: Limits.modules)
@@ -185,7 +185,7 @@ struct ModuleReader: Sendable {
       && text.utf8.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
   }
 
-  /// The symbols of `module`, from its own kallsyms; nil where that cannot be read.
+  /// The symbols of `module`, from its own kallsyms; nil if that cannot be read.
   ///
   /// - Parameter room: how many bytes the tables of modules may still have.
   func symbols(of module: KernelModule, _ room: Budget) -> ModuleKallsyms? {

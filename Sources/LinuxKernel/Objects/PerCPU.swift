@@ -6,7 +6,7 @@ import DebugInfo
 struct PerCPU: Sendable {
   /// What to add to a variable's address in the image, for each CPU.
   let offsets: [UInt64]
-  /// `__per_cpu_start` to `__per_cpu_end`: where the image has the templates; nil where it is not known.
+  /// `__per_cpu_start` to `__per_cpu_end`: where the image has the templates; nil if unknown.
   let section: Range<UInt64>?
   private let variables: [String: Symbol]
 
@@ -46,7 +46,7 @@ struct PerCPU: Sendable {
     return result
   }
 
-  /// nil where the kernel's offsets are not known.
+  /// nil if the kernel's offsets are not known.
   init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
     guard let table = symbols.symbol(named: "__per_cpu_offset")?.address else { return nil }
     var offsets: [UInt64] = []
@@ -82,8 +82,8 @@ struct PerCPU: Sendable {
     self.variables = variables
   }
 
-  /// Where the section begins: at a page behind `swapper_pg_dir`, so that each CPU's `__entry_task` is a
-  /// task of that CPU.
+  /// Where the section begins: at a page after `swapper_pg_dir`, so that each CPU's `__entry_task` is a task of that
+  /// CPU.
   private static func section(
     _ places: [String: UInt64], _ offsets: [UInt64], _ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?,
     _ types: KernelTypes

@@ -26,7 +26,7 @@ struct StackDepot: Sendable {
   /// Pools: DEPOT_MAX_POOLS is 8192, and more if the boot asks for it.
   private static let mostPools: UInt64 = 1 << 20
 
-  /// nil where the kernel has none, or its symbols or types do not tell.
+  /// nil if the kernel has none, or its symbols or types do not tell.
   init?(_ context: KernelContext) {
     let types = context.types.value
     func part(_ name: String) -> TypeMember? { types.member(name, of: "handle_parts") }
@@ -49,7 +49,7 @@ struct StackDepot: Sendable {
     pools = start
   }
 
-  /// The return addresses of a trace, those of the innermost call first; nil where there is none of this handle.
+  /// The return addresses of a trace, those of the innermost call first; nil if there is none of this handle.
   func frames(_ handle: UInt32) -> [UInt64]? {
     guard handle != 0 else { return nil }
     let number = value(index, handle)

@@ -12,11 +12,11 @@ public struct KernelTask: Sendable {
   public let tgid: Int
   /// Its name (`comm`).
   public let comm: String
-  /// The CPU that it runs or last ran on; nil where that cannot be read.
+  /// The CPU that it runs or last ran on; nil if that cannot be read.
   public let cpu: Int?
   /// The letter that ps(1) shows: R, S, D, T, t, X, Z, P or I; "?" where it cannot be read.
   public let state: String
-  /// The lowest address of its stack; 0 where it has none any more, or where it is not known.
+  /// The lowest address of its stack; 0 if it has none any more, or where it is not known.
   public let stack: UInt64
   /// Its `mm_struct`; nil for kernel threads.
   public let mm: UInt64?
@@ -24,13 +24,13 @@ public struct KernelTask: Sendable {
   public let root: PhysicalAddress?
   /// The low 16 bits of its context id: the ASID, 0 while it has none.
   public let asid: Int?
-  /// The PID of its parent (`real_parent->tgid`); nil where that cannot be read.
+  /// The PID of its parent (`real_parent->tgid`); nil if that cannot be read.
   package let parent: Int?
-  /// Its effective user ID, as the initial user namespace has it (`real_cred->euid`); nil where that cannot be read.
+  /// Its effective user ID, as the initial user namespace has it (`real_cred->euid`); nil if that cannot be read.
   package let user: UInt32?
-  /// When it began, in nanoseconds since boot (CLOCK_BOOTTIME); nil where that cannot be read.
+  /// When it began, in nanoseconds since boot (CLOCK_BOOTTIME); nil if that cannot be read.
   package let startTime: UInt64?
-  /// When it last got a CPU, in nanoseconds of the scheduler's clock (`sched_info.last_arrival`); nil where the kernel
+  /// When it last got a CPU, in nanoseconds of the scheduler's clock (`sched_info.last_arrival`); nil if the kernel
   /// does not keep that (CONFIG_SCHED_INFO), and of tasks that never ran.
   package let lastRun: UInt64?
 }
@@ -61,7 +61,7 @@ struct TaskReader: Sendable {
   private let startTime: TypeMember?
   private let lastRun: TypeMember?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ space: KernelMemory, _ types: KernelTypes) {
     func task(_ name: String) -> TypeMember? { types.member(name, of: "task_struct") }
     guard let tasks = task("tasks"), let pid = task("pid"), let tgid = task("tgid"), let comm = task("comm") else {
@@ -131,7 +131,7 @@ struct TaskReader: Sendable {
   /// `PID_MAX_LIMIT` (include/linux/threads.h): no task has a higher number.
   private static let highestPID: Int64 = 4 << 20
 
-  /// The task whose structure is at `pointer`, which may have a tag; nil where it cannot be read, or is none.
+  /// The task whose structure is at `pointer`, which may have a tag; nil if it cannot be read, or is none.
   func task(at pointer: UInt64) -> KernelTask? {
     let address = space.untagged(pointer)
     let object = StructView(space: space, address: address)

@@ -41,7 +41,7 @@ struct FrameClaims: Sendable {
     self.owners = owners
   }
 
-  /// What `frame` is used for; nil where nothing claims it.
+  /// What `frame` is used for; nil if nothing claims it.
   @inline(__always)
   func use(of frame: UInt64) -> PageUse? { claim(frame)?.use }
 

@@ -47,7 +47,7 @@ struct KPageFlags: Sendable {
 
   /// - Parameters:
   ///   - zero: the frames of the zero page.
-  ///   - hugeZero: the first frame of the huge zero page; nil where there is none.
+  ///   - hugeZero: the first frame of the huge zero page; nil if there is none.
   init(_ layout: PageLayout, _ types: PageTypes, zero: Set<UInt64>, hugeZero: UInt64?, hasSnapshots: Bool) {
     var copied: [(bit: UInt64, mask: UInt64)] = []
     for (number, flags) in Self.names {

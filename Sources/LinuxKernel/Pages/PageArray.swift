@@ -10,7 +10,7 @@ struct PageArray: Sendable {
   /// Bytes from a linear address to its physical one; nil if nothing shows it.
   let linearOffset: UInt64?
 
-  /// nil where nothing describes `struct page` or says where the array is.
+  /// nil if nothing describes `struct page` or says where the array is.
   init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
     guard let vmemmap = context.vmemmap(arithmetic) else { return nil }
     let known = context.types.value
@@ -22,14 +22,14 @@ struct PageArray: Sendable {
     linearOffset = arithmetic.linearOffset?.value
   }
 
-  /// The words of the `struct page` of `frame`; nil where it cannot be read.
+  /// The words of the `struct page` of `frame`; nil if it cannot be read.
   func record(_ frame: UInt64) -> PageRecord? {
     memory.bytes(at: vmemmap.page(of: frame), count: layout.size).flatMap { bytes in
       PageRecord(bytes.rawSpan, at: 0, layout)
     }
   }
 
-  /// The frame whose `struct page` is at `address`; nil where that is none.
+  /// The frame whose `struct page` is at `address`; nil if it is not one.
   func frame(at address: UInt64) -> UInt64? {
     let frame = vmemmap.frame(of: address)
     return frame < 1 << (52 - vmemmap.pageShift) && vmemmap.page(of: frame) == address ? frame : nil
@@ -46,7 +46,7 @@ struct PageArray: Sendable {
       return self.frame(at: vmemmap.page(of: frame) & record.compound) ?? frame
     }
     // Up to 7.0 hugetlb maps the pages of tails onto that of the head: at the start of a page the tail looks like the
-    // head, and the one behind it tells. (`page_fixed_fake_head`, include/linux/page-flags.h)
+    // head, and the one after it tells. (`page_fixed_fake_head`, include/linux/page-flags.h)
     if record.flags & layout.mask("head") != 0, vmemmap.page(of: frame) & 4095 == 0, let after = next(),
       after.compound & 1 == 1, let head = self.frame(at: after.compound &- 1)
     {
@@ -60,7 +60,7 @@ struct PageArray: Sendable {
     head(of: frame, record) { self.record(frame &+ 1) }
   }
 
-  /// The order of the compound page whose first frame is `head`; 0 where it is none.
+  /// The order of the compound page whose first frame is `head`; 0 if it is none.
   func order(ofHead head: UInt64, _ record: PageRecord) -> Int {
     guard record.flags & layout.mask("head") != 0, let place = layout.order,
       let byte = memory.integer(UInt8.self, at: vmemmap.page(of: head) &+ UInt64(place.offset))

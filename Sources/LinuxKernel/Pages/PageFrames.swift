@@ -8,9 +8,9 @@ package struct FrameState: Sendable {
   package let frame: UInt64
   /// Where its `struct page` is.
   package let structure: UInt64
-  /// What it is used for; nil where that is not known.
+  /// What it is used for; nil if unknown.
   package let use: PageUse?
-  /// Who has it, in words; nil where nobody has, or that is not known.
+  /// Who has it, in words; nil if nobody has, or that is not known.
   package let owner: String?
   /// The zone that it is in, such as "DMA" or "Normal".
   package let zone: String?
@@ -30,7 +30,7 @@ struct PageFrames: Sendable {
   let vmemmap: Vmemmap
   let freePages: FreePages?
 
-  /// nil where the dump does not tell where the pages are described.
+  /// nil if the dump does not tell where the pages are described.
   init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
     guard let vmcoreinfo = context.vmcoreinfo, let vmemmap = context.vmemmap(arithmetic) else { return nil }
     self.vmemmap = vmemmap
@@ -47,7 +47,7 @@ struct PageFrames: Sendable {
   /// Where the `struct page` of `frame` is.
   func structure(ofFrame frame: UInt64) -> UInt64 { vmemmap.page(of: frame) }
 
-  /// What the kernel says of `frame`; nil where its `struct page` cannot be read.
+  /// What the kernel says of `frame`; nil if its `struct page` cannot be read.
   func state(ofFrame frame: UInt64) -> FrameState? {
     guard space.word(at: structure(ofFrame: frame) & ~7) != nil else { return nil }
     let isOffline = hasType(frame, "PAGE_OFFLINE_MAPCOUNT_VALUE")
@@ -82,7 +82,7 @@ struct PageFrames: Sendable {
     return nil
   }
 
-  /// The zone by the frames that each spans, of all nodes; nil where two with different names span it.
+  /// The zone by the frames that each spans, of all nodes; nil if two with different names span it.
   private func zone(ofFrame frame: UInt64) -> String? {
     func node(_ name: String) -> UInt64? { types.member(name, of: "pglist_data").map { UInt64($0.offset) } }
     guard let zones = node("node_zones"), let countAt = node("nr_zones"), let size = types.size(of: "zone"),
@@ -110,7 +110,7 @@ struct PageFrames: Sendable {
     guard let table = symbols.symbol(named: "node_data")?.address,
       let numberAt = types.member("node_id", of: "pglist_data")
     else { return symbols.symbol(named: "contig_page_data").map { [$0.address] } ?? [] }
-    // MAX_NUMNODES, which a nodemask_t has a bit for; what stands behind the table has other numbers.
+    // MAX_NUMNODES, which a nodemask_t has a bit for; what stands after the table has other numbers.
     let most = vmcoreinfo.length("node_data") ?? min(vmcoreinfo.size("nodemask_t") ?? 8, 128) * 8
     return (0..<UInt64(max(0, min(most, Limits.nodes)))).compactMap { number in
       guard let node = space.pointer(at: table &+ number &* 8), node != 0,

@@ -6,7 +6,7 @@ struct PageLayout: Sendable {
   let size: Int
   /// `flags`, an `unsigned long`, or a `memdesc_flags_t` since 6.18.
   let flags: Int
-  /// `compound_info` since 7.1, before that `compound_head`; nil where nothing tells it.
+  /// `compound_info` since 7.1, before that `compound_head`; nil if unknown.
   let compound: Int?
   /// `_mapcount`, shared with `page_type`.
   let mapcount: Int
@@ -48,7 +48,7 @@ struct PageLayout: Sendable {
     }
   }
 
-  /// nil where neither types nor VMCOREINFO describe `struct page`.
+  /// nil if neither types nor VMCOREINFO describe `struct page`.
   ///
   /// - Parameter size: sizeof(struct page).
   init?(_ types: KernelTypes, _ vmcoreinfo: VMCoreInfo?, size: Int) {
@@ -103,6 +103,6 @@ struct PageLayout: Sendable {
     flagNames = names
   }
 
-  /// The flag `name` as a mask; 0 where the kernel has none of this name.
+  /// The flag `name` as a mask; 0 if the kernel has none of this name.
   func mask(_ name: String) -> UInt64 { bits[name].map { 1 << UInt64($0) } ?? 0 }
 }

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Who allocated and freed page frames, as page_owner keeps it: a record for each frame behind its `struct page_ext`.
+/// Who allocated and freed page frames, as page_owner keeps it: a record for each frame after its `struct page_ext`.
 ///
 ///     mem_section.page_ext, moved so that a PFN is its index: flags u64 | page_owner at page_owner_ops.offset | ...
 ///
@@ -25,7 +25,7 @@ struct PageOwners: Sendable {
     let order, gfp, handle, freeHandle, time, freeTime, comm, pid, tgid, freePID, freeTGID: TypeMember?
   }
 
-  /// nil where the kernel has no page_owner, or it was not asked for at boot, or nothing tells where it is.
+  /// nil if the kernel has no page_owner, or it was not asked for at boot, or nothing tells where it is.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     func member(_ name: String) -> TypeMember? { types.member(name, of: "page_owner") }
@@ -64,7 +64,7 @@ struct PageOwners: Sendable {
       tgid: member("tgid"), freePID: member("free_pid"), freeTGID: member("free_tgid"))
   }
 
-  /// Who allocated `frame`, and who freed it, if it is free; empty where nothing is kept of it.
+  /// Who allocated `frame`, and who freed it, if it is free; empty if nothing is kept of it.
   func allocations(of frame: UInt64) -> [PageAllocation] {
     let number = frame >> sectionShift
     let root = number / max(1, perRoot)
@@ -107,7 +107,7 @@ package struct PageAllocation: Sendable {
 
   /// What was done.
   package let kind: Kind
-  /// The task that did it; nil where the kernel does not keep that.
+  /// The task that did it; nil if the kernel does not keep that.
   package let pid: Int?
   /// Its process, likewise.
   package let tgid: Int?
@@ -119,6 +119,6 @@ package struct PageAllocation: Sendable {
   package let order: Int?
   /// The GFP flags, likewise.
   package let gfp: UInt64?
-  /// The return addresses, those of the innermost call first; empty where the stack depot does not have them.
+  /// The return addresses, those of the innermost call first; empty if the stack depot does not have them.
   package let frames: [UInt64]
 }

@@ -109,7 +109,7 @@ package final class PageReader: Sendable {
     }
   }
 
-  /// log2 of the pages of the free block that begins at `frame`; nil where none does.
+  /// log2 of the pages of the free block that begins at `frame`; nil if none does.
   @inline(__always)
   private func ownFreeOrder(_ frame: UInt64, _ record: PageRecord) -> Int? {
     guard let buddy = pages.types.buddy, buddy.matches(record.mapcount), record.privateData < orders,
@@ -118,7 +118,7 @@ package final class PageReader: Sendable {
     return Int(record.privateData)
   }
 
-  /// log2 of the pages of the free block that `frame` is in; nil where it is in none.
+  /// log2 of the pages of the free block that `frame` is in; nil if it is in none.
   private func freeOrder(_ frame: UInt64, _ record: PageRecord) -> Int? {
     if let own = ownFreeOrder(frame, record) { return own }
     guard record.refcount == 0 else { return nil }

@@ -13,7 +13,7 @@ struct PageRecord: Sendable {
   var mapcount: UInt32 = 0
   var refcount: Int32 = 0
 
-  /// Reads the record at `position` of `bytes`; nil where it is not all there.
+  /// Reads the record at `position` of `bytes`; nil if it is not all there.
   @inline(__always)
   init?(_ bytes: RawSpan, at position: Int, _ layout: PageLayout) {
     guard position >= 0, position <= bytes.byteCount - layout.size,

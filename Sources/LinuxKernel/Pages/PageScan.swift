@@ -5,7 +5,7 @@ extension PageArray {
   /// Frames whose `struct page` is read at once.
   private static let atOnce: UInt64 = 4096
 
-  /// Calls `body` with each frame of `frames` in order, and the words of its `struct page`, nil where it cannot be read,
+  /// Calls `body` with each frame of `frames` in order, and the words of its `struct page`, nil if it cannot be read,
   /// until it returns false.
   ///
   /// - Returns: whether it came to the end.

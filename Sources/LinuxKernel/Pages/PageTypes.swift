@@ -41,7 +41,7 @@ struct PageTypes: Sendable {
     isNumbered = value("PGTY_buddy") != nil || (enumerators.isEmpty && !isOld)
   }
 
-  /// The kernel's name for the type of a page that has `word`; nil where it has none.
+  /// The kernel's name for the type of a page that has `word`; nil if it has none.
   func name(of word: UInt32) -> String? {
     let all: [(PageType?, String)] = [
       (offline, "offline"), (guardPage, "guard"), (zsmalloc, "zsmalloc"), (largeKmalloc, "large kmalloc"),

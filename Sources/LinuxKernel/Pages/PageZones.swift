@@ -31,7 +31,7 @@ struct PageZones: Sendable {
     }
   }
 
-  /// The numbers of zone and node; nil where they are not known.
+  /// The numbers of zone and node; nil if unknown.
   @inline(__always)
   func place(_ flags: UInt64) -> (zone: Int, node: Int)? {
     guard zoneBits > 0 else { return nil }

@@ -23,7 +23,7 @@ struct PerCPUFreePages {
   /// Free pages on one list: pcp->high is some thousand.
   private static let pages = 1 << 20
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ perCPU: PerCPU, nodes: [UInt64]) {
     let types = context.types.value
     guard let zones = types.member("node_zones", of: "pglist_data"),

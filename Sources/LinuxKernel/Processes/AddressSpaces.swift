@@ -38,7 +38,7 @@ final class AddressSpaces: Sendable {
     return listing
   }
 
-  /// How much of each of `mappings` is in memory and in swap; nil where the tables at `root` cannot be read whole.
+  /// How much of each of `mappings` is in memory and in swap; nil if the tables at `root` cannot be read whole.
   func pages(of mappings: [UserMapping], root: PhysicalAddress) -> [UserPages]? {
     let regime = tables.value.regime(root: root)
     guard let first = mappings.first?.start, let last = mappings.last?.end else { return [] }
@@ -83,7 +83,7 @@ final class AddressSpaces: Sendable {
     return UserPlace(task: task, mapping: mapping, fileOffset: offset, cachedFrame: place.frame, swap: place.swap)
   }
 
-  /// What to say of an address that nothing is mapped at; nil where its process is not known.
+  /// What to say of an address that nothing is mapped at; nil if its process is not known.
   func reasonUnmapped(_ address: UInt64, _ regime: TranslationRegime) -> String? {
     guard let place = place(of: address, regime) else { return nil }
     let process = "PID \(place.task.tgid) (\(place.task.comm))"
@@ -112,6 +112,6 @@ final class AddressSpaces: Sendable {
     return reader.mounts(of: task)
   }
 
-  /// The path of swap area number `type`; nil if it is not known.
+  /// The path of swap area number `type`; nil if unknown.
   func swapPath(_ type: Int) -> String? { SwapAreas(context: context, names: names).path(type) }
 }

@@ -23,7 +23,7 @@ struct AnonymousPages: Sendable {
     var pageOffset: UInt64
   }
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     func vma(_ name: String) -> TypeMember? { types.member(name, of: "vm_area_struct") }
     guard let root = types.member("rb_root.rb_root.rb_node", "rb_root.rb_node", of: "anon_vma"),

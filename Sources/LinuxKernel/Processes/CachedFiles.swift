@@ -18,7 +18,7 @@ struct CachedFiles: Sendable {
   /// Mounts of one filesystem that are tried.
   private static let tried = 16
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ memory: KernelMemory, _ types: KernelTypes, _ paths: FilePaths) {
     func inode(_ name: String) -> TypeMember? { types.member(name, of: "inode") }
     guard let host = types.member("host", of: "address_space"), let own = inode("i_mapping"),
@@ -42,7 +42,7 @@ struct CachedFiles: Sendable {
   }
 
   /// The path of the file that the `address_space` at `mapping` is of; what else is known of it where it has none. nil
-  /// where it is none, or cannot be read.
+  /// if it is not one, or cannot be read.
   func name(ofMapping mapping: UInt64) -> String? {
     func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
     guard let inode = view(mapping).pointer(host), inode != 0, view(inode).pointer(own) == mapping,

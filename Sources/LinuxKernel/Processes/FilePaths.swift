@@ -22,7 +22,7 @@ struct FilePaths: Sendable {
   private let dmaBufferName: TypeMember?
   private let namespaceName: TypeMember?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ memory: KernelMemory, _ types: KernelTypes, _ names: KernelNames) {
     func dentry(_ name: String) -> TypeMember? { types.member(name, of: "dentry") }
     guard let parent = dentry("d_parent"), let nameText = dentry("d_name.name"), let nameLength = dentry("d_name.len"),
@@ -52,10 +52,10 @@ struct FilePaths: Sendable {
 
   private func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
 
-  /// The inode of `dentry`; nil where it has none.
+  /// The inode of `dentry`; nil if it has none.
   func inode(of dentry: UInt64) -> UInt64? { view(dentry).pointer(dentryInode).flatMap { $0 == 0 ? nil : $0 } }
 
-  /// The name of `dentry` in the mount whose `vfsmount` is at `mount`; nil where it cannot be read.
+  /// The name of `dentry` in the mount whose `vfsmount` is at `mount`; nil if it cannot be read.
   func path(_ mount: UInt64, _ dentry: UInt64) -> String? {
     guard let root = view(mount).pointer(mountRoot), let up = view(dentry).pointer(parent) else { return nil }
     if up != dentry || dentry != root, let name = madeUpName(dentry) { return name }
@@ -70,7 +70,7 @@ struct FilePaths: Sendable {
     var dentry: UInt64
   }
 
-  /// The path of `place` seen from `root`; nil where it is not below that, or cannot be read.
+  /// The path of `place` seen from `root`; nil if it is not below that, or cannot be read.
   func path(_ place: Place, below root: Place?) -> String? {
     walk(place.mount, place.dentry, below: root)?.path
   }
@@ -114,7 +114,7 @@ struct FilePaths: Sendable {
     return memory.bytes(at: start, count: Int(length)).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// What the filesystem's own function makes of a dentry that has no path; nil where there is none.
+  /// What the filesystem's own function makes of a dentry that has no path; nil if there is none.
   private func madeUpName(_ dentry: UInt64) -> String? {
     guard let operations, let makeName, let table = view(dentry).pointer(operations), table != 0,
       let function = view(table).pointer(makeName), function != 0

@@ -49,7 +49,7 @@ struct MountReader: Sendable {
   private let typeName: TypeMember
   private let subtype: TypeMember?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     func mount(_ name: String) -> TypeMember? { types.member(name, of: "mount") }
@@ -146,7 +146,7 @@ struct MountReader: Sendable {
     return links.elements.map { $0 &- UInt64(listLink.offset) }
   }
 
-  /// The mount at `address`: nil inside where the process does not see it, nil where it cannot be read.
+  /// The mount at `address`: nil inside where the process does not see it, nil if it cannot be read.
   private func mount(at address: UInt64, _ seen: FilePaths.Place?) -> Mount?? {
     let mount = view(address)
     let part = view(address &+ UInt64(body.offset))

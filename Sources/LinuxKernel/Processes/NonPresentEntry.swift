@@ -109,7 +109,7 @@ struct NonPresentEntryReader: Sendable {
     symbols = context.symbols
   }
 
-  /// How this kernel writes entries that are not mapped; nil where nothing tells.
+  /// How this kernel writes entries that are not mapped; nil if unknown.
   ///
   /// VMCOREINFO's NUMBER(PG_slab) gave way to PAGE_SLAB_MAPCOUNT_VALUE in 6.10, and the lines of kallsyms came
   /// in 6.0; the version decides only between 5.18 and 5.19.

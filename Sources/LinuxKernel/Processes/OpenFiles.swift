@@ -7,7 +7,7 @@ package struct OpenFile: Sendable {
   package let descriptor: Int
   /// Its `struct file`.
   package let structure: UInt64
-  /// The path or the name that /proc/PID/fd leads to; nil where it cannot be read.
+  /// The path or the name that /proc/PID/fd leads to; nil if it cannot be read.
   package let path: String?
   /// Where the next read or write begins.
   package let offset: UInt64
@@ -43,7 +43,7 @@ struct OpenFilesReader: Sendable {
   private let position: TypeMember?
   private let flags: TypeMember?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     guard let files = OpenedFileReader(context, names), let table = types.member("files", of: "task_struct"),

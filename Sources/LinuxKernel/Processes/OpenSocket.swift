@@ -7,11 +7,11 @@ package struct OpenSocket: Sendable {
   package let family: String
   /// "stream", "dgram" and so on; its number likewise.
   package let type: String
-  /// The protocol: "TCP", "UDP"; nil where the family has one alone, or it is not known.
+  /// The protocol: "TCP", "UDP"; nil if the family has one alone, or it is not known.
   package let `protocol`: String?
   /// The state of a connection; nil of families that have none.
   package let state: String?
-  /// Its own address and port, or path; nil where it has none.
+  /// Its own address and port, or path; nil if it has none.
   package let local: String?
   /// Those of the other side, likewise.
   package let remote: String?
@@ -41,7 +41,7 @@ struct OpenSocketReader: Sendable {
   private let netlinkPort: TypeMember?
   private let packetInterface: TypeMember?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     func common(_ name: String) -> TypeMember? { types.member("__sk_common." + name, of: "sock") }
     guard let inode = types.member("f_inode", of: "file"), let mode = types.member("i_mode", of: "inode"),
@@ -73,7 +73,7 @@ struct OpenSocketReader: Sendable {
 
   private func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
 
-  /// The socket of the `struct file` at `file`; nil where that is none, or it cannot be read.
+  /// The socket of the `struct file` at `file`; nil if it is not one, or it cannot be read.
   func socket(ofFile file: UInt64) -> OpenSocket? {
     // S_IFSOCK
     guard let inode = view(file).pointer(inode), inode != 0, let mode = view(inode).number(mode),

@@ -22,11 +22,11 @@ struct OpenedFileReader: Sendable {
     /// The device as the kernel numbers it: the minor number in bits 19:0.
     var device: UInt64
     var inode: UInt64
-    /// The path; nil where it cannot be read.
+    /// The path; nil if it cannot be read.
     var path: String?
   }
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     guard let paths = FilePaths(context.memory, types, names),
@@ -49,7 +49,7 @@ struct OpenedFileReader: Sendable {
     mountOwner = types.member("mnt_sb", of: "vfsmount")
   }
 
-  /// The file whose structure is at `address`; nil where it cannot be read.
+  /// The file whose structure is at `address`; nil if it cannot be read.
   func file(at address: UInt64) -> File? {
     let file = StructView(space: memory, address: address)
     var place: (mount: UInt64?, dentry: UInt64?, inode: UInt64?) =

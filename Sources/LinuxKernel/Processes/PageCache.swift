@@ -22,7 +22,7 @@ struct PageCache: Sendable {
     case swapped(type: Int, offset: UInt64)
   }
 
-  /// nil where the types are not known, or nothing says where `struct page` is.
+  /// nil if the types are not known, or nothing says where `struct page` is.
   init?(_ context: KernelContext, _ arithmetic: @autoclosure () -> Arithmetic) {
     let types = context.types.value
     guard let mapping = types.member("f_mapping", of: "file"),
@@ -40,7 +40,7 @@ struct PageCache: Sendable {
     self.shift = shift
   }
 
-  /// What is cached of page number `number` of the `struct file` at `file`; nil where nothing is.
+  /// What is cached of page number `number` of the `struct file` at `file`; nil if nothing is.
   func page(_ number: UInt64, of file: UInt64) -> Page? {
     guard let space = StructView(space: memory, address: file).pointer(mapping), space != 0,
       var entry = StructView(space: memory, address: space).number(root)

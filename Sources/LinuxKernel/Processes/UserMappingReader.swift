@@ -31,7 +31,7 @@ struct UserMappingReader: Sendable {
   private let sharesAnonymousName: Bool
   private let anonymousText: Int
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     func area(_ names: String...) -> TypeMember? {

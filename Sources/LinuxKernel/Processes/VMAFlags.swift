@@ -7,7 +7,7 @@ package struct VMAFlags: Sendable {
   private let names: [String?]
 
   /// - Parameters:
-  ///   - constants: the enumerators among which VMA_READ_BIT is; none where the kernel has no such.
+  ///   - constants: the enumerators among which VMA_READ_BIT is; none if the kernel has no such.
   ///   - version: what numbers them else.
   package init(_ constants: [(name: String, value: Int64)], _ version: KernelVersion?) {
     var known: [Int: [String]] = [:]

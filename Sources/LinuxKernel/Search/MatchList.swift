@@ -21,7 +21,7 @@ final class MatchList: Sendable {
   /// Keeps `limit` matches.
   init(limit: Int) { self.limit = limit }
 
-  /// Searches `bytes`, which lie at `address` and at `physical`, and `next`, which lie behind them.
+  /// Searches `bytes`, which lie at `address` and at `physical`, and `next`, which lie after them.
   func add(_ matcher: SearchMatcher, _ bytes: RawSpan, _ next: [UInt8]?, at address: UInt64, physical: UInt64) {
     var places: [Place] = []
     var count = 0
@@ -32,7 +32,7 @@ final class MatchList: Sendable {
     }
     matcher.forEach(in: bytes, note)
     if let next, !next.isEmpty {
-      // What begins in the last bytes and ends behind them.
+      // What begins in the last bytes and ends after them.
       let from = max(0, bytes.byteCount - next.count)
       let end = (from..<bytes.byteCount).compactMap { offset -> UInt8? in bytes.integer(at: offset) }
       matcher.forEach(in: (end + next).rawSpan) { if $0 < end.count { note(from + $0) } }

@@ -74,7 +74,7 @@ struct MemorySearch {
     let (memory, overlap, progress) = (context.dump.memory, overlap, progress)
     let tables = user ?? context.regime
     let page = tables.granule.size
-    // The last byte there is has no end behind it; nothing is mapped there.
+    // The last byte there is has no end after it; nothing is mapped there.
     let ranges = all.map { $0.virtual..<min($0.virtual &+ $0.size &- 1, .max - 1) + 1 }
     let isWhole = ParallelScan.run(ranges) { index, piece in
       let extent = all[index]
@@ -101,7 +101,7 @@ struct MemorySearch {
     return found.result(missing: left, isCutShort: !isWhole || extents.isCutShort) { match($0.address, $0.physical) }
   }
 
-  /// How many bytes behind a piece a match that begins in it may reach.
+  /// How many bytes after a piece a match that begins in it may reach.
   private var overlap: Int { if case .bytes(let bytes) = pattern { bytes.count - 1 } else { 0 } }
 
   private func match(_ virtual: UInt64?, _ physical: UInt64) -> MemoryMatch {

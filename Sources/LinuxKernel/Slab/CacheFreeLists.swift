@@ -32,7 +32,7 @@ struct CacheFreeLists: Sendable {
     var cpu: Int
     /// The `struct slab`.
     var slab: UInt64
-    /// The first free object; 0 where there is none.
+    /// The first free object; 0 if there is none.
     var first: UInt64
   }
 

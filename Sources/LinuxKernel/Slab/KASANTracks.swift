@@ -2,7 +2,7 @@ import Bytes
 import DebugInfo
 import KernelLayout
 
-/// Who allocated and freed objects, as KASAN keeps it: behind each object and in free ones, or, where tags tell objects
+/// Who allocated and freed objects, as KASAN keeps it: after each object and in free ones, or, where tags tell objects
 /// apart, in one ring for all of them.
 ///
 ///     generic     object + alloc_meta_offset: kasan_alloc_meta, object + free_meta_offset: kasan_free_meta if its shadow
@@ -38,7 +38,7 @@ struct KASANTracks: Sendable {
   /// CONFIG_KASAN_TAGS' ring has 32 Ki entries if the boot asks for no other number.
   private static let entries: UInt64 = 1 << 22
 
-  /// nil where the kernel has no KASAN, or its types are not known.
+  /// nil if the kernel has no KASAN, or its types are not known.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     memory = context.memory

@@ -33,7 +33,7 @@ struct KfencePool: Sendable {
   /// CONFIG_KFENCE_NUM_OBJECTS is below this.
   private static let objects: UInt64 = 1 << 16
 
-  /// nil where the kernel has no KFENCE, or what it keeps of it is not known.
+  /// nil if the kernel has no KFENCE, or what it keeps of it is not known.
   init?(_ context: KernelContext) {
     let types = context.types.value
     func member(_ name: String, _ type: String = "kfence_metadata") -> TypeMember? { types.member(name, of: type) }
@@ -78,7 +78,7 @@ struct KfencePool: Sendable {
     case unused
   }
 
-  /// What is at `address`; nil where that is not in the pool.
+  /// What is at `address`; nil if that is not in the pool.
   func place(of address: UInt64) -> Place? {
     guard address >= start else { return nil }
     let number = (address - start) / page

@@ -20,7 +20,7 @@ struct SlabAliases {
   /// KERNFS_LINK.
   private static let link: UInt64 = 4
 
-  /// nil where the types are not known, or the kernel has no sysfs.
+  /// nil if the types are not known, or the kernel has no sysfs.
   init?(_ memory: KernelMemory, _ layout: SlabLayout, _ types: KernelTypes) {
     func node(_ path: String) -> TypeMember? { types.member(path, of: "kernfs_node") }
     guard let kobject = layout.kobject, let kset = types.member("kset", of: "kobject"),

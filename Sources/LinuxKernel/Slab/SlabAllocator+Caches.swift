@@ -77,11 +77,11 @@ extension SlabAllocator {
 package struct SlabListedObject: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// Where it begins, behind its red zone.
+  /// Where it begins, after its red zone.
   package let address: UInt64
   /// Its index in the slab.
   package let index: Int
-  /// Whether it is allocated; nil where that cannot be told.
+  /// Whether it is allocated; nil if unknown.
   package let isAllocated: Bool?
   /// Where it is, if it is free or about to be.
   package let freeList: FreeList?

@@ -61,7 +61,7 @@ final class SlabAllocator: Sendable {
     }
   }
 
-  /// SLUB or SLAB; nil where the kernel has another, or its types are not known.
+  /// SLUB or SLAB; nil if the kernel has another, or its types are not known.
   var slub: SlabReader? { found.value }
 
   /// Why there is no `slub`.
@@ -86,9 +86,9 @@ final class SlabAllocator: Sendable {
     return slub.cache(at: cache)?.name
   }
 
-  /// What the allocator has at `address`, which is linear; nil where it is none of its own.
+  /// What the allocator has at `address`, which is linear; nil if it is none of its own.
   ///
-  /// - Parameter physical: what backs it; nil where it is not mapped, as the guard pages of KFENCE.
+  /// - Parameter physical: what backs it; nil if it is not mapped, as the guard pages of KFENCE.
   func place(of address: UInt64, _ physical: PhysicalAddress?) -> SlabPlace? {
     if let place = kfence.value?.place(of: address) { return self.place(place, address) }
     guard let physical, let pages = pages.value else { return nil }

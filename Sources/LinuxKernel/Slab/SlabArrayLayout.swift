@@ -23,7 +23,7 @@ struct SlabArrayLayout: Sendable {
   let entries: Int
   let freeObjects: TypeMember?
 
-  /// nil where the allocator is another, or its types are not known.
+  /// nil if the allocator is another, or its types are not known.
   ///
   /// - Parameter slab: the type of a slab.
   init?(_ types: KernelTypes, _ slab: String) {

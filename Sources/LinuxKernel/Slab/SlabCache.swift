@@ -11,7 +11,7 @@ package struct SlabCache: Hashable, Sendable {
   package let objectSize: Int
   /// Bytes from one object to the next.
   package let size: Int
-  /// The order of its slabs; nil if that is unknown.
+  /// The order of its slabs; nil if unknown.
   package let order: Int?
   /// Bytes of the red zone before each object.
   package let redLeftPad: Int
@@ -21,7 +21,7 @@ package struct SlabCache: Hashable, Sendable {
   let freePointer: Int
   /// Where what belongs to an object itself ends: its metadata follow (`inuse`).
   let end: Int
-  /// What free pointers are hidden by; nil where they are plain.
+  /// What free pointers are hidden by; nil if they are plain.
   let random: UInt64?
   /// `flags`.
   let flagBits: UInt64
@@ -29,7 +29,7 @@ package struct SlabCache: Hashable, Sendable {
   /// Bytes from one object to the next: no object is larger than a slab of the highest order.
   private static let largest = 1 << 26
 
-  /// nil where it cannot be read, or is none.
+  /// nil if it cannot be read, or is none.
   init?(_ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64) {
     let object = StructView(space: memory, address: address)
     guard address & 7 == 0, let size = object.number(layout.size), let objectSize = object.number(layout.objectSize),

@@ -12,7 +12,7 @@ struct SlabCacheList {
 
   /// The caches, the newest first.
   ///
-  /// - Parameter other: the address of some cache, asked for where no symbol leads to one.
+  /// - Parameter other: the address of some cache, asked for if no symbol leads to one.
   func all(_ other: () -> UInt64?) -> Listing<UInt64> {
     if let head = symbols.symbol(named: "slab_caches")?.address {
       return list(at: head)

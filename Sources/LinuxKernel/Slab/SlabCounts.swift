@@ -7,7 +7,7 @@ package struct SlabCounts: Sendable {
   package internal(set) var objects = 0
   /// Objects in use as /proc/slabinfo counts them: all but the free ones of the nodes' partial slabs.
   package internal(set) var active = 0
-  /// Objects that are allocated; nil where a free list is damaged or cannot be read.
+  /// Objects that are allocated; nil if a free list is damaged or cannot be read.
   package internal(set) var allocated: Int?
   /// The number of slabs.
   package internal(set) var slabs = 0
@@ -29,7 +29,7 @@ extension SlabReader {
   /// Counts the objects of a cache.
   ///
   /// - Parameters:
-  ///   - slabs: its slabs, asked for where the kernel does not count them (CONFIG_SLUB_DEBUG).
+  ///   - slabs: its slabs, asked for if the kernel does not count them (CONFIG_SLUB_DEBUG).
   ///   - note: called with what is damaged.
   func counts(of cache: SlabCache, slabs: () -> SlabCensus.Slabs?, note: (Diagnostic) -> Void) -> SlabCounts {
     var counts = SlabCounts()
@@ -112,7 +112,7 @@ extension SlabReader {
     return counts
   }
 
-  /// What `cache` has on a node; nil where it has nothing there.
+  /// What `cache` has on a node; nil if it has nothing there.
   private func node(of cache: SlabCache, _ number: Int) -> StructView? {
     guard let nodes = layout.nodes,
       let part = memory.pointer(
@@ -122,7 +122,7 @@ extension SlabReader {
   }
 
   /// The slab whose `struct slab` is at `address`, and its own free list, which has to have as many objects as the slab
-  /// says; nil where it is none of `cache`.
+  /// says; nil if it is none of `cache`.
   private func freeChain(ofSlab address: UInt64, _ cache: SlabCache) -> (SlabPage, FreeChain)? {
     guard let frame = pages.frame(at: address), let base = pages.linearAddress(of: frame),
       let record = pages.record(frame), pages.isSlab(record), let (slab, own) = slab(at: frame, record, base: base),

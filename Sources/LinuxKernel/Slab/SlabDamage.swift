@@ -7,11 +7,11 @@ package struct SlabDamage: Sendable {
   package enum Kind: String, CaseIterable, Sendable {
     /// The red zone before an object.
     case leftRedZone = "left red zone"
-    /// The red zone behind an object.
+    /// The red zone after an object.
     case rightRedZone = "right red zone"
     /// What a free object is filled with.
     case poison
-    /// What is behind an object, its free pointer and its tracks, or behind the last object of a slab.
+    /// What is after an object, its free pointer and its tracks, or after the last object of a slab.
     case padding
     /// The free pointer of a free object.
     case freePointer = "free pointer"
@@ -56,7 +56,7 @@ struct SlabDamageFinder: Sendable {
   private let objectPoison: UInt64
   private let kmalloc: UInt64
   private let kasan: UInt64
-  /// Bytes of the two tracks; nil where their type is not known.
+  /// Bytes of the two tracks; nil if their type is not known.
   private let trackBytes: Int?
   private let storeUser: UInt64
 
@@ -84,7 +84,7 @@ struct SlabDamageFinder: Sendable {
   /// Whether objects of `cache` are filled at all.
   func checks(_ cache: SlabCache) -> Bool { cache.flagBits & (redZone | poison) != 0 }
 
-  /// What is wrong with the object at `address`; empty where it cannot be read.
+  /// What is wrong with the object at `address`; empty if it cannot be read.
   func damage(of address: UInt64, _ cache: SlabCache, isAllocated: Bool?) -> [SlabDamage] {
     guard checks(cache) else { return [] }
     let start = address &- UInt64(cache.redLeftPad)
@@ -115,7 +115,7 @@ struct SlabDamageFinder: Sendable {
     return result
   }
 
-  /// What is wrong behind the last object of `slab`.
+  /// What is wrong after the last object of `slab`.
   func damage(behindLast slab: SlabPage, _ cache: SlabCache) -> SlabDamage? {
     let used = UInt64(cache.size * slab.count)
     guard cache.flagBits & poison != 0, used < slab.bytes, slab.bytes - used < UInt64(cache.size),

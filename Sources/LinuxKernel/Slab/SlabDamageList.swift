@@ -6,7 +6,7 @@ package struct SlabListedDamage: Sendable {
   package let cache: SlabCache
   /// What was written over.
   package let damage: SlabDamage
-  /// The object; nil behind the last one of a slab.
+  /// The object; nil after the last one of a slab.
   package let object: SlabListedObject?
   /// Who allocated and freed it, as far as the kernel keeps that.
   package let tracks: [SlabTrack]

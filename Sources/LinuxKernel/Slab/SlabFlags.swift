@@ -22,7 +22,7 @@ struct SlabFlags: Sendable {
     }
   }
 
-  /// The mask of the flag `name`; 0 where the kernel has none of this name.
+  /// The mask of the flag `name`; 0 if the kernel has none of this name.
   func mask(_ name: String) -> UInt64 { names.first { $0.name == name }?.mask ?? 0 }
 
   /// The names of the bits that are set.

@@ -73,7 +73,7 @@ struct SlabLayout: Sendable {
   /// Which of a CPU's sheaves.
   enum SheafKind: Sendable { case main, spare, rcu }
 
-  /// nil where the allocator is SLOB, or its types are not known.
+  /// nil if the allocator is SLOB, or its types are not known.
   init?(_ types: KernelTypes) {
     /// A member whose length is known, which can be read.
     func member(_ names: String..., of type: String) -> TypeMember? {

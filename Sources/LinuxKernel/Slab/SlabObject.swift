@@ -2,17 +2,17 @@
 package struct SlabObject: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// Where the object begins, behind its red zone; nil in the rest of a slab behind its last object.
+  /// Where the object begins, after its red zone; nil in the rest of a slab after its last object.
   package let address: UInt64?
   /// Its index in the slab, or in the pool of KFENCE; nil likewise.
   package let index: Int?
-  /// Bytes of the object: what was asked for where it is KFENCE's.
+  /// Bytes of the object: what was asked for if it is KFENCE's.
   package let size: Int
   /// Bytes from the object's start; negative in the red zone before the first of a slab.
   package let offset: Int
   /// What of it the address is in.
   package let part: Part
-  /// Whether it is allocated; nil where that cannot be told, or there is no object.
+  /// Whether it is allocated; nil if unknown, or there is no object.
   package let isAllocated: Bool?
   /// Where it is, if it is free or about to be.
   package let freeList: FreeList?
@@ -20,7 +20,7 @@ package struct SlabObject: Sendable {
   package let problem: String?
   /// Who allocated and freed it, as far as the kernel keeps that.
   package let tracks: [SlabTrack]
-  /// The path of the memory cgroup that it is charged to; nil where it is charged to none, or that is not known.
+  /// The path of the memory cgroup that it is charged to; nil if it is charged to none, or that is not known.
   package let cgroup: String?
   /// What of it was written over.
   package let damage: [SlabDamage]
@@ -29,7 +29,7 @@ package struct SlabObject: Sendable {
   package enum Part: String, Sendable {
     /// What its owner may use.
     case object
-    /// What must not be written: behind it, before the next one, before the first one.
+    /// What must not be written: after it, before the next one, before the first one.
     case redZone = "red zone"
     /// What the allocator keeps behind it.
     case metadata

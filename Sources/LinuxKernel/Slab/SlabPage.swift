@@ -7,7 +7,7 @@ struct SlabPage: Sendable {
   let address: UInt64
   /// The linear address of its first page.
   let base: UInt64
-  /// Where its objects begin: there, or behind what SLAB puts before them.
+  /// Where its objects begin: there, or after what SLAB puts before them.
   let start: UInt64
   /// Bytes of its pages.
   let bytes: UInt64
@@ -15,10 +15,10 @@ struct SlabPage: Sendable {
   let count: Int
   /// How many of them its own free list lacks.
   let inUse: Int
-  /// The first free object; 0 where there is none.
+  /// The first free object; 0 if there is none.
   let freelist: UInt64
 
-  /// nil where it cannot be read, or its objects do not fit in its pages.
+  /// nil if it cannot be read, or its objects do not fit in its pages.
   ///
   /// - Parameter bytes: the length of its pages.
   init?(
@@ -41,7 +41,7 @@ struct SlabPage: Sendable {
     self.freelist = freelist
   }
 
-  /// The index of the object that begins at `pointer` behind its red zone, as free lists name it; nil where none does.
+  /// The index of the object that begins at `pointer` after its red zone, as free lists name it; nil if none does.
   func index(ofFree pointer: UInt64, _ cache: SlabCache) -> Int? {
     let distance = pointer &- start &- UInt64(cache.redLeftPad)
     guard distance < UInt64(cache.size * count), distance % UInt64(cache.size) == 0 else { return nil }
@@ -49,7 +49,7 @@ struct SlabPage: Sendable {
   }
 
   /// The index of the object that `address` belongs to: the one that begins at or before it, as an overrun of that one
-  /// would reach it, or else the first; nil behind the last one.
+  /// would reach it, or else the first; nil after the last one.
   func index(at address: UInt64, _ cache: SlabCache) -> Int? {
     let first = object(0, cache)
     guard address >= first else { return address >= start ? 0 : nil }
@@ -57,7 +57,7 @@ struct SlabPage: Sendable {
     return index < UInt64(count) ? Int(index) : nil
   }
 
-  /// Where object `index` begins, behind its red zone.
+  /// Where object `index` begins, after its red zone.
   func object(_ index: Int, _ cache: SlabCache) -> UInt64 {
     start &+ UInt64(index * cache.size + cache.redLeftPad)
   }
@@ -120,7 +120,7 @@ struct FreeChain: Sendable {
   var damage: Damage?
 
   enum Damage: Sendable {
-    /// A pointer to no object of the slab, in the object `after`; nil where the first is one.
+    /// A pointer to no object of the slab, in the object `after`; nil if the first is one.
     case foreign(UInt64, after: UInt64?)
     /// An object that comes twice, the second time after the object `after`.
     case circle(UInt64, after: UInt64?)
@@ -131,7 +131,7 @@ struct FreeChain: Sendable {
     /// Another number of objects than the slab's count of those in use leaves.
     case count(found: Int, expected: Int)
 
-    /// The object whose free pointer is wrong; nil where that of the list's head is, or none can be named.
+    /// The object whose free pointer is wrong; nil if that of the list's head is, or none can be named.
     var object: UInt64? {
       switch self {
       case .foreign(_, let after), .circle(_, let after): after

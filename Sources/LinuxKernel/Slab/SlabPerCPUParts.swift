@@ -29,7 +29,7 @@ struct SlabPerCPUParts: Sendable {
     self.parts = parts.sorted { $0.start < $1.start }
   }
 
-  /// What the per-CPU pointer `address` leads into, and how far; nil where that is of no cache.
+  /// What the per-CPU pointer `address` leads into, and how far; nil if that is of no cache.
   func part(at address: UInt64) -> (name: String, offset: UInt64)? {
     let index = parts.partitioningIndex { $0.start > address } - 1
     guard index >= 0, address - parts[index].start < parts[index].size else { return nil }

@@ -43,7 +43,7 @@ final class SlabReader: Sendable {
     nodes = context.onlineNodes.filter { $0 < most }
   }
 
-  /// The cache whose `struct kmem_cache` is at `address`; nil where that is none.
+  /// The cache whose `struct kmem_cache` is at `address`; nil if it is not one.
   func cache(at address: UInt64) -> SlabCache? {
     if let known = state.withLock({ $0.caches[address] }) { return known }
     let found = SlabCache(memory, layout, at: address)
@@ -76,7 +76,7 @@ final class SlabReader: Sendable {
     return found
   }
 
-  /// The slab whose first frame is `head`, and its cache; nil where either cannot be read.
+  /// The slab whose first frame is `head`, and its cache; nil if either cannot be read.
   func slab(at head: UInt64, _ record: PageRecord, base: UInt64) -> (SlabPage, SlabCache)? {
     let address = pages.vmemmap.page(of: head)
     guard let cacheAt = StructView(space: memory, address: address).pointer(layout.cache),
@@ -117,7 +117,7 @@ final class SlabReader: Sendable {
     return kasan.value?.tracks(of: address, cache) ?? []
   }
 
-  /// The memory cgroup that object `index` is charged to; nil where it is charged to none.
+  /// The memory cgroup that object `index` is charged to; nil if it is charged to none.
   private func cgroup(of index: Int, _ slab: SlabPage, _ cache: SlabCache) -> String? {
     let page = StructView(space: memory, address: slab.address)
     guard let word = page.number(layout.extensions), case let vector = memory.untagged(word & ~7), vector >> 55 == 0x1ff

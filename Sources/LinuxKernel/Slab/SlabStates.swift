@@ -4,7 +4,7 @@ import Bytes
 struct SlabStates: Sendable {
   /// The lists that objects are on: free ones, and those that will be.
   private(set) var free: [Int: FreeList] = [:]
-  /// Why the others may be free or not; nil where they are allocated.
+  /// Why the others may be free or not; nil if they are allocated.
   private(set) var problem: String?
   /// The objects whose free pointers lead nowhere, or back.
   private(set) var broken: Set<UInt64> = []
@@ -38,7 +38,7 @@ struct SlabStates: Sendable {
     }
   }
 
-  /// Whether object `index` is allocated; nil where that cannot be told.
+  /// Whether object `index` is allocated; nil if unknown.
   func isAllocated(_ index: Int) -> Bool? {
     free[index].map(\.isPending) ?? (problem == nil ? true : nil)
   }

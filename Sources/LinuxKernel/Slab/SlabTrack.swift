@@ -10,7 +10,7 @@ package struct SlabTrack: Sendable {
   package let kind: Kind
   /// The task that did it.
   package let pid: Int
-  /// The CPU that it ran on; nil where that is not kept.
+  /// The CPU that it ran on; nil if that is not kept.
   package let cpu: Int?
   /// When, in jiffies; nil where nanoseconds are kept.
   package let jiffies: UInt64?

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Who allocated and freed the objects of caches that track that (SLAB_STORE_USER): a `struct track` for each, behind
+/// Who allocated and freed the objects of caches that track that (SLAB_STORE_USER): a `struct track` for each, after
 /// the object and its free pointer. (`get_track`, mm/slub.c)
 struct UserTracks: Sendable {
   private let memory: KernelMemory
@@ -14,7 +14,7 @@ struct UserTracks: Sendable {
   private let when: TypeMember?
   private let depot: StackDepot?
 
-  /// nil where the types are not known.
+  /// nil if the types are not known.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     func member(_ name: String) -> TypeMember? { types.member(name, of: "track") }
@@ -41,7 +41,7 @@ struct UserTracks: Sendable {
     }
   }
 
-  /// The track at `address`; nil where none was made.
+  /// The track at `address`; nil if none was made.
   private func track(_ kind: SlabTrack.Kind, at address: UInt64) -> SlabTrack? {
     let track = StructView(space: memory, address: address)
     guard let caller = track.number(caller), caller >> 48 == 0xffff, let pid = track.number(pid) else { return nil }

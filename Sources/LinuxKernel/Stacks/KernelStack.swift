@@ -24,7 +24,7 @@ package struct KernelStack: Hashable, Sendable {
   package let kind: Kind
   /// The lowest address.
   package let start: UInt64
-  /// The address behind the highest: where the stack begins to grow down from.
+  /// The address after the highest: where the stack begins to grow down from.
   package let end: UInt64
   /// The CPU that it belongs to; nil for a task's.
   package let cpu: Int?

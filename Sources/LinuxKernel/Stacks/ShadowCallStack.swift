@@ -13,10 +13,9 @@ package struct ShadowTrace: Sendable {
 
 /// Reads shadow call stacks and compares them with frame records.
 ///
-/// A shadow call stack grows up from `scs_base`; x18 points behind its last entry, and `scs_sp` of a task that is not
-/// running, or that an interrupt took from its stack. CPUs have others for interrupts.
-/// (arch/arm64/include/asm/scs.h; kernel/scs.c; 5.8. CPUs with pointer authentication may do without:
-/// CONFIG_UNWIND_PATCH_PAC_INTO_SCS, 6.2)
+/// A shadow call stack grows up from `scs_base`; x18 points after its last entry, and `scs_sp` of a task that is not
+/// running, or that an interrupt took from its stack. CPUs have others for interrupts. (arch/arm64/include/asm/scs.h;
+/// kernel/scs.c; 5.8. CPUs with pointer authentication may do without: CONFIG_UNWIND_PATCH_PAC_INTO_SCS, 6.2)
 struct ShadowCallStack: Sendable {
   private let memory: KernelMemory
   private let base: UInt64

@@ -23,8 +23,8 @@ public struct StackFrame: Hashable, Sendable {
   /// The stack that it is on; nil for a frame of no stack, as of a CPU that just entered the kernel.
   package let stack: KernelStack.Kind?
 
-  /// The address to name it by: a call's own instruction, since what is behind a call that does not return belongs
-  /// to another function.
+  /// The address to name it by: a call's own instruction, since what is after a call that does not return belongs to
+  /// another function.
   package var symbolAddress: UInt64 {
     switch kind {
     case .call, .link, .trampoline, .scanned: pc &- 1

@@ -27,7 +27,7 @@ package struct StackPlace: Sendable {
 
   /// The stack.
   package let stack: KernelStack
-  /// The task that it belongs to: its own, or the one that its CPU ran; nil if that is not known.
+  /// The task that it belongs to: its own, or the one that its CPU ran; nil if unknown.
   package let task: KernelTask?
   /// What is at the address.
   package let part: Part

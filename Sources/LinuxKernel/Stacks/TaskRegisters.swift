@@ -2,7 +2,7 @@ import CrashDump
 
 /// The general registers of a CPU or a task, as far as the dump has them.
 package struct TaskRegisters: Hashable, Sendable {
-  /// x0 to x30; nil where one is not known.
+  /// x0 to x30; nil if one is not known.
   package var general = [UInt64?](repeating: nil, count: 31)
   /// The stack pointer.
   package var sp: UInt64?

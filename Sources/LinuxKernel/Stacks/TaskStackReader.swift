@@ -75,7 +75,7 @@ struct TaskStackReader: Sendable {
     }
   }
 
-  /// The words of `stack` that point behind a call instruction, but for those of the frame records at `known`.
+  /// The words of `stack` that point after a call instruction, but for those of the frame records at `known`.
   private func scanned(_ stack: KernelStack, from start: UInt64?, _ known: Set<UInt64>) -> [StackFrame] {
     var found: [StackFrame] = []
     let unwinder = unwinder(stack, [], of: nil)
@@ -89,7 +89,7 @@ struct TaskStackReader: Sendable {
     return found
   }
 
-  /// Whether there is code at `pc`, behind a call.
+  /// Whether there is code at `pc`, after a call.
   private func isReturnAddress(_ pc: UInt64) -> Bool {
     guard pc & 3 == 0, VirtualAddress(pc).isUpperHalf,
       context.memory.leaf(at: pc)?.attributes.isExecutableEL1 ?? false,

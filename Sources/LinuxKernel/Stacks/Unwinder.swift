@@ -163,7 +163,7 @@ struct Unwinder {
     return record
   }
 
-  /// What a record of two zeros is: the registers of an exception to go on from, or nil where the chain ends.
+  /// What a record of two zeros is: the registers of an exception to go on from, or nil if the chain ends.
   private func marked(_ record: UInt64, _ trace: inout Backtrace) -> SavedRegisters? {
     let bottom = task.end &- layout.size &+ layout.record
     let isBottom = record == bottom

@@ -167,11 +167,11 @@ private struct Tables: Sendable {
     return first...last
   }
 
-  /// Whether `run` may go on, or its next name stand, behind the bytes.
+  /// Whether `run` may go on, or its next name stand, after the bytes.
   func isCut(_ run: Run) -> Bool {
     let next = run.places.upperBound + run.stride
     guard next <= bytes.count - 4 else { return true }
-    // The names stand right behind the tables; other bytes that follow reach farther, taken for a distance.
+    // The names stand right after the tables; other bytes that follow reach farther, taken for a distance.
     let name = next + word(next)
     return name >= bytes.count - 64 && name <= bytes.count + Self.mostNames
   }
@@ -214,8 +214,8 @@ private struct Tables: Sendable {
 }
 
 extension KernelMemory {
-  /// The bytes of `range` with zeros where they cannot be read; nil where it is too long, or most of it cannot be
-  /// read: so much memory is what somebody claims.
+  /// The bytes of `range` with zeros where they cannot be read; nil if it is too long, or most of it cannot be read: so
+  /// much memory is what somebody claims.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
     let size = range.upperBound - range.lowerBound
     guard size <= ImageReach.largest else { return nil }

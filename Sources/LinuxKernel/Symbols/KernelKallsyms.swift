@@ -12,11 +12,11 @@ struct KernelKallsyms: SymbolSource {
   /// Whether there is one.
   var isPresent: Bool { table.value != nil }
   var origin: String { "kallsyms in the dump" }
-  /// What of it is damaged, in words; nil where nothing is, or there is none.
+  /// What of it is damaged, in words; nil if nothing is, or there is none.
   var damage: String? { table.value?.damage }
   /// Whether names are found without a pass over them.
   var isOrdered: Bool { table.value?.isOrdered ?? false }
-  /// Where its tables end; nil where there is none.
+  /// Where its tables end; nil if there is none.
   var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
   func symbol(containing address: UInt64) -> Symbol? {
@@ -31,8 +31,8 @@ struct KernelKallsyms: SymbolSource {
   /// Whether it names data, as with CONFIG_KALLSYMS_ALL.
   var namesData: Bool { symbol(named: "init_task") != nil }
 
-  /// The labels behind the functions that a table names without CONFIG_KALLSYMS_ALL.
-  /// (scripts/kallsyms.c, `text_ranges`; `is_ksym_addr`, include/linux/kallsyms.h)
+  /// The labels after the functions that a table names without CONFIG_KALLSYMS_ALL. (scripts/kallsyms.c, `text_ranges`;
+  /// `is_ksym_addr`, include/linux/kallsyms.h)
   private static let endsOfText: Set<String> = ["_etext", "_einittext"]
 
   private static func load(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?) -> Kallsyms<KernelMemory>? {

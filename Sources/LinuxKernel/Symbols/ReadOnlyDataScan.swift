@@ -4,13 +4,13 @@ import DebugInfo
 /// Finds what the kernel's read-only data hold by its structure, for kernels that do not say where it is.
 struct ReadOnlyDataScan: Sendable {
   let space: KernelMemory
-  /// From `_stext` to `swapper_pg_dir`, which stands behind the read-only data.
-  /// (arch/arm64/kernel/vmlinux.lds.S; in 4.19 behind the data, too.)
+  /// From `_stext` to `swapper_pg_dir`, which stands after the read-only data. (arch/arm64/kernel/vmlinux.lds.S; in
+  /// 4.19 after the data, too.)
   let range: Range<UInt64>
   /// Where kallsyms ends, where it is known: what is looked for most is not far behind.
   private let kallsyms: KernelKallsyms?
 
-  /// Bytes that are searched before all: export tables and BTF begin within the first three MiB behind kallsyms.
+  /// Bytes that are searched before all: export tables and BTF begin within the first three MiB after kallsyms.
   private static let near: UInt64 = 4 << 20
 
   /// nil where VMCOREINFO does not tell the image.

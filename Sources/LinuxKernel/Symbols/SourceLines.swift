@@ -4,7 +4,7 @@ import DebugInfo
 /// The source lines of a kernel's code, which KASLR may have moved from where its debug file has it.
 final class SourceLines: Sendable {
   private let dwarf: DWARFTypes
-  /// How far the kernel lies above its link address; nil where there is no debug file.
+  /// How far the kernel lies above its link address; nil if there is no debug file.
   private let slide: Lazy<UInt64?>
 
   init(_ files: DebugFiles, _ dwarf: DWARFTypes, _ vmcoreinfo: VMCoreInfo?) {

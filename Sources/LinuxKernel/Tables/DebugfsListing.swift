@@ -105,8 +105,8 @@ struct ListingStyle: Sendable {
 
 /// The kernel's own listing of its tables.
 enum DebugfsListing {
-  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at
-  /// that instant, without its end; nil where the layout is not known.
+  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at that
+  /// instant, without its end; nil if the layout is not known.
   ///
   /// - Parameter user: tables of user space to list instead, in the same form, without markers.
   static func write(

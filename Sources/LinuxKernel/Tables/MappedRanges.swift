@@ -16,7 +16,7 @@ public struct MappedRange: Sendable {
   public let level: Int
   /// The first entry. The others differ from it in the address and in bits that the kernel does not show.
   public let descriptor: Descriptor
-  /// The region that the first address lies in; nil where the layout is not known.
+  /// The region that the first address lies in; nil if the layout is not known.
   public let region: Region?
 
   /// Bytes.

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Finds the BTF of a kernel: behind kallsyms by its header, or between its symbols.
+/// Finds the BTF of a kernel: after kallsyms by its header, or between its symbols.
 enum BTFLocator {
   static func types(_ space: KernelMemory, _ symbols: [any SymbolSource], _ search: ReadOnlyDataScan?) -> BTFTypes? {
     // With the names in order (6.2) a look-up is cheaper than a search, which may go through all read-only data.

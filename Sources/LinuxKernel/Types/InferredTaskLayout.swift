@@ -94,8 +94,8 @@ private struct InferredTaskLayoutFinder {
     return text[..<end].allSatisfy { (0x20..<0x7f).contains($0) }
   }
 
-  /// Where `pid` is, and `tgid` behind it. The first tasks are those that the kernel makes first, `init` and
-  /// `kthreadd` (`rest_init`, init/main.c).
+  /// Where `pid` is, and `tgid` after it. The first tasks are those that the kernel makes first, `init` and `kthreadd`
+  /// (`rest_init`, init/main.c).
   private func numbers(_ others: [UInt64], before comm: Int) -> Int? {
     stride(from: 0, to: comm, by: 4).first { place in
       func both(_ task: UInt64) -> [UInt32?] {
@@ -105,7 +105,7 @@ private struct InferredTaskLayoutFinder {
     }
   }
 
-  /// Where `mm` is, and `active_mm` behind it: `init` has both, `kthreadd` no first.
+  /// Where `mm` is, and `active_mm` after it: `init` has both, `kthreadd` no first.
   private func memory(_ others: [UInt64], pgd: UInt64, below comm: Int) -> Int? {
     stride(from: 0, to: comm, by: 8).first { place in
       func word(_ task: UInt64, _ offset: Int) -> UInt64? { space.pointer(at: task &+ UInt64(place + offset)) }

@@ -47,7 +47,7 @@ public struct Attributes: Hashable, Sendable {
   @inlinable public var attrIndex: Int {
     Int(truncatingIfNeeded: descriptor.bits.intersection(.attrIndx).rawValue &>> Descriptor.Bits.attrIndxShift)
   }
-  /// SH (bits 9:8), nil where the format keeps address bits there.
+  /// SH (bits 9:8), nil if the format keeps address bits there.
   @inlinable package func shareability(_ format: DescriptorFormat) -> Shareability? {
     let field = descriptor.bits.intersection(.sh).rawValue &>> Descriptor.Bits.shShift
     return format.hasShareability ? Shareability(rawValue: UInt8(truncatingIfNeeded: field)) : nil

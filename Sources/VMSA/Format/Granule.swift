@@ -8,7 +8,7 @@ public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
   /// 64 KiB pages, 8,192 entries a table.
   case sixtyFourKiB = 16
 
-  /// The granule of `size` bytes, or nil when arm64 has none of that size.
+  /// The granule of `size` bytes, or nil if arm64 has none of that size.
   public init?(size: UInt64) {
     switch size {
     case 4096: self = .fourKiB
@@ -30,7 +30,7 @@ public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
   @inlinable public func shift(level: Int) -> Int { indexBits &* (4 &- level) &+ 3 }
 
   /// How many neighbouring entries Linux marks contiguous at `level`: (`CONT_PTE_SHIFT`, `CONT_PMD_SHIFT`,
-  /// asm/pgtable-hwdef.h; Arm ARM table D8-95). 0 where there is no such group.
+  /// asm/pgtable-hwdef.h; Arm ARM table D8-95). 0 if there is no such group.
   package func contiguousEntries(level: Int) -> Int {
     switch (self, level) {
     case (.fourKiB, 1), (.fourKiB, 2), (.fourKiB, 3): 16

@@ -112,7 +112,7 @@ package struct TranslationControl: Hashable, Sendable {
     }
   }
 
-  /// What a field holds; nil where that is not known, and setting nil changes nothing.
+  /// What a field holds; nil if unknown, and setting nil changes nothing.
   package subscript(field: Field) -> UInt64? {
     get {
       let (shift, width) = field.place

@@ -11,7 +11,7 @@ public protocol PhysicalMemory: Sendable {
   /// Fills `buffer` with the bytes from `address` on: all of them, or an error.
   func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault)
 
-  /// Why the byte at `address` cannot be read, or nil when it can: without reading the page itself.
+  /// Why the byte at `address` cannot be read, or nil if it can: without reading the page itself.
   func absence(at address: PhysicalAddress) -> Absence?
 
   /// Shows `body` all memory that can be read, in pieces of 4 KiB to 1 MiB that begin at multiples of 4 KiB

@@ -29,7 +29,7 @@ extension AnsweringCommand {
   static var sampleArguments: [String] { [] }
   static var takesSymbols: Bool { false }
 
-  /// The command that `words` ask for, behind its name and without the dump.
+  /// The command that `words` ask for, after its name and without the dump.
   ///
   /// - Throws: what the parser throws, for help as well; `ValidationError` when the words say how to open the dump.
   static func asked(_ words: [String]) throws -> Self {

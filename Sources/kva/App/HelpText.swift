@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The help of a command with its own options first, and those that go with every command behind them.
+/// The help of a command with its own options first, and those that go with every command after them.
 enum HelpText {
   /// The headings of what goes with every command, as the parser capitalises the titles of `DumpOptions`.
   private static let common = ["OUTPUT OPTIONS:", "DUMP OPTIONS:"]

@@ -29,7 +29,7 @@ struct MemoryReader {
     var missing = 0
     var filtered = 0
 
-    /// It in one line; nil where a page or more is not missing.
+    /// It in one line; nil if a page or more is not missing.
     var message: Diagnostic? {
       guard missing > 1 else { return nil }
       let why = filtered > 0 ? "; \(filtered) of them were filtered out of this dump" : ""

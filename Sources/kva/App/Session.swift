@@ -73,7 +73,7 @@ final class Session {
     found = nil
   }
 
-  /// The tables that `options` asks for; nil where it asks for none. That there are none ends the command.
+  /// The tables that `options` asks for; nil if it asks for none. That there are none ends the command.
   func regime(_ options: TablesOptions) throws -> TranslationRegime? {
     guard let given = options.given else { return nil }
     if let known = regimes[given] { return known }

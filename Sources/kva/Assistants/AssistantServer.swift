@@ -114,7 +114,7 @@ struct AssistantServer {
     }
   }
 
-  /// What the command prints, cut where it is too long, with what was wrong behind it; and whether it failed.
+  /// What the command prints, cut where it is too long, with what was wrong after it; and whether it failed.
   private mutating func answered(_ request: Request) -> (text: String, isError: Bool) {
     let collected = CollectedOutput(limit: Self.answerBytes)
     let page = Output(.collected(collected))

@@ -18,8 +18,8 @@ enum JSONValue: Equatable {
   }
 }
 
-/// Reads one JSON text (RFC 8259) strictly: nothing before or behind it, no name twice in an object, strings of
-/// valid UTF-8 without lone surrogates, and arrays and objects at most `Limits.jsonDepth` deep.
+/// Reads one JSON text (RFC 8259) strictly: nothing before or after it, no name twice in an object, strings of valid
+/// UTF-8 without lone surrogates, and arrays and objects at most `Limits.jsonDepth` deep.
 ///
 /// What it makes is bounded by the length of the text.
 struct JSONReader {

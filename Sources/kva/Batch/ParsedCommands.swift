@@ -36,7 +36,7 @@ struct ParsedCommands {
     return command
   }
 
-  /// An option as on the command line; nil where it is turned off.
+  /// An option as on the command line; nil if it is turned off.
   private static func word(_ option: JSONValue.Member) throws(Problem) -> String? {
     let name = option.name
     guard let first = name.utf8.first, UInt8(ascii: "a")...UInt8(ascii: "z") ~= first,

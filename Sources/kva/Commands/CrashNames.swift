@@ -79,7 +79,7 @@ enum CrashNames {
   }
 
   /// `struct NAME[.MEMBER,...] [-o] [ADDRESS]`, as crash(8) has it: the layout of a type, or the type or its members at
-  /// an address; nil if it is none.
+  /// an address; nil if it is not one.
   private static func structure(_ keyword: String, _ arguments: [String]) -> [String]? {
     let options = arguments.filter { $0.hasPrefix("--") }
     let rest = arguments.filter { !$0.hasPrefix("-") }

@@ -48,7 +48,7 @@ struct TaskSelection {
         : Diagnostic(.noneMatches, letters, "no task is in state \(letters)"))
   }
 
-  /// Puts each process behind its parent, with all its descendants.
+  /// Puts each process after its parent, with all its descendants.
   mutating func makeTree(withThreads: Bool) {
     let shown = Set(lines.map(\.task.structure))
     var children: [Int: [KernelTask]] = [:]

@@ -66,7 +66,7 @@ struct TypeCommand: DumpCommand {
     if !allFound { throw ExitCode.notFound }
   }
 
-  /// The arguments with `struct`, `union` or `enum` and the word behind it as one.
+  /// The arguments with `struct`, `union` or `enum` and the word after it as one.
   static func joined(_ arguments: [String]) -> [String] {
     var result: [String] = []
     for argument in arguments {

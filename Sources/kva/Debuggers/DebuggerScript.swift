@@ -5,7 +5,7 @@ struct DebuggerScript {
   /// The debuggers that kva knows.
   enum Debugger: String, CaseIterable { case gdb, lldb }
 
-  /// How far KASLR moved the kernel; nil if that is not known.
+  /// How far KASLR moved the kernel; nil if unknown.
   private let offset: UInt64?
   /// The vmlinux that was given, or the debuginfo that lies on this machine.
   private let vmlinux: String?

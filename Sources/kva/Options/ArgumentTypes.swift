@@ -10,7 +10,7 @@ struct Number: ExpressibleByArgument {
   }
 }
 
-/// A size or a length in bytes: decimal, or hex with 0x, and K, M, G or T behind it if wanted.
+/// A size or a length in bytes: decimal, or hex with 0x, and K, M, G or T after it if wanted.
 struct Size: ExpressibleByArgument {
   let bytes: UInt64
   init(_ bytes: UInt64) { self.bytes = bytes }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// Levels of the log: names of dmesg(1) or numbers with commas between them, each with a `+` behind it for itself and
+/// Levels of the log: names of dmesg(1) or numbers with commas between them, each with a `+` after it for itself and
 /// the more severe ones.
 struct LogLevels: ExpressibleByArgument {
   let levels: Set<Int>
@@ -23,7 +23,7 @@ struct LogLevels: ExpressibleByArgument {
   static let allValueStrings = names
 }
 
-/// A time of the log in seconds, with s, m or h behind it if wanted; negative before its last message.
+/// A time of the log in seconds, with s, m or h after it if wanted; negative before its last message.
 struct LogTime: ExpressibleByArgument {
   private let nanoseconds: Double
   private let isBeforeEnd: Bool

@@ -16,6 +16,6 @@ struct TablesOptions: ParsableArguments {
     if el2, ttbr0 != nil { throw ValidationError("--el2 and --ttbr0 exclude each other.") }
   }
 
-  /// The option as it was given; nil where none was.
+  /// The option as it was given; nil if none was.
   var given: String? { ttbr0.map { "--ttbr0 \($0)" } ?? (el2 ? "--el2" : nil) }
 }

@@ -11,7 +11,7 @@ protocol ReadSource {
 /// Where an address is.
 struct Place {
   var physical: PhysicalAddress
-  /// Why that may be wrong; nil where nothing says so.
+  /// Why that may be wrong; nil if nothing says so.
   var doubt: Diagnostic?
 }
 

@@ -134,7 +134,7 @@ final class Output {
   func digits(_ value: UInt64, atLeast digits: Int = 1) {
     let needed = (67 &- (value | 1).leadingZeroBitCount) &>> 2
     let count = max(needed, min(digits, 16))
-    // The first digit into the highest bits; what stands behind the last is written over.
+    // The first digit into the highest bits; what stands after the last is written over.
     let shifted = value &<< UInt64(truncatingIfNeeded: 64 &- 4 &* count)
     append(Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32)), min(count, 8))
     if count > 8 { append(Self.eight(UInt32(truncatingIfNeeded: shifted)), count &- 8) }

@@ -1,8 +1,8 @@
 /// A table for people: columns as wide as what stands in them, headers where they are wanted, and rows folded at the
 /// width of the terminal.
 ///
-/// The first rows are kept until the widths are known; what comes behind them is written at once, in columns that are
-/// as wide. Each cell but the last of a row should be one word, so that rows can be cut by programs.
+/// The first rows are kept until the widths are known; what comes after them is written at once, in columns that are as
+/// wide. Each cell but the last of a row should be one word, so that rows can be cut by programs.
 struct Table {
   /// A column.
   struct Column {
@@ -104,7 +104,7 @@ struct Table {
         }
         let width = Self.width(cell)
         let padding = columns[number].isNumber ? max(place.width - width, 0) : 0
-        // A cell that stands out of its column moves those behind it, as far as they have no room to give.
+        // A cell that stands out of its column moves those after it, as far as they have no room to give.
         let isFirst = number == 0 || place.beginsLine
         let lead = max(place.start - column + padding, isFirst ? 0 : 1)
         output.spaces(lead)

@@ -33,7 +33,7 @@ struct Folding {
     var indent = indent
     // Where the word began that is being passed.
     var word: (place: Int, edge: Int)?
-    // The space to break at: one behind a word, or else one before the first.
+    // The space to break at: one after a word, or else one before the first.
     var space: Int?
     var firstSpace: Int?
     var at = start

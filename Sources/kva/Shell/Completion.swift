@@ -9,7 +9,7 @@ enum Completion {
   /// Symbols that are offered at once.
   private static let most = 2000
 
-  /// What `word` may become behind `text`. Empty where a file is meant, or nothing fits.
+  /// What `word` may become after `text`. Empty where a file is meant, or nothing fits.
   static func candidates(_ word: String, after text: String) -> [String] {
     let before = (ShellLine.commands(text).last ?? "").split(separator: " ")
     if text.hasPrefix("!") || text.contains(">") || text.contains("|") { return [] }
@@ -57,7 +57,7 @@ enum Completion {
     return options.sorted()
   }
 
-  /// What may stand behind `option`, which may have `=` at its end, as the help of a command lists it; nil if that lists
+  /// What may stand after `option`, which may have `=` at its end, as the help of a command lists it; nil if that lists
   /// nothing.
   private static func values(of option: Substring, _ type: any AnsweringCommand.Type) -> [String]? {
     let name = option.hasSuffix("=") ? option.dropLast() : option
@@ -92,7 +92,7 @@ enum Completion {
     return kernel.cpus.map { "cpu\($0.cpu)" } + kernel.addressSpaces.map { "\($0.pid)" }
   }
 
-  /// Symbols of the kernel and its modules, modules with the colon behind them, and behind that their symbols.
+  /// Symbols of the kernel and its modules, modules with the colon after them, and after that their symbols.
   private static func symbols(_ word: String) -> [String] {
     guard !word.isEmpty, let kernel = kernel.withLock(\.self) else { return [] }
     if let at = word.firstIndex(of: "@") {

@@ -23,7 +23,7 @@ struct Libedit {
   private let write: TakesText
   private let limit: TakesNumber
 
-  /// Loads it, and lets it read keys by `LineEditor` and complete words by `Completion`; nil where it is not installed.
+  /// Loads it, and lets it read keys by `LineEditor` and complete words by `Completion`; nil if it is not installed.
   init?() {
     // Debian calls it .2, all others .0. Global, so that completion finds the line that is being edited.
     let names = ["libedit.so.2", "libedit.so.0", "libedit.so"]

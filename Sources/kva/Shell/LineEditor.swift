@@ -18,7 +18,7 @@ struct LineEditor {
   /// Lines that are kept from one session to the next.
   private static let historyLength: CInt = 1000
 
-  /// Loads what edits; nil where it is not installed.
+  /// Loads what edits; nil if it is not installed.
   ///
   /// - Parameter history: the file that lines are kept in; nil to keep none.
   init?(history: String?) {

@@ -21,7 +21,7 @@ struct Shell {
     standardOutput = session.output
   }
 
-  /// Runs one line: commands with `;` between them or, behind `!`, one of sh(1).
+  /// Runs one line: commands with `;` between them or, after `!`, one of sh(1).
   ///
   /// - Returns: the exit status of the first that failed, as it would have as a command; nil if one ends the shell.
   func run(_ text: String) -> Int32? {

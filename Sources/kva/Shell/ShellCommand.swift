@@ -17,7 +17,7 @@ struct ShellCommand: ParsableCommand {
   @OptionGroup var options: DumpOptions
 
   func run() throws {
-    // A program behind | may end before all is written.
+    // A program after `|` may end before all is written.
     signal(SIGPIPE, SIG_IGN)
     let session = Session(options, Output(), readsQueries: false)
     _ = try session.dump
@@ -109,8 +109,8 @@ struct ShellCommand: ParsableCommand {
     session.output.flush()
   }
 
-  /// The file that entered lines are kept in: what KVA_HISTORY names, none where that is empty, else one in the
-  /// home directory.
+  /// The file that entered lines are kept in: what KVA_HISTORY names, none if that is empty, else one in the home
+  /// directory.
   private static var historyPath: String? {
     if let named = SystemCall.environment("KVA_HISTORY") { return named.isEmpty ? nil : named }
     return SystemCall.environment("HOME").map { $0 + "/.kva_history" }

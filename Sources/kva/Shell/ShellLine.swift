@@ -18,8 +18,8 @@ struct ShellLine: Equatable {
   private(set) var words: [String] = []
   private(set) var destination = Destination.standardOutput
 
-  /// The commands of `text`, with `;` between them. A `;` in quotes or in parentheses or braces, as a program behind `|`
-  /// may have, is part of a command; so is all behind a `!` that a command begins with.
+  /// The commands of `text`, with `;` between them. A `;` in quotes or in parentheses or braces, as a program after `|`
+  /// may have, is part of a command; so is all after a `!` that a command begins with.
   static func commands(_ text: String) -> [Substring] {
     var parts: [Substring] = []
     var start = text.startIndex

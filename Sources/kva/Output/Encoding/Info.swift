@@ -189,7 +189,7 @@ struct NotedFacts {
   let pageSize: UInt64?
   let vaBits: Int?
 
-  /// nil where there is no note.
+  /// nil if there is no note.
   init?(_ dump: DumpFile) {
     guard let note = dump.notes.vmcoreinfo.map({ VMCoreInfo($0) }) else { return nil }
     release = note.release

@@ -47,6 +47,6 @@ extension Output {
 }
 
 extension KernelModule {
-  /// The letters of its taint, as /proc/modules has them; nil where that cannot be read.
+  /// The letters of its taint, as /proc/modules has them; nil if that cannot be read.
   fileprivate var taint: String? { taints.map { Taint(mask: $0).letters } }
 }
