@@ -68,7 +68,8 @@ def initramfs(archive: Archive, folders: Folders, entry: Entry, kernel: Kernel, 
     image.add("holder", program(folders, "holder").read_bytes(), 0o755)
     if test_module:
         image.add("mods/kvatest.ko", test_module)
-        image.append("pre.sh", "insmod /mods/kvatest.ko || echo CORPUS-WARN insmod kvatest failed\n")
+        image.append("pre.sh", "insmod /mods/kvatest.ko || echo CORPUS-WARN insmod kvatest failed\n"
+                               "mkdir -p /oracle/rich; dmesg | grep KVATEST > /oracle/rich/kvatest.txt\n")
     if entry.rich:
         image.add("actors", program(folders, "actors").read_bytes(), 0o755)
         image.add("post.sh", (GUEST / "rich.sh").read_bytes())

@@ -15,7 +15,7 @@ from .tool import Tool
 class Check:
     ask: Callable[[Tool, Dump], Result]
     needs: str
-    """The file of the oracle that it holds answers against."""
+    """The files of the oracle that it holds answers against, one of which is enough."""
     on_tables: bool = False
     """Asked of dumps of the translation tables alone, too."""
     needs_types: bool = False
@@ -27,7 +27,7 @@ class Check:
 
     def applies(self, dump: Dump) -> bool:
         entry = dump.entry
-        if not (entry.facts if self.needs == "facts.json" else entry.has(self.needs)):
+        if not (entry.facts if self.needs == "facts.json" else any(entry.has(name) for name in self.needs.split())):
             return False
         if dump.is_tables and not self.on_tables or self.needs_types and not entry.facts.get("btf"):
             return False
@@ -49,8 +49,8 @@ CHECKS = {check.name: check for check in (
     Check(listings.modules, "modules.txt", needs_types=True),
     Check(listings.vmalloc, "vmallocinfo.txt", needs_types=True),
     Check(listings.dmesg, "dmesg.txt"),
-    Check(objects.stacks, "rich/stacks.txt"),
-    Check(objects.slab, "rich/drgn.json"),
+    Check(objects.stacks, "rich/stacks.txt serial.log"),
+    Check(objects.slab, "rich/drgn.json rich/kvatest.txt"),
     Check(objects.pages, "rich/drgn.json"),
     Check(objects.frames, "rich/kpageflags.bin"),
     Check(objects.caches, "rich/slabinfo.txt"),

@@ -42,9 +42,8 @@ class Crash(Tool):
             raise Unanswered("crash translates by task, not by table")
         return [Translation(_physical(text, a)) for a, text in zip(addresses, self._ask([f"vtop -k {a:x}" for a in addresses]))]
 
-    def read(self, address: int, size: int) -> bytes:
-        text = self._ask([f"rd -8 {address:x} {size}"])[0]
-        return bytes(int(byte, 16) for line in text.splitlines() if ":" in line for byte in re.findall(r"\b[0-9a-f]{2}\b", line.split(":", 1)[1][:49]))
+    def reads(self, ranges: list[tuple[int, int]]) -> list[bytes]:
+        return [_bytes(text) for text in self._ask([f"rd -8 {address:x} {size}" for address, size in ranges])]
 
     def modules(self) -> dict[str, int]:
         text = self._ask(["mod"])[0]
@@ -57,3 +56,9 @@ class Crash(Tool):
 def _physical(text: str, address: int) -> int | None:
     match = re.search(r"(?m)^ *([0-9a-f]{8,16}) +([0-9a-f]+) *$", text)
     return int(match[2], 16) if match and int(match[1], 16) == address else None
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes of lines such as "ffff800080000000:  4d 5a 40 fa   MZ@."."""
+    rows = (line.split(":", 1)[1][:50] for line in text.splitlines() if ":" in line)
+    return bytes(int(byte, 16) for row in rows for byte in re.findall(r"\b[0-9a-f]{2}\b", row))

@@ -91,6 +91,7 @@ class Tool:
     def regions(self, addresses: list[int]) -> list[str | None]: return self._no("names of regions")
     def mapped_ranges(self) -> list[MappedRange]: return self._no("list of mapped ranges")
     def read(self, address: int, size: int) -> bytes: return self._no("reads")
+    def reads(self, ranges: list[tuple[int, int]]) -> list[bytes]: return [self.read(*r) for r in ranges]
 
     # listings
     def symbols(self) -> Iterable[tuple[int, str, str, str | None]]: return self._no("list of symbols")

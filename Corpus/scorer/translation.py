@@ -94,10 +94,12 @@ def read(tool: Tool, dump: Dump) -> Result:
     answers = dump.entry.json("gva2gpa.json")
     samples = [b for b in answers["bytes"] if answers["sets"][b["set"]]["EL"] == "EL1" and b.get("same_in_vmcore_elf", True)][:min(150, tool.most_addresses // 10)]
     differences, filtered = [], 0
-    for sample in samples:
+    page, ranges = answers["page_size"], []
+    for sample in samples:                               # the monitor read on in physical memory, past the page
         address = int(sample["va"], 16)
-        size = min(len(sample["bytes"]) // 2, answers["page_size"] - address % answers["page_size"])     # the monitor read on in physical memory
-        expected, got = sample["bytes"][:2 * size], tool.read(address, size).hex()
+        ranges.append((address, min(len(sample["bytes"]) // 2, page - address % page)))
+    for sample, (_, size), data in zip(samples, ranges, tool.reads(ranges)):
+        expected, got = sample["bytes"][:2 * size], data.hex()
         if not got and dump.is_filtered:
             filtered += 1
         elif got != expected:
