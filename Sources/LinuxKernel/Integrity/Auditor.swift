@@ -13,7 +13,7 @@ struct Auditor: SweepObserver {
   private var isFull = false
   /// The level of each table that was read, and the first address that it was read for.
   private var seen: [UInt64: (level: Int, virtual: UInt64)] = [:]
-  private var group = ContiguousGroup()
+  var group = ContiguousGroup()
   private var piece: RegionMap.Piece
   /// The next address that the linear map and the image have not yet been seen to map.
   private var linearNext: UInt64
@@ -275,82 +275,6 @@ struct Auditor: SweepObserver {
     }
   }
 
-  // MARK: - The Contiguous bit
-
-  /// A group of entries that a TLB may hold as one: all of them there, in order, alike. (Arm ARM D8.6.1)
-  private struct ContiguousGroup {
-    var start: UInt64 = 0
-    var last: UInt64 = 0
-    var level = -2
-    var first: SweptEntry?
-    var physical: UInt64 = 0
-    var count = 0
-    var contiguous = 0
-    var isAlike = true
-    /// Entries that a whole group has.
-    var whole = 0
-  }
-
-  /// Which bits of neighbours may differ: the address, and what hardware sets on its own (AF; AP[2] under DBM).
-  private func differ(_ a: Descriptor, _ b: Descriptor) -> Bool {
-    var ignored = context.format.addressBits.union([.af, .software])
-    if a.has(.dbm) { ignored.insert(.ap2) }
-    return !a.bits.symmetricDifference(b.bits).isSubset(of: ignored)
-  }
-
-  private mutating func contiguous(_ entry: SweptEntry, _ physical: PhysicalAddress, isRepeated: Bool) {
-    endGroup(unless: entry)
-    let isContiguous = Attributes(entry.descriptor).isContiguous
-    let whole = context.kernel.regime.granule.contiguousEntries(level: entry.level)
-    guard whole > 0 else {
-      if isContiguous { broken(entry, "its level has no contiguous groups") }
-      return
-    }
-    if isRepeated {
-      if isContiguous { broken(entry, "its neighbours map the same memory") }
-      return
-    }
-    if group.first == nil {
-      let size = UInt64(whole) &<< UInt64(entry.shift)
-      let start = entry.virtual.rawValue & ~(size &- 1)
-      group = ContiguousGroup(
-        start: start, last: start &+ (size &- 1), level: entry.level, first: entry, physical: physical.rawValue,
-        whole: whole)
-      group.isAlike = entry.virtual.rawValue != start || physical.rawValue & (size &- 1) == 0
-    } else if let first = group.first {
-      let isNext = physical.rawValue &- group.physical == entry.virtual.rawValue &- first.virtual.rawValue
-      if !isNext || differ(first.descriptor, entry.descriptor) { group.isAlike = false }
-    }
-    group.count += 1
-    if isContiguous { group.contiguous += 1 }
-  }
-
-  /// Judges the group that was gathered, if `entry` is not of it.
-  private mutating func endGroup(unless entry: SweptEntry?) {
-    guard let first = group.first else { return }
-    if let entry, entry.level == group.level, entry.virtual.rawValue >= group.start,
-      entry.virtual.rawValue <= group.last
-    {
-      return
-    }
-    let isBroken =
-      group.contiguous > 0 && (group.count != group.whole || !group.isAlike || group.contiguous != group.whole)
-    let gathered = group
-    group = ContiguousGroup()
-    guard isBroken else { return }
-    add(
-      .contiguousBroken, gathered.start, gathered.last,
-      "\(gathered.contiguous) of \(gathered.count) entries have the Contiguous bit, where a group has "
-        + "\(gathered.whole), alike and in order: the TLB may answer wrongly",
-      [(first.virtual.rawValue, first.level)])
-  }
-
-  private mutating func broken(_ entry: SweptEntry, _ why: String) {
-    add(
-      .contiguousBroken, entry.virtual.rawValue, entry.last, "the Contiguous bit is set, but \(why)",
-      [(entry.virtual.rawValue, entry.level)])
-  }
-
   // MARK: - The report
 
   private func address(of claim: AuditSurvey.Claim, at physical: UInt64) -> UInt64 {
@@ -364,7 +288,7 @@ struct Auditor: SweepObserver {
   /// Adds a finding, or goes on with the one of its kind that ends where this begins.
   ///
   /// - Parameter proofs: addresses whose walk proves it, and the level of the entry that does; nil for the leaf.
-  private mutating func add(
+  mutating func add(
     _ code: Finding.Code, _ first: UInt64, _ last: UInt64, _ message: @autoclosure () -> String,
     _ proofs: @autoclosure () -> [(virtual: UInt64, level: Int?)]
   ) {
