@@ -44,7 +44,8 @@ extension ViewPage {
     }
     function hatch(context, x, y, width, height) {
       context.fillStyle = colour('line');
-      for (let at = 0; at < width; at += 4) context.fillRect(x + at, y, 1, height);
+      // In step with the canvas: a cell may be narrower than the distance of two lines.
+      for (let at = (4 - x % 4) % 4; at < width; at += 4) context.fillRect(x + at, y, 1, height);
     }
 
     // A part of some strips in detail, with buttons to move: shared by addresses and frames.
