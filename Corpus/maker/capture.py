@@ -90,6 +90,9 @@ class Maker:
         oracle = folder / "oracle"
         wait_for(run.serial, b"CORPUS-READY", process, entry.timeout, entry.name)
         say("guest ready")
+        for line in run.serial.read_text(errors="replace").splitlines():
+            if line.startswith("CORPUS-WARN"):
+                say(f"the guest says: {line.removeprefix('CORPUS-WARN ').strip()}")
         time.sleep(3)
         if entry.crash and not entry.kdump:
             wait_for(run.serial, b"end Kernel panic", process, 180, entry.name)

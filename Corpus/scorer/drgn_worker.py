@@ -40,7 +40,7 @@ class Worker:
         root = int(self.info_lines["SYMBOL(swapper_pg_dir)"], 16)
         if table is not None:                            # the linear map's address of a process's table
             page_offset = -(1 << int(self.info_lines["NUMBER(VA_BITS)"])) & (1 << 64) - 1
-            root = table - int(self.info_lines["NUMBER(PHYS_OFFSET)"], 16) + page_offset
+            root = table - int(self.info_lines["NUMBER(PHYS_OFFSET)"], 16) + page_offset & (1 << 64) - 1
 
         def one(address: int) -> int | None:
             try:

@@ -45,12 +45,17 @@ def stacks(tool: Tool, dump: Dump) -> Result:
         wanted = thread["functions"].split(",")
         got = [f.symbol for f in by_pid.get(int(thread["pid"]), Stack(0, 0, False, [])).frames]
         check("the test module's thread", wanted, got, _contains(got, wanted))
-    if console := dump.entry.call_trace():               # the dead task's stack, through exceptions and stacks, holds it in one piece
+    if console := _since_printed(dump.entry.call_trace()):      # the dead task's stack, through exceptions and stacks, holds it in one piece
         got = [f.symbol for f in tool.dead_stack() if not f.is_link]
         fatal = 0 if _contains(got, console) else 1000   # never within the drift
         check("the dead task, by the console", console, got, not fatal)
     # A worker that woke between the listing and the stop differs.
     return Result("stacks", asked - len(differences), asked + fatal, differences[::-1] if fatal else differences, drift=2 + asked // 25)
+
+
+def _since_printed(trace: list[str]) -> list[str]:
+    """The frames that are still there at the stop: those that printed the trace have returned."""
+    return trace[trace.index("dump_stack") + 1:] if "dump_stack" in trace else trace
 
 
 def _kernel_stacks(dump: Dump) -> dict[int, list[tuple[str, int]]]:
