@@ -70,9 +70,9 @@ def makedumpfile_dumps(archive: Archive, folders: Folders, folder: Path, scratch
     with_headers_first(folder / "vmcore.elf", source)
     log = ["# input: vmcore.elf with its program headers at offset 64"]
 
-    def run(arguments: list[str], targets: list[Path], **how: object) -> None:
-        done = subprocess.run(tool + arguments, capture_output=True, **how, check=False)
-        said = (done.stdout if len(done.stdout) < 1 << 16 else b"") + done.stderr
+    def run(arguments: list[str], targets: list[Path]) -> None:
+        done = subprocess.run(tool + arguments, capture_output=True, check=False)
+        said = done.stdout + done.stderr
         log.append(f"## makedumpfile {' '.join(Path(a).name if '/' in a else a for a in arguments)}\n{said.decode(errors='replace')}## rc {done.returncode}")
         for target in targets if done.returncode else []:
             target.unlink(missing_ok=True)
