@@ -1,9 +1,9 @@
-/// How much is read and kept of what is outside, each with its reason.
+/// Limits on what is read and kept of outside data, each with its reason.
 enum Limits {
-  /// Bytes that are copied for one look at what does not lie together in a mapped file. The largest things
-  /// that are looked at as a whole, the names of kallsyms and BTF, have some 20 MiB.
+  /// Bytes that are copied at once if they are not contiguous in a mapped file. The largest objects read whole, the
+  /// names of kallsyms and BTF, take some 20 MiB.
   static let readAtOnce = 64 << 20
-  /// Holes of a file that are gone around when it is looked through: a copy without zeros has one for each run of pages
-  /// of zeros, and what lies after so many is looked through with its zeros.
+  /// Holes of a file that a scan skips: a sparse copy has one for each run of zero pages. Past this many, holes are
+  /// scanned as zeros.
   static let fileHoles = 1 << 18
 }

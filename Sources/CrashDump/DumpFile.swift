@@ -1,42 +1,42 @@
 import Bytes
 import VMSA
 
-/// A dump, opened: physical memory and notes, whatever the format.
+/// An open dump of any format: physical memory and notes.
 ///
 ///     let dump = try DumpFile(path: "vmcore")
 ///     print(dump.summary.format, dump.memory.ranges)
 public final class DumpFile: Sendable {
   /// The path as given.
   public let path: String
-  /// The memory. A loop enters a generic function with it once, so that no call in the loop is dynamic.
+  /// The memory. Pass it to a generic function before a loop, so that no call in the loop is dynamic.
   public var memory: any PhysicalMemory { container }
   /// The notes.
   public var notes: DumpNotes { container.notes }
   /// What the reader should know before trusting the answers.
   public var warnings: [Diagnostic] { container.warnings }
-  /// What the file says of itself; counting its pages may take a pass over the file's index.
+  /// What the file records about itself; counting its pages may take a pass over the file's index.
   public var summary: DumpSummary { container.summary }
 
-  /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
+  /// Bytes of memory whose contents the file should hold, missing ones included; cheap to compute.
   package var storedBytes: UInt64 { container.storedBytes }
 
-  /// The address after the last of the machine's memory, as the dump tells, at little cost.
+  /// The end of the machine's memory (exclusive), as the dump describes it; cheap to compute.
   package var endOfMemory: UInt64 { container.endOfMemory }
 
   private let container: any DumpContainer
 
-  /// Bytes of decompressed pages that are kept where nothing else is said.
+  /// Bytes of decompressed pages kept by default.
   public static let defaultCacheSize = 64 << 20
 
   /// Opens a dump, recognising the format by content. Files are only read, never written.
   ///
   /// - Parameters:
-  ///   - path: a file; a directory that holds the parts of a split dump; where no such file exists,
-  ///     `PART,PART...`, or `FILE@ADDRESS[,FILE@ADDRESS...]` for raw memory.
+  ///   - path: a file; a directory that holds the parts of a split dump; or, if no such file exists, `PART,PART...`, or
+  ///     `FILE@ADDRESS[,FILE@ADDRESS...]` for raw memory.
   ///   - cacheSize: bytes of decompressed pages to keep.
-  ///   - isMapped: whether files are mapped; otherwise they are read through a cache, so that a disk or network that
-  ///     fails is an error and not the end of the process.
-  /// - Throws: `LocatedError` when it is no dump of arm64 memory, and says what it looks like.
+  ///   - isMapped: whether files are mapped; otherwise they are read through a cache, so that a failing disk or network
+  ///     gives an error instead of killing the process.
+  /// - Throws: `LocatedError` if it is not a dump of arm64 memory; the message says what it looks like.
   public convenience init(
     path: String, cacheSize: Int = defaultCacheSize, isMapped: Bool = true
   ) throws(LocatedError) {
@@ -51,11 +51,11 @@ public final class DumpFile: Sendable {
   /// Whether this is raw memory, whose addresses the user gives.
   package var isRaw: Bool { container is RawImage }
 
-  /// Where the user says that the parts of raw memory are, in the order given; empty for any other dump, and where the
-  /// place is not known.
+  /// Where the user placed the parts of raw memory, in the order given; empty for any other dump, and if no address was
+  /// given.
   package var placedParts: [Range<UInt64>] { (container as? RawImage)?.placedParts ?? [] }
 
-  /// Whether this is raw memory that nobody said the address of: it is taken to begin at 0.
+  /// Whether this is raw memory without a load address: it is taken to begin at 0.
   package var isAddressUnknown: Bool { (container as? RawImage)?.isAddressUnknown ?? false }
 
   /// Whether this is the memory of a running kernel (`/proc/kcore`), which changes between two reads.
@@ -63,7 +63,7 @@ public final class DumpFile: Sendable {
 
   /// The same raw memory, beginning at `address`, which is a guess.
   ///
-  /// - Throws: `LocatedError` when this is no raw memory of one file, or it does not fit there.
+  /// - Throws: `LocatedError` if this is not raw memory from a single file, or it does not fit there.
   package func placed(at address: PhysicalAddress) throws(LocatedError) -> DumpFile {
     guard let raw = container as? RawImage else {
       throw LocatedError(file: path, kind: .unsupported, "is no raw memory: it says itself where it lies")
@@ -71,7 +71,7 @@ public final class DumpFile: Sendable {
     return DumpFile(path: path, try raw.placed(at: address.rawValue))
   }
 
-  /// The same dump without the frames of `size` bytes, a power of two, that `isLeftOut` says of the address of: they read
+  /// The same dump without the frames of `size` bytes, a power of two, whose address `isLeftOut` holds for: they read
   /// as filtered out.
   package func leavingOut(
     framesOf size: UInt64, _ isLeftOut: @escaping @Sendable (PhysicalAddress) -> Bool
@@ -79,10 +79,10 @@ public final class DumpFile: Sendable {
     DumpFile(path: path, RestrictedDump(whole: container, frameSize: size, isLeftOut: isLeftOut))
   }
 
-  /// One line that says why a page cannot be read: which kind of absence it is, and what to do.
+  /// Why a page cannot be read, in one line: which kind of absence it is, and what to do.
   public func describe(_ fault: MemoryFault) -> String { diagnostic(fault).text }
 
-  /// The same with its code.
+  /// The same as a diagnostic with a code.
   package func diagnostic(_ fault: MemoryFault) -> Diagnostic {
     Diagnostic(fault.absence.code, hex(fault.address.rawValue), words(fault))
   }

@@ -2,7 +2,7 @@ import Bytes
 import ELF
 import Glibc
 
-/// Decides what a path means and what a file is, once.
+/// Decides, in one place, what a path means and which format a file has.
 struct DumpOpener {
   let cacheSize: Int
   let isMapped: Bool
@@ -17,7 +17,7 @@ struct DumpOpener {
 
   /// Opens what `path` names.
   ///
-  /// - Throws: `LocatedError` when it is no dump of arm64 memory.
+  /// - Throws: `LocatedError` if it is not a dump of arm64 memory.
   func open(_ path: String) throws(LocatedError) -> any DumpContainer {
     switch Directory.kind(of: path) {
     case .directory: return try parts(inDirectory: path)
@@ -51,7 +51,7 @@ struct DumpOpener {
     do {
       file = try bytes(path)
     } catch {
-      // What the kernel makes up as it is read, /proc/kcore above all, cannot be mapped.
+      // Files that the kernel generates on reading, above all /proc/kcore, cannot be mapped.
       guard case .system(let code) = error.kind, [ENODEV, ENOMEM, EINVAL, EIO].contains(code) else { throw error }
       let bytes = DumpBytes.unmapped(try UnmappedFile(path: path))
       return try ELFDump(bytes, ELFHeaders(reading: bytes), format: "ELF, live")
@@ -90,7 +90,7 @@ struct DumpOpener {
     return try RawImage(path: path, [RawImage.Piece(file: file, address: 0)], isAddressUnknown: true)
   }
 
-  /// A kdump file, flattened or not; nil if `file` is none.
+  /// A kdump file, flattened or not; nil if `file` is not one.
   ///
   /// - Parameter shares: how many files the cache is divided among.
   private func kdump(_ file: DumpBytes, shares: Int = 1) throws(LocatedError) -> KdumpFile? {

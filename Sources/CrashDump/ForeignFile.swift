@@ -1,8 +1,8 @@
 import Bytes
 
-/// What a file that is no dump looks like, and what to do with it.
+/// What a file that is not a dump looks like, and what to do with it.
 enum ForeignFile {
-  /// One line for the file that begins with `bytes`; nil if they tell nothing.
+  /// One line for the file that begins with `bytes`; nil if it is not recognised.
   static func describe(_ bytes: RawSpan) -> String? {
     for (signature, offset, words) in signatures where bytes.hasBytes(signature, at: offset) { return words }
     if bytes.integer(UInt32.self, at: 0) == 0xfd2f_b528 {
@@ -39,8 +39,8 @@ enum ForeignFile {
     return nil
   }
 
-  /// A zlib stream (RFC 1950): deflate with a window of 32 KiB at most, no dictionary, and a check that holds; then no
-  /// stored block, which nobody compresses memory to. LiME's `compress=1` makes them.
+  /// A zlib stream (RFC 1950): deflate with a window of 32 KiB at most, no dictionary, and a valid check; then no
+  /// stored block, which compressed memory does not begin with. LiME's `compress=1` makes them.
   private static func zlib(_ bytes: RawSpan) -> String? {
     guard let method = bytes.integer(UInt8.self, at: 0), let flags = bytes.integer(UInt8.self, at: 1),
       let block = bytes.integer(UInt8.self, at: 2), method == 0x78, flags & 0x20 == 0,

@@ -1,4 +1,4 @@
-/// How much of what a dump claims is believed, each with its reason.
+/// Limits on what a dump may claim, each with its reason.
 ///
 /// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
 /// a count in the dump.
@@ -9,11 +9,11 @@ package enum Limits {
   static let noteBytes: UInt64 = 64 << 20
   /// Notes read from one dump: a handful for each of 8,192 CPUs.
   static let notes = 1 << 17
-  /// Dumps of devices that are told apart: a few machines have one for each network card.
+  /// Device dumps that are listed: a few machines have one for each network card.
   static let deviceDumps = 1024
-  /// Bytes of the text that lists what makedumpfile erased: a line for each symbol or member of its configuration.
+  /// Bytes of the list of what makedumpfile erased: a line for each symbol or member of its configuration.
   static let eraseInfoBytes = 1 << 20
-  /// Bytes of the text that lists what kva left out: a few lines.
+  /// Bytes of the list of what kva left out: a few lines.
   static let omissionBytes = 4096
   /// NT_PRSTATUS notes kept: one for each CPU.
   static let noteCPUs = 8192
@@ -30,27 +30,26 @@ package enum Limits {
 
   /// Page numbers of a kdump file: 2^52 bytes of 4 KiB pages.
   static let pageFrames: UInt64 = 1 << 40
-  /// Counts that are kept for a bitmap of page frames, 8 bytes each: one for 1,024 frames up to 32 TiB of 4 KiB
-  /// pages, fewer beyond.
+  /// Counts kept for a bitmap of page frames, 8 bytes each: one for 1,024 frames up to 32 TiB of 4 KiB pages, fewer
+  /// beyond.
   static let bitmapCounts: UInt64 = 1 << 23
-  /// Descriptors that `info` looks through to count zero and lost pages: 256 GiB of 4 KiB pages.
+  /// Descriptors that `info` scans to count zero and lost pages: 256 GiB of 4 KiB pages.
   static let countedPages: UInt64 = 1 << 26
-  /// Compressed bytes of one page, as a multiple of its size: a codec adds a little to what it cannot pack.
+  /// Compressed bytes of one page, as a multiple of its size: a codec adds a little to what it cannot compress.
   static let compressedPageFactor = 2
-  /// Runs of pages that are gathered before they are looked at: a dump without free and user pages has
-  /// millions.
+  /// Runs of pages gathered before they are scanned: a dump without free and user pages has millions.
   static let runsAtOnce = 1 << 16
   /// Parts of a split dump: makedumpfile writes one for each process, at most a few hundred.
   static let splitParts = 1024
 
-  // MARK: Memory that is described twice
+  // MARK: Memory described twice
 
-  /// Overlaps of two parts that are looked at.
+  /// Overlaps of two parts that are compared.
   static let overlaps = 256
-  /// Bytes that are compared of parts that should not overlap: those of raw memory and LiME.
+  /// Bytes compared of parts that should not overlap: those of raw memory and LiME.
   static let comparedBytes: UInt64 = 256 << 20
-  /// Bytes that are compared of an ELF core, in which the kernel's text is described twice: every tenth page of it, so
-  /// that opening such a core costs little. Two parts that differ in less may pass for one.
+  /// Bytes compared of an ELF core, in which the kernel's text is described twice: about every tenth page, so that
+  /// opening a core is cheap. Smaller differences may go unnoticed.
   static let comparedCoreBytes: UInt64 = 4 << 20
 
   // MARK: Kdump and LiME
@@ -63,6 +62,6 @@ package enum Limits {
   /// Records of a flattened file: QEMU writes one for 256 KiB, makedumpfile one for 64 KiB and more, so that
   /// 4 Mi of them are 256 GiB and more of compressed dump. Each takes 24 bytes of memory twice.
   static let flattenedRecords = 1 << 22
-  /// Bytes of a flattened file that no record wrote, all together. Writers leave none but what aligns blocks.
+  /// Total bytes of a flattened file that no record wrote. Writers leave gaps only to align blocks.
   static let flattenedGaps: UInt64 = 1 << 30
 }

@@ -1,7 +1,7 @@
 import Bytes
 import CElf
 
-/// The build ID that the linker gives an ELF file: what a kernel and its debug files have in common.
+/// The build ID that the linker gives an ELF file: the same in a kernel and its debug files.
 package enum BuildID {
   /// The GNU build ID among `notes`, in lowercase hex; nil if they have none.
   package static func find(in notes: RawSpan) -> String? {

@@ -2,22 +2,22 @@ import Bytes
 import CElf
 import Glibc
 
-/// An ELF file as libelf reads it: its headers as values, and its sections' names.
+/// An ELF file as libelf reads it: its headers as values, and the names of its sections.
 ///
-/// Safety: libelf is given the memory of `file`, which is held here and so outlives the handle, and its true size. It
-/// only reads it, though the parameter of elf_memory is not const, as nothing here lets it change or unpack a section.
-/// The handle is made once and ended once, by `deinit`: this type cannot be copied. Headers are copied into variables
-/// of the types that gelf.h names; numbers of headers and places of names are checked by libelf itself, and a name is
-/// copied before the call that found it returns. The handle is for one thread at a time, as this type is not Sendable;
-/// the reason of a failure is kept for each thread.
+/// Safety: libelf is given the memory of `file`, which is retained here and so outlives the handle, and its true size.
+/// It only reads it, though the parameter of elf_memory is not const, as nothing here lets it change or unpack a
+/// section. The handle is made once and ended once, by `deinit`: this type cannot be copied. Headers are copied into
+/// variables of the types that gelf.h names; numbers of headers and places of names are checked by libelf itself, and a
+/// name is copied before the call that found it returns. The handle is for one thread at a time, as this type is not
+/// Sendable; the reason for a failure is kept per thread.
 @safe
 package struct ELFFile: ~Copyable {
   /// The file that is read.
   package let file: MappedFile
-  /// `Elf *`, for a library that builds on libelf: good while this value lives, and not to be ended.
+  /// `Elf *`, for a library that builds on libelf: valid while this value lives, and not to be ended by the caller.
   @unsafe package let handle: OpaquePointer
 
-  /// Reads the ELF header of `file`; nil if there is none, for the `failureReason`.
+  /// Reads the ELF header of `file`; nil, with a `failureReason`, if there is none.
   package init?(_ file: MappedFile) {
     _ = elf_version(UInt32(EV_CURRENT))
     let handle = unsafe file.withUnsafeAddress { address in
@@ -31,7 +31,7 @@ package struct ELFFile: ~Copyable {
 
   deinit { unsafe elf_end(handle) }
 
-  /// Why the call before failed (elf_errmsg).
+  /// Why the previous call failed (elf_errmsg).
   package static var failureReason: String { unsafe elf_errmsg(-1).map { unsafe String(cString: $0) } ?? "unknown" }
 
   /// The ELF header; nil if it cannot be read.
@@ -40,7 +40,7 @@ package struct ELFFile: ~Copyable {
     return unsafe gelf_getehdr(handle, &header) == nil ? nil : header
   }
 
-  /// The real number of program headers, where e_phnum is PN_XNUM, too; nil if unknown.
+  /// The real number of program headers, even if e_phnum is PN_XNUM; nil if unknown.
   package var programHeaderCount: Int? {
     var count = 0
     return unsafe elf_getphdrnum(handle, &count) == 0 ? count : nil
@@ -73,8 +73,8 @@ package struct ELFFile: ~Copyable {
     return header
   }
 
-  /// The name at `offset` of the string table in section `number`, no more of it than sections are known by; nil if
-  /// there is none that ends.
+  /// The name at `offset` of the string table in section `number`, at most `Limits.sectionName` bytes; nil if none ends
+  /// there.
   package func name(at offset: Int, in number: Int) -> String? {
     guard offset >= 0, number >= 0, let start = unsafe elf_strptr(handle, number, offset) else { return nil }
     let bytes = unsafe UnsafeRawBufferPointer(start: start, count: strnlen(start, Limits.sectionName))

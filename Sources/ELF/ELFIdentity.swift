@@ -1,7 +1,7 @@
 import Bytes
 import CElf
 
-/// What the first 20 bytes of an ELF file say it is. (elf(5), e_ident, e_type and e_machine)
+/// What the first 20 bytes of an ELF file identify it as. (elf(5), e_ident, e_type and e_machine)
 package struct ELFIdentity: Sendable {
   /// EI_CLASS: 32 or 64 bits.
   package let fileClass: UInt8
@@ -34,7 +34,7 @@ package struct ELFIdentity: Sendable {
     self.machine = machine
   }
 
-  /// Whether it is of the one kind that kva reads.
+  /// Whether it is little-endian AArch64, the only kind that kva reads.
   package var isLittleEndianArm64: Bool { is64Bit && isLittleEndian && isArm64 }
   package var is64Bit: Bool { fileClass == UInt8(ELFCLASS64) }
   package var isLittleEndian: Bool { byteOrder == UInt8(ELFDATA2LSB) }

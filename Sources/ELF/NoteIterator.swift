@@ -6,7 +6,7 @@ package struct Note: ~Escapable {
   package let type: UInt32
   /// The name with its NUL.
   package let name: RawSpan
-  /// What the note says.
+  /// The note's contents.
   package let descriptor: RawSpan
 
   @_lifetime(copy name, copy descriptor)

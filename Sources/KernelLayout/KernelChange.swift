@@ -1,7 +1,7 @@
-/// A change of the kernel that kva has to know of: one row for each, and no version is compared anywhere else.
+/// A change of the kernel that kva depends on: one row each, and versions are compared nowhere else.
 ///
-/// Distributions and stable trees backport, so that a version is the last thing to go by. Each row names the probe
-/// that is tried before it; `none` where nothing in a dump shows the change.
+/// Distributions and stable trees backport, so a version is the last resort. Each row names the probe that is tried
+/// before it; `none` if nothing in a dump shows the change.
 package struct KernelChange: Hashable, Sendable {
   /// The first version that has it.
   package let since: KernelVersion
@@ -47,18 +47,17 @@ extension KernelChange {
   /// ASIDs are in TTBR1_EL1 (TCR_EL1.A1).
   /// Probe: none.
   package static let asidInTTBR1 = Self(4, 16, "7655abb95386", "arm64: mm: Move ASID from TTBR0 to TTBR1")
-  /// `swapper_pg_dir` stands behind the read-only data; before, behind bss.
-  /// Probe: the layout's era, whose first version is compared.
+  /// `swapper_pg_dir` follows the read-only data; before, it followed bss. Probe: the layout's era, whose first version
+  /// is compared.
   package static let rootTableBehindReadOnlyData = Self(
     4, 20, "8eb7e28d4c64", "arm64/mm: move runtime pgds to rodata")
-  /// The image begins at KIMAGE_VADDR, not TEXT_OFFSET (512 KiB) behind it.
-  /// Probe: none; KERNELOFFSET is computed by it where no VMCOREINFO says it.
+  /// The image begins at KIMAGE_VADDR, not TEXT_OFFSET (512 KiB) above it. Probe: none; KERNELOFFSET is computed by it
+  /// where no VMCOREINFO says it.
   package static let noTextOffset = Self(5, 10, "120dc60d0bdb")
-  /// `_stext` is SEGMENT_ALIGN (64 KiB) behind `_text`, not the 4 KiB of the header.
-  /// Probe: the symbol `_text`.
+  /// `_stext` is SEGMENT_ALIGN (64 KiB) above `_text`, not the 4 KiB of the header. Probe: the symbol `_text`.
   package static let alignedTextSegment = Self(5, 10)
-  /// `reserved_pg_dir` stands before `swapper_pg_dir`.
-  /// Probe: OFFSET(uts_namespace.name) in VMCOREINFO, which came in the same version (ca4a9241cc5e).
+  /// `reserved_pg_dir` precedes `swapper_pg_dir`. Probe: OFFSET(uts_namespace.name) in VMCOREINFO, which came in the
+  /// same version (ca4a9241cc5e).
   package static let reservedTable = Self(5, 11)
 }
 
@@ -68,8 +67,7 @@ extension KernelChange {
   /// MAIR_EL1 has normal memory first.
   /// Probe: AttrIndx of the kernel's text must be of normal memory by the row that is taken.
   package static let normalMemoryFirst = Self(5, 10)
-  /// MAIR_EL1 has no write-through and no GRE memory any more.
-  /// Probe: none.
+  /// MAIR_EL1 no longer has write-through and GRE memory. Probe: none.
   package static let fewerMemoryTypes = Self(5, 14)
 }
 
@@ -77,17 +75,17 @@ extension KernelChange {
 
 extension KernelChange {
   /// Swap entries have types of five bits, and bit 2 says exclusive; migration has a third type (6c287605fd56), and
-  /// pages that swap could not give back have one (9f186f9e5fa9).
-  /// Probe: SYMBOL(kallsyms_names) in VMCOREINFO, which is 6.0.
+  /// pages that could not be read back from swap have one (9f186f9e5fa9). Probe: SYMBOL(kallsyms_names) in VMCOREINFO,
+  /// which is 6.0.
   package static let exclusiveSwapEntries = Self(5, 19, "6c287605fd56")
-  /// Every kernel has markers, which also stand for pages that swap could not give back (ca92ea3dc5a2).
-  /// Probe: none.
+  /// Every kernel has markers, which also stand for pages that could not be read back from swap (ca92ea3dc5a2). Probe:
+  /// none.
   package static let swapErrorsAreMarkers = Self(6, 2, "15520a3f0469", "mm: use pte markers for swap errors")
   /// PTE_PRESENT_INVALID: PROT_NONE and swap entries share bit 11.
   /// Probe: NUMBER(PAGE_SLAB_MAPCOUNT_VALUE) in VMCOREINFO, which took the place of NUMBER(PG_slab).
   package static let presentInvalidEntries = Self(6, 10)
-  /// Pages that are lent to a device have swap types of their own, two at first.
-  /// Probe: the functions make_device_exclusive_range and, from 6.15 on, make_device_exclusive.
+  /// Pages with device-exclusive access have swap types of their own, two at first. Probe: the functions
+  /// make_device_exclusive_range and, from 6.15 on, make_device_exclusive.
   package static let deviceExclusivePages = Self(5, 14, "b756a3b5e7ea")
 }
 
@@ -112,8 +110,7 @@ extension KernelChange {
   /// VM_ARM64_BTI is bit 24.
   /// Probe: none.
   package static let guardedPages = Self(5, 8, "8ef8f360cf30")
-  /// There is no VM_DENYWRITE any more.
-  /// Probe: none.
+  /// VM_DENYWRITE is gone. Probe: none.
   package static let noDeniedWrites = Self(5, 15, "8d0920bde5eb", "mm: remove VM_DENYWRITE")
   /// Bits 32 to 34 of vm_flags are a protection key, and those of MTE moved to 36 and 37.
   /// Probe: none.
@@ -156,8 +153,7 @@ extension KernelChange {
   /// PTE_DEVMAP, bit 57.
   /// Probe: none.
   package static let devmapEntries = Self(5, 3)
-  /// Bit 57 has no meaning any more.
-  /// Probe: none.
+  /// PTE_DEVMAP is gone; bit 57 has no meaning. Probe: none.
   package static let noDevmapEntries = Self(6, 17)
   /// PTE_UFFD_WP, bit 58 of a valid entry.
   /// Probe: none.
@@ -166,18 +162,18 @@ extension KernelChange {
 
 // MARK: - kernel_page_tables in debugfs
 
-/// How a kernel words its listing cannot be probed: no dump has it.
+/// The wording of a kernel's listing cannot be probed: no dump contains it.
 extension KernelChange {
-  /// Marks "vmalloc() area" and "Linear mapping", which had a capital before.
+  /// The markers are spelled "vmalloc() area" and "Linear mapping"; they had capitals before.
   package static let listingInLowerCase = Self(5, 0)
-  /// Holes have lines, by the generic walker.
+  /// Holes have lines of their own, from the generic walker.
   package static let listingShowsHoles = Self(
     5, 7, "102f45fdbe14", "arm64: mm: convert mm/dump.c to use walk_page_range()")
-  /// The BPF region has marks, as long as there is one.
+  /// The BPF region has markers, as long as it exists.
   package static let listingMarksBPF = Self(5, 8)
   /// GP is shown.
   package static let listingShowsGuarded = Self(5, 8)
-  /// The listing no longer begins at address 0, with its first mark left out (`ptdump_walk`): 5.17 at the latest.
+  /// The listing no longer begins at address 0, with its first marker left out (`ptdump_walk`): 5.17 at the latest.
   package static let listingBeginsAtBase = Self(5, 17)
   /// There is no BPF region to mark.
   package static let noBPFRegion = Self(5, 17, "b89ddf4cca43")
@@ -187,8 +183,8 @@ extension KernelChange {
   package static let listingMarksWholeFixmap = Self(6, 5)
   /// BLK is shown for 01 in bits 1:0 alone, no longer for entries that are not valid.
   package static let listingShowsBlocksByType = Self(6, 15)
-  /// The fixmap has a slot for each possible CPU, and one more, if the kernel has KVM.
-  /// Probe: the slot of the trampoline, which is behind them.
+  /// The fixmap has a slot for each possible CPU, and one more, if the kernel has KVM. Probe: the trampoline's slot,
+  /// which follows them.
   package static let nestedFixmap = Self(
     6, 16, nil, "KVM: arm64: nv: Handle mapping of VNCR_EL2 at EL2")
   /// Each of the fixmap's seven slots for booting has a page more. 6.12.y has it, too, since 6.12.117 at the latest.

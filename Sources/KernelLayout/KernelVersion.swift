@@ -9,7 +9,7 @@ public struct KernelVersion: Hashable, Comparable, Sendable {
     self.major = major
     self.minor = minor
   }
-  /// Reads the beginning of a release such as "6.1.0-56-cloud-arm64".
+  /// Parses the start of a release such as "6.1.0-56-cloud-arm64".
   package init?(release: String) {
     let parts = release.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, let major = Int(parts[0]), let minor = Int(parts[1].prefix(while: \.isNumber)) else {

@@ -1,6 +1,6 @@
 import VMSA
 
-/// What decides where the regions of a kernel are, besides its era.
+/// What determines, besides the era, where a kernel's regions are.
 package struct LayoutConfiguration: Hashable, Sendable {
   /// PAGE_SIZE.
   package var granule: Granule
@@ -43,7 +43,7 @@ package struct LayoutConfiguration: Hashable, Sendable {
     self.structPageSize = structPageSize
   }
 
-  /// The page size and the widths alone.
+  /// Only the page size and the widths.
   package var paging: PagingParameters {
     PagingParameters(granule: granule, vaBits: vaBits, vaBitsActual: vaBitsActual)
   }
@@ -52,7 +52,7 @@ package struct LayoutConfiguration: Hashable, Sendable {
   package var vaBitsMin: Int { paging.vaBitsMin }
 }
 
-/// KASAN's map of memory to its shadow: one byte for a granule of 8 or 16. (`kasan_mem_to_shadow`,
+/// KASAN's mapping of memory to its shadow: one byte for a granule of 8 or 16. (`kasan_mem_to_shadow`,
 /// include/linux/kasan.h)
 package struct KASANShadow: Hashable, Sendable {
   /// CONFIG_KASAN_GENERIC or CONFIG_KASAN_SW_TAGS.
@@ -62,8 +62,8 @@ package struct KASANShadow: Hashable, Sendable {
   /// KASAN_SHADOW_SCALE_SHIFT.
   private let scale: UInt64
 
-  /// The map of a kernel whose shadow ends at `end` (KASAN_SHADOW_END), where the shadow of the last address is. nil
-  /// for a mode without a shadow.
+  /// The mapping of a kernel whose shadow ends at `end` (KASAN_SHADOW_END), where the shadow of the last address is.
+  /// nil for a mode without a shadow.
   package init?(_ mode: LayoutConfiguration.KASAN, end: UInt64) {
     guard let shift = mode.scaleShift else { return nil }
     self.mode = mode
@@ -71,10 +71,10 @@ package struct KASANShadow: Hashable, Sendable {
     offset = end &- 1 << (64 - scale)
   }
 
-  /// Where the shadow of `address`, which has no tag, is.
+  /// The address of the shadow of `address`, which has no tag.
   package func shadow(of address: UInt64) -> UInt64 { address >> scale &+ offset }
 
-  /// The addresses that the byte at `shadow` stands for; nil if it is the shadow of none.
+  /// The addresses that the byte at `shadow` stands for; nil if it shadows none.
   package func addresses(shadowedAt shadow: UInt64) -> ClosedRange<UInt64>? {
     let granule = shadow &- offset
     guard granule >> (64 - scale) == 0 else { return nil }

@@ -1,21 +1,21 @@
-/// A span of kernel versions that divide the address space alike.
+/// A range of kernel versions that divide the address space the same way.
 ///
-/// Each era is one row of `LayoutEra.all`: the data that its detection goes by, and one closure that computes the
-/// bounds. Versions name it; evidence in the dump decides.
+/// Each era is one row of `LayoutEra.all`: the data by which it is detected, and one closure that computes the bounds.
+/// Versions name it; evidence in the dump decides.
 package struct LayoutEra: Sendable {
   /// The first version that has it: major and minor.
   package let since: KernelVersion
-  /// The versions in words.
+  /// The versions, for messages.
   package let name: String
-  /// Which half of the kernel's space the linear map has: the image and vmalloc have the other. They were
-  /// exchanged in 5.4 (14c127c957c1 "arm64: mm: Flip kernel VA space").
+  /// Which half of the kernel's space the linear map has: the image and vmalloc have the other. They were swapped in
+  /// 5.4 (14c127c957c1 "arm64: mm: Flip kernel VA space").
   package let linearMap: Half
   /// Whether KASAN's shadow lies below the modules and moves them and the image up.
   package let kasanMovesImage: Bool
   /// Whether the first kernels of this era keep the linear map's offset in `physvirt_offset`, so that PHYS_OFFSET need
   /// not describe it.
   package let hasPhysvirtOffset: Bool
-  /// A line of VMCOREINFO that kernels of this era have, and those before it do not.
+  /// A line of VMCOREINFO that kernels have from this era on.
   package let line: String?
   /// The bounds for a configuration.
   package let layout: @Sendable (LayoutConfiguration) -> AddressLayout
@@ -46,7 +46,7 @@ package struct LayoutEra: Sendable {
       since: KernelVersion(6, 5), name: "6.5 to 6.8", linearMap: .lower, kasanMovesImage: false,
       line: "NUMBER(MODULES_VADDR)"
     ) { AddressLayout(.shadowInsideLinearMap($0), modules: 2 << 30, .shiftedLinearMap($0)) },
-    // The BPF JIT region went with b89ddf4cca43.
+    // b89ddf4cca43 removed the BPF JIT region.
     LayoutEra(
       since: KernelVersion(5, 17), name: "5.17 to 6.4", linearMap: .lower, kasanMovesImage: false,
       line: "OFFSET(uts_namespace.name)"
@@ -59,7 +59,7 @@ package struct LayoutEra: Sendable {
       since: KernelVersion(5, 4), name: "5.4 to 5.10", linearMap: .lower, kasanMovesImage: true,
       hasPhysvirtOffset: true
     ) { AddressLayout(.shadowAboveLinearMap($0), bpfJIT: 128 << 20, modules: 128 << 20, .belowEnd($0)) },
-    // The BPF JIT region came with 91fc957c9b1d.
+    // 91fc957c9b1d added the BPF JIT region.
     LayoutEra(since: KernelVersion(5, 0), name: "5.0 to 5.3", linearMap: .upper, kasanMovesImage: true) {
       AddressLayout(.shadowAtBottom($0), bpfJIT: 128 << 20, modules: 128 << 20, .belowLinearMap($0))
     },
@@ -68,11 +68,11 @@ package struct LayoutEra: Sendable {
     },
   ]
 
-  /// The era that a kernel version is of; nil before 4.6.
+  /// The era of a kernel version; nil before 4.6.
   package static func of(_ version: KernelVersion) -> LayoutEra? { all.first { $0.since <= version } }
 
-  /// Where the shadow of generic KASAN would be, where having one moves nothing but the end of the linear map
-  /// (5.11 and later).
+  /// Where the shadow of generic KASAN would be, if it would move nothing but the end of the linear map (5.11 and
+  /// later).
   package func optionalShadow(_ configuration: LayoutConfiguration) -> AddressLayout.Span? {
     guard configuration.kasan == .off, !kasanMovesImage else { return nil }
     var other = configuration
@@ -80,8 +80,8 @@ package struct LayoutEra: Sendable {
     return layout(other).kasanShadow
   }
 
-  /// Whether kernels of this era can be configured so: the page size has that width, kernels have had 52 bits with it
-  /// for as long, and the hardware may have 48 (47 with 16 KiB) instead.
+  /// Whether kernels of this era allow the configuration: the page size supports the width, 52 bits were supported with
+  /// it by then, and the width in use is VA_BITS or, of 52, 48 (47 with 16 KiB).
   package func allows(_ configuration: LayoutConfiguration) -> Bool {
     let paging = configuration.paging
     guard PagingParameters.widths(of: paging.granule).contains(paging.vaBits) else { return false }

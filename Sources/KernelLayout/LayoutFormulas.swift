@@ -9,11 +9,11 @@ extension AddressLayout {
     package var linearMap: Span
     /// KASAN_SHADOW_START to KASAN_SHADOW_END.
     package var kasanShadow: Span?
-    /// What the region below the modules begins at.
+    /// Where the region above begins: the BPF JIT region or the modules.
     package var end: UInt64
   }
 
-  /// What lies from VMALLOC_END on, or between it and the linear map.
+  /// What lies above VMALLOC_END, or between it and the linear map.
   package struct Top: Sendable {
     /// VMALLOC_END.
     package var vmallocEnd: UInt64
@@ -25,8 +25,7 @@ extension AddressLayout {
     package var pciIO: Span
   }
 
-  /// Puts a layout together from the bottom up: the modules stand after `base` and the BPF JIT region, and vmalloc
-  /// space, with the image, after the modules.
+  /// Assembles a layout from the bottom up: `base`, the BPF JIT region, the modules, and vmalloc space with the image.
   package init(_ base: Base, bpfJIT: UInt64 = 0, modules: UInt64, _ top: Top) {
     let start = base.end &+ bpfJIT
     self.init(
@@ -48,8 +47,8 @@ extension LayoutConfiguration {
   /// Bytes of the lower half of the kernel's space, which vmemmap describes.
   fileprivate var linearHalf: UInt64 { AddressLayout.middle(vaBitsMin) &- AddressLayout.bottom(vaBits) }
 
-  /// Bytes by which VMALLOC_END keeps clear of vmemmap until 5.11: PUD_SIZE, what an entry of the root covers where
-  /// levels are folded, and 64 KiB.
+  /// Bytes between VMALLOC_END and vmemmap until 5.11: PUD_SIZE, what an entry of the root covers where levels are
+  /// folded, and 64 KiB.
   fileprivate var guardBelowVmemmap: UInt64 {
     let levels = (vaBits - 4) / granule.indexBits
     return 1 << UInt64(granule.shift(level: levels >= 4 ? 1 : 4 - levels)) + 65536
@@ -142,7 +141,7 @@ extension AddressLayout.Top {
     let pageShift = UInt64(configuration.granule.pageShift)
     let end: UInt64 = 0 &- (1 << 30)
     let start = end &- (configuration.linearHalf >> pageShift) &* configuration.structPageSize
-    // On hardware with fewer bits the pages below the linear map do not exist; vmalloc takes their part.
+    // On hardware with fewer bits the pages below the linear map do not exist; vmalloc takes over that part.
     let unused =
       (AddressLayout.bottom(configuration.vaBitsActual) &- AddressLayout.bottom(configuration.vaBits)) >> pageShift
       &* configuration.structPageSize

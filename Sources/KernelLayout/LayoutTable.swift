@@ -6,7 +6,7 @@ public struct LayoutRow: Hashable, Sendable {
   public let region: Region
   /// The addresses; an end of 0 is the end of the space.
   public let span: AddressLayout.Span
-  /// Whether only kernels with KASAN have it, and others leave the addresses to the row before.
+  /// Whether only kernels with KASAN have it; otherwise the addresses belong to the row before.
   package let isOptional: Bool
 
   /// Makes a row.
@@ -29,8 +29,8 @@ extension AddressLayout {
     return all.filter { $0.span.size > 0 }.sorted { $0.span.start < $1.span.start }
   }
 
-  /// The table of the layout: user space, each region, and what lies unused between them (`guard` from the
-  /// end of vmalloc on, `hole` below). A region keeps its bounds where another one reaches into it.
+  /// The table of the layout: user space, each region, and what lies unused between them (`guard` from the end of
+  /// vmalloc on, `hole` below). A region keeps its bounds even if another reaches into it.
   ///
   /// - Parameters:
   ///   - userBits: the width of user addresses.
@@ -47,7 +47,7 @@ extension AddressLayout {
       if region == .linearMap, let optionalShadow {
         rows.append(LayoutRow(.kasanShadow, optionalShadow, isOptional: true))
       }
-      // An end of 0 is beyond every other.
+      // An end of 0 is above every other.
       if let before = next, before &- 1 > span.end &- 1 { continue }
       next = span.end
     }

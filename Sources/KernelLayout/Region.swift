@@ -4,7 +4,7 @@ public enum Region: String, Hashable, Sendable, CaseIterable {
   case user
   /// All of RAM at a constant offset (PAGE_OFFSET to PAGE_END).
   case linearMap = "linear map"
-  /// The shadow of KASAN.
+  /// KASAN's shadow memory.
   case kasanShadow = "kasan shadow"
   /// Compiled BPF programs (5.0 to 5.16).
   case bpfJIT = "bpf jit"
@@ -20,9 +20,9 @@ public enum Region: String, Hashable, Sendable, CaseIterable {
   case fixmap
   /// PCI I/O space.
   case pciIO = "pci io"
-  /// Kept free between two regions.
+  /// Left unmapped between two regions.
   case guardRegion = "guard"
-  /// Used for nothing.
+  /// Unused.
   case hole
   /// Addresses of KVM's code at EL2, which has tables of its own.
   case hypervisor

@@ -11,8 +11,8 @@ package struct LookupField: Hashable, Sendable {
 }
 
 extension LayoutConfiguration {
-  /// The width that the kernel's tables are shaped for: the configured one with 64 KiB pages, the one in use
-  /// with others. (Section "52-bit VA support in the kernel" of the kernel's memory document; 6.9 for the rest)
+  /// The width that the kernel's tables are shaped for: the configured one with 64 KiB pages, the one in use with
+  /// others. (Documentation/arch/arm64/memory.rst, "52-bit VA support in the kernel"; 6.9 for the rest)
   package var tableBits: Int { paging.tableBits }
 
   /// How an address is looked up, from the root down.

@@ -3,7 +3,7 @@ import Synchronization
 /// A value computed once, by the first caller, and read by any thread without a lock from then on.
 ///
 /// Safety: the box that is stored is retained until this goes away, and never exchanged for another; so what a load
-/// gives is alive as long as this is.
+/// returns lives as long as this object.
 ///
 /// The compiler specialises it for other modules only as `@usableFromInline`; unspecialised, each read costs two
 /// thousand instructions.

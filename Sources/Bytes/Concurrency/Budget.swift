@@ -4,10 +4,10 @@ import Synchronization
 package final class Budget: Sendable {
   private let rest: Atomic<Int>
 
-  /// Allows `amount`.
+  /// A budget of `amount`.
   package init(_ amount: Int) { rest = Atomic(amount) }
 
-  /// What is left; 0 when all is spent.
+  /// What is left; 0 once all is spent.
   package var left: Int { max(0, rest.load(ordering: .relaxed)) }
 
   /// Spends `amount`, whether it is left or not.

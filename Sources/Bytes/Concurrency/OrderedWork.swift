@@ -1,9 +1,9 @@
 import Dispatch
 import Synchronization
 
-/// Work on pieces of something, on all cores, whose results are taken one after another in the order of the pieces.
+/// Work on pieces in parallel on all cores, with the results consumed one at a time in the order of the pieces.
 package enum OrderedWork {
-  /// Results that wait for an earlier one, for each core.
+  /// Results per core that may wait for an earlier one.
   private static let lead = 4
 
   private struct Results<Result: Sendable>: Sendable {
@@ -15,9 +15,9 @@ package enum OrderedWork {
   }
 
   /// Calls `work` for the pieces below `count`, on all cores at once, and `take` with each result, on one at a time.
-  /// Few results wait: a core that is too far ahead does.
+  /// Few results wait: a core that gets too far ahead blocks.
   ///
-  /// - Returns: false when a call of `take` did; then no more are made.
+  /// - Returns: false once a call of `take` did; then no more are made.
   @discardableResult
   package static func run<Result: Sendable>(
     _ count: Int, _ work: @Sendable (Int) -> Result, take: @Sendable (Result) -> Bool
@@ -26,7 +26,7 @@ package enum OrderedWork {
     let started = Atomic<Int>(0)
     let ended = Atomic<Bool>(false)
     let results = Mutex(Results<Result>())
-    // A semaphore must not end lower than it began.
+    // A semaphore must not be freed with a lower value than it was made with.
     let places = DispatchSemaphore(value: 0)
     for _ in 0..<(cores * lead) { places.signal() }
     DispatchQueue.concurrentPerform(iterations: min(cores, max(count, 1))) { _ in

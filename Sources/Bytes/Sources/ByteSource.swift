@@ -1,5 +1,5 @@
-/// Random access to bytes from outside that have a name: a mapped file, a file read piece by piece, or a
-/// file inside another. Any number of threads may read at once.
+/// Random access to named bytes from outside: a mapped file, a file read piece by piece, or a file inside another. Any
+/// number of threads may read at once.
 package protocol ByteSource: Sendable {
   /// The file's path, for messages.
   var path: String { get }
@@ -7,8 +7,8 @@ package protocol ByteSource: Sendable {
   var byteCount: UInt64 { get }
   /// The little-endian 64-bit word at `offset`, of any alignment; nil if it is not all there.
   func word(at offset: UInt64) -> UInt64?
-  /// Copies `count` bytes from `offset` to `position` of `buffer`; false, with `buffer` in any state, where
-  /// they are not all there.
+  /// Copies `count` bytes from `offset` to `position` of `buffer`; false, with `buffer` in any state, if they are not
+  /// all there.
   func copy(_ offset: UInt64, count: Int, into buffer: inout MutableRawSpan, at position: Int) -> Bool
   /// Shows `body` the bytes of `range`; nil if they are not all there.
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R?
@@ -16,9 +16,9 @@ package protocol ByteSource: Sendable {
   func bytes(_ range: Range<UInt64>, limit: Int) -> [UInt8]?
   /// `offset..<offset + count`, or nil if not all bytes of it are there.
   func range(at offset: UInt64, count: UInt64) -> Range<UInt64>?
-  /// Says that `range` will not be needed soon, so that its memory may go.
+  /// Hints that `range` will not be needed soon, so that its memory can be reclaimed.
   func forget(_ range: Range<UInt64>)
-  /// The parts of `range` that were written, in order: the others are zeros that take no room in the file.
+  /// The parts of `range` that were written, in order; the rest are holes, which read as zeros.
   func written(_ range: Range<UInt64>) -> [Range<UInt64>]
 }
 

@@ -1,7 +1,6 @@
 import Glibc
 
-/// Where a file with holes has bytes: one that was copied with its zeros left out, or whose size is far beyond what was
-/// written.
+/// Where a sparse file has data: one copied without its zeros, or one far larger than what was written.
 struct FileHoles: Sendable {
   /// SEEK_DATA and SEEK_HOLE. (include/uapi/linux/fs.h)
   private static let seekData: Int32 = 3
@@ -18,8 +17,8 @@ struct FileHoles: Sendable {
     identity = FileIdentity(status)
   }
 
-  /// The parts of `range` that are no holes, in order; all of it where the file system does not tell, and all that is
-  /// left from `Limits.fileHoles` on.
+  /// The parts of `range` that are no holes, in order; all of it if the file system does not say, and all the rest
+  /// after `Limits.fileHoles` of them.
   func written(_ range: Range<UInt64>) -> [Range<UInt64>] {
     guard let end = Int(exactly: range.upperBound), let (descriptor, status) = try? SystemFile.open(path) else {
       return [range]
@@ -30,7 +29,7 @@ struct FileHoles: Sendable {
     var here = Int(range.lowerBound)
     while here < end {
       let data = result.count < Limits.fileHoles ? lseek(descriptor, here, Self.seekData) : here
-      // ENXIO: nothing but a hole up to the end of the file.
+      // ENXIO: only a hole up to the end of the file.
       if data < 0, errno == ENXIO { break }
       let hole = result.count < Limits.fileHoles ? lseek(descriptor, max(data, here), Self.seekHole) : end
       guard data >= here, hole > data else { return result + [UInt64(here)..<UInt64(end)] }

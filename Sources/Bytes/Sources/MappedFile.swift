@@ -1,12 +1,12 @@
 import Glibc
 
-/// A regular file mapped read-only: opening costs the same for a terabyte as for a page, and only the
-/// pages that are looked at are read.
+/// A regular file mapped read-only: opening a terabyte costs the same as opening a page, and only the pages that are
+/// accessed are read.
 ///
 /// The mapping lives as long as the object. It may be read from any number of threads.
 ///
 /// Safety: the mapping is private, read-only, of `count` bytes, and ends with the object; each read is checked against
-/// `count`, and spans cannot outlive the object. Where the file shrinks afterwards, the system sends SIGBUS, which ends
+/// `count`, and spans cannot outlive the object. If the file shrinks afterwards, the system sends SIGBUS, which ends
 /// the process (the command says why).
 @safe
 package final class MappedFile: ByteSource, @unchecked Sendable {
@@ -83,7 +83,7 @@ package final class MappedFile: ByteSource, @unchecked Sendable {
   /// The parts of `range` that are no holes of the file.
   package func written(_ range: Range<UInt64>) -> [Range<UInt64>] { holes?.written(range) ?? [range] }
 
-  /// Gives the pages of `range` back to the system; they are read again when they are looked at.
+  /// Gives the pages of `range` back to the system; they are read again on the next access.
   package func forget(_ range: Range<UInt64>) {
     let page = UInt64(4095)
     let start = (range.lowerBound + page) & ~page
@@ -94,7 +94,7 @@ package final class MappedFile: ByteSource, @unchecked Sendable {
 
   /// Gives `body` the address of the mapping, for a C library that reads it.
   ///
-  /// The pointer is good while the object lives.
+  /// The pointer is valid while the object lives.
   @unsafe
   package func withUnsafeAddress<R>(_ body: (UnsafeRawPointer) throws -> R) rethrows -> R {
     try unsafe body(base)

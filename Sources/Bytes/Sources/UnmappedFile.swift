@@ -2,22 +2,22 @@ import Glibc
 
 /// A file that is read piece by piece: one that cannot be mapped, such as `/proc/kcore`.
 ///
-/// Safety: pread(2) is told how many bytes there are room for, and writes no more.
+/// Safety: pread(2) is given the size of the buffer, and writes no more.
 package final class UnmappedFile: ByteSource {
   /// The path as given, for messages.
   package let path: String
-  /// The size in bytes; the largest there is where the system does not tell it.
+  /// The size in bytes; the largest possible if the system does not report one.
   package let byteCount: UInt64
   private let descriptor: Int32
 
   /// Opens `path`.
   ///
-  /// - Throws: `LocatedError` when it does not exist, may not be read, or is no file.
+  /// - Throws: `LocatedError` when it does not exist, may not be read, or is not a file.
   package init(path: String) throws(LocatedError) {
     let (descriptor, status) = try SystemFile.open(path)
     self.path = path
     self.descriptor = descriptor
-    // Files that the kernel makes up as they are read have no size.
+    // Files that the kernel generates on reading have no size.
     byteCount = status.st_size > 0 ? UInt64(status.st_size) : UInt64(Int64.max)
   }
 

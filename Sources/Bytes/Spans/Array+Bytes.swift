@@ -1,8 +1,8 @@
-/// The memory of an array of bytes, as what reads and writes raw memory takes it.
+/// The memory of a byte array as raw spans.
 ///
 /// Safety: a byte has no padding and takes every value, so that its memory may be read and written as raw bytes; the
-/// spans cannot outlive the array, nor can it be touched but through the one that writes. Memory that was not yet
-/// written is seen by who fills it alone, and given up where that fails.
+/// spans cannot outlive the array, and while a mutable span exists the array is reachable only through it. Memory not
+/// yet written is seen only by the closure that fills it, and dropped if that fails.
 extension [UInt8] {
   /// The bytes.
   @inlinable
@@ -12,7 +12,7 @@ extension [UInt8] {
     get { unsafe _overrideLifetime(span.bytes, borrowing: self) }
   }
 
-  /// Gives `body` the bytes to write them.
+  /// Gives `body` the bytes as a mutable span.
   @inlinable
   package mutating func withMutableRawSpan<R, E: Error>(_ body: (inout MutableRawSpan) throws(E) -> R) throws(E) -> R {
     var span = mutableSpan
@@ -20,10 +20,10 @@ extension [UInt8] {
     return try body(&raw)
   }
 
-  /// `count` bytes as `fill` writes them; none if it says that it did not.
+  /// `count` bytes as `fill` writes them; empty if it returns false.
   ///
-  /// The system gives memory page by page as it is written: a length that a file claims costs nothing until the bytes
-  /// are there.
+  /// The system allocates memory page by page as it is written: a length that a file claims costs nothing until the
+  /// bytes are there.
   package init(count: Int, filledBy fill: (inout MutableRawSpan) -> Bool) {
     unsafe self.init(unsafeUninitializedCapacity: count) { storage, written in
       var target = unsafe MutableRawSpan(

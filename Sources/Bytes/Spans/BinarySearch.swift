@@ -1,4 +1,4 @@
-/// Binary search in whatever is in order: an array, a span, a table in a file.
+/// Binary search in anything sorted: an array, a span, a table in a file.
 extension Range<Int> {
   /// The first index of the range that `isAbove` holds for, or the end of the range. It must hold for every index after
   /// that one, and for no index before it.

@@ -1,9 +1,9 @@
-/// Writing into bytes that another owns.
+/// Writing into borrowed bytes.
 ///
-/// Safety: both ends are checked against the bytes that are there before a byte is written; two spans of which one is
-/// written cannot lie over each other.
+/// Safety: both ends are checked against the bytes that are there before a byte is written; two spans, one of them
+/// mutable, cannot overlap.
 extension MutableRawSpan {
-  /// Copies all of `source` to `position` on; false, with nothing written, where there is no room for it.
+  /// Copies all of `source` to `position`; false, with nothing written, if it does not fit.
   @_lifetime(self: copy self)
   package mutating func copy(_ source: RawSpan, at position: Int = 0) -> Bool {
     guard position >= 0, position <= byteCount, source.byteCount <= byteCount &- position else { return false }
@@ -16,7 +16,7 @@ extension MutableRawSpan {
     return true
   }
 
-  /// Sets `count` bytes from `position` on to 0; false, with nothing written, where they are not all there.
+  /// Sets `count` bytes from `position` on to 0; false, with nothing written, if they are not all there.
   @_lifetime(self: copy self)
   package mutating func clear(at position: Int, count: Int) -> Bool {
     guard position >= 0, count >= 0, position <= byteCount, count <= byteCount &- position else { return false }

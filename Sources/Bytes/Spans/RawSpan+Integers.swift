@@ -1,4 +1,4 @@
-/// Little-endian integers at any offset of bytes from outside: nil past the end, never a trap.
+/// Little-endian integers at any offset of untrusted bytes: nil past the end, never a trap.
 ///
 /// Safety: each offset is checked against the bytes that are there before the one load, and integers take every value.
 extension RawSpan {

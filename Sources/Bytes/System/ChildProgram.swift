@@ -1,15 +1,15 @@
 import Glibc
 
-/// A program that runs beside kva, with a pipe to what it reads or from what it prints.
+/// A child process with a pipe to its standard input or from its standard output.
 ///
-/// Signals are as any program expects them, whatever kva does with its own. Whoever starts one calls `finish`.
+/// It starts with default signal handling, whatever kva does with signals itself. The caller must call `finish`.
 ///
-/// Safety: all that posix_spawn(3) gets lies in variables of `start` for as long as it runs. What its preparations
-/// hold is given back on the one way out, as are the words, which end with NUL, in an array that ends with nil. The
-/// environment is read in place: kva never changes it. A descriptor is closed once: the child's end in `init`, kva's
-/// by `finish`, which takes the value away, so that none is used that may by then be another file.
+/// Safety: everything passed to posix_spawn(3) lives in variables of `start` until it returns. File actions and
+/// attributes are freed on the single way out, as are the arguments, NUL-terminated strings in an array that ends with
+/// nil. The environment is read in place: kva never changes it. A descriptor is closed once: the child's end in `init`,
+/// kva's by `finish`, which consumes the value, so that no descriptor is used that may by then be another file.
 package struct ChildProgram: ~Copyable {
-  /// Which way the pipe leads.
+  /// The direction of the pipe.
   package enum Direction {
     /// To its standard input.
     case input
@@ -17,7 +17,7 @@ package struct ChildProgram: ~Copyable {
     case output
   }
 
-  /// Why none was started.
+  /// Why it could not be started.
   package struct Failure: Error {
     /// `errno`.
     package let code: Int32
@@ -27,13 +27,13 @@ package struct ChildProgram: ~Copyable {
   package let pipe: Int32
   private let child: pid_t
 
-  /// Starts `program`, looked up in PATH where its name has no slash.
+  /// Starts `program`, looked up in PATH if its name has no slash.
   ///
   /// - Parameter arguments: the first is what it takes to be its own name.
   package init(_ program: String, _ arguments: [String], pipe direction: Direction) throws(Failure) {
     var ends: [Int32] = [-1, -1]
     guard unsafe Glibc.pipe(&ends) == 0 else { throw Failure(code: errno) }
-    // Neither end goes to any child but as a standard one.
+    // A child inherits an end only as its standard input or output.
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     let (its, ours) = direction == .input ? (ends[0], ends[1]) : (ends[1], ends[0])
     defer { close(its) }
@@ -71,7 +71,7 @@ package struct ChildProgram: ~Copyable {
     return child
   }
 
-  /// Closes the pipe and waits for its end; 0 if it says that all went well (wait(2)).
+  /// Closes the pipe and waits for the child to exit; returns its wait status, 0 on success (wait(2)).
   @discardableResult
   package consuming func finish() -> Int32 {
     close(pipe)

@@ -1,9 +1,9 @@
 import Glibc
 
-/// What is beside a file.
+/// The contents of directories.
 ///
-/// Safety: an entry is copied before the next is asked for, its name ends with NUL, and the directory is closed after
-/// the last.
+/// Safety: an entry is copied before the next is read, its name ends with NUL, and the directory is closed after the
+/// last.
 package enum Directory {
   package enum Kind { case directory, other, absent }
 

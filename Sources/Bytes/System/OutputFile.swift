@@ -1,15 +1,15 @@
 import Glibc
 
-/// A file that is written whole or not at all: it has no name until it is finished, so that nothing is left of it
-/// however the process ends.
+/// A file that is written whole or not at all: it has no name until it is finished, so nothing is left behind however
+/// the process ends.
 ///
-/// Safety: open(2), linkat(2), rename(2) and unlink(2) get paths that end with NUL for as long as they run. The
-/// descriptor is made once, closed once, and this type cannot be copied.
+/// Safety: open(2), linkat(2), rename(2) and unlink(2) get NUL-terminated paths that outlive the call. The descriptor
+/// is opened once, closed once, and this type cannot be copied.
 package struct OutputFile: ~Copyable {
   private let descriptor: Int32
   private let path: String
   private let temporary: String
-  /// Whether the file has the temporary name, on systems without files that have none.
+  /// Whether the file has a temporary name, because the file system has no O_TMPFILE.
   private let isNamed: Bool
   private var isFinished = false
 
@@ -39,14 +39,14 @@ package struct OutputFile: ~Copyable {
     close(descriptor)
   }
 
-  /// Writes `bytes` at `offset`; what is never written reads as zeros and takes no room.
+  /// Writes `bytes` at `offset`; what is never written is a hole.
   ///
   /// - Throws: `LocatedError` when there is no room.
   package func write(_ bytes: RawSpan, at offset: UInt64) throws(LocatedError) {
     if let code = SystemCall.write(bytes, to: descriptor, at: offset) { throw SystemCall.unwritable(path, code) }
   }
 
-  /// Gives the file its size and its name, in place of a file that had it.
+  /// Gives the file its size and its name, replacing any file of that name.
   ///
   /// - Throws: `LocatedError` when that fails; then there is no such file.
   package mutating func finish(size: UInt64) throws(LocatedError) {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Work over ranges of addresses, shared out to all cores.
 package enum ParallelScan {
-  /// How much one piece of work is.
+  /// Bytes of one piece of work.
   private static let pieceSize: UInt64 = 1 << 20
 
   /// Calls `body` with each mebibyte of each of `ranges` and the number of the range, on all cores at once,
@@ -24,7 +24,7 @@ package enum ParallelScan {
       guard !ended.load(ordering: .relaxed) else { return }
       let index = starts.partitioningIndex { $0 > number } - 1
       let start = ranges[index].lowerBound + UInt64(number - starts[index]) * pieceSize
-      // Memory may end at the last address there is.
+      // Memory may end at the last address.
       let left = ranges[index].upperBound - start
       let end = start + min(left, pieceSize)
       if !body(index, start..<end) { ended.store(true, ordering: .relaxed) }

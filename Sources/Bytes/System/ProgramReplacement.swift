@@ -1,10 +1,9 @@
 import Glibc
 
-/// Another program in place of this process: it has the terminal, the signals and the exit status.
+/// Another program in place of this process: it takes over the terminal, the signals and the exit status.
 ///
-/// Safety: the words that execvp(3) gets are copies that end with NUL, in an array that ends with nil. They are given
-/// back where it returns, which is where nothing was replaced. The path of realpath(3) ends with NUL, and is copied and
-/// given back once.
+/// Safety: the arguments of execvp(3) are NUL-terminated copies in an array that ends with nil, freed if it returns,
+/// that is, if it fails. The path from realpath(3) ends with NUL; it is copied, and freed once.
 package enum ProgramReplacement {
   /// Runs `program`, looked up in PATH if its name has no slash.
   ///
@@ -18,7 +17,7 @@ package enum ProgramReplacement {
     return code
   }
 
-  /// The path of the program that this process runs.
+  /// The path of this process's executable.
   package static var ownPath: String? {
     guard let path = unsafe realpath("/proc/self/exe", nil) else { return nil }
     defer { unsafe free(path) }

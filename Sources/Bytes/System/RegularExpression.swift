@@ -1,19 +1,19 @@
 import Glibc
 
-/// A POSIX extended regular expression, as grep -E has them.
+/// A POSIX extended regular expression, as in grep -E.
 ///
 /// Safety: regcomp(3) fills a regex_t of this object's own, which is freed with it and never moved, since the object is
 /// shared by reference; regexec(3) only reads it. Strings that they get end with NUL and are not kept.
 @safe
 package final class RegularExpression: @unchecked Sendable {
-  /// Why a text is no regular expression, in the words of regerror(3).
+  /// Why a pattern is malformed, in the words of regerror(3).
   package struct Malformed: Error {
     package let message: String
   }
 
   private let compiled: UnsafeMutablePointer<regex_t>
 
-  /// - Parameter ignoresCase: whether `a` is like `A`.
+  /// - Parameter ignoresCase: whether `a` matches `A`.
   package init(_ pattern: String, ignoresCase: Bool = false) throws(Malformed) {
     let memory = UnsafeMutablePointer<regex_t>.allocate(capacity: 1)
     unsafe memory.initialize(to: regex_t())
@@ -32,6 +32,6 @@ package final class RegularExpression: @unchecked Sendable {
     unsafe compiled.deallocate()
   }
 
-  /// Whether a part of `text` is like it.
+  /// Whether any part of `text` matches.
   package func matches(_ text: String) -> Bool { unsafe regexec(compiled, text, 0, nil, 0) == 0 }
 }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// Reading and writing files that are open.
+/// Reading and writing open files.
 ///
-/// Safety: read(2), write(2), pwrite(2), poll(2) and open(2) get the memory of an array, a span or a variable, with the length that it has
-/// there, for as long as they run, and keep nothing of it.
+/// Safety: read(2), write(2), pwrite(2), poll(2) and open(2) get the memory of an array, a span or a variable with its
+/// true length; it outlives the call, and they keep no pointer to it.
 extension SystemCall {
   /// Whether there is a file, of any kind but a directory, at `path`.
   package static func isFile(_ path: String) -> Bool {
@@ -13,7 +13,7 @@ extension SystemCall {
 
   /// Writes all of `bytes`, however many calls that takes.
   ///
-  /// - Parameter isGivenUp: asked whether to leave the rest when a signal came.
+  /// - Parameter isGivenUp: called after a signal; whether to abandon the rest.
   /// - Returns: `errno` where they could not all be written; nil if they were.
   package static func write(_ bytes: RawSpan, to file: Int32, unless isGivenUp: () -> Bool = { false }) -> Int32? {
     var start = 0
@@ -49,9 +49,9 @@ extension SystemCall {
     return nil
   }
 
-  /// Reads once, at most `count` bytes, to the end of `bytes`.
+  /// Reads once, at most `count` bytes, and appends them to `bytes`.
   ///
-  /// - Returns: how many were read: none at the end of the file, and where it cannot be read.
+  /// - Returns: how many were read: 0 at the end of the file or on error.
   package static func read(_ count: Int, from file: Int32, to bytes: inout [UInt8]) -> Int {
     let old = bytes.count
     bytes.append(contentsOf: repeatElement(0, count: count))
@@ -75,13 +75,13 @@ extension SystemCall {
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  /// Whether `read` would return at once; waits for that, `milliseconds` at most, and no longer than to a signal.
+  /// Whether `read` would return at once; waits at most `milliseconds` for that, or until a signal.
   package static func isReadable(_ file: Int32, within milliseconds: Int32) -> Bool {
     var waiting = pollfd(fd: file, events: Int16(POLLIN), revents: 0)
     return unsafe poll(&waiting, 1, milliseconds) > 0
   }
 
-  /// Opens `path` to be written anew or at its end; it is made where there is none.
+  /// Opens `path` for writing, truncated or for appending; creates it if it does not exist.
   ///
   /// - Throws: `LocatedError` when it cannot be written.
   package static func create(_ path: String, appends: Bool) throws(LocatedError) -> Int32 {
@@ -90,7 +90,7 @@ extension SystemCall {
     return file
   }
 
-  /// What to say of the file at `path` that cannot be written, for `code` of `errno`.
+  /// The error for a file at `path` that cannot be written, from the `errno` value `code`.
   package static func unwritable(_ path: String, _ code: Int32) -> LocatedError {
     LocatedError(file: path, kind: .system(code), "cannot be written: \(reason(code))")
   }

@@ -2,13 +2,13 @@ import Glibc
 
 /// Opening files for reading, and saying why one cannot be.
 ///
-/// Safety: open(2) and fstat(2) get a path that ends with NUL and a stat of their own kind, for as long as they run.
+/// Safety: open(2) and fstat(2) get a NUL-terminated path and a local stat, which outlive the call.
 enum SystemFile {
-  /// Opens `path` and looks what it is.
+  /// Opens `path` and checks its file type.
   ///
   /// - Throws: `LocatedError` when it does not exist, may not be read, or is a directory, a pipe or a device.
   static func open(_ path: String) throws(LocatedError) -> (descriptor: Int32, status: stat) {
-    // Without O_NONBLOCK the open of a pipe that nobody writes to would never return.
+    // Without O_NONBLOCK, opening a FIFO that has no writer would block for ever.
     let descriptor = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw error(path, "cannot open") }
     var status = stat()

@@ -1,15 +1,15 @@
 import Glibc
 
-/// A socket that waits for clients of TCP.
+/// A listening TCP socket.
 ///
-/// Safety: each address lies in a variable of its own for as long as the call that gets it, with its true length, and is
-/// copied by the kernel. The descriptor is made once, closed once, and this type cannot be copied.
+/// Safety: each address is passed with its true length in a variable that outlives the call, and is copied by the
+/// kernel. The descriptor is opened once, closed once, and this type cannot be copied.
 package struct TCPListener: ~Copyable {
   private let descriptor: Int32
   /// The port: what was asked for, or what the system chose if that was 0.
   package let port: UInt16
 
-  /// Listens at an IPv4 address in its usual notation; clients that come while one is served wait.
+  /// Listens at an IPv4 address in its usual notation; clients that connect while one is served wait.
   ///
   /// - Throws: `LocatedError` naming `address:port` when nothing can listen there.
   package init(address: String, port: UInt16) throws(LocatedError) {
@@ -47,12 +47,12 @@ package struct TCPListener: ~Copyable {
 
   /// Waits for the next client.
   ///
-  /// - Returns: its connection, which the caller closes; nil if none can be accepted any more.
+  /// - Returns: its connection, which the caller closes; nil if no more can be accepted.
   package func accept() -> Int32? {
     while true {
       let client = Glibc.accept(descriptor, nil, nil)
       if client >= 0 {
-        // Replies are small, and each is waited for.
+        // Replies are small, and the client waits for each.
         var yes: Int32 = 1
         unsafe setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
         return client

@@ -1,15 +1,16 @@
 import Glibc
 
-/// A file without a name, for what is too large for memory: it is gone when this value and all mappings of it are,
+/// A file without a name, for what is too large for memory: it goes away with this value and the last mapping of it,
 /// however the process ends.
 ///
-/// Safety: mkstemp changes only the last letters of the array that it is given, which ends with NUL. The
-/// descriptor is made once, closed once, and this type cannot be copied.
+/// Safety: mkstemp changes only the last letters of the array that it is given, which ends with NUL. The descriptor is
+/// opened once, closed once, and this type cannot be copied.
 package struct TemporaryFile: ~Copyable {
   private let descriptor: Int32
   private let folder: String
 
-  /// Makes an empty file in the folder that TMPDIR names, else in `/var/tmp`, which is no memory as `/tmp` may be.
+  /// Creates an empty file in the folder that TMPDIR names, else in `/var/tmp`, which is not in memory, as `/tmp` may
+  /// be.
   ///
   /// - Throws: `LocatedError` when that cannot be written to.
   package init() throws(LocatedError) {
@@ -19,13 +20,13 @@ package struct TemporaryFile: ~Copyable {
     descriptor = unsafe mkstemp(&name)
     guard descriptor >= 0 else { throw Self.failure(folder) }
     unsafe unlink(&name)
-    // No program that is run has anything to do with it.
+    // Child processes must not inherit it.
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
   }
 
   deinit { close(descriptor) }
 
-  /// What opens it again, while this value lives.
+  /// A path that reopens it while this value lives.
   package var path: String { "/proc/self/fd/\(descriptor)" }
 
   /// Writes `bytes` at `offset`.

@@ -1,15 +1,15 @@
 import Bytes
 import VMSA
 
-/// A file that is read, not mapped, in blocks that are kept: on a slow network mount a read that fails ends with
-/// an error, where a mapping would wait or end the process.
+/// A file that is read in cached blocks instead of mapped: on a failing disk or network mount a read returns an error,
+/// where a mapping would hang or kill the process.
 final class CachedFile: ByteSource {
   private let file: UnmappedFile
   private let blocks: PageCache
 
   /// Bytes of a block: what a network file system fetches at once anyway.
   private static let blockSize: UInt64 = 64 << 10
-  /// Bytes of blocks that are kept.
+  /// Bytes of blocks kept.
   private static let capacity = 32 << 20
 
   var path: String { file.path }
@@ -21,8 +21,8 @@ final class CachedFile: ByteSource {
     blocks = PageCache(pageSize: Int(Self.blockSize), capacity: Self.capacity)
   }
 
-  /// Shows `body` the bytes of `range` in the block that holds all of them; nil if none does, or the file cannot be
-  /// read there.
+  /// Shows `body` the bytes of `range` in the block that holds all of them; nil if it spans blocks, or the file cannot
+  /// be read there.
   private func withBlock<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     let number = range.lowerBound / Self.blockSize
     let start = number * Self.blockSize
@@ -54,7 +54,7 @@ final class CachedFile: ByteSource {
     guard count >= 0, let range = range(at: offset, count: UInt64(count)), position >= 0,
       position <= buffer.byteCount, count <= buffer.byteCount - position
     else { return false }
-    // What is larger than a block goes by, as what is read once.
+    // Reads larger than a block bypass the cache: they are seldom repeated.
     guard isInOneBlock(range) else { return file.copy(offset, count: count, into: &buffer, at: position) }
     guard count > 0 else { return true }
     return withBlock(range) { block in buffer.copy(block, at: position) } ?? false

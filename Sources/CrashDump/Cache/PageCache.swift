@@ -2,16 +2,16 @@ import Bytes
 import Synchronization
 import VMSA
 
-/// Decompressed pages, kept as long as they fit: hashed, eight to a set, the least lately used of a set
-/// leaving first. Any number of threads may use it; each set has its own lock, so that they seldom meet,
-/// and who wants a page that another is decompressing waits for it.
+/// A cache of decompressed pages: hashed, eight-way set-associative, evicting the least recently used of a set. Any
+/// number of threads may use it; each set has its own lock, so that they seldom contend, and a thread that needs a page
+/// that another is decompressing waits for it.
 ///
-/// Memory is taken as pages come: an unused cache costs its tags only.
+/// Memory is allocated as pages come: an unused cache costs only its tags.
 final class PageCache: Sendable {
   /// Bytes of a page.
   let pageSize: Int
   private let sets: [PageSet]
-  /// Pages that were read whole lately, each where the low bits of its number say.
+  /// Pages read whole recently, each in the slot of the low bits of its number.
   private let wholes = InlineArray<1024, Atomic<UInt64>> { _ in Atomic(.max) }
 
   /// Makes a cache of at most `capacity` bytes of pages of `pageSize`; one set at least.
@@ -21,18 +21,18 @@ final class PageCache: Sendable {
     sets = (0..<count).map { _ in PageSet() }
   }
 
-  /// Whether a page that is read whole has been so lately: one that is read once goes straight to who wants it,
-  /// and displaces nothing.
+  /// Whether a page that is read whole was so recently: a page read once goes straight to the caller, and evicts
+  /// nothing.
   func isReadAgain(_ number: UInt64) -> Bool {
     wholes[Int(truncatingIfNeeded: number % 1024)].exchange(number, ordering: .relaxed) == number
   }
 
-  /// Shows `body` the bytes of page `number` if they are kept.
+  /// Shows `body` the bytes of page `number` if they are cached.
   func withKeptPage<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> R? {
     set(number).withSlots { slots in slots.withKeptPage(number, size: pageSize, body) } ?? nil
   }
 
-  /// Shows `body` the bytes of page `number`; `load` makes them where they are not kept, or says why not.
+  /// Shows `body` the bytes of page `number`; `load` produces them if they are not cached, or says why it cannot.
   func withPage<R>(
     _ number: UInt64, load: (inout MutableRawSpan) -> Absence?, _ body: (RawSpan) -> R
   ) -> Result<R, PageFault> {
@@ -46,11 +46,11 @@ final class PageCache: Sendable {
     return sets[Int(truncatingIfNeeded: (hash &* UInt64(sets.count)) >> 32)]
   }
 
-  /// Pages that are kept now.
+  /// The number of cached pages.
   var count: Int { sets.reduce(0) { total, set in total + (set.withSlots { $0.count } ?? 0) } }
 }
 
-/// Why a page is not to be had.
+/// Why a page is unavailable.
 struct PageFault: Error {
   var absence: Absence
 }

@@ -3,8 +3,9 @@ import VMSA
 
 /// A set of pages and its lock.
 ///
-/// Safety: the memory is room for all pages of the set, freed with it; a way is below `ways`, and a page is shown after
-/// it was written only. The pages are touched by who holds the lock only, and cannot outlive the call that shows them.
+/// Safety: the memory is room for all pages of the set, freed with it; a way is below `ways`, and a page is shown only
+/// after it was written. Pages are accessed only under the lock, and their spans cannot outlive the call that shows
+/// them.
 @safe
 final class PageSet: @unchecked Sendable {
   /// Pages in a set.
@@ -26,7 +27,7 @@ struct Slots: ~Copyable {
   private var tags: [8 of UInt64] = [8 of UInt64](repeating: .max)
   private var uses: [8 of UInt32] = [8 of UInt32](repeating: 0)
   private var clock: UInt32 = 0
-  /// Room for all pages of the set, which the system gives page by page as they are written.
+  /// Room for all pages of the set, allocated by the system page by page as they are written.
   private var storage: UnsafeMutableRawPointer?
 
   init() {}

@@ -6,7 +6,7 @@ public struct CPURegisters: Hashable, Sendable {
   /// The number of the note, from 0. It is the CPU's number in QEMU's dumps; the kernel leaves out CPUs
   /// that did not stop.
   public let index: Int
-  /// pr_pid: the task's pid in a dump of the kernel's, the CPU's number plus one in one of QEMU's.
+  /// pr_pid: the task's PID in the kernel's own dumps, the CPU number plus one in QEMU's.
   public let pid: Int32
   /// x0 to x30.
   public let general: [UInt64]

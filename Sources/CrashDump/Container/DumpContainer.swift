@@ -1,19 +1,19 @@
 import Bytes
 import VMSA
 
-/// A dump format: physical memory, notes, and what the file says of itself. One type for each format.
+/// A dump format: physical memory, notes, and a summary. One type for each format.
 protocol DumpContainer: PhysicalMemory {
   /// The notes.
   var notes: DumpNotes { get }
-  /// What the reader should know before trusting the answers, one sentence each; told at little cost.
+  /// What the reader should know before trusting the answers, one sentence each; cheap to compute.
   var warnings: [Diagnostic] { get }
   /// What `info` shows; counting pages may take a pass over the file's index.
   var summary: DumpSummary { get }
-  /// Bytes of memory whose contents the file should hold, at little cost: what is not there is counted too.
+  /// Bytes of memory whose contents the file should hold, missing ones included; cheap to compute.
   var storedBytes: UInt64 { get }
-  /// The address after the last of the machine's memory, as the dump tells, at little cost.
+  /// The end of the machine's memory (exclusive), as the dump describes it; cheap to compute.
   var endOfMemory: UInt64 { get }
-  /// makedumpfile's dump level, where the format has it.
+  /// makedumpfile's dump level, if the format has one.
   var dumpLevel: Int? { get }
   /// The range of the missing part of a split dump that holds `address`, in words.
   func missingPart(at address: PhysicalAddress) -> String?
@@ -24,13 +24,13 @@ extension DumpContainer {
   func missingPart(at address: PhysicalAddress) -> String? { nil }
 }
 
-/// What a dump file says of itself.
+/// What a dump file records about itself.
 public struct DumpSummary: Sendable {
   /// The format in words, such as "ELF".
   public var format: String
   /// Bytes of memory that can be read.
   public var bytesPresent: UInt64
-  /// Bytes of memory that the machine had, as far as the dump tells.
+  /// Bytes of memory that the machine had, as the dump describes it.
   public var bytesTotal: UInt64
   /// Bytes left out when the dump was written.
   public var bytesFiltered: UInt64 = 0
@@ -51,7 +51,7 @@ public struct DumpSummary: Sendable {
 }
 
 extension Diagnostic {
-  /// makedumpfile says so in the header that it writes.
+  /// makedumpfile ran out of space, by the flag in its header.
   static var incomplete: Diagnostic {
     Diagnostic(.dumpIncomplete, "makedumpfile marked this dump incomplete: it ran out of space")
   }

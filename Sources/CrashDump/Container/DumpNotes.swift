@@ -29,9 +29,9 @@ public struct DumpNotes: Sendable {
       "its notes cannot be read: the disk or the network that it is on failed")
   }
 
-  /// Adds the notes in `range` of `file`, of `limit` bytes at most: how many are left of that.
+  /// Adds the notes in `range` of `file`, at most `limit` bytes; returns how much of the limit is left.
   ///
-  /// - Throws: `LocatedError` where they lie in the file, but cannot be read.
+  /// - Throws: `LocatedError` if they lie in the file but cannot be read.
   mutating func add(_ range: Range<UInt64>, of file: DumpBytes, limit: UInt64) throws(LocatedError) -> UInt64 {
     let start = addDeviceDumps(range, of: file)
     let rest = start..<(start + min(range.upperBound - start, limit))
@@ -40,8 +40,8 @@ public struct DumpNotes: Sendable {
     return limit - (rest.upperBound - start)
   }
 
-  /// Notes the dumps of devices at the beginning of `range`: where the others begin. Each may have gigabytes, which are
-  /// not looked at.
+  /// Records the device dumps at the beginning of `range`, and returns where the other notes begin. Each may have
+  /// gigabytes, which are not read.
   ///
   ///     name size u32 | descriptor size u32 | type u32 = 0x700 | "LINUX" in 8 bytes | name in 44 bytes | data
   ///
@@ -100,7 +100,7 @@ public struct DumpNotes: Sendable {
   }
 }
 
-/// What a device's driver added to the dump of the kernel.
+/// A device dump that a driver added to the kernel's.
 package struct DeviceDump: Hashable, Sendable {
   /// The name that the driver gave it.
   package let name: String

@@ -32,7 +32,7 @@ struct RestrictedDump: DumpContainer {
     guard buffer.byteCount > 0 else { return try whole.read(address, into: &buffer) }
     let last = address &+ UInt64(buffer.byteCount - 1)
     var frame = start(address)
-    // At the end of the address space there is nothing, as the dump itself will say.
+    // Nothing lies at the end of the address space, as the dump itself will report.
     while frame <= last {
       if isLeftOut(frame) { throw MemoryFault(.filtered, at: max(frame, address)) }
       let (next, isOver) = frame.rawValue.addingReportingOverflow(frameSize)

@@ -4,18 +4,18 @@ import VMSA
 
 /// An ELF vmcore: `/proc/vmcore`, QEMU's `dump-guest-memory`, makedumpfile's `-E`, `/proc/kcore`.
 ///
-/// Only p_paddr is believed: p_vaddr may be wrong, equal to it, or zero.
+/// Only p_paddr is trusted: p_vaddr may be wrong, equal to p_paddr, or zero.
 final class ELFDump: DumpContainer {
   let notes: DumpNotes
   private let memory: SegmentedMemory
   private let isIncomplete: Bool
   private let format: String
-  /// Whether the file has one byte for two things.
+  /// Whether parts of the file overlap that should not.
   private let overlaps: Bool
-  /// What the container of the bytes has to warn of.
+  /// Warnings from the container of the bytes.
   private let outerWarnings: [Diagnostic]
 
-  /// Reads the notes of `file`, whose headers are `headers`; it looks at nothing else.
+  /// Reads the notes of `file`, whose headers are `headers`; nothing else is read.
   ///
   /// - Parameter format: what `info` calls it.
   init(_ file: DumpBytes, _ headers: ELFHeaders, format: String, warnings: [Diagnostic] = []) throws(LocatedError) {
@@ -27,13 +27,13 @@ final class ELFDump: DumpContainer {
     for header in headers.programHeaders {
       switch header.p_type {
       case UInt32(PT_LOAD):
-        // /proc/kcore says so of what is no RAM at a constant offset: vmalloc, modules, the image
-        // (464920104bf7 "/proc/kcore: update physical address for kcore ram and text").
+        // /proc/kcore gives -1 to what is not RAM at a constant offset: vmalloc, modules, the image (464920104bf7
+        // "/proc/kcore: update physical address for kcore ram and text").
         guard header.p_paddr != .max else { continue }
         segments.append(
           MemoryMap.Segment(
             physical: header.p_paddr, offset: header.p_offset,
-            // No segment has more in the file than in memory; one that says so would hide others.
+            // No segment has more in the file than in memory; one that claims so would hide others.
             fileSize: header.p_memsz > 0 ? min(header.p_filesz, header.p_memsz) : header.p_filesz,
             memorySize: header.p_memsz))
       case UInt32(PT_NOTE):
@@ -62,8 +62,8 @@ final class ELFDump: DumpContainer {
     isIncomplete = headers.flags & 1 != 0
   }
 
-  /// Whether memory lies where other memory does in the file, but for a part of memory that is described twice, or
-  /// where notes and the file's header do.
+  /// Whether memory overlaps, in the file, other memory (unless it is the same memory described twice), the notes or
+  /// the file header.
   private static func overlap(_ segments: [MemoryMap.Segment], _ others: [Range<UInt64>]) -> Bool {
     func end(_ segment: MemoryMap.Segment) -> UInt64 {
       let (sum, overflow) = segment.offset.addingReportingOverflow(segment.fileSize)
@@ -90,7 +90,7 @@ final class ELFDump: DumpContainer {
 
   func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
 
-  /// Whether the file is made up as it is read.
+  /// Whether the file is generated on reading, as /proc/kcore is.
   var isLive: Bool { if case .unmapped = memory.source { true } else { false } }
 
   var ranges: [Range<PhysicalAddress>] { memory.map.ranges }

@@ -6,13 +6,12 @@ import ELF
 struct ELFHeaders {
   /// e_flags.
   let flags: UInt32
-  /// All program headers, the real number of them where e_phnum is PN_XNUM.
+  /// All program headers, even if e_phnum is PN_XNUM.
   let programHeaders: [GElf_Phdr]
 
   /// Reads the headers of `file`.
   ///
-  /// - Throws: `LocatedError` when it is no arm64 core, or the program headers lie outside the file or are
-  ///   too many.
+  /// - Throws: `LocatedError` if it is not an arm64 core, or the program headers lie outside the file or are too many.
   init(_ file: MappedFile) throws(LocatedError) {
     try Self.checkIdentity(file.path, file.bytes)
     func failure(_ what: String) -> LocatedError {
@@ -41,7 +40,7 @@ struct ELFHeaders {
     programHeaders = headers
   }
 
-  /// Reads the headers of an ELF file that libelf cannot be given: one inside another file, or not mapped.
+  /// Reads the headers of an ELF file that libelf cannot read: one inside another file, or not mapped.
   ///
   /// - Throws: as the other.
   init(reading file: DumpBytes) throws(LocatedError) {
@@ -84,7 +83,8 @@ struct ELFHeaders {
     programHeaders = headers
   }
 
-  /// Says that a file is cut short whose program headers begin in it, where writers put them, and go on after its end.
+  /// Checks that program headers that begin inside the file, where writers put them, do not run past its end: then the
+  /// file is cut short.
   private static func checkIsThere(
     _ start: UInt64, _ size: UInt64, of path: String, byteCount: UInt64
   ) throws(LocatedError) {
@@ -100,7 +100,7 @@ struct ELFHeaders {
       "claims \(count) program headers, more than the \(Limits.programHeaders) kva reads")
   }
 
-  /// Says in one line what is wrong with a file that begins as ELF, but is no arm64 core.
+  /// Checks that a file that begins as ELF is an arm64 core; the error says in one line what it is instead.
   private static func checkIdentity(_ path: String, _ bytes: RawSpan) throws(LocatedError) {
     func fail(
       _ offset: UInt64, _ kind: LocatedError.Kind, code: Diagnostic.Code? = nil, _ message: String

@@ -23,7 +23,7 @@ final class XenDump: DumpContainer {
 
   /// nil if `file`, which is an ELF file, has no section `.xen_pages`.
   ///
-  /// - Throws: `LocatedError` where it is no arm64 core, or its sections do not fit each other.
+  /// - Throws: `LocatedError` if it is not an arm64 core, or its sections do not match.
   init?(_ file: DumpBytes) throws(LocatedError) {
     let sections = Self.sections(file)
     guard let pages = sections.first(where: { $0.name == ".xen_pages" }) else { return nil }
@@ -39,7 +39,7 @@ final class XenDump: DumpContainer {
     }
     let stride: UInt64 = plain == nil ? 16 : 8
     let pageSize = sections.first { $0.name == ".note.Xen" }.flatMap { Self.pageSize(file, $0.offset) } ?? 4096
-    // The numbers are in the file, so that no count is larger than it.
+    // The frame numbers are in the file, so the count is bounded by its size.
     let count = min(frames.size / stride, pages.size / pageSize)
     guard file.range(at: frames.offset, count: count * stride) != nil, count > 0 else {
       throw LocatedError(
@@ -66,7 +66,7 @@ final class XenDump: DumpContainer {
     memory = SegmentedMemory(source: file, map: MemoryMap(segments: segments, fileCount: file.byteCount))
   }
 
-  /// The sections of `file`, as far as they can be read.
+  /// The readable sections of `file`.
   private static func sections(_ file: DumpBytes) -> [Section] {
     guard file.integer(UInt8.self, at: 4) == 2, let start = file.word(at: 40),
       let count = file.integer(UInt16.self, at: 60), let names = file.integer(UInt16.self, at: 62), names < count,
@@ -85,7 +85,7 @@ final class XenDump: DumpContainer {
     }
   }
 
-  /// The size of pages that the notes at `offset` begin with.
+  /// The page size from the first of the notes at `offset`.
   private static func pageSize(_ file: DumpBytes, _ offset: UInt64) -> UInt64? {
     // "Xen\0", or empty notes before it.
     for place in stride(from: offset, to: offset &+ 256, by: 4)

@@ -4,7 +4,7 @@ import CSnappy
 import CZlib
 import CZstd
 
-/// How the pages of a file are compressed that is written.
+/// How the pages of an output file are compressed.
 package enum PageCompression: String, CaseIterable, Sendable {
   case zlib, lzo, snappy, zstd
 
@@ -19,16 +19,14 @@ package enum PageCompression: String, CaseIterable, Sendable {
   }
 }
 
-/// What compressing needs and is kept from page to page: one for each thread at work. The levels are those of
-/// makedumpfile, the fastest.
+/// Compressor state, reused from page to page: one per worker thread. The levels are makedumpfile's: the fastest.
 ///
-/// Safety: each codec is told how many bytes there are to read, and there is room for the most that it may make of them
-/// before it begins: LZO and snappy do not ask. Its state is made here, used by one thread at a time, and freed with
-/// this.
+/// Safety: each codec gets the input's true size, and the output has room for its worst case, which LZO and snappy do
+/// not check. The state is allocated here, used by one thread at a time, and freed with this object.
 @safe
 final class CompressionContext {
   private let method: PageCompression
-  /// zlib's state points back at its stream, which therefore must not move.
+  /// zlib's state points back to its stream, which must therefore not move.
   private var zlib: UnsafeMutablePointer<z_stream>?
   private var zstd: OpaquePointer?
   private var lzo: UnsafeMutableRawPointer?
@@ -47,12 +45,12 @@ final class CompressionContext {
     if let lzo = unsafe lzo { unsafe lzo.deallocate() }
   }
 
-  /// The most that any codec makes of `count` bytes: that of snappy, 32 + n + n / 6, is the largest.
+  /// The most bytes that any codec makes of `count`: snappy's bound, 32 + n + n / 6, is the largest.
   static func bound(_ count: Int) -> Int { 64 + count + count / 6 }
 
   /// Compresses `page` to the beginning of `target`.
   ///
-  /// - Returns: how many bytes it made; nil if they are not fewer than the page has, or there is not room for `bound`.
+  /// - Returns: how many bytes it made; nil if the page did not shrink, or there is no room for `bound`.
   @_lifetime(target: copy target)
   func compress(_ page: RawSpan, into target: inout MutableRawSpan) -> Int? {
     let room = target.byteCount

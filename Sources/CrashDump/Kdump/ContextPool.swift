@@ -1,9 +1,9 @@
 import Synchronization
 
-/// What a thread at work needs and is kept from piece to piece, lent to one caller at a time.
+/// A pool of worker contexts, each lent to one caller at a time and reused.
 ///
-/// Safety: what makes a context unsafe to share is its state; the list of those that wait is reached under the lock
-/// alone, and a context is used by whoever took it out, and by nobody else, until it is put back.
+/// Safety: a context is unsafe to share because of its state; the list of idle ones is accessed only under the lock,
+/// and a context is used only by the caller that took it until it is put back.
 final class ContextPool<Context: AnyObject>: Sendable {
   private struct Idle: @unchecked Sendable {
     var contexts: [Context] = []
@@ -12,7 +12,7 @@ final class ContextPool<Context: AnyObject>: Sendable {
   private let idle = Mutex(Idle())
   private let make: @Sendable () -> Context
 
-  /// Lends what `make` makes.
+  /// A pool of contexts that `make` creates.
   init(_ make: @escaping @Sendable () -> Context) { self.make = make }
 
   /// Lends a context.

@@ -3,14 +3,13 @@ import CSnappy
 import CZlib
 import CZstd
 
-/// What decompressing needs and is kept from page to page: one for each thread at work.
+/// Decompressor state, reused from page to page: one per worker thread.
 ///
-/// Safety: each codec is told how many bytes there are to read and how many there is room for, and keeps to both
-/// whatever the bytes are (that of LZO is the one that checks). Its state is made here, used by one thread at a time,
-/// and freed with this.
+/// Safety: each codec gets the true sizes of input and output, and keeps to both whatever the bytes are (LZO's is the
+/// checking variant). The state is allocated here, used by one thread at a time, and freed with this object.
 @safe
 final class DecompressionContext {
-  /// zlib's state points back at its stream, which therefore must not move.
+  /// zlib's state points back to its stream, which must therefore not move.
   private var zlib: UnsafeMutablePointer<z_stream>?
   private var zstd: OpaquePointer?
 
@@ -24,7 +23,7 @@ final class DecompressionContext {
 
   /// Decompresses `input` into all of `page`.
   ///
-  /// - Returns: false when the input is damaged or does not make exactly one page.
+  /// - Returns: false if the input is damaged or does not decompress to exactly one page.
   @_lifetime(page: copy page)
   func decompress(_ input: RawSpan, _ codec: PageCodec, into page: inout MutableRawSpan) -> Bool {
     let size = page.byteCount

@@ -1,7 +1,7 @@
-/// Dumps of machines that kva does not read.
+/// Dumps of other architectures, which kva does not read.
 enum ForeignMachine {
-  /// The machine that a dump is of by its utsname.machine, in words with what to do; nil if that is arm64, empty, or no
-  /// name of a machine that Linux has.
+  /// What to say of a dump from another machine, by utsname.machine; nil if that is arm64, empty, or not a machine that
+  /// Linux supports.
   static func describe(_ field: ArraySlice<UInt8>) -> String? {
     let name = String(decoding: field.prefix { $0 != 0 }, as: UTF8.self)
     if name == "aarch64_be" { return "a dump of a big-endian kernel; kva reads little-endian kernels only" }

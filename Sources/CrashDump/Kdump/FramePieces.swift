@@ -1,17 +1,17 @@
 import Bytes
 import VMSA
 
-/// The page frames of memory, in pieces of about a mebibyte each, by number. No two pieces share a byte of a bitmap.
+/// The page frames of memory in numbered pieces of about a mebibyte. No two pieces share a byte of a bitmap.
 struct FramePieces: Sendable {
-  /// Frames that are worked on together.
+  /// Frames that are processed together.
   struct Piece: Sendable {
-    /// The frame that bit 0 of the piece is for.
+    /// The frame of bit 0 of the piece.
     var first: UInt64
     /// The frames that exist.
     var frames: [Range<UInt64>]
   }
 
-  /// Frame numbers are below it.
+  /// The end of the frame numbers (exclusive).
   let end: UInt64
   /// How many frames there are.
   let frameCount: UInt64
@@ -26,7 +26,7 @@ struct FramePieces: Sendable {
 
   private static let pieceBytes: UInt64 = 1 << 20
 
-  /// - Parameter frame: bytes of a frame. One that memory has in part does not count.
+  /// - Parameter frame: bytes of a frame. A frame only partly in memory does not count.
   init(_ ranges: [Range<PhysicalAddress>], frame: UInt64) {
     var frames: [Range<UInt64>] = []
     for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {

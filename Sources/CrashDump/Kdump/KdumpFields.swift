@@ -11,7 +11,7 @@ enum DiskDumpHeader {
   static let blockSize = HeaderField<Int32>(428)
   static let subHeaderBlocks = HeaderField<UInt32>(432)
   static let bitmapBlocks = HeaderField<UInt32>(436)
-  /// `max_mapnr`, cut to 32 bits where version 6 has a wider one.
+  /// `max_mapnr`, truncated to 32 bits; version 6 has a wider one in the sub-header.
   static let frameCount = HeaderField<UInt32>(440)
   /// `total_ram_blocks`.
   static let ramBlocks = HeaderField<UInt32>(444)
@@ -22,8 +22,8 @@ enum DiskDumpHeader {
   static let size: UInt64 = 464
 }
 
-/// `struct kdump_sub_header`, 64-bit layout: block 1. What is after a field came with a later version of the header.
-/// (makedumpfile, diskdump_mod.h)
+/// `struct kdump_sub_header`, 64-bit layout: block 1. Later versions of the header append fields. (makedumpfile,
+/// diskdump_mod.h)
 enum KdumpSubHeader {
   /// `phys_base`.
   static let physicalBase = HeaderField<UInt64>(0)

@@ -2,7 +2,7 @@ import Bytes
 import Synchronization
 import VMSA
 
-/// A kdump-compressed dump (makedumpfile, QEMU): each page a block of its own, compressed or not.
+/// A kdump-compressed dump (makedumpfile, QEMU): each page stored by itself, compressed or not.
 final class KdumpFile: DumpContainer {
   var path: String { file.path }
   let header: KdumpHeader
@@ -15,7 +15,7 @@ final class KdumpFile: DumpContainer {
   private let blockShift: UInt64
   /// What `info` calls it.
   private let format: String
-  /// What the container of the bytes has to warn of.
+  /// Warnings from the container of the bytes.
   private let outerWarnings: [Diagnostic]
 
   /// Reads the headers and notes of `file`.
@@ -56,13 +56,13 @@ final class KdumpFile: DumpContainer {
     _ range: Range<UInt64>, _ codec: PageCodec, into page: inout MutableRawSpan, _ context: DecompressionContext
   ) -> Absence? {
     let decoded = file.withBytes(range) { input in context.decompress(input, codec, into: &page) }
-    // The file was seen to be long enough.
+    // The file was checked to be long enough.
     guard let decoded else { return .unreadable }
     return decoded ? nil : .damaged
   }
 
-  /// Shows `body` the bytes of frame `number`: from the cache, from the file where they are stored as they
-  /// are, or decompressed.
+  /// Shows `body` the bytes of frame `number`: from the cache, from the file if they are stored uncompressed, or
+  /// decompressed.
   private func withFrame<R>(_ number: UInt64, _ body: (RawSpan) -> R) -> Result<R, PageFault> {
     if let result = cache.withKeptPage(number, body) { return .success(result) }
     switch index.stored(number) {
@@ -84,7 +84,7 @@ final class KdumpFile: DumpContainer {
     return try firstWord(at: address, offset)
   }
 
-  /// A word of a page that no word was read from before.
+  /// A word of a page from which none was read before.
   @inline(never)
   private func firstWord(at address: PhysicalAddress, _ offset: Int) throws(MemoryFault) -> UInt64 {
     let number = address.rawValue >> blockShift
@@ -123,10 +123,10 @@ final class KdumpFile: DumpContainer {
     }
   }
 
-  /// Pages from which on a read goes around the cache, on all cores.
+  /// A read of this many pages or more bypasses the cache and uses all cores.
   private static var largeRead: UInt64 { 32 }
 
-  /// Decompresses whole pages into `buffer` itself; each is written by one core only.
+  /// Decompresses whole pages into `buffer` itself; each is written by a single core.
   private func readLarge(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
     let size = header.blockSize
     let (end, overflow) = address.rawValue.addingReportingOverflow(UInt64(buffer.byteCount))
@@ -203,12 +203,12 @@ final class KdumpFile: DumpContainer {
     if goesOn { _ = scan(runs, body) }
   }
 
-  /// Shows `body` the pages of `runs`; false when it has seen enough.
+  /// Shows `body` the pages of `runs`; false once it has seen enough.
   private func scan(_ runs: [Range<UInt64>], _ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) -> Bool {
     ParallelScan.run(runs) { _, piece in
       contexts.withContext { context in
         var page = [UInt8](repeating: 0, count: Int(header.blockSize))
-        // Pages that are stored at one place, as those of zeros are, are decompressed once.
+        // Pages that share stored data, as zero pages do, are decompressed once.
         var shown: Range<UInt64>?
         var frame = piece.lowerBound >> blockShift
         while frame << blockShift < piece.upperBound {

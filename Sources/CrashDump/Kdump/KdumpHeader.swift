@@ -9,7 +9,7 @@ import Bytes
 ///
 /// (makedumpfile, diskdump_mod.h: `struct disk_dump_header`, `struct kdump_sub_header`, 64-bit layout)
 struct KdumpHeader: Sendable {
-  /// header_version, 1 to 6: how much of the sub-header there is.
+  /// header_version, 1 to 6: how long the sub-header is.
   let version: Int
   /// block_size: the unit of the file and of page frame numbers, which need not be the kernel's page.
   let blockSize: UInt64
@@ -27,26 +27,26 @@ struct KdumpHeader: Sendable {
   let descriptorsOffset: UInt64
   /// dump_level: what makedumpfile left out.
   let dumpLevel: Int
-  /// The frames of this part, where the dump is split into several files. It is empty, at the end of all frames, in the
-  /// files that makedumpfile had no pages left for.
+  /// The frames of this part of a split dump. It is empty, at the end of all frames, in files for which makedumpfile
+  /// had no pages left.
   let part: Range<UInt64>?
   /// Where the VMCOREINFO text is.
   let vmcoreinfo: Range<UInt64>?
   /// Where the ELF notes are.
   let notes: Range<UInt64>?
-  /// Where the text is that lists what makedumpfile erased.
+  /// Where the list of what makedumpfile erased is.
   let eraseInfo: Range<UInt64>?
-  /// The bytes that parts of one dump have in common: utsname and time.
+  /// The bytes that are the same in all parts of one dump: utsname and time.
   let identity: [UInt8]
 
-  /// Whether a file begins as kdump files do.
+  /// Whether a file begins like a kdump file.
   static func recognises(_ bytes: RawSpan) -> Bool {
     bytes.hasBytes("KDUMP   ", at: 0) || bytes.hasBytes("DISKDUMP", at: 0)
   }
 
   /// Reads the headers of `file`.
   ///
-  /// - Throws: `LocatedError` where a field is malformed, or the bitmaps lie beyond the end of the file.
+  /// - Throws: `LocatedError` if a field is malformed, or the bitmaps lie beyond the end of the file.
   init(_ file: DumpBytes) throws(LocatedError) {
     let main = HeaderReader(file: file, start: 0)
     guard let identity = file.bytes(DiskDumpHeader.identity, limit: 412),
@@ -136,6 +136,6 @@ struct KdumpHeader: Sendable {
 
   /// DUMP_DH_COMPRESSED_INCOMPLETE: makedumpfile ran out of space.
   var isIncomplete: Bool { status & 8 != 0 }
-  /// DUMP_DH_EXCLUDED_VMEMMAP: pages of vmemmap that describe excluded pages only were left out, too (`-e`).
+  /// DUMP_DH_EXCLUDED_VMEMMAP: vmemmap pages that describe only excluded pages were left out too (`-e`).
   var excludesVmemmap: Bool { status & 0x10 != 0 }
 }

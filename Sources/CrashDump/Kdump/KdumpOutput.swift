@@ -2,9 +2,9 @@ import Bytes
 import Synchronization
 import VMSA
 
-/// What a kdump-compressed file that is written says of itself.
+/// What goes into the headers of a kdump-compressed file.
 package struct KdumpDescription: Sendable {
-  /// Bytes of a page, which is the file's block.
+  /// Bytes of a page, and of a block of the file.
   package var pageSize: UInt64
   package var compression: PageCompression
   /// `struct new_utsname`: system, node, release, version, machine and domain.
@@ -18,7 +18,7 @@ package struct KdumpDescription: Sendable {
   package var notes: [UInt8]
   /// Where in `notes` the text of VMCOREINFO is.
   package var vmcoreinfo: Range<Int>
-  /// makedumpfile's dump level: what was left out before.
+  /// makedumpfile's dump level: which pages the source had left out.
   package var dumpLevel: Int
 
   package init(
@@ -43,14 +43,14 @@ package struct KdumpSummary: Sendable {
   package var pages: UInt64 = 0
   /// Those of them that are all zeros.
   package var zeroPages: UInt64 = 0
-  /// Pages that the dump should have, and whose contents could not be read: they are left out.
+  /// Pages that the dump should have but that could not be read: they are left out.
   package var unreadable: UInt64 = 0
   /// Bytes of the file.
   package var fileSize: UInt64 = 0
 }
 
-/// Writes a kdump-compressed file as makedumpfile does: headers of version 6, both bitmaps, descriptors, the one page of
-/// zeros, then the pages in their order, compressed where that makes them smaller.
+/// Writes a kdump-compressed file as makedumpfile does: headers of version 6, both bitmaps, descriptors, the shared
+/// zero page, then the pages in order, compressed if that makes them smaller.
 package struct KdumpOutput {
   private let memory: any PhysicalMemory
   private let description: KdumpDescription
@@ -71,8 +71,8 @@ package struct KdumpOutput {
 
   /// Writes the file.
   ///
-  /// - Parameter progress: called with the number of bytes of memory that were just written.
-  /// - Throws: `LocatedError` when it cannot be written.
+  /// - Parameter progress: called with the number of bytes of memory just written.
+  /// - Throws: `LocatedError` if it cannot be written.
   package func write(
     to path: String, progress: @escaping @Sendable (UInt64) -> Void
   ) throws(LocatedError) -> KdumpSummary {
@@ -93,7 +93,7 @@ package struct KdumpOutput {
     return try writing.withLock { writing throws(LocatedError) in try writing.finish() }
   }
 
-  /// How many pages have a descriptor, if all of them can be read.
+  /// How many pages get a descriptor if all can be read.
   private func presentPages() -> UInt64 {
     var count: UInt64 = 0
     for number in 0..<pieces.count {
@@ -105,7 +105,7 @@ package struct KdumpOutput {
     return count
   }
 
-  /// The file as far as it is written.
+  /// The state of a file being written.
   private struct Writing: ~Copyable {
     var file: OutputFile
     let layout: KdumpOutputLayout

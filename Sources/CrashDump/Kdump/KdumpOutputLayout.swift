@@ -1,6 +1,6 @@
 import Bytes
 
-/// Where everything is in a kdump file that is written, and its headers.
+/// The layout of an output kdump file, and its headers.
 struct KdumpOutputLayout: Sendable {
   let blockSize: UInt64
   let bitmaps: UInt64
@@ -18,8 +18,8 @@ struct KdumpOutputLayout: Sendable {
   private static let notesOffset: UInt64 = 112
 
   /// - Parameters:
-  ///   - frames: page frame numbers are below it.
-  ///   - pages: how many descriptors there may be.
+  ///   - frames: the end of the page frame numbers (exclusive).
+  ///   - pages: the most descriptors there may be.
   init(_ description: KdumpDescription, frames: UInt64, pages: UInt64) {
     let block = description.pageSize
     func blocks(_ bytes: UInt64) -> UInt64 { (bytes + block - 1) / block }

@@ -1,9 +1,9 @@
 import Bytes
 
-/// A bitmap of page frames in a dump, and how many bits are set below any of them.
+/// A bitmap of page frames in a dump, with the number of bits set below any frame.
 ///
-/// The counts are taken once, when first asked for, in one pass over the bitmap: one number for 1,024
-/// pages, 50 MiB for a machine of 24 TiB; for more than `Limits.bitmapCounts` numbers one for as many more.
+/// The counts are computed on first use in one pass over the bitmap: one number per 1,024 pages, 50 MiB for a machine
+/// of 24 TiB. If that would be more than `Limits.bitmapCounts` numbers, each stands for more pages.
 final class PageBitmap: Sendable {
   /// How many bits there are.
   let count: UInt64
@@ -13,7 +13,7 @@ final class PageBitmap: Sendable {
 
   /// Bits that one count stands for: a power of two.
   private let block: UInt64
-  /// Bytes looked at before they are given back to the system.
+  /// Bytes scanned before their memory is released.
   private static var chunk: UInt64 { 4 << 20 }
 
   private struct Ranks: Sendable {
@@ -39,7 +39,7 @@ final class PageBitmap: Sendable {
     return byte >> UInt8(number % 8) & 1 == 1
   }
 
-  /// How many bits are set below bit `number`; nil if the bitmap cannot be read as far as that.
+  /// How many bits are set below bit `number`; nil if the bitmap cannot be read up to there.
   func rank(_ number: UInt64) -> UInt64? {
     let ranks = ranks.value(counted)
     let number = min(number, count)
@@ -66,12 +66,12 @@ final class PageBitmap: Sendable {
           total += Self.ones(span, blockStart..<blockEnd)
         }
       }
-      // What follows a part that cannot be read has no known place among the descriptors.
+      // After an unreadable part the positions among the descriptors are unknown.
       guard seen != nil else { return Ranks(below: below, total: total, isWhole: false) }
       source.forget((offset + start)..<(offset + end))
       start = end
     }
-    // Bits of the last byte beyond the last frame say nothing.
+    // Bits of the last byte beyond the last frame are padding.
     if count % 8 != 0, let last = source.integer(UInt8.self, at: offset + count / 8) {
       total -= min(total, UInt64((last >> UInt8(count % 8)).nonzeroBitCount))
     }
@@ -120,7 +120,7 @@ final class PageBitmap: Sendable {
       let seen: Void? = source.withBytes((offset + first / 8)..<(offset + (end + 7) / 8)) { span in
         var number = first
         while number < end {
-          // A whole word of the same bits goes by at once.
+          // A whole word of equal bits is skipped at once.
           if number % 64 == 0, end - number >= 64, let word = span.integer(UInt64.self, at: Int((number - first) / 8)),
             word == (isSet ? .max : 0)
           {

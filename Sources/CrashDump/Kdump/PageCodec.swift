@@ -9,10 +9,10 @@ struct PageCodec: OptionSet {
   static let snappy = Self(rawValue: 4)
   /// DUMP_DH_COMPRESSED_ZSTD.
   static let zstd = Self(rawValue: 0x20)
-  /// All that say how a page is compressed.
+  /// All codecs.
   static let all: Self = [.zlib, .lzo, .snappy, .zstd]
 
-  /// The names of the codecs, "none" where there is none.
+  /// The names of the codecs, "none" if there is none.
   var words: String {
     let names: [(Self, String)] = [(.zlib, "zlib"), (.lzo, "LZO"), (.snappy, "snappy"), (.zstd, "zstd")]
     let set = names.filter { contains($0.0) }.map(\.1)

@@ -39,7 +39,7 @@ struct PageIndex: Sendable {
 
   // MARK: - One page
 
-  /// Why frame `number` cannot be read, as far as the bitmaps tell.
+  /// Why frame `number` cannot be read, by the bitmaps.
   private func absence(ofFrame number: UInt64) -> Absence? {
     guard number < header.frameCount else { return .notInDump }
     if let part = header.part, !part.contains(number) {
@@ -60,11 +60,11 @@ struct PageIndex: Sendable {
       offset: offset, size: UInt32(truncatingIfNeeded: rest), flags: UInt32(truncatingIfNeeded: rest >> 32))
   }
 
-  /// Where the stored bytes of frame `number` are, and how they are packed.
+  /// Where the stored bytes of frame `number` are, and how they are compressed.
   func stored(_ number: UInt64) -> Result<(range: Range<UInt64>, codec: PageCodec), PageFault> {
     if let absence = absence(ofFrame: number) { return .failure(PageFault(absence: absence)) }
     guard let descriptor = descriptor(number) else { return .failure(PageFault(absence: .cutOff)) }
-    // A page that was lost when the disk was full has a descriptor of zeros; a page of zeros has not.
+    // A page lost to a full disk has a descriptor of zeros; a page of zeros does not.
     guard descriptor.offset != 0 else { return .failure(PageFault(absence: .lost)) }
     let codec = PageCodec(rawValue: descriptor.flags).intersection(.all)
     let limit = codec == [] ? header.blockSize : UInt64(Limits.compressedPageFactor) * header.blockSize
@@ -79,15 +79,15 @@ struct PageIndex: Sendable {
 
   // MARK: - All pages
 
-  /// How many descriptors the file has room for, whatever its bitmap claims.
+  /// The most descriptors that fit in the file, whatever its bitmap claims.
   var most: UInt64 {
     (file.byteCount - min(header.descriptorsOffset, file.byteCount)) / PageDescriptor.size
   }
 
-  /// Whether there are fewer descriptors than the bitmap says, so that the last is none or the first page lies among
-  /// them, or more, so that one follows the last: then what belongs to which frame is not known. Where the pages begin
-  /// is no evidence otherwise, since a writer may align them. The parts of a split dump leave room for the descriptors
-  /// of all.
+  /// Whether there are fewer descriptors than the bitmap says (the last is not a valid one, or the first page lies
+  /// among them) or more (another one follows the last): then it is unknown which belongs to which frame. Where the
+  /// pages begin is no evidence otherwise, since a writer may align them. The parts of a split dump leave room for the
+  /// descriptors of all.
   var isMisnumbered: Bool {
     let count = count
     let end = header.descriptorsOffset + count * PageDescriptor.size
@@ -100,8 +100,8 @@ struct PageIndex: Sendable {
       || first - end >= PageDescriptor.size && isDescriptor(at: end, pagesFrom: end + PageDescriptor.size)
   }
 
-  /// Whether the bytes at `offset` may be the descriptor of a page, which is at `start` or behind. Where the file is cut
-  /// short all may be.
+  /// Whether the bytes at `offset` may be the descriptor of a page at or after `start`. In a file that is cut short,
+  /// any may be.
   private func isDescriptor(at offset: UInt64, pagesFrom start: UInt64) -> Bool {
     guard let page = file.word(at: offset), let size = file.integer(UInt32.self, at: offset + 8),
       let flags = file.integer(UInt32.self, at: offset + 12)
@@ -136,8 +136,8 @@ struct PageIndex: Sendable {
     return end - start
   }
 
-  /// How many pages are zeros, lost, and cut off; nil if there are too many descriptors to look through. Pages of zeros
-  /// share one page, uncompressed, that is written before all others.
+  /// How many pages are zeros, lost, and cut off; nil if there are too many descriptors to scan. Pages of zeros share
+  /// one uncompressed page, which is written before all others.
   func countPages() -> Counts? {
     let count = count
     guard count <= Limits.countedPages else { return nil }

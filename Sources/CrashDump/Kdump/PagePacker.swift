@@ -6,11 +6,11 @@ struct PackedPages: Sendable {
   /// A page that has a descriptor.
   enum Page: Sendable {
     case zero
-    /// As many bytes of the data, and whether they are compressed.
+    /// The number of bytes of its data, and whether they are compressed.
     case stored(UInt32, isCompressed: Bool)
   }
 
-  /// The frame that bit 0 is for.
+  /// The frame of bit 0.
   var first: UInt64
   /// A bit for each frame that exists.
   var exists: [UInt8]
@@ -24,7 +24,7 @@ struct PackedPages: Sendable {
   let codec: PageCodec
   let pageSize: UInt64
 
-  /// The descriptors: `struct page_desc`, where the data goes to `start`.
+  /// The descriptors: `struct page_desc`, with the data written at `start`.
   func descriptors(at start: UInt64, zeroPage: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(pages.count * Int(KdumpOutputLayout.descriptorSize))
@@ -49,7 +49,7 @@ struct PackedPages: Sendable {
   }
 }
 
-/// Reads and compresses pages: one for each thread at work.
+/// Reads and compresses pages: one per worker thread.
 final class PagePacker {
   private let compression: CompressionContext
   private let codec: PageCodec
@@ -61,7 +61,7 @@ final class PagePacker {
   private struct Buffers {
     var input: [UInt8] = []
     var output: [UInt8] = []
-    /// Bytes of `output` that are made.
+    /// Bytes of `output` that are in use.
     var used = 0
   }
 
@@ -71,13 +71,13 @@ final class PagePacker {
     pageSize = Int(description.pageSize)
     framesAtOnce = pieces.size
     let size = Int(pieces.size) * pageSize
-    // No page takes more than its size; the last one may be tried.
+    // A page takes at most its size, but compressing the last one needs `bound`.
     buffers = Buffers(
       input: [UInt8](repeating: 0, count: size),
       output: [UInt8](repeating: 0, count: size + CompressionContext.bound(pageSize)))
   }
 
-  /// The pages of `piece` that `memory` has, but for those that are left out.
+  /// The pages of `piece` that `memory` has, except those left out.
   func pack(
     _ piece: FramePieces.Piece, of memory: any PhysicalMemory, excludes: (PhysicalAddress) -> Bool
   ) -> PackedPages {
@@ -86,7 +86,7 @@ final class PagePacker {
       dumped: [UInt8](repeating: 0, count: Int(framesAtOnce / 8)), codec: codec, pageSize: UInt64(pageSize))
     buffers.used = 0
     for frames in piece.frames {
-      // Pages that follow each other are read at once.
+      // Consecutive pages are read together.
       var run = frames.lowerBound..<frames.lowerBound
       for frame in frames {
         let bit = Int(frame - piece.first)

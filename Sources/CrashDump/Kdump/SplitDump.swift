@@ -10,7 +10,7 @@ final class SplitDump: DumpContainer {
 
   /// Joins `parts`.
   ///
-  /// - Throws: `LocatedError` when one is no part, belongs to another dump, or is given twice.
+  /// - Throws: `LocatedError` if one is not a part, belongs to another dump, or is given twice.
   init(_ parts: [KdumpFile]) throws(LocatedError) {
     // An empty part goes before one that begins where it does.
     func bounds(_ part: KdumpFile) -> (UInt64, UInt64) {
@@ -49,7 +49,7 @@ final class SplitDump: DumpContainer {
     return index < frames.count && frames[index].lowerBound <= frame ? index : nil
   }
 
-  /// Any part knows which pages there are.
+  /// Every part has the bitmap of all pages.
   private func fault(_ address: PhysicalAddress) -> MemoryFault {
     MemoryFault(parts[0].absence(at: address) ?? .inMissingPart, at: address)
   }

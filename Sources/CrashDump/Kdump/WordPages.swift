@@ -1,15 +1,14 @@
 import Synchronization
 import VMSA
 
-/// Pages that words were read from, which are tables for the most part: kept from the first word to the end, so
-/// that any thread finds the next one without a lock. First come, first kept; a page whose place is taken is left
-/// to the cache.
+/// Pages from which words were read, mostly page tables: kept from the first word on, so that any thread finds the next
+/// word without a lock. First come, first kept; a page whose slot is taken is left to the cache.
 ///
-/// Safety: a page is its number and `pageSize` bytes, written before it is put in its place and never changed or moved
-/// after, until all are freed with this; a number is cut to the places that there are, an offset checked.
+/// Safety: a page is its number and `pageSize` bytes, written before it is published in its slot and never changed or
+/// moved until all are freed with this object; a number is reduced to the number of slots, an offset checked.
 @safe
 final class WordPages: @unchecked Sendable {
-  /// Each page by the low bits of its number: its number, then its bytes. It is written before it is put here,
+  /// Each page by the low bits of its number: its number, then its bytes. It is written before it is published here,
   /// and never after.
   private let places: UnsafeMutablePointer<Atomic<UnsafeMutableRawPointer?>>
   private let mask: UInt64

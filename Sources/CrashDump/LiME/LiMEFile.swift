@@ -9,17 +9,17 @@ import VMSA
 final class LiMEFile: DumpContainer {
   let notes = DumpNotes()
   private let memory: SegmentedMemory
-  /// Bytes after the last range that are no part of one.
+  /// Bytes after the last range.
   private let trailing: UInt64
 
   private static var headerSize: UInt64 { 32 }
 
-  /// Whether a file begins as LiME files do.
+  /// Whether a file begins like a LiME file.
   static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("EMiL", at: 0) }
 
   /// Reads the header of each range.
   ///
-  /// - Throws: `LocatedError` for a header that is none, or a range that ends before it begins.
+  /// - Throws: `LocatedError` for an invalid header, or a range that ends before it begins.
   init(_ file: DumpBytes) throws(LocatedError) {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: file.path, offset: offset, kind: kind, message)
@@ -31,7 +31,7 @@ final class LiMEFile: DumpContainer {
         let version = file.integer(UInt32.self, at: position + 4), let start = file.word(at: position + 8),
         let last = file.word(at: position + 16)
       else {
-        // What copies by whole blocks fills the last one up.
+        // Tools that copy whole blocks pad the last one.
         if !segments.isEmpty, file.isZero(position..<file.byteCount) { break }
         throw fail(position, .malformed, "there is no LiME header where one must be; it is damaged")
       }

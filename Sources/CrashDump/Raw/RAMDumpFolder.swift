@@ -12,7 +12,7 @@ enum RAMDumpFolder {
   struct Part: Equatable {
     var name: String
     var start: UInt64
-    /// Its size, where the list has it.
+    /// Its size, if the list has it.
     var size: UInt64?
   }
 
@@ -28,7 +28,7 @@ enum RAMDumpFolder {
       let parts = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline).compactMap {
         parse($0.split(whereSeparator: \.isWhitespace).map(String.init))
       }
-      // Other files are of smaller memories, and of registers.
+      // Other files hold smaller memories, and registers.
       let memory = parts.filter { $0.name.uppercased().hasPrefix("DDR") && names.contains($0.name) }
       if !memory.isEmpty { return memory }
     }

@@ -1,10 +1,10 @@
 import Bytes
 import VMSA
 
-/// Raw memory: one file or several, each the memory from some physical address on.
+/// Raw memory: one file or several, each the memory from some physical address.
 final class RawImage: DumpContainer {
   let notes = DumpNotes()
-  /// Whether nobody said where the memory lies.
+  /// Whether no load address was given.
   let isAddressUnknown: Bool
   private let memory: SegmentedMemory
   private let isGuess: Bool
@@ -26,9 +26,9 @@ final class RawImage: DumpContainer {
     }
   }
 
-  /// Puts `pieces` where they are said to lie.
+  /// Places `pieces` at their addresses.
   ///
-  /// - Throws: `LocatedError` where one passes the end of physical addresses.
+  /// - Throws: `LocatedError` if one runs past the end of physical addresses.
   init(path: String, _ pieces: [Piece], isAddressUnknown: Bool = false, isGuess: Bool = false) throws(LocatedError) {
     var offset: UInt64 = 0
     var segments: [MemoryMap.Segment] = []
@@ -54,7 +54,7 @@ final class RawImage: DumpContainer {
     self.pieces = pieces
   }
 
-  /// The same files from `address` on, one after another, which is a guess.
+  /// The same files at `address`, one after another; the address is a guess.
   func placed(at address: UInt64) throws(LocatedError) -> RawImage {
     var next = address
     var moved: [Piece] = []
@@ -65,7 +65,7 @@ final class RawImage: DumpContainer {
     return try RawImage(path: memory.source.path, moved, isGuess: true)
   }
 
-  /// Where each piece is said to lie; empty if that is not known.
+  /// Where each piece lies; empty if unknown.
   var placedParts: [Range<UInt64>] {
     isAddressUnknown || isGuess ? [] : pieces.map { $0.address..<($0.address + $0.size) }
   }
@@ -78,7 +78,7 @@ final class RawImage: DumpContainer {
     func imageSize(_ offset: UInt64) -> UInt64? {
       file.withBytes(offset..<(offset + 64)) { isImageHeader($0, 0) ? $0.integer(UInt64.self, at: 16) : nil } ?? nil
     }
-    // A kernel Image is no memory; memory that begins with one is far larger.
+    // A kernel Image by itself is not memory; memory that begins with one is far larger.
     if let size = imageSize(0) { return size < file.byteCount / 2 }
     for offset in stride(from: UInt64(1) << 16, through: file.byteCount - 64, by: 1 << 16)
     where imageSize(offset) != nil {
@@ -91,7 +91,7 @@ final class RawImage: DumpContainer {
     return false
   }
 
-  /// Whether the 4 KiB at `offset` are entries that lead to tables, two at least, and zeros.
+  /// Whether the 4 KiB at `offset` are table descriptors, at least two, and zeros.
   private static func isTable(_ bytes: RawSpan, _ offset: Int) -> Bool {
     let bits = DescriptorFormat.anyTableBits
     var tables = 0
@@ -103,7 +103,7 @@ final class RawImage: DumpContainer {
     return tables > 1
   }
 
-  /// Whether an arm64 Image begins at `offset`: the magic, and an image size and flags that can be.
+  /// Whether an arm64 Image begins at `offset`: the magic, and a plausible image size and flags.
   static func isImageHeader(_ bytes: RawSpan, _ offset: Int) -> Bool {
     guard bytes.hasBytes("ARMd", at: offset + 56), let size = bytes.integer(UInt64.self, at: offset + 16),
       let flags = bytes.integer(UInt64.self, at: offset + 24)

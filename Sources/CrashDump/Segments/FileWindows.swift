@@ -1,17 +1,17 @@
 import Bytes
 
-/// Where in a mapped file physical memory is: what walks and reads of pages go by. It finds nothing where a file is
-/// not mapped, where memory is absent, and where what is wanted crosses the end of a stretch of memory.
+/// Where physical memory is in a mapped file, the fast path of walks and page reads. It finds nothing if the file is
+/// not mapped, the memory is absent, or the access crosses the end of a window.
 ///
-/// Safety: each window was seen to be in the mapping, which the owner of both keeps; what is read begins and ends in
-/// one window. The windows are never changed, and freed with this.
+/// Safety: each window was checked to be in the mapping, which the owner of both keeps alive; a read begins and ends in
+/// one window. The windows never change, and are freed with this object.
 @safe
 final class FileWindows: @unchecked Sendable {
   /// A stretch of memory that is in the file.
   @safe
   private struct Window {
     var start: UInt64
-    /// How many addresses from `start` on a whole word begins at: 7 less than there are bytes.
+    /// The number of addresses from `start` at which a whole word begins: 7 fewer than there are bytes.
     var count: UInt64
     var bytes: UnsafeRawPointer
   }
@@ -19,10 +19,10 @@ final class FileWindows: @unchecked Sendable {
   private let windows: UnsafeMutablePointer<Window>
   private let count: Int
 
-  /// So few are gone through one by one.
+  /// Up to this many are searched linearly.
   private static var few: Int { 8 }
 
-  /// The windows of `map` into `source`, which has to outlive them.
+  /// The windows of `map` into `source`, which must outlive them.
   init(_ map: MemoryMap, in source: DumpBytes) {
     var found: [Window] = []
     if case .mapped(let file) = source {
@@ -44,7 +44,7 @@ final class FileWindows: @unchecked Sendable {
     unsafe windows.deallocate()
   }
 
-  /// The window that a word at `address` lies in, and how far into it.
+  /// The window that holds the word at `address`, and the offset in it.
   @inline(__always)
   private func window(at address: UInt64) -> (window: UnsafePointer<Window>, distance: UInt64)? {
     if count <= Self.few {
@@ -73,7 +73,7 @@ final class FileWindows: @unchecked Sendable {
         fromByteOffset: Int(truncatingIfNeeded: distance), as: UInt64.self))
   }
 
-  /// Fills `buffer` from `address` on; false, with `buffer` untouched, where the bytes are not all in one window.
+  /// Fills `buffer` from `address`; false, with `buffer` untouched, if the bytes are not all in one window.
   func copy(_ address: UInt64, into buffer: inout MutableRawSpan) -> Bool {
     let wanted = buffer.byteCount
     guard let (window, distance) = unsafe window(at: address),

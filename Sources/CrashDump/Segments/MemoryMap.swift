@@ -1,19 +1,18 @@
 import Bytes
 import VMSA
 
-/// Which bytes of a file hold which physical memory: the PT_LOAD segments of a core made into ranges that
-/// do not overlap, in order.
+/// Which bytes of a file hold which physical memory: the PT_LOAD segments of a core as sorted ranges that do not
+/// overlap.
 ///
-/// A core may describe one address twice (the kernel's text, then the RAM it lies in), partly (p_filesz
-/// below p_memsz) or beyond the end of a cut file. Bytes that are there win over bytes that should be,
-/// those over bytes that were left out.
+/// A core may describe one address twice (the kernel's text, then the RAM it lies in), partly (p_filesz below p_memsz)
+/// or beyond the end of a cut file. Bytes in the file win over bytes cut off, and those over bytes left out.
 struct MemoryMap: Sendable {
-  /// A stretch of physical memory that is all of one kind.
+  /// A range of physical memory, all of one kind.
   struct Interval: Sendable {
     var start: UInt64
     /// Exclusive; never below `start`.
     var end: UInt64
-    /// Where its bytes are in the file, when `absence` is nil.
+    /// Where its bytes are in the file, if `absence` is nil.
     var offset: UInt64
     var absence: Absence?
   }
@@ -25,7 +24,7 @@ struct MemoryMap: Sendable {
     var fileSize: UInt64
     var memorySize: UInt64
 
-    /// The memory that it describes, in words.
+    /// The memory that it describes, for messages.
     var name: String { "\(hex(physical))-\(hex(physical &+ max(fileSize, memorySize)))" }
   }
 
@@ -35,7 +34,7 @@ struct MemoryMap: Sendable {
 
   /// Lays out `segments` of a file of `fileCount` bytes.
   ///
-  /// - Parameter tailAbsence: what the part of a segment is that was never in the file.
+  /// - Parameter tailAbsence: what to call the part of a segment that was never in the file.
   init(segments: [Segment], fileCount: UInt64, tailAbsence: Absence = .filtered) {
     var present: [Interval] = []
     var cut: [Interval] = []
@@ -64,13 +63,13 @@ struct MemoryMap: Sendable {
     overlaps = Overlap.all(of: segments, fileCount: fileCount)
   }
 
-  /// `start + size`, stopping at the last address.
+  /// `start + size`, saturating.
   private static func end(_ start: UInt64, _ size: UInt64) -> UInt64 {
     let (sum, overflow) = start.addingReportingOverflow(size)
     return overflow ? .max : sum
   }
 
-  /// The union of intervals of one kind: of two that overlap, the one that starts first keeps its bytes.
+  /// The union of intervals of one kind: of two that overlap, the one that starts first wins.
   private static func disjoint(_ intervals: [Interval]) -> [Interval] {
     var result: [Interval] = []
     for var next in intervals.sorted(by: { ($0.start, $1.end) < ($1.start, $0.end) }) {
@@ -131,12 +130,12 @@ struct MemoryMap: Sendable {
     return index < all.count && all[index].start <= address ? all[index] : nil
   }
 
-  /// Bytes of memory of the kind that `absence` says.
+  /// Bytes of memory of the kind `absence`.
   func bytes(_ absence: Absence?) -> UInt64 {
     intervals.reduce(0) { $1.absence == absence ? $0 &+ ($1.end - $1.start) : $0 }
   }
 
-  /// The memory of the machine, whether its bytes are in the file or not, neighbours joined.
+  /// The machine's memory, whether its bytes are in the file or not, with adjacent ranges joined.
   var ranges: [Range<PhysicalAddress>] {
     var result: [Range<PhysicalAddress>] = []
     for next in intervals {

@@ -1,16 +1,16 @@
 import Bytes
 import VMSA
 
-/// Physical memory that two parts of a dump claim, each with bytes of its own.
+/// Physical memory that two parts of a dump describe, each with bytes of its own.
 struct Overlap: Sendable {
   /// The memory.
   var range: Range<UInt64>
-  /// The part whose bytes count: the one that begins first.
+  /// The part whose bytes are used: the one that begins first.
   var first: MemoryMap.Segment
   /// The other part.
   var second: MemoryMap.Segment
 
-  /// Where parts overlap that have different places in the file, `Limits.overlaps` at most.
+  /// The overlaps of parts at different places in the file, at most `Limits.overlaps`.
   static func all(of segments: [MemoryMap.Segment], fileCount: UInt64) -> [Overlap] {
     func end(_ segment: MemoryMap.Segment) -> UInt64 {
       let stored = segment.offset < fileCount ? min(segment.fileSize, fileCount - segment.offset) : 0
@@ -30,9 +30,9 @@ struct Overlap: Sendable {
     return result
   }
 
-  /// The first 4 KiB, from the overlap's beginning on, that differ; nil if none does of those that are looked at.
+  /// The address of the first 4 KiB compared that differ; nil if none do.
   ///
-  /// - Parameter limit: how many bytes may be looked at yet; spread over a longer overlap.
+  /// - Parameter limit: how many more bytes may be compared; they are spread over a longer overlap.
   func firstDifference(in source: DumpBytes, limit: inout UInt64) -> UInt64? {
     let page: UInt64 = 4096
     let count = range.upperBound - range.lowerBound
@@ -40,7 +40,7 @@ struct Overlap: Sendable {
     let looks = min(pages, limit / page)
     limit -= looks * page
     for look in 0..<looks {
-      // 2^40 pages at most, and fewer looks than 2^20.
+      // At most 2^40 pages, and fewer than 2^20 comparisons.
       let start = range.lowerBound + look * pages / looks * page
       let size = min(page, range.upperBound - start)
       func bytes(_ segment: MemoryMap.Segment) -> [UInt8]? {
@@ -54,7 +54,7 @@ struct Overlap: Sendable {
 }
 
 extension SegmentedMemory {
-  /// A sentence about each overlap of parts that differ.
+  /// One diagnostic for each overlap whose parts differ.
   ///
   /// - Parameters:
   ///   - limit: how many bytes may be compared.

@@ -1,7 +1,7 @@
 import Bytes
 import VMSA
 
-/// Physical memory that lies in a file segment by segment, uncompressed.
+/// Physical memory stored uncompressed in a file, segment by segment.
 struct SegmentedMemory: Sendable {
   let source: DumpBytes
   let map: MemoryMap
@@ -20,8 +20,7 @@ struct SegmentedMemory: Sendable {
     return try wordElsewhere(at: address)
   }
 
-  /// A word of a file that is not mapped or at the border of two segments, or the error that says why there is
-  /// none.
+  /// The slow path: a word of a file that is not mapped, or one that straddles two segments.
   @inline(never)
   private func wordElsewhere(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 {
     var bytes = [UInt8](repeating: 0, count: 8)
@@ -40,7 +39,7 @@ struct SegmentedMemory: Sendable {
       let count = Int(min(UInt64(buffer.byteCount - done), interval.end - here.rawValue))
       let offset = interval.offset + (here.rawValue - interval.start)
       guard source.copy(offset, count: count, into: &buffer, at: done) else {
-        // What lies beyond the end was told apart when the map was made.
+        // The map already tells what lies beyond the end of the file.
         throw MemoryFault(source.range(at: offset, count: UInt64(count)) == nil ? .cutOff : .unreadable, at: here)
       }
       done += count
@@ -53,8 +52,8 @@ struct SegmentedMemory: Sendable {
     return interval.absence
   }
 
-  /// The stretches of memory to look through: those that hold bytes which were written, and no byte of the file
-  /// twice, whatever its headers say. Looking takes as long as the file is large.
+  /// The ranges of memory to scan: those with written bytes, and no byte of the file twice, whatever its headers say,
+  /// so that a scan takes no longer than the file is large.
   private func writtenIntervals() -> [MemoryMap.Interval] {
     var result: [MemoryMap.Interval] = []
     var seen: UInt64 = 0
@@ -62,7 +61,7 @@ struct SegmentedMemory: Sendable {
       let end = interval.offset + (interval.end - interval.start)
       guard seen < end else { continue }
       for part in source.written(max(seen, interval.offset)..<end) {
-        // Whoever looks goes by whole pages.
+        // Scanners expect whole pages.
         let page = UInt64(64 << 10)
         let from = interval.start + (part.lowerBound - interval.offset)
         let to = interval.start + (part.upperBound - interval.offset)
@@ -98,7 +97,7 @@ struct SegmentedMemory: Sendable {
     }
   }
 
-  /// A sentence about a file that is cut short.
+  /// A warning if the file is cut short.
   var warnings: [Diagnostic] {
     let missing = map.bytes(.cutOff)
     return missing > 0

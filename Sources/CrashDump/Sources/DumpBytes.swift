@@ -1,13 +1,13 @@
 import Bytes
 
-/// The bytes of a dump, wherever they are: one closed type, so that the formats need not be generic and
-/// reading a mapped file costs a comparison.
+/// The bytes of a dump, wherever they are: an enum, so that the formats need not be generic and reading a mapped file
+/// costs one comparison.
 enum DumpBytes: ByteSource {
   /// A file, mapped.
   case mapped(MappedFile)
   /// A file that cannot be mapped.
   case unmapped(UnmappedFile)
-  /// A file that shall not be mapped.
+  /// A file that must not be mapped.
   case cached(CachedFile)
   /// A file inside a flattened one.
   case flattened(FlattenedFile)
@@ -24,7 +24,7 @@ enum DumpBytes: ByteSource {
     }
   }
 
-  /// Shows `body` the first bytes, of 512 at most, by which formats are told.
+  /// Shows `body` the first 512 bytes, or all if there are fewer, by which formats are recognised.
   func withHead<R>(_ body: (RawSpan) -> R) -> R? { withBytes(0..<min(byteCount, 512), body) }
 
   var path: String { source.path }

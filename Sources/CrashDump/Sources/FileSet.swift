@@ -48,7 +48,7 @@ final class FileSet: ByteSource {
     return true
   }
 
-  /// Shows `body` the bytes of `range`: in place where one file holds them, else a copy.
+  /// Shows `body` the bytes of `range`: in place if one file holds them, else a copy.
   func withBytes<R>(_ range: Range<UInt64>, _ body: (RawSpan) -> R) -> R? {
     let count = range.upperBound - range.lowerBound
     if let (file, inside) = place(range.lowerBound), count <= file.byteCount - inside {

@@ -1,10 +1,10 @@
 import Bytes
 
-/// A flattened dump (`makedumpfile -F`, QEMU's kdump formats): a file as the writes that made it, in the
-/// order they were made. It is read in place, through an index of where each byte was written last.
+/// A flattened dump (`makedumpfile -F`, QEMU's kdump formats): a file stored as the sequence of writes that made it. It
+/// is read in place, through an index of the last write of each byte.
 ///
-/// Bytes that no record wrote are zeros, as `makedumpfile -R` leaves them; where the file is cut short they
-/// are not there, for a record that is missing may have them.
+/// Bytes that no record wrote are zeros, as `makedumpfile -R` leaves them; if the file is cut short they are missing,
+/// since a lost record may have held them.
 ///
 ///     header, 4096 bytes: "makedumpfile\0\0\0\0" | type i64 = 1 | version i64 = 1 | zeros
 ///     record: offset i64 | size i64 | data          all big-endian
@@ -12,7 +12,7 @@ import Bytes
 ///
 /// (makedumpfile, makedumpfile.h: `struct makedumpfile_header`, `struct makedumpfile_data_header`)
 final class FlattenedFile: ByteSource {
-  /// Bytes of the dump that stand together in the file.
+  /// Bytes of the dump that are contiguous in the file.
   private struct Piece {
     var start: UInt64
     var end: UInt64
@@ -29,12 +29,12 @@ final class FlattenedFile: ByteSource {
 
   static let headerSize: UInt64 = 4096
 
-  /// Whether a file begins as flattened dumps do, the padding of the signature included.
+  /// Whether a file begins like a flattened dump, including the padding of the signature.
   static func recognises(_ bytes: RawSpan) -> Bool { bytes.hasBytes("makedumpfile\0\0\0\0", at: 0) }
 
   /// Reads the header of each record of `file`.
   ///
-  /// - Throws: `LocatedError` for another version, a record that cannot be, or too many of them.
+  /// - Throws: `LocatedError` for another version, a malformed record, or too many of them.
   init(_ file: DumpBytes) throws(LocatedError) {
     func fail(_ offset: UInt64, _ kind: LocatedError.Kind, _ message: String) -> LocatedError {
       LocatedError(file: file.path, offset: offset, kind: kind, message)
@@ -90,7 +90,7 @@ final class FlattenedFile: ByteSource {
   ///
   /// One sweep over the records by their start, with a heap of those that reach further: O(n log n).
   private static func latest(_ records: [Piece]) -> [Piece] {
-    // Most files are written from the first byte to the last.
+    // Most files are written sequentially.
     if zip(records, records.dropFirst()).allSatisfy({ $0.end <= $1.start }) { return records }
     let order = records.indices.map { UInt32(truncatingIfNeeded: $0) }.sorted {
       records[Int($0)].start < records[Int($1)].start
@@ -137,7 +137,7 @@ final class FlattenedFile: ByteSource {
   /// The number of the first piece that ends beyond `offset`.
   private func index(at offset: UInt64) -> Int { pieces.partitioningIndex { $0.end > offset } }
 
-  /// Where `count` bytes at `offset` stand together in the file; nil if they do not.
+  /// Where `count` bytes at `offset` are contiguous in the file; nil if they are not.
   private func position(at offset: UInt64, count: UInt64) -> UInt64? {
     let index = index(at: offset)
     guard index < pieces.count else { return nil }
@@ -222,7 +222,7 @@ final class FlattenedFile: ByteSource {
   }
 }
 
-/// Numbers, the largest first.
+/// A priority queue, largest first.
 private struct MaxHeap {
   private var items: [Int] = []
   var isEmpty: Bool { items.isEmpty }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// An integer of a header: where it is from the header's start on, and how wide.
+/// An integer field of a header: its offset and its width.
 struct HeaderField<Value: FixedWidthInteger & BitwiseCopyable & Sendable>: Sendable {
   let offset: UInt64
   init(_ offset: UInt64) { self.offset = offset }
