@@ -1,17 +1,17 @@
 import Bytes
 
-/// A compound page, or a page by itself, as its head describes it.
+/// A compound page or a single page, as its head describes it.
 struct Folio: Sendable {
   /// Its first frame.
   let head: UInt64
-  /// The words of the first `struct page`.
+  /// The record of the head `struct page`.
   let record: PageRecord
   /// log2 of its pages.
   let order: Int
   let isHugetlb: Bool
   /// Whether it can be mapped page by page (PG_large_rmappable, in the second page).
   let isRmappable: Bool
-  /// Whether it is mapped as a whole somewhere, or page by page where the kernel sums that up.
+  /// Whether it is mapped as a whole anywhere, or page by page if the kernel keeps one total.
   let isMappedAsWhole: Bool
 
   /// Whether it has more than one page.
@@ -32,7 +32,7 @@ extension PageArray {
     let order = words.integer(UInt8.self, at: place.offset) ?? 0
     let flags = words.integer(UInt64.self, at: layout.size + layout.flags) ?? 0
     let destructor = layout.destructor.flatMap { words.integer(UInt8.self, at: layout.size + $0) }
-    // By its type since 6.9, a flag of the second page since 6.6 (9c5ccf2db04b), a destructor before.
+    // A page type since 6.9, a flag of the second page since 6.6 (9c5ccf2db04b), a destructor before.
     let isHugetlb =
       isTyped || types.hugetlb == nil && flags & layout.mask("hugetlb") != 0
       || layout.hugetlbDestructor != nil && destructor == layout.hugetlbDestructor

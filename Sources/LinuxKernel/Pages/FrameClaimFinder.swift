@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// Finds who has the frames whose `struct page` says nothing of them: vmalloc areas, stacks, per-CPU data, the tables of
-/// the kernel itself.
+/// Finds the owners of frames that their `struct page` does not show: vmalloc areas, stacks, per-CPU data, the kernel's
+/// own page tables.
 struct FrameClaimFinder {
   let context: KernelContext
   let names: KernelNames
@@ -40,7 +40,7 @@ struct FrameClaimFinder {
     return FrameClaims.Claim(first: first, count: end > first ? end - first : 1, use: use, owner: owner)
   }
 
-  /// Claims the frames behind `range` of the kernel's addresses.
+  /// Claims the frames that back `range` of kernel addresses.
   private func add(
     _ range: Range<UInt64>, _ use: PageUse, _ owner: Int, _ claims: inout [FrameClaims.Claim]
   ) {
@@ -56,7 +56,7 @@ struct FrameClaimFinder {
     }
   }
 
-  /// Free pages that CPUs keep for themselves.
+  /// Free pages on per-CPU lists.
   private func addFreePages(_ claims: inout [FrameClaims.Claim], _ owner: (String) -> Int) {
     guard let perCPU, let lists = PerCPUFreePages(context, perCPU, nodes: nodes) else { return }
     var owners: [Int: Int] = [:]
@@ -94,7 +94,7 @@ struct FrameClaimFinder {
     }
   }
 
-  /// What areas of vmalloc space are mapped to.
+  /// The frames that vmalloc areas map.
   private func addAreas(_ claims: inout [FrameClaims.Claim], _ owner: (String) -> Int) {
     guard let layout = context.layout.layout else { return }
     let tasks = Dictionary(
@@ -131,7 +131,7 @@ struct FrameClaimFinder {
     return index >= 0 && address < areas[index].end ? areas[index] : nil
   }
 
-  /// The tables that the kernel's own root leads to, which are marked as such only where the page allocator gave them.
+  /// The tables under the kernel's root, which are marked as such only if they came from the page allocator.
   private func addTables(_ claims: inout [FrameClaims.Claim]) {
     var finder = TableFrames()
     context.sweep(nil, &finder)
@@ -141,7 +141,7 @@ struct FrameClaimFinder {
   }
 }
 
-/// What leaves map, entry by entry.
+/// Collects what leaf entries map.
 private struct MappedFrames: SweepObserver {
   var runs: [(virtual: UInt64, physical: UInt64, size: UInt64)] = []
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
@@ -152,7 +152,7 @@ private struct MappedFrames: SweepObserver {
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
 }
 
-/// The tables, without looking into those of the last level.
+/// Collects the tables, without reading those of the last level.
 private struct TableFrames: SweepObserver {
   var tables: [SweptTable] = []
   mutating func enter(_ table: SweptTable) -> Bool {
@@ -163,7 +163,7 @@ private struct TableFrames: SweepObserver {
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
 }
 
-/// Code addresses in words.
+/// Code addresses as text.
 enum PlaceText {
   /// `address` as `%pS` prints it, or in hex if no symbol has it.
   static func text(of address: UInt64, _ names: KernelNames) -> String {

@@ -1,22 +1,22 @@
 import Bytes
 
-/// Ranges of page frames that something has, by what has them.
+/// Ranges of page frames and their owners.
 struct FrameClaims: Sendable {
-  /// A range of frames and who has it.
+  /// A range of frames and its owner.
   struct Claim: Sendable {
     var first: UInt64
     var count: UInt64
     var use: PageUse
-    /// Who has it, by its number among `owners`; -1 for no one by name.
+    /// The index of its owner in `owners`; -1 if it has no name.
     var owner: Int
   }
 
-  /// In order and apart.
+  /// Sorted and disjoint.
   private let claims: [Claim]
-  /// Who has the ranges, in words.
+  /// The owners, for messages.
   private let owners: [String]
 
-  /// - Parameter claims: in any order; where two overlap, the one that begins first has what both claim, and of two that
+  /// - Parameter claims: in any order; if two overlap, the one that begins first keeps the common part, and of two that
   ///   begin together the first given.
   init(_ claims: [Claim], owners: [String]) {
     var result: [Claim] = []
@@ -45,7 +45,7 @@ struct FrameClaims: Sendable {
   @inline(__always)
   func use(of frame: UInt64) -> PageUse? { claim(frame)?.use }
 
-  /// Who has `frame`, in words.
+  /// The owner of `frame`, for messages.
   func owner(of frame: UInt64) -> String? {
     claim(frame).flatMap { owners.indices.contains($0.owner) ? owners[$0.owner] : nil }
   }

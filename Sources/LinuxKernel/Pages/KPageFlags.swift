@@ -1,8 +1,8 @@
 /// The word that `/proc/kpageflags` gives for a page. (`stable_page_flags`, fs/proc/page.c;
 /// include/uapi/linux/kernel-page-flags.h)
 ///
-/// Up to 6.9 the kernel copies the flags of the page itself, since then those of the head (dee3d0bef2b0, 6.10, with
-/// which PG_slab went: that tells the two apart).
+/// Up to 6.9 the kernel copies the flags of the page itself, since 6.10 those of the head (dee3d0bef2b0). PG_slab was
+/// removed at the same time, which distinguishes the two.
 struct KPageFlags: Sendable {
   private let copied: [(bit: UInt64, mask: UInt64)]
   private let isByHead: Bool
@@ -13,7 +13,7 @@ struct KPageFlags: Sendable {
   private let types: PageTypes
   private let zero: Set<UInt64>
   private let hugeZero: UInt64?
-  /// Whether a snapshot of the folio is looked at, of whose head the types are. (7.x, `struct page_snapshot`)
+  /// Whether the kernel examines a snapshot of the folio, and takes types from its head. (7.x, `struct page_snapshot`)
   private let typesAreByHead: Bool
 
   /// A page that has no `struct page`. (KPF_NOPAGE)
@@ -36,7 +36,7 @@ struct KPageFlags: Sendable {
     static let table: UInt64 = 1 << 26
   }
 
-  /// KPF_ bits that are flags of the page, by the names of those, the newest first.
+  /// KPF_ bits that copy page flags, with the names of those flags, the newest first.
   private static let names: [(number: UInt64, flags: [String])] = [
     (0, ["locked"]), (1, ["error"]), (2, ["referenced"]), (3, ["uptodate"]), (4, ["dirty"]), (5, ["lru"]),
     (6, ["active"]), (8, ["writeback"]), (9, ["reclaim"]), (14, ["swapbacked"]), (18, ["unevictable"]),
@@ -71,10 +71,10 @@ struct KPageFlags: Sendable {
   ///
   /// - Parameters:
   ///   - frame: its frame.
-  ///   - record: its own words.
+  ///   - record: its own record.
   ///   - folio: the compound page that it is in.
-  ///   - isSlab: whether that is a slab.
-  ///   - isFree: whether it is in a block of the page allocator.
+  ///   - isSlab: whether the folio is a slab.
+  ///   - isFree: whether it is in a free block of the page allocator.
   @inline(__always)
   func word(_ frame: UInt64, _ record: PageRecord, _ folio: Folio, isSlab: Bool, isFree: Bool) -> UInt64 {
     let first = folio.record

@@ -7,7 +7,7 @@ struct PageArray: Sendable {
   let vmemmap: Vmemmap
   let layout: PageLayout
   let types: PageTypes
-  /// Bytes from a linear address to its physical one; nil if nothing shows it.
+  /// The offset from linear to physical addresses; nil if unknown.
   let linearOffset: UInt64?
 
   /// nil if nothing describes `struct page` or says where the array is.
@@ -22,7 +22,7 @@ struct PageArray: Sendable {
     linearOffset = arithmetic.linearOffset?.value
   }
 
-  /// The words of the `struct page` of `frame`; nil if it cannot be read.
+  /// The record of the `struct page` of `frame`; nil if it cannot be read.
   func record(_ frame: UInt64) -> PageRecord? {
     memory.bytes(at: vmemmap.page(of: frame), count: layout.size).flatMap { bytes in
       PageRecord(bytes.rawSpan, at: 0, layout)
@@ -35,18 +35,18 @@ struct PageArray: Sendable {
     return frame < 1 << (52 - vmemmap.pageShift) && vmemmap.page(of: frame) == address ? frame : nil
   }
 
-  /// The first frame of the compound page that `frame` is in: itself, where that is none.
+  /// The first frame of the compound page that `frame` is in; `frame` itself if it is in none.
   ///
-  /// - Parameter next: the words of the `struct page` after, read where they are needed.
+  /// - Parameter next: the record of the next `struct page`, read only if needed.
   @inline(__always)
   func head(of frame: UInt64, _ record: PageRecord, next: () -> PageRecord?) -> UInt64 {
     if record.compound & 1 == 1 {
       if let head = self.frame(at: record.compound &- 1) { return head }
-      // A mask since 7.1, if struct page has a power of two bytes and hugetlb gives back those of tails.
+      // A mask since 7.1, if sizeof(struct page) is a power of two and hugetlb frees the vmemmap of tails.
       return self.frame(at: vmemmap.page(of: frame) & record.compound) ?? frame
     }
-    // Up to 7.0 hugetlb maps the pages of tails onto that of the head: at the start of a page the tail looks like the
-    // head, and the one after it tells. (`page_fixed_fake_head`, include/linux/page-flags.h)
+    // Up to 7.0 hugetlb maps the pages of tails onto that of the head: a tail at the start of a page looks like the
+    // head; only the next one shows the difference. (`page_fixed_fake_head`, include/linux/page-flags.h)
     if record.flags & layout.mask("head") != 0, vmemmap.page(of: frame) & 4095 == 0, let after = next(),
       after.compound & 1 == 1, let head = self.frame(at: after.compound &- 1)
     {
@@ -60,7 +60,7 @@ struct PageArray: Sendable {
     head(of: frame, record) { self.record(frame &+ 1) }
   }
 
-  /// The order of the compound page whose first frame is `head`; 0 if it is none.
+  /// The order of the compound page whose first frame is `head`; 0 if it is not compound.
   func order(ofHead head: UInt64, _ record: PageRecord) -> Int {
     guard record.flags & layout.mask("head") != 0, let place = layout.order,
       let byte = memory.integer(UInt8.self, at: vmemmap.page(of: head) &+ UInt64(place.offset))
@@ -68,18 +68,18 @@ struct PageArray: Sendable {
     return byte < Self.orders ? Int(byte) : 0
   }
 
-  /// Bytes of the compound page whose first frame is `head`; of one page where it is none.
+  /// Bytes of the compound page whose first frame is `head`; of one page if it is not compound.
   func byteCount(ofHead head: UInt64, _ record: PageRecord) -> UInt64 {
     UInt64(1) << (UInt64(order(ofHead: head, record)) + vmemmap.pageShift)
   }
 
-  /// The linear address of `frame`; nil if nothing shows where the linear map leads.
+  /// The linear address of `frame`; nil if the linear map is unknown.
   func linearAddress(of frame: UInt64) -> UInt64? { linearOffset.map { frame << vmemmap.pageShift &+ $0 } }
 
   /// MAX_FOLIO_ORDER is below this: 16 GiB of 4 KiB pages.
   static let orders: UInt8 = 30
 
-  /// Whether the compound page whose first page has `record` is a slab.
+  /// Whether the compound page whose head has `record` is a slab.
   @inline(__always)
   func isSlab(_ record: PageRecord) -> Bool {
     if let type = types.slab { return type.matches(record.mapcount) }

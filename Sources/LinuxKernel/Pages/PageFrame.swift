@@ -1,20 +1,20 @@
 /// A page frame and what its `struct page` says.
 package struct PageFrame: Sendable {
-  /// The frame: its physical address over the page size.
+  /// The page frame number.
   package let frame: UInt64
-  /// Where its `struct page` is.
+  /// The address of its `struct page`.
   package let structure: UInt64
   /// Its physical address.
   package let physical: UInt64
   /// What it is used for.
   package let use: PageUse
-  /// Its words; nil if its `struct page` cannot be read.
+  /// The contents of its `struct page`; nil if that cannot be read.
   package let words: Words?
 
   /// What `/proc/kpageflags` gives for a frame without a `struct page`.
   package static let absentFlags = KPageFlags.noPage
 
-  /// What is in a `struct page`.
+  /// The contents of a `struct page`.
   package struct Words: Sendable {
     /// `flags`.
     package let flags: UInt64
@@ -24,23 +24,23 @@ package struct PageFrame: Sendable {
     package let refcount: Int
     /// `_mapcount` + 1; 0 if a type is in its place.
     package let mapcount: Int
-    /// The kernel's name for the type that is in the place of `_mapcount`; nil of a count, and where the use says it.
+    /// The kernel's name for the page type in place of `_mapcount`; nil if it is a count, or `use` implies the type.
     package let type: String?
-    /// `mapping`, as it is there.
+    /// `mapping`, the raw word.
     package let mapping: UInt64
-    /// `index`; nil if the kernel does not tell where that is.
+    /// `index`; nil if its offset is unknown.
     package let index: UInt64?
-    /// The `struct page` of the head of its compound page: its own where it is none.
+    /// The address of the head `struct page` of its compound page; its own if it is not compound.
     package let head: UInt64
-    /// What it is charged to, `memcg_data` or `mem_cgroup` of its head; 0 if that is nothing, or it is a slab.
+    /// What it is charged to, `memcg_data` or `mem_cgroup` of its head; 0 if uncharged, or for a slab.
     package let charge: UInt64
-    /// log2 of the pages of that compound page.
+    /// The order of that compound page.
     package let order: Int
-    /// log2 of the pages of the free block that it is in; nil if it is in none.
+    /// The order of the free block that it is in; nil if it is in none.
     package let buddyOrder: Int?
-    /// The number of its zone; nil if the kernel does not tell how many there are.
+    /// The number of its zone; nil if the number of zones is unknown.
     package let zone: Int?
-    /// Its NUMA node, likewise.
+    /// Its NUMA node; nil in the same case.
     package let node: Int?
   }
 }

@@ -2,15 +2,15 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// What the kernel's `struct page` says of a page frame.
+/// A page frame as its `struct page` describes it.
 package struct FrameState: Sendable {
-  /// The frame: its physical address over the page size.
+  /// The page frame number.
   package let frame: UInt64
-  /// Where its `struct page` is.
+  /// The address of its `struct page`.
   package let structure: UInt64
   /// What it is used for; nil if unknown.
   package let use: PageUse?
-  /// Who has it, in words; nil if nobody has, or that is not known.
+  /// Its owner, for messages; nil if it has none, or that is unknown.
   package let owner: String?
   /// The zone that it is in, such as "DMA" or "Normal".
   package let zone: String?
@@ -21,7 +21,7 @@ package struct FrameState: Sendable {
   }
 }
 
-/// Finds the `struct page` of frames and what they say.
+/// Finds and interprets the `struct page` of frames.
 struct PageFrames: Sendable {
   let space: KernelMemory
   let vmcoreinfo: VMCoreInfo
@@ -30,7 +30,7 @@ struct PageFrames: Sendable {
   let vmemmap: Vmemmap
   let freePages: FreePages?
 
-  /// nil if the dump does not tell where the pages are described.
+  /// nil if the location of the page array is unknown.
   init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
     guard let vmcoreinfo = context.vmcoreinfo, let vmemmap = context.vmemmap(arithmetic) else { return nil }
     self.vmemmap = vmemmap
@@ -44,10 +44,10 @@ struct PageFrames: Sendable {
   /// The frame that the `struct page` at or around `address` describes.
   func frame(ofPage address: UInt64) -> UInt64 { vmemmap.frame(of: address) }
 
-  /// Where the `struct page` of `frame` is.
+  /// The address of the `struct page` of `frame`.
   func structure(ofFrame frame: UInt64) -> UInt64 { vmemmap.page(of: frame) }
 
-  /// What the kernel says of `frame`; nil if its `struct page` cannot be read.
+  /// The state of `frame`; nil if its `struct page` cannot be read.
   func state(ofFrame frame: UInt64) -> FrameState? {
     guard space.word(at: structure(ofFrame: frame) & ~7) != nil else { return nil }
     let isOffline = hasType(frame, "PAGE_OFFLINE_MAPCOUNT_VALUE")
@@ -82,7 +82,7 @@ struct PageFrames: Sendable {
     return nil
   }
 
-  /// The zone by the frames that each spans, of all nodes; nil if two with different names span it.
+  /// The zone whose span, on any node, includes the frame; nil if two with different names do.
   private func zone(ofFrame frame: UInt64) -> String? {
     func node(_ name: String) -> UInt64? { types.member(name, of: "pglist_data").map { UInt64($0.offset) } }
     guard let zones = node("node_zones"), let countAt = node("nr_zones"), let size = types.size(of: "zone"),
@@ -103,14 +103,14 @@ struct PageFrames: Sendable {
     return names.count == 1 ? names.first : nil
   }
 
-  /// The `struct pglist_data` of each node: `contig_page_data` on a kernel for machines of one, else those that
+  /// The `struct pglist_data` of each node: `contig_page_data` if the kernel supports only one, else those that
   /// `node_data` points at. (mm/mm_init.c; mm/numa.c, before 6.12 arch/arm64/mm/numa.c)
   var nodes: [UInt64] {
     if let only = vmcoreinfo.symbol("contig_page_data") { return [only] }
     guard let table = symbols.symbol(named: "node_data")?.address,
       let numberAt = types.member("node_id", of: "pglist_data")
     else { return symbols.symbol(named: "contig_page_data").map { [$0.address] } ?? [] }
-    // MAX_NUMNODES, which a nodemask_t has a bit for; what stands after the table has other numbers.
+    // MAX_NUMNODES, the number of bits of a nodemask_t; what follows the table is something else.
     let most = vmcoreinfo.length("node_data") ?? min(vmcoreinfo.size("nodemask_t") ?? 8, 128) * 8
     return (0..<UInt64(max(0, min(most, Limits.nodes)))).compactMap { number in
       guard let node = space.pointer(at: table &+ number &* 8), node != 0,

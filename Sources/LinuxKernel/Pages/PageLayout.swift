@@ -1,6 +1,6 @@
 import DebugInfo
 
-/// Where `struct page` keeps what: its members as far as types or VMCOREINFO tell, looked up once.
+/// The layout of `struct page`: its members, looked up once in types or VMCOREINFO.
 struct PageLayout: Sendable {
   /// sizeof(struct page).
   let size: Int
@@ -20,21 +20,21 @@ struct PageLayout: Sendable {
   let privateData: Int
   /// `memcg_data` since 5.11, before that `mem_cgroup`; nil without memory cgroups.
   let memcg: Int?
-  /// Where the order of a compound page is.
+  /// Where the order of a compound page is stored.
   let order: Order?
   /// `compound_dtor` in the second page, up to 6.5.
   let destructor: Int?
-  /// HUGETLB_PAGE_DTOR, likewise.
+  /// HUGETLB_PAGE_DTOR, up to 6.5.
   let hugetlbDestructor: UInt8?
-  /// How often a compound page is mapped, from its first `struct page` on: `_large_mapcount` since 6.10, before that how
-  /// often as a whole. One less, as `_mapcount`.
+  /// The mapcount of a compound page, as an offset from its head `struct page`: `_large_mapcount` since 6.10, before
+  /// that of mappings as a whole. Biased by -1, like `_mapcount`.
   let wholeMapcount: Int?
-  /// The numbers of the flags by their names without "PG_".
+  /// The bit numbers of the flags, by their names without "PG_".
   let bits: [String: Int]
-  /// The name of each flag by its number; nil for a number that has none.
+  /// The name of each flag by bit number; nil for unnamed bits.
   let flagNames: [String?]
 
-  /// Where a compound page has its order: from its first `struct page` on, in the second.
+  /// Where a compound page stores its order, in its second `struct page`; offsets are from the first.
   enum Order: Sendable {
     /// A byte of its own: `compound_order`, or `folio._folio_order` in 6.3 to 6.5.
     case byte(Int)
@@ -87,7 +87,7 @@ struct PageLayout: Sendable {
       let bit = Int(flag.value)
       bits[name] = bit
       while names.count <= bit { names.append(nil) }
-      // The first name of a number is the general one; the others are of one user each.
+      // The first name of a bit is the general one; the others belong to one user each.
       names[bit] = names[bit] ?? name
     }
     for name in ["lru", "private", "swapcache", "swapbacked", "slab", "hwpoison", "hugetlb"] where bits[name] == nil {
@@ -103,6 +103,6 @@ struct PageLayout: Sendable {
     flagNames = names
   }
 
-  /// The flag `name` as a mask; 0 if the kernel has none of this name.
+  /// The flag `name` as a mask; 0 if the kernel has no such flag.
   func mask(_ name: String) -> UInt64 { bits[name].map { 1 << UInt64($0) } ?? 0 }
 }

@@ -1,9 +1,9 @@
 import Bytes
 import DebugInfo
 
-/// Who allocated and freed page frames, as page_owner keeps it: a record for each frame after its `struct page_ext`.
+/// Allocations and frees recorded by page_owner: a record per frame in its `struct page_ext`.
 ///
-///     mem_section.page_ext, moved so that a PFN is its index: flags u64 | page_owner at page_owner_ops.offset | ...
+///     mem_section.page_ext, biased so that a PFN indexes it: flags u64 | page_owner at page_owner_ops.offset | ...
 ///
 /// (mm/page_owner.c, mm/page_ext.c)
 struct PageOwners: Sendable {
@@ -25,7 +25,7 @@ struct PageOwners: Sendable {
     let order, gfp, handle, freeHandle, time, freeTime, comm, pid, tgid, freePID, freeTGID: TypeMember?
   }
 
-  /// nil if the kernel has no page_owner, or it was not asked for at boot, or nothing tells where it is.
+  /// nil if the kernel has no page_owner, it was not enabled at boot, or its location is unknown.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     func member(_ name: String) -> TypeMember? { types.member(name, of: "page_owner") }
@@ -64,7 +64,7 @@ struct PageOwners: Sendable {
       tgid: member("tgid"), freePID: member("free_pid"), freeTGID: member("free_tgid"))
   }
 
-  /// Who allocated `frame`, and who freed it, if it is free; empty if nothing is kept of it.
+  /// Who allocated `frame` and, if it is free, who freed it; empty if nothing is recorded.
   func allocations(of frame: UInt64) -> [PageAllocation] {
     let number = frame >> sectionShift
     let root = number / max(1, perRoot)
@@ -97,7 +97,7 @@ struct PageOwners: Sendable {
   }
 }
 
-/// Who allocated or freed a page frame.
+/// An allocation or a free of a page frame.
 package struct PageAllocation: Sendable {
   /// What was done.
   package enum Kind: String, Sendable {
@@ -107,18 +107,18 @@ package struct PageAllocation: Sendable {
 
   /// What was done.
   package let kind: Kind
-  /// The task that did it; nil if the kernel does not keep that.
+  /// The PID of the task that did it; nil if not recorded.
   package let pid: Int?
-  /// Its process, likewise.
+  /// Its TGID; nil if not recorded.
   package let tgid: Int?
-  /// Its name then, likewise.
+  /// Its name at the time; nil if not recorded.
   package let comm: String?
   /// When, in nanoseconds since boot.
   package let nanoseconds: UInt64
-  /// log2 of the pages that were asked for; nil of a free.
+  /// The order of the allocation; nil for a free.
   package let order: Int?
-  /// The GFP flags, likewise.
+  /// The GFP flags; nil for a free.
   package let gfp: UInt64?
-  /// The return addresses, those of the innermost call first; empty if the stack depot does not have them.
+  /// The return addresses, innermost first; empty if the stack depot does not have them.
   package let frames: [UInt64]
 }

@@ -2,15 +2,15 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// Describes page frames: one by one, or all in order.
+/// Describes page frames, singly or all in order.
 package final class PageReader: Sendable {
   let context: KernelContext
   let pages: PageArray
   let flags: KPageFlags
   private let zones: PageZones
-  /// The frames that are neither free, nor of files or processes, nor marked by their `struct page`.
+  /// The owners of frames that are neither free, nor file or anonymous memory, nor marked in their `struct page`.
   private let claims: Lazy<FrameClaims>
-  /// Orders of the page allocator.
+  /// The number of orders of the page allocator.
   private let orders: UInt64
   private let swapCache: UInt64
   /// The frames of the kernel image.
@@ -28,7 +28,7 @@ package final class PageReader: Sendable {
     func word(_ names: String...) -> UInt64? {
       names.lazy.compactMap { context.symbols.symbol(named: $0) }.first.flatMap { context.memory.word(at: $0.address) }
     }
-    // On arm64 the one zero page is in the image; the word that has its frame was renamed in 7.0.
+    // On arm64 the one zero page is in the image; the variable with its frame was renamed in 7.0.
     let zero = word("zero_page_pfn", "zero_pfn").map { [$0] } ?? []
     flags = KPageFlags(
       pages.layout, pages.types, zero: Set(zero), hugeZero: word("huge_zero_pfn").flatMap { $0 == .max ? nil : $0 },
@@ -42,7 +42,7 @@ package final class PageReader: Sendable {
     reserved = pages.layout.mask("reserved")
   }
 
-  /// The names of the flags that are set in `flags`, without "PG_".
+  /// The names of the bits set in `flags`, without "PG_".
   package func names(ofFlags flags: UInt64) -> [String] {
     let names = pages.layout.flagNames
     var rest = names.count >= 64 ? flags : flags & (1 << UInt64(names.count) - 1)
@@ -54,13 +54,13 @@ package final class PageReader: Sendable {
     return result
   }
 
-  /// Whether it is known which flag says that a page was taken at boot: if not, a page for other uses may be one of those.
+  /// Whether the bit of PG_reserved is known; if not, reserved pages count as in other use.
   var tellsReserved: Bool { reserved != 0 }
 
-  /// The name of zone number `zone`, as /proc/zoneinfo has it.
+  /// The name of zone number `zone`, as in /proc/zoneinfo.
   package func name(ofZone zone: Int) -> String? { zoneNames.indices.contains(zone) ? zoneNames[zone] : nil }
 
-  /// Who has `frame` by what the kernel has mapped or set aside, in words.
+  /// The owner of `frame` among what the kernel has mapped or set aside, for messages.
   func claimant(of frame: UInt64) -> String? { claims.value.owner(of: frame) }
 
   private static func imageFrames(_ context: KernelContext) -> Range<UInt64> {
@@ -83,13 +83,13 @@ package final class PageReader: Sendable {
 
   /// Calls `body` with each frame of `frames` in order, until it returns false.
   ///
-  /// - Returns: whether it came to the end.
+  /// - Returns: whether it reached the end.
   @discardableResult
   package func forEachFrame(_ frames: Range<UInt64>, _ body: (PageFrame) -> Bool) -> Bool {
     var folio: Folio?
     var freeEnd: UInt64 = 0
     var freeOrder = 0
-    // The block or compound page that the first is in may begin before it.
+    // The free block or compound page of the first frame may begin before it.
     if let record = pages.record(frames.lowerBound), let order = self.freeOrder(frames.lowerBound, record) {
       freeOrder = order
       freeEnd = (frames.lowerBound >> UInt64(order) &+ 1) << UInt64(order)
@@ -109,7 +109,7 @@ package final class PageReader: Sendable {
     }
   }
 
-  /// log2 of the pages of the free block that begins at `frame`; nil if none does.
+  /// The order of the free block that begins at `frame`; nil if none does.
   @inline(__always)
   private func ownFreeOrder(_ frame: UInt64, _ record: PageRecord) -> Int? {
     guard let buddy = pages.types.buddy, buddy.matches(record.mapcount), record.privateData < orders,
@@ -118,7 +118,7 @@ package final class PageReader: Sendable {
     return Int(record.privateData)
   }
 
-  /// log2 of the pages of the free block that `frame` is in; nil if it is in none.
+  /// The order of the free block that `frame` is in; nil if it is in none.
   private func freeOrder(_ frame: UInt64, _ record: PageRecord) -> Int? {
     if let own = ownFreeOrder(frame, record) { return own }
     guard record.refcount == 0 else { return nil }
@@ -143,7 +143,7 @@ package final class PageReader: Sendable {
   @inline(__always)
   private func describe(_ frame: UInt64, _ record: PageRecord, _ folio: Folio, freeOrder: Int?) -> PageFrame {
     let isSlab = pages.isSlab(folio.record)
-    // Inside a block only what nobody has is free.
+    // Inside a free block, only pages without references are free.
     let isFree = freeOrder != nil && (record.refcount == 0 || pages.types.buddy?.matches(record.mapcount) ?? false)
     let isType = pages.types.isType(record.mapcount)
     let place = zones.place(record.flags)
@@ -172,7 +172,7 @@ package final class PageReader: Sendable {
     if !isType, folio.record.refcount > 0 {
       if mapping & 1 != 0 { return .anonymous }
       if swapCache != 0, folio.record.flags & swapCache == swapCache { return .anonymous }
-      // What is no struct address_space is no address of the kernel: 0, a list poison, the address of a device.
+      // A `mapping` that is not a struct address_space is no kernel address: 0, a list poison, a device address.
       if mapping & 7 == 0, mapping >> 52 == 0xfff, folio.record.flags & reserved == 0 { return .file }
     }
     if record.flags & reserved != 0, image.contains(frame) { return .kernelImage }

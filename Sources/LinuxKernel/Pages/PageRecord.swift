@@ -1,6 +1,6 @@
 import Bytes
 
-/// The words of one `struct page`.
+/// The fields of one `struct page`.
 struct PageRecord: Sendable {
   var flags: UInt64 = 0
   /// `compound_head` or `compound_info`.
@@ -9,7 +9,7 @@ struct PageRecord: Sendable {
   var index: UInt64 = 0
   var privateData: UInt64 = 0
   var memcg: UInt64 = 0
-  /// `_mapcount`, or the type that is in its place.
+  /// `_mapcount`, or the page type in its place.
   var mapcount: UInt32 = 0
   var refcount: Int32 = 0
 

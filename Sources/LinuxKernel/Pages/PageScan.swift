@@ -2,13 +2,13 @@ import Bytes
 import VMSA
 
 extension PageArray {
-  /// Frames whose `struct page` is read at once.
+  /// Frames whose `struct page` are read at once.
   private static let atOnce: UInt64 = 4096
 
-  /// Calls `body` with each frame of `frames` in order, and the words of its `struct page`, nil if it cannot be read,
-  /// until it returns false.
+  /// Calls `body` with each frame of `frames` in order and its `struct page` record, nil if unreadable, until it
+  /// returns false.
   ///
-  /// - Returns: whether it came to the end.
+  /// - Returns: whether it reached the end.
   @inline(__always)
   @discardableResult
   func forEachFrame(_ frames: Range<UInt64>, _ body: (_ frame: UInt64, _ record: PageRecord?) -> Bool) -> Bool {
@@ -24,7 +24,7 @@ extension PageArray {
           here &+= 1
         }
       } else {
-        // Some of them are missing: page by page of the array, so that each is asked for once where all are.
+        // Some are missing: go on one page of the array at a time, so that each missing page is asked for only once.
         let few = min(here &+ max(1, 4096 / UInt64(layout.size)), end)
         let part = bytes(here..<few)
         while here < few {
@@ -47,7 +47,7 @@ extension PageArray {
 }
 
 extension KernelContext {
-  /// The frames of RAM, as far as the dump tells them, in order and apart.
+  /// The frames of RAM that the dump shows, sorted and disjoint.
   var ramFrames: [Range<UInt64>] {
     let shift = UInt64(regime.granule.pageShift)
     var frames: [Range<UInt64>] = []

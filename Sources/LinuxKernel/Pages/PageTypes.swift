@@ -1,8 +1,8 @@
 import DebugInfo
 import KernelLayout
 
-/// The types of pages that the kernel marks in the place of `_mapcount`, and how it marks them.
-/// (include/linux/page-flags.h, `enum pagetype`)
+/// The page types that the kernel stores in place of `_mapcount`, and their encoding. (include/linux/page-flags.h,
+/// `enum pagetype`)
 struct PageTypes: Sendable {
   let buddy: PageType?
   let offline: PageType?
@@ -12,7 +12,7 @@ struct PageTypes: Sendable {
   let slab: PageType?
   let zsmalloc: PageType?
   let largeKmalloc: PageType?
-  /// Whether a word is a type and no count: from its top bits alone.
+  /// Whether types are numbers in the top byte.
   private let isNumbered: Bool
 
   init(_ types: KernelTypes, _ vmcoreinfo: VMCoreInfo?, _ version: KernelVersion?) {
@@ -26,7 +26,7 @@ struct PageTypes: Sendable {
       return bit.map { PageType(~$0) }
     }
     let isOld = enumerators.isEmpty && !(version?.has(.numberedPageTypes) ?? false)
-    // The kmemcg type before that of tables went with the word for the cgroup (18b2db3b0385, 5.11).
+    // The kmemcg type, which preceded that of tables, was removed with the separate cgroup word (18b2db3b0385, 5.11).
     let hasKmemcg =
       types.member("memcg_data", of: "page") == nil
       && (types.member("mem_cgroup", of: "page") != nil || !(version?.has(.memcgDataInPages) ?? true))
@@ -41,7 +41,7 @@ struct PageTypes: Sendable {
     isNumbered = value("PGTY_buddy") != nil || (enumerators.isEmpty && !isOld)
   }
 
-  /// The kernel's name for the type of a page that has `word`; nil if it has none.
+  /// The kernel's name for the page type in `word`; nil if it has none.
   func name(of word: UInt32) -> String? {
     let all: [(PageType?, String)] = [
       (offline, "offline"), (guardPage, "guard"), (zsmalloc, "zsmalloc"), (largeKmalloc, "large kmalloc"),
@@ -49,9 +49,10 @@ struct PageTypes: Sendable {
     return all.first { $0.0?.matches(word) ?? false }?.1
   }
 
-  /// Whether a word where `_mapcount` is has a type: no count.
+  /// Whether the word at `_mapcount` is a page type, not a count.
   func isType(_ word: UInt32) -> Bool {
-    // PGTY_mapcount_underflow in the top byte, before that PAGE_MAPCOUNT_RESERVE: what is above counts mappings.
+    // The bound is PGTY_mapcount_underflow in the top byte, before that PAGE_MAPCOUNT_RESERVE; values above are
+    // mapcounts.
     Int32(bitPattern: word) < (isNumbered ? -1 << 24 : -128)
   }
 }

@@ -1,26 +1,26 @@
 /// What a page frame is used for.
 package enum PageUse: String, CaseIterable, Sendable {
-  /// In the page allocator, or on a CPU's list of free pages.
+  /// In the page allocator, or on a per-CPU free list.
   case free
   /// In a slab.
   case slab
-  /// A table of translations.
+  /// A page table.
   case pageTable = "page-table"
-  /// Of a kernel stack.
+  /// A kernel stack.
   case stack
-  /// Of the kernel image.
+  /// The kernel image.
   case kernelImage = "kernel-image"
-  /// In an area of vmalloc space: of modules, of vmalloc itself.
+  /// A vmalloc area, including modules.
   case vmalloc
-  /// Of the CPUs' copies of variables.
+  /// Per-CPU memory.
   case perCPU = "per-cpu"
-  /// Of processes, with no file behind it.
+  /// Anonymous memory of processes.
   case anonymous
-  /// Of a file, or of memory that is kept as one (shmem).
+  /// Page cache of a file, including shmem.
   case file
-  /// A huge page of hugetlb.
+  /// A hugetlb page.
   case huge
-  /// Taken at boot, and never given to the page allocator.
+  /// Reserved at boot, and never given to the page allocator.
   case reserved
   /// Its `struct page` was filtered out of the dump.
   case filtered

@@ -1,15 +1,15 @@
 import DebugInfo
 
-/// The zone and the node of a page, at the top of its flags: the node in the highest bits, the zone below it. With a
-/// vmemmap there is no section above them. (include/linux/page-flags-layout.h)
+/// The zone and node of a page, in the top bits of its flags: the node highest, the zone below it. With a vmemmap there
+/// is no section number above them. (include/linux/page-flags-layout.h)
 struct PageZones: Sendable {
   private let nodeBits: UInt64
   private let zoneBits: UInt64
 
-  /// Nothing is known without the types.
+  /// Knows nothing without the types.
   init(_ types: KernelTypes) {
     let zones = types.enumerators(of: "zone_type").first { $0.name == "__MAX_NR_ZONES" }?.value
-    // MAX_NUMNODES, by the array that has a pointer for each.
+    // MAX_NUMNODES, from an array with a pointer per node.
     let pairs = types.size(of: "kmem_cache_per_node_ptrs")
     let array = types.member("per_node", "node", of: "kmem_cache")?.size
     let nodes = array.map { $0 / max(1, types.member("per_node", of: "kmem_cache") == nil ? 8 : pairs ?? 8) }
@@ -31,7 +31,7 @@ struct PageZones: Sendable {
     }
   }
 
-  /// The numbers of zone and node; nil if unknown.
+  /// The zone and node numbers; nil if unknown.
   @inline(__always)
   func place(_ flags: UInt64) -> (zone: Int, node: Int)? {
     guard zoneBits > 0 else { return nil }

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The free pages that each CPU keeps of each zone; the page allocator does not mark them. (`struct per_cpu_pages`,
+/// The free pages on the per-CPU lists of each zone, which the page allocator does not mark. (`struct per_cpu_pages`,
 /// include/linux/mmzone.h)
 struct PerCPUFreePages {
   private let memory: KernelMemory
@@ -18,12 +18,12 @@ struct PerCPUFreePages {
 
   /// MIGRATE_PCPTYPES: lists of each order.
   private static let types = 3
-  /// PAGE_ALLOC_COSTLY_ORDER: the lists behind that one are of huge pages.
+  /// PAGE_ALLOC_COSTLY_ORDER: the lists after that order hold huge pages.
   private static let mostOrder = 3
-  /// Free pages on one list: pcp->high is some thousand.
+  /// The most free pages on one list: pcp->high is a few thousand.
   private static let pages = 1 << 20
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ perCPU: PerCPU, nodes: [UInt64]) {
     let types = context.types.value
     guard let zones = types.member("node_zones", of: "pglist_data"),
@@ -40,7 +40,7 @@ struct PerCPUFreePages {
     self.size = size
     self.set = set
     self.lists = lists
-    // A structure of its own around it up to 5.13.
+    // Up to 5.13 it is inside `struct per_cpu_pageset`.
     let isOld = types.member("per_cpu_pageset", of: "zone") == nil
     listsAt = lists.offset + (isOld ? types.member("pcp", of: "per_cpu_pageset")?.offset ?? 0 : 0)
     self.link = link

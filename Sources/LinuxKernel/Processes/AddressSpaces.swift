@@ -2,7 +2,7 @@ import Bytes
 import Synchronization
 import VMSA
 
-/// The address spaces of processes, and what is in them. The VMAs of those that were asked for last are kept.
+/// The address spaces of processes and their contents. The VMAs of the most recently used ones are cached.
 final class AddressSpaces: Sendable {
   private let context: KernelContext
   private let names: KernelNames
@@ -38,7 +38,7 @@ final class AddressSpaces: Sendable {
     return listing
   }
 
-  /// How much of each of `mappings` is in memory and in swap; nil if the tables at `root` cannot be read whole.
+  /// How much of each of `mappings` is in memory and in swap; nil if not all tables under `root` can be read.
   func pages(of mappings: [UserMapping], root: PhysicalAddress) -> [UserPages]? {
     let regime = tables.value.regime(root: root)
     guard let first = mappings.first?.start, let last = mappings.last?.end else { return [] }
@@ -47,15 +47,15 @@ final class AddressSpaces: Sendable {
     return counter.isIncomplete || pass.isCutShort ? nil : counter.counts
   }
 
-  /// The frames that the tables at `root` map, and whether all tables could be read.
+  /// The frames that the tables under `root` map, and whether all tables could be read.
   func frames(root: PhysicalAddress) -> (frames: Set<UInt64>, isWhole: Bool) {
     var finder = UserFrameFinder(pageShift: context.regime.granule.pageShift)
     let pass = context.sweep(nil, of: tables.value.regime(root: root), &finder)
     return (finder.frames, !finder.isIncomplete && !pass.isCutShort)
   }
 
-  /// Where `address` is in the process whose tables are those of `regime`; nil if no task has them, or its VMAs are not
-  /// known.
+  /// Where `address` is in the process whose tables are those of `regime`; nil if no task uses them, or its VMAs are
+  /// unknown.
   func place(of address: UInt64, _ regime: TranslationRegime) -> UserPlace? {
     guard regime.register == .ttbr0EL1,
       let task = tasks.value.elements.first(where: { $0.root == regime.root && $0.mm != nil }), let mm = task.mm,
@@ -64,7 +64,7 @@ final class AddressSpaces: Sendable {
     let all = listing.elements
     let index = all.partitioningIndex { $0.end > address }
     guard index < all.count, all[index].contains(address) else {
-      // What a damaged list lacks may be there.
+      // A damaged list may lack the VMA.
       return listing.notes.isEmpty
         ? UserPlace(task: task, mapping: nil, fileOffset: nil, cachedFrame: nil, swap: nil) : nil
     }
@@ -83,7 +83,7 @@ final class AddressSpaces: Sendable {
     return UserPlace(task: task, mapping: mapping, fileOffset: offset, cachedFrame: place.frame, swap: place.swap)
   }
 
-  /// What to say of an address that nothing is mapped at; nil if its process is not known.
+  /// Why nothing is mapped at an address; nil if its process is unknown.
   func reasonUnmapped(_ address: UInt64, _ regime: TranslationRegime) -> String? {
     guard let place = place(of: address, regime) else { return nil }
     let process = "PID \(place.task.tgid) (\(place.task.comm))"

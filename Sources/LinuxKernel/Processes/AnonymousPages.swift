@@ -19,11 +19,11 @@ struct AnonymousPages: Sendable {
     var mm: UInt64
     var start: UInt64
     var end: UInt64
-    /// The number of its first page.
+    /// `vm_pgoff`: the number of its first page.
     var pageOffset: UInt64
   }
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     func vma(_ name: String) -> TypeMember? { types.member(name, of: "vm_area_struct") }
     guard let root = types.member("rb_root.rb_root.rb_node", "rb_root.rb_node", of: "anon_vma"),

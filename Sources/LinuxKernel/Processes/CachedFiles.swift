@@ -15,10 +15,10 @@ struct CachedFiles: Sendable {
   private let mountLink: TypeMember?
   private let mountBody: TypeMember?
 
-  /// Mounts of one filesystem that are tried.
+  /// The most mounts of one filesystem tried.
   private static let tried = 16
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ memory: KernelMemory, _ types: KernelTypes, _ paths: FilePaths) {
     func inode(_ name: String) -> TypeMember? { types.member(name, of: "inode") }
     guard let host = types.member("host", of: "address_space"), let own = inode("i_mapping"),
@@ -35,14 +35,14 @@ struct CachedFiles: Sendable {
     self.superBlock = superBlock
     label = types.member("s_id", of: "super_block")
     let instance = types.member("mnt_instance", of: "mount")
-    // A list until 6.17; since then the mounts are chained by themselves.
+    // A `list_head` until 6.17; since then the mounts are chained directly.
     mounts = types.member("s_mounts", of: "super_block")
     mountLink = instance ?? types.member("mnt_next_for_sb", of: "mount")
     mountBody = types.member("mnt", of: "mount")
   }
 
-  /// The path of the file that the `address_space` at `mapping` is of; what else is known of it where it has none. nil
-  /// if it is not one, or cannot be read.
+  /// The path of the file whose page cache is the `address_space` at `mapping`; without a path, whatever identifies it.
+  /// nil if it is not an `address_space`, or cannot be read.
   func name(ofMapping mapping: UInt64) -> String? {
     func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
     guard let inode = view(mapping).pointer(host), inode != 0, view(inode).pointer(own) == mapping,

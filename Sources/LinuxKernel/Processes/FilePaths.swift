@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// Names of files as /proc prints them: the path through dentries and mounts, up to the root of the mount namespace;
-/// or the name that a filesystem which is never mounted makes up. (`d_path`, fs/d_path.c)
+/// Names of files as /proc prints them: the path through dentries and mounts, up to the root of the mount namespace; or
+/// the name that a pseudo filesystem generates. (`d_path`, fs/d_path.c)
 struct FilePaths: Sendable {
   private let memory: KernelMemory
   private let names: KernelNames
@@ -22,7 +22,7 @@ struct FilePaths: Sendable {
   private let dmaBufferName: TypeMember?
   private let namespaceName: TypeMember?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ memory: KernelMemory, _ types: KernelTypes, _ names: KernelNames) {
     func dentry(_ name: String) -> TypeMember? { types.member(name, of: "dentry") }
     guard let parent = dentry("d_parent"), let nameText = dentry("d_name.name"), let nameLength = dentry("d_name.len"),
@@ -97,7 +97,7 @@ struct FilePaths: Sendable {
         continue
       }
       guard let up = view(here).pointer(parent) else { return nil }
-      // A file that was moved out of what is mounted.
+      // The file is no longer under the mount's root.
       if up == here { return end != nil ? nil : ("/" + parts.reversed().joined(separator: "/"), mount) }
       guard let name = name(of: here) else { return nil }
       parts.append(name)
@@ -114,7 +114,8 @@ struct FilePaths: Sendable {
     return memory.bytes(at: start, count: Int(length)).map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// What the filesystem's own function makes of a dentry that has no path; nil if there is none.
+  /// The name that the filesystem's own function (`d_dname`) generates for a dentry without a path; nil if there is
+  /// none.
   private func madeUpName(_ dentry: UInt64) -> String? {
     guard let operations, let makeName, let table = view(dentry).pointer(operations), table != 0,
       let function = view(table).pointer(makeName), function != 0
@@ -135,7 +136,7 @@ struct FilePaths: Sendable {
     case "ns_dname":
       let kind = data.flatMap { view($0).pointer(namespaceName) }.flatMap { memory.string(at: $0, limit: 32) }
       return "\(kind ?? name):[\(number)]"
-    // simple_dname, and what looks like it.
+    // simple_dname, and similar functions.
     default: return "/\(name) (deleted)"
     }
   }

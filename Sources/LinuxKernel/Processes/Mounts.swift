@@ -7,21 +7,21 @@ package struct Mount: Sendable {
   package let structure: UInt64
   /// `mnt_id`.
   package let id: Int
-  /// That of the mount it is mounted on; its own for the root of the namespace.
+  /// The ID of the mount it is mounted on; its own for the root of the namespace.
   package let parent: Int?
-  /// The device or another word that was mounted.
+  /// The device, or another source, that was mounted.
   package let source: String
-  /// Where, seen from the root of the process.
+  /// The mount point, seen from the process's root.
   package let target: String
-  /// The filesystem.
+  /// The filesystem type.
   package let type: String
-  /// What holds for all filesystems, "rw" or "ro" first.
+  /// The options common to all filesystems, "rw" or "ro" first.
   package let options: [String]
-  /// The `super_block`.
+  /// The address of its `super_block`.
   package let superBlock: UInt64
 }
 
-/// Reads the mounts of a process as /proc/PID/mounts has them, but for the options that each filesystem prints itself.
+/// Reads the mounts of a process as in /proc/PID/mounts, without the options that filesystems print themselves.
 /// (`show_vfsmnt`, fs/proc_namespace.c; `struct mount`, fs/mount.h)
 struct MountReader: Sendable {
   private let memory: KernelMemory
@@ -49,7 +49,7 @@ struct MountReader: Sendable {
   private let typeName: TypeMember
   private let subtype: TypeMember?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     func mount(_ name: String) -> TypeMember? { types.member(name, of: "mount") }
@@ -76,7 +76,7 @@ struct MountReader: Sendable {
     fileSystems = types.member("fs", of: "task_struct")
     rootMount = types.member("root.mnt", of: "fs_struct")
     rootDentry = types.member("root.dentry", of: "fs_struct")
-    // A tree since 6.8 (2eea9ce4310d); the member that is one now was a count before.
+    // A tree since 6.8 (2eea9ce4310d); the member of that name was a count before.
     treeLink = mount("mnt_node")
     tree = treeLink == nil ? nil : types.member("mounts.rb_node", of: "mnt_namespace")
     left = types.member("rb_left", of: "rb_node")
@@ -89,7 +89,7 @@ struct MountReader: Sendable {
 
   private func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
 
-  /// The mounts that `task` sees, in the order in which they were made.
+  /// The mounts that `task` sees, in the order they were mounted.
   func mounts(of task: KernelTask) -> Listing<Mount> {
     var result = Listing<Mount>()
     guard let proxy = view(task.structure).pointer(proxy) else {
@@ -97,7 +97,7 @@ struct MountReader: Sendable {
         .objectUnreadable, hex(task.structure), text: "the task_struct at \(hex(task.structure)) cannot be read")
       return result
     }
-    // One that has ended has given it up.
+    // A task that has exited has none.
     guard proxy != 0, let namespace = view(proxy).pointer(namespace), namespace != 0 else { return result }
     let own = fileSystems.flatMap { view(task.structure).pointer($0) }.flatMap { $0 == 0 ? nil : view($0) }
     let root = own.flatMap { fs in
@@ -109,7 +109,7 @@ struct MountReader: Sendable {
         result.note(.objectUnreadable, hex(address), text: "the mount at \(hex(address)) cannot be read, or is damaged")
         continue
       }
-      // What is outside of the root of the process it does not see.
+      // The process does not see mounts outside its root.
       if let found { result.elements.append(found) }
     }
     return result
@@ -146,12 +146,12 @@ struct MountReader: Sendable {
     return links.elements.map { $0 &- UInt64(listLink.offset) }
   }
 
-  /// The mount at `address`: nil inside where the process does not see it, nil if it cannot be read.
+  /// The mount at `address`: `.some(nil)` if the process does not see it, nil if it cannot be read.
   private func mount(at address: UInt64, _ seen: FilePaths.Place?) -> Mount?? {
     let mount = view(address)
     let part = view(address &+ UInt64(body.offset))
     guard let bits = part.number(flags) else { return nil }
-    // A reader's place in the list. (MNT_CURSOR)
+    // A reader's cursor in the list. (MNT_CURSOR)
     if bits & 0x1000_0000 != 0, part.pointer(root) == 0 { return .some(nil) }
     guard let root = part.pointer(root), root != 0, let parent = mount.pointer(parent),
       let filesystem = part.pointer(superBlock), filesystem != 0, let kind = view(filesystem).pointer(type),
@@ -168,7 +168,7 @@ struct MountReader: Sendable {
       options: Self.options(bits, view(filesystem).number(superFlags) ?? 0), superBlock: filesystem)
   }
 
-  /// SB_ and MNT_ flags in words. (include/linux/fs.h, include/linux/mount.h)
+  /// SB_ and MNT_ flags as mount options. (include/linux/fs.h, include/linux/mount.h)
   private static func options(_ flags: UInt64, _ superFlags: UInt64) -> [String] {
     let isReadOnly = flags & 0x40 != 0 || superFlags & 1 != 0
     let ofAll: [(UInt64, String)] = [(1 << 4, "sync"), (1 << 7, "dirsync"), (1 << 6, "mand"), (1 << 25, "lazytime")]

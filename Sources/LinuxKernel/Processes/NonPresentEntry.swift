@@ -2,30 +2,30 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// What Linux keeps in an entry that the hardware takes as invalid.
+/// What Linux stores in an entry that the hardware treats as invalid.
 package enum NonPresentEntry: Hashable, Sendable {
   /// Nothing: the entry is zero.
   case empty
-  /// A page that is there but must not be touched (PROT_NONE, or NUMA balancing's bait), at this address.
+  /// A page present but inaccessible (PROT_NONE, or a NUMA hinting fault), at this address.
   case protNone(PhysicalAddress)
-  /// A huge page that is being split, or otherwise taken out for a moment, at this address.
+  /// A present-invalid entry (a huge page being split, for example), at this address.
   case presentInvalid(PhysicalAddress)
   /// A page in swap area `type`, in its slot `offset`.
   case swapped(type: Int, offset: UInt64)
-  /// A page that is being moved from this address to another.
+  /// A page being migrated from this address.
   case migration(PhysicalAddress)
-  /// A page whose memory failed.
+  /// A hardware-poisoned page.
   case poisoned(PhysicalAddress)
-  /// A page in a device's memory, or lent to a device: the kernel's numbers for it.
+  /// A device-private or device-exclusive page: the kernel's numbers for it.
   case device(type: Int, offset: UInt64)
-  /// A note that the kernel left where a page was (userfaultfd, guard pages).
+  /// A PTE marker (userfaultfd, guard pages).
   case marker(UInt64)
   /// A page that could not be read back from swap.
   case swapError
-  /// A swap entry whose fields cannot be told, since the kernel's version is not known.
+  /// A swap entry whose encoding is unknown, since the kernel's version is.
   case unknown
 
-  /// The name that JSON has for it.
+  /// Its name in JSON.
   package var name: String {
     switch self {
     case .empty: "empty"
@@ -42,7 +42,7 @@ package enum NonPresentEntry: Hashable, Sendable {
   }
 }
 
-/// How a kernel writes entries of pages that are not mapped.
+/// A kernel's encoding of swap entries.
 ///
 ///     4.0 to 5.18     | offset 57:8   | type 7:2 |  0  0 |   bit 58 PROT_NONE
 ///     5.19 to 6.9     | offset 57:8   | type 7:3 | X|0 0 |   bit 58 PROT_NONE, X exclusive
@@ -53,7 +53,7 @@ struct SwapEncoding: Hashable, Sendable {
   let typeShift: UInt64
   let typeBits: UInt64
   let offsetShift: UInt64
-  /// The bit that says, of an invalid entry, that it has a page all the same.
+  /// The bit that marks an invalid entry as holding a page.
   let presentBit: UInt64
 
   static let sixBitTypes = Self(typeShift: 2, typeBits: 6, offsetShift: 8, presentBit: 58)
@@ -67,7 +67,7 @@ struct SwapEncoding: Hashable, Sendable {
   func offset(_ entry: UInt64) -> UInt64 { entry >> offsetShift & (1 << 50 - 1) }
 }
 
-/// The numbers above those of swap areas: counted down from the last, as far as the kernel was built with each.
+/// The types above those of swap areas, counted down from the last, if the kernel was built with them.
 /// (include/linux/swap.h, `MAX_SWAPFILES`)
 struct SwapTypes: Hashable, Sendable {
   var errors: Int
@@ -76,14 +76,14 @@ struct SwapTypes: Hashable, Sendable {
   var migrations: Int
   var poison: Int
 
-  /// A swap entry's meaning.
+  /// The meaning of a swap entry.
   ///
   /// - Parameter physicalBits: MAX_PHYSMEM_BITS. Above the frame number a migration entry keeps whether the page was young
   ///   and dirty. (`SWP_PFN_MASK`, include/linux/swapops.h; 2e3468778dbe "mm: remember young/dirty bit for page
   ///   migrations", 6.1)
   func page(type: Int, offset: UInt64, pageShift: UInt64, physicalBits: Int) -> NonPresentEntry {
     let frame = PhysicalAddress(offset << pageShift & (1 << UInt64(physicalBits) - 1))
-    // Five bits since the beginning (MAX_SWAPFILES_SHIFT), whatever the entry has room for.
+    // Always five bits (MAX_SWAPFILES_SHIFT), whatever the entry has room for.
     var end = 32
     if type >= end - errors { return .swapError }
     end -= errors
@@ -97,7 +97,7 @@ struct SwapTypes: Hashable, Sendable {
   }
 }
 
-/// Reads the entries that this kernel writes for pages that are not mapped.
+/// Decodes this kernel's non-present entries.
 struct NonPresentEntryReader: Sendable {
   private let facts: KernelFacts
   private let vmcoreinfo: VMCoreInfo?
@@ -109,10 +109,10 @@ struct NonPresentEntryReader: Sendable {
     symbols = context.symbols
   }
 
-  /// How this kernel writes entries that are not mapped; nil if unknown.
+  /// This kernel's encoding of non-present entries; nil if unknown.
   ///
-  /// VMCOREINFO's NUMBER(PG_slab) gave way to PAGE_SLAB_MAPCOUNT_VALUE in 6.10, and the lines of kallsyms came
-  /// in 6.0; the version decides only between 5.18 and 5.19.
+  /// In VMCOREINFO, PAGE_SLAB_MAPCOUNT_VALUE replaced NUMBER(PG_slab) in 6.10, and the lines of kallsyms came in 6.0;
+  /// the version decides only between 5.18 and 5.19.
   private var swapEncoding: SwapEncoding? {
     if vmcoreinfo?.number("PAGE_SLAB_MAPCOUNT_VALUE") != nil { return .presentInvalid }
     if vmcoreinfo?.number("PG_slab") == nil {
@@ -123,16 +123,16 @@ struct NonPresentEntryReader: Sendable {
     return facts.has(.exclusiveSwapEntries).map { $0 ? .fiveBitTypes : .sixBitTypes }
   }
 
-  /// Which numbers are not swap areas, by the functions that the kernel has for each.
+  /// The types that are not swap areas, by the presence of the functions that use them.
   private var swapTypes: SwapTypes {
     let names = [
       "memory_failure", "migrate_pages", "make_device_exclusive_range", "make_device_exclusive", "migrate_vma_setup",
     ]
     let built = symbols.addresses(of: names)
-    // Migration has a third number with exclusive entries. So have pages that swap could not give back, until every
-    // kernel had markers, which say that too; before, markers were for userfaultfd's write protection alone, which
-    // arm64 did not have. A device's pages have two numbers, and two more for those that are lent to a device: one since
-    // 6.15, whose function has a shorter name.
+    // Migration has a third type since exclusive entries came, and so have pages that could not be read back from swap,
+    // until all kernels had markers, which cover those too; before that, markers were only for userfaultfd write
+    // protection, which arm64 did not have. Device-private pages have two types, device-exclusive ones two more; since
+    // 6.15 only one, whose function has a shorter name.
     let isNew = facts.has(.exclusiveSwapEntries) ?? true
     let hasMarkers = facts.has(.swapErrorsAreMarkers) ?? true
     let devices =
@@ -145,14 +145,14 @@ struct NonPresentEntryReader: Sendable {
       migrations: built["migrate_pages"] == nil ? 0 : isNew ? 3 : 2, poison: built["memory_failure"] == nil ? 0 : 1)
   }
 
-  /// What `entry`, which is invalid and ended a walk through tables of user space at `level`, says.
+  /// The meaning of `entry`, an invalid descriptor that ended a walk of user tables at `level`.
   func page(_ entry: UInt64, level: Int, of user: TranslationRegime) -> NonPresentEntry {
     guard entry != 0 else { return .empty }
     let frame = user.format.outputAddress(entry, shift: user.granule.shift(level: level))
     guard let encoding = swapEncoding else { return .unknown }
     if entry >> encoding.presentBit & 1 == 1 {
-      // Since 6.10 the bit alone says no more than that a page is there: PROT_NONE has it with neither access
-      // nor execution for EL0 (`pte_protnone`).
+      // Since 6.10 the bit alone only says that a page is present: PROT_NONE is the bit without EL0 access or execution
+      // (`pte_protnone`).
       let bits = Descriptor.Bits(rawValue: entry)
       let isProtNone = encoding != .presentInvalid || bits.intersection([.ap1, .uxn]) == [.uxn]
       return isProtNone ? .protNone(frame) : .presentInvalid(frame)

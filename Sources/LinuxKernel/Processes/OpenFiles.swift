@@ -7,13 +7,13 @@ package struct OpenFile: Sendable {
   package let descriptor: Int
   /// Its `struct file`.
   package let structure: UInt64
-  /// The path or the name that /proc/PID/fd leads to; nil if it cannot be read.
+  /// The path or name that the /proc/PID/fd link shows; nil if it cannot be read.
   package let path: String?
-  /// Where the next read or write begins.
+  /// The file position in bytes.
   package let offset: UInt64
-  /// `f_flags`, with O_CLOEXEC as the descriptor has it.
+  /// `f_flags`, plus the descriptor's O_CLOEXEC.
   package let flags: UInt64
-  /// What it is connected to, if it is a socket; nil also where the types of that are not known.
+  /// The socket, if it is one; nil also if the socket types are unknown.
   package let socket: OpenSocket?
 
   /// The flags by name. (include/uapi/asm-generic/fcntl.h; four of them arch/arm64/include/uapi/asm/fcntl.h)
@@ -43,7 +43,7 @@ struct OpenFilesReader: Sendable {
   private let position: TypeMember?
   private let flags: TypeMember?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     guard let files = OpenedFileReader(context, names), let table = types.member("files", of: "task_struct"),
@@ -62,7 +62,7 @@ struct OpenFilesReader: Sendable {
     flags = types.member("f_flags", of: "file")
   }
 
-  /// The open files of `task`, by descriptor; none of a task that has no table, as one that has ended.
+  /// The open files of `task`, by descriptor; empty for a task without a file table, such as one that has exited.
   func files(of task: KernelTask) -> Listing<OpenFile> {
     var result = Listing<OpenFile>()
     guard let own = StructView(space: memory, address: task.structure).pointer(table) else {
@@ -78,7 +78,7 @@ struct OpenFilesReader: Sendable {
       result.note(.objectUnreadable, hex(own), text: "the file descriptors at \(hex(own)) cannot be read")
       return result
     }
-    // A table has as many as sysctl fs.nr_open lets, 2^20 by default.
+    // The size of a table is limited by sysctl fs.nr_open, 2^20 by default.
     guard length <= UInt64(Limits.openFiles) else {
       result.note(
         .objectUnreadable, hex(fdt),

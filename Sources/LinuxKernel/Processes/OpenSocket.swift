@@ -1,19 +1,19 @@
 import Bytes
 import DebugInfo
 
-/// What a file that is a socket is connected to.
+/// An open socket.
 package struct OpenSocket: Sendable {
-  /// The address family without AF_: "INET", "UNIX"; its number where that has no name here.
+  /// The address family without AF_: "INET", "UNIX"; its number if it has no name here.
   package let family: String
-  /// "stream", "dgram" and so on; its number likewise.
+  /// "stream", "dgram" and so on; its number if it has no name here.
   package let type: String
-  /// The protocol: "TCP", "UDP"; nil if the family has one alone, or it is not known.
+  /// The protocol: "TCP", "UDP"; nil if the family has only one, or it is unknown.
   package let `protocol`: String?
-  /// The state of a connection; nil of families that have none.
+  /// The connection state; nil for families without one.
   package let state: String?
   /// Its own address and port, or path; nil if it has none.
   package let local: String?
-  /// Those of the other side, likewise.
+  /// Those of the peer; nil if it has none.
   package let remote: String?
 }
 
@@ -41,7 +41,7 @@ struct OpenSocketReader: Sendable {
   private let netlinkPort: TypeMember?
   private let packetInterface: TypeMember?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     func common(_ name: String) -> TypeMember? { types.member("__sk_common." + name, of: "sock") }
     guard let inode = types.member("f_inode", of: "file"), let mode = types.member("i_mode", of: "inode"),
@@ -100,7 +100,7 @@ struct OpenSocketReader: Sendable {
         sock.number(localPort), sock.number(remotePort).map { UInt64(UInt16(truncatingIfNeeded: $0).byteSwapped) }
       )
       local = address(sock, own, ports.0)
-      // Of what is not connected both are 0.
+      // Both are 0 if it is not connected.
       remote = ports.1 == 0 ? nil : address(sock, other, ports.1)
     case 1:
       state = sock.number(self.state).flatMap { Self.states[Int(clamping: $0)] }
@@ -110,7 +110,7 @@ struct OpenSocketReader: Sendable {
       known = number.map { Self.netlink[$0] ?? "\($0)" }
       local = sock.number(netlinkPort).map { "\($0)" }
     case 17:
-      // The EtherType, which is what the family has as its protocol.
+      // The protocol of AF_PACKET is an EtherType.
       known = number.map { "0x" + String(UInt16(truncatingIfNeeded: $0).byteSwapped, radix: 16) }
       local = sock.number(packetInterface).flatMap { $0 == 0 ? nil : "interface \($0)" }
     default: break
@@ -125,7 +125,7 @@ struct OpenSocketReader: Sendable {
     return InternetAddress.text(bytes, port: port)
   }
 
-  /// The name in the filesystem, or one that begins with NUL, which is shown as @. (`unix_seq_show`, net/unix/af_unix.c)
+  /// The path, or an abstract name, whose leading NUL is shown as @. (`unix_seq_show`, net/unix/af_unix.c)
   private func path(_ sock: StructView) -> String? {
     guard let address = sock.pointer(unixAddress), address != 0, let length = view(address).number(unixLength),
       let unixName, 3...110 ~= length,
@@ -155,18 +155,18 @@ struct OpenSocketReader: Sendable {
   ]
 }
 
-/// Addresses of the internet as text, with a port.
+/// IP addresses and ports as text.
 enum InternetAddress {
   /// "192.0.2.1:80", or "[2001:db8::1]:80" by RFC 5952.
   ///
-  /// - Parameter bytes: 4 or 16 of them, in the order of the network.
+  /// - Parameter bytes: 4 or 16, in network byte order.
   static func text(_ bytes: [UInt8], port: UInt64) -> String {
     guard bytes.count == 16 else { return bytes.map(String.init).joined(separator: ".") + ":\(port)" }
     let groups = (0..<8).map { UInt16(bytes[2 * $0]) << 8 | UInt16(bytes[2 * $0 + 1]) }
     if groups.prefix(5).allSatisfy({ $0 == 0 }), groups[5] == 0xffff {
       return "[::ffff:" + bytes.suffix(4).map(String.init).joined(separator: ".") + "]:\(port)"
     }
-    // The longest run of at least two zeros, the first of those that are equal.
+    // The longest run of at least two zeros, the first of equal ones.
     var longest = 0..<0
     var here = 0
     while here < 8 {

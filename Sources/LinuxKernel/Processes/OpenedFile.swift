@@ -1,6 +1,6 @@
 import DebugInfo
 
-/// Reads `struct file`: what was opened, as its process sees it.
+/// Reads `struct file`: an opened file as its process sees it.
 struct OpenedFileReader: Sendable {
   let paths: FilePaths
   private let memory: KernelMemory
@@ -11,7 +11,7 @@ struct OpenedFileReader: Sendable {
   private let inodeNumber: TypeMember
   private let superBlock: TypeMember
   private let device: TypeMember
-  /// The path that the process knows, of a file on a filesystem that stands in for another's (overlayfs).
+  /// The path known to the process, of a backing file (overlayfs).
   private let userMount: TypeMember?
   private let userDentry: TypeMember?
   private let dentryOwner: TypeMember?
@@ -19,14 +19,14 @@ struct OpenedFileReader: Sendable {
 
   /// An opened file.
   struct File: Hashable, Sendable {
-    /// The device as the kernel numbers it: the minor number in bits 19:0.
+    /// The device number (`dev_t`): the minor number in bits 19:0.
     var device: UInt64
     var inode: UInt64
     /// The path; nil if it cannot be read.
     var path: String?
   }
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     guard let paths = FilePaths(context.memory, types, names),
@@ -63,11 +63,11 @@ struct OpenedFileReader: Sendable {
     return File(device: device, inode: number, path: paths.path(mount, dentry))
   }
 
-  /// Bits 24 and 25: FMODE_BACKING had one after the other, and each has been another flag.
+  /// Bits 24 and 25: FMODE_BACKING has been each of them in turn, and each has also been another flag.
   private static let backingBits: UInt64 = 3 << 24
 
-  /// The path in a `struct backing_file`, if `file` is the file in one: then both of its parts are of one filesystem.
-  /// (`backing_file_open`, fs/backing-file.c)
+  /// The user path of a `struct backing_file`, if `file` is embedded in one: then its mount and dentry belong to one
+  /// filesystem. (`backing_file_open`, fs/backing-file.c)
   private func userPath(_ file: StructView) -> (mount: UInt64?, dentry: UInt64?, inode: UInt64?)? {
     guard let userMount, let userDentry, let dentryOwner, let mountOwner, let mode = file.number(mode),
       mode & Self.backingBits != 0, let mount = file.pointer(userMount), let dentry = file.pointer(userDentry),

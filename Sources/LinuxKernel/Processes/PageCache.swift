@@ -1,8 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The pages that the page cache has of a file. (`struct address_space`, include/linux/fs.h; XArray since 4.20,
-/// include/linux/xarray.h)
+/// The page cache of a file. (`struct address_space`, include/linux/fs.h; XArray since 4.20, include/linux/xarray.h)
 ///
 ///     xa_node: shift u8 at 0 | parent at 8 | slots[64] at 40; a pointer to one has 2 in bits 1:0
 struct PageCache: Sendable {
@@ -14,15 +13,15 @@ struct PageCache: Sendable {
   private let slots: TypeMember
   private let shift: TypeMember
 
-  /// What is cached of a page of a file.
+  /// A page cache entry.
   enum Page: Hashable, Sendable {
     /// A frame.
     case frame(UInt64)
-    /// A page of shared memory that is in swap.
+    /// A shmem page in swap.
     case swapped(type: Int, offset: UInt64)
   }
 
-  /// nil if the types are not known, or nothing says where `struct page` is.
+  /// nil if the types or the page array are unknown.
   init?(_ context: KernelContext, _ arithmetic: @autoclosure () -> Arithmetic) {
     let types = context.types.value
     guard let mapping = types.member("f_mapping", of: "file"),
@@ -40,28 +39,28 @@ struct PageCache: Sendable {
     self.shift = shift
   }
 
-  /// What is cached of page number `number` of the `struct file` at `file`; nil if nothing is.
+  /// The entry of page `number` of the `struct file` at `file`; nil if it is not cached.
   func page(_ number: UInt64, of file: UInt64) -> Page? {
     guard let space = StructView(space: memory, address: file).pointer(mapping), space != 0,
       var entry = StructView(space: memory, address: space).number(root)
     else { return nil }
-    // A tree of one page has it for its root.
+    // A tree with only page 0 has it as its root.
     if entry & 3 == 0 { return folio(entry, number) }
     for depth in 0..<Limits.treeDepth {
       guard entry & 3 == 2, entry > 4096 else { break }
       let node = memory.untagged(entry) &- 2
       guard let level = StructView(space: memory, address: node).number(shift), level < 64 else { return nil }
-      // The root covers no higher numbers.
+      // The root does not cover higher indices.
       if depth == 0, level < 58, number >> (level + 6) != 0 { return nil }
       guard var next = word(node, number >> level & 63) else { return nil }
-      // A sibling says which slot has the entry that it is part of.
+      // A sibling entry names the slot of the entry that it belongs to.
       if next & 3 == 2, next < 64 << 2 {
         guard let first = word(node, next >> 2) else { return nil }
         next = first
       }
       entry = next
     }
-    // A value of 63 bits: of shared memory a swap entry, its type in bits 62:58.
+    // A 63-bit value: in shmem a swap entry, with the type in bits 62:58.
     if entry & 1 == 1 { return .swapped(type: Int(entry >> 59 & 31), offset: entry >> 1 & (1 << 58 - 1)) }
     return entry & 3 == 0 ? folio(entry, number) : nil
   }
@@ -70,18 +69,18 @@ struct PageCache: Sendable {
     memory.word(at: node &+ UInt64(slots.offset) &+ slot &* 8)
   }
 
-  /// The frame of page number `number` in the folio at `pointer`, which begins with the number that it has itself.
+  /// The frame of page `number` in the folio at `pointer`, whose own index is that of its first page.
   private func folio(_ pointer: UInt64, _ number: UInt64) -> Page? {
     let page = memory.untagged(pointer)
     guard page > 4096, let first = StructView(space: memory, address: page).number(index), first <= number,
       number - first < 1 << 20
     else { return nil }
-    // The head of a compound page: a page of its own has its own number.
+    // The index differs only inside a compound page.
     guard first == number || isHead(page) else { return nil }
     return .frame(vmemmap.frame(of: page) &+ (number - first))
   }
 
-  /// Whether the `struct page` behind is a tail of the one at `page`.
+  /// Whether the next `struct page` is a tail of the one at `page`.
   private func isHead(_ page: UInt64) -> Bool {
     guard let link = memory.word(at: page &+ vmemmap.stride &+ 8) else { return false }
     return link & 1 == 1

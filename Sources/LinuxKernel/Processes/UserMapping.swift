@@ -8,13 +8,13 @@ package struct UserMapping: Hashable, Sendable {
   package let end: UInt64
   /// `vm_flags`.
   package let flags: UInt64
-  /// Where in the file it begins, in bytes; 0 without one.
+  /// The offset in the file, in bytes; 0 without a file.
   package let offset: UInt64
-  /// The `struct file`; nil of memory without one.
+  /// The `struct file`; nil without one.
   package let file: UInt64?
-  /// The numbers of the device that the file is on; 0 without one.
+  /// The device that the file is on; 0 without a file.
   package let device: (major: UInt64, minor: UInt64)
-  /// The file's inode; 0 without one.
+  /// The file's inode number; 0 without a file.
   package let inode: UInt64
   /// The path of the file, or a name in brackets, as /proc/PID/maps has it; nil without one.
   package let name: String?
@@ -28,7 +28,7 @@ package struct UserMapping: Hashable, Sendable {
       + (flags & VMAFlags.mayShare == 0 ? "p" : "s")
   }
 
-  /// Whether a page of it that was never touched would have zeros: not one of a file, or of the kernel's own ([vdso]).
+  /// Whether an untouched page of it would read as zeros: not if it maps a file, or is the kernel's own ([vdso]).
   package var isZeroFilled: Bool {
     file == nil && (name.map { ["[heap]", "[stack]"].contains($0) || $0.hasPrefix("[anon:") } ?? true)
   }

@@ -27,11 +27,11 @@ struct UserMappingReader: Sendable {
   private let privateData: TypeMember?
   private let nameFunction: TypeMember?
   private let anonymousName: TypeMember?
-  /// Whether `anon_name` has its place from what VMAs of files keep there (up to 6.1).
+  /// Whether `anon_name` shares its place with a member of file VMAs (up to 6.1).
   private let sharesAnonymousName: Bool
   private let anonymousText: Int
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ names: KernelNames) {
     let types = context.types.value
     func area(_ names: String...) -> TypeMember? {
@@ -48,7 +48,7 @@ struct UserMappingReader: Sendable {
     memory = context.memory
     self.names = names
     version = context.facts.version
-    // The constants came with the bitmap of that name. (vma_flags_t)
+    // The enumerators came with the bitmap type vma_flags_t.
     let constants = area("flags") == nil ? [] : types.constants(beside: "VMA_READ_BIT")
     flagNames = VMAFlags(constants.map { ($0.name, $0.value) }, context.facts.version)
     pageShift = UInt64(context.regime.granule.pageShift)
@@ -70,7 +70,7 @@ struct UserMappingReader: Sendable {
     anonymousText = types.member("name", of: "anon_vma_name")?.offset ?? 4
   }
 
-  /// The VMAs of the `mm_struct` at `mm`, in the order of their addresses.
+  /// The VMAs of the `mm_struct` at `mm`, in address order.
   func mappings(of mm: UInt64) -> Listing<UserMapping> {
     let areas = areas(of: mm)
     let details = StructView(space: memory, address: mm)
@@ -120,7 +120,7 @@ struct UserMappingReader: Sendable {
     return result
   }
 
-  /// What of a process decides the name of a VMA.
+  /// The parts of `mm_struct` that determine the name of a VMA.
   private struct Process {
     var heap: (start: UInt64, end: UInt64)
     var stack: UInt64
@@ -153,7 +153,7 @@ struct UserMappingReader: Sendable {
   private func name(_ area: StructView, _ range: Range<UInt64>, _ process: Process) -> String? {
     if let special = specialName(area) { return special }
     let (start, end) = process.heap
-    // What only touches the heap was taken for it before 6.8. (`vma_is_initial_heap`, include/linux/mm.h)
+    // Before 6.8, a VMA that only touches the heap counts as heap. (`vma_is_initial_heap`, include/linux/mm.h)
     let touches = range.lowerBound <= end && range.upperBound >= start
     let overlaps = range.lowerBound < end && range.upperBound > start
     if version?.has(.heapMustOverlap) ?? true ? overlaps : touches { return "[heap]" }
@@ -161,8 +161,8 @@ struct UserMappingReader: Sendable {
     return anonymousName(area, hasFile: false).map { "[anon:\($0)]" }
   }
 
-  /// The name that the VMA's own function gives: of what `_install_special_mapping` made, the name in its description.
-  /// (`struct vm_special_mapping`, include/linux/mm_types.h)
+  /// The name from the VMA's own operations: for `_install_special_mapping`, the name in its descriptor. (`struct
+  /// vm_special_mapping`, include/linux/mm_types.h)
   private func specialName(_ area: StructView) -> String? {
     guard let nameFunction, let table = area.pointer(operations), table != 0,
       let function = StructView(space: memory, address: table).pointer(nameFunction), function != 0,

@@ -1,12 +1,11 @@
 import CrashDump
 import VMSA
 
-/// How much of a range of a process's addresses is in memory and in swap, by its tables.
+/// How much of a range of a process's addresses is in memory and in swap, by its page tables.
 package struct UserPages: Hashable, Sendable {
-  /// Bytes that its tables map, as smaps counts them: without what has no `struct page` of its own, such as the page of
-  /// zeros (PTE_SPECIAL).
+  /// Bytes that its tables map, as smaps counts them: without special mappings such as the zero page (PTE_SPECIAL).
   package internal(set) var resident: UInt64 = 0
-  /// Bytes that are in swap.
+  /// Bytes in swap.
   package internal(set) var swapped: UInt64 = 0
 }
 
@@ -14,7 +13,7 @@ package struct UserPages: Hashable, Sendable {
 struct UserPageCounter: SweepObserver {
   private let reader: NonPresentEntryReader
   private let tables: TranslationRegime
-  /// Ranges in order, and what was counted of each.
+  /// The ranges in order, and the count of each.
   private let ranges: [Range<UInt64>]
   private(set) var counts: [UserPages]
   /// Whether a table could not be read.
@@ -59,7 +58,7 @@ struct UserPageCounter: SweepObserver {
   }
 }
 
-/// Collects the frames that a process has mapped, each once.
+/// Collects the frames that a process maps, each once.
 struct UserFrameFinder: SweepObserver {
   private let shift: UInt64
   private(set) var frames: Set<UInt64> = []

@@ -1,14 +1,14 @@
 import KernelLayout
 
-/// The flags of a VMA by name, VM_READ and so on: as the kernel's own constants number them, VMA_READ_BIT and so on since
-/// 7.0, or else its version. (include/linux/mm.h)
+/// The flags of a VMA by name, VM_READ and so on: numbered by the kernel's own enumerators (VMA_READ_BIT and so on,
+/// since 7.0), or else by its version. (include/linux/mm.h)
 package struct VMAFlags: Sendable {
   /// The name of each bit.
   private let names: [String?]
 
   /// - Parameters:
-  ///   - constants: the enumerators among which VMA_READ_BIT is; none if the kernel has no such.
-  ///   - version: what numbers them else.
+  ///   - constants: the enumerators around VMA_READ_BIT; empty if the kernel has none.
+  ///   - version: decides the numbers otherwise.
   package init(_ constants: [(name: String, value: Int64)], _ version: KernelVersion?) {
     var known: [Int: [String]] = [:]
     for (name, value) in constants where name.hasPrefix("VMA_") && name.hasSuffix("_BIT") && 0..<64 ~= value {
@@ -17,7 +17,7 @@ package struct VMAFlags: Sendable {
     names = (0..<64).map { bit in
       let ours = Self.fixed[bit] ?? version.flatMap { Self.name(bit, $0) }
       guard !known.isEmpty else { return ours }
-      // Of a bit that several share the name that it always had, or else the first.
+      // If several names share a bit, the one that it always had, or else the first.
       return known[bit].map { own in ours.flatMap { own.contains($0) ? $0 : nil } ?? own[0] }
     }
   }
@@ -25,10 +25,10 @@ package struct VMAFlags: Sendable {
   static let read: UInt64 = 1 << 0
   static let write: UInt64 = 1 << 1
   static let execute: UInt64 = 1 << 2
-  /// VM_MAYSHARE, which says `s` in /proc/PID/maps.
+  /// VM_MAYSHARE, shown as `s` in /proc/PID/maps.
   static let mayShare: UInt64 = 1 << 7
 
-  /// Those whose bit never changed. Bits 11 and 24 have others' meanings by version.
+  /// The flags whose bit never changed. Bits 11 and 24 depend on the version.
   private static let fixed: [Int: String] = [
     0: "READ", 1: "WRITE", 2: "EXEC", 3: "SHARED", 4: "MAYREAD", 5: "MAYWRITE", 6: "MAYEXEC", 7: "MAYSHARE",
     8: "GROWSDOWN", 9: "UFFD_MISSING", 10: "PFNMAP", 12: "UFFD_WP", 13: "LOCKED", 14: "IO", 15: "SEQ_READ",
@@ -37,7 +37,7 @@ package struct VMAFlags: Sendable {
     30: "NOHUGEPAGE", 31: "MERGEABLE",
   ]
 
-  /// The names of `flags`, each with VM_ before it; a bit that has no name in this version as "bit N".
+  /// The names of `flags`, each with VM_ before it; a bit without a name in this version as "bit N".
   package func names(_ flags: UInt64) -> [String] {
     (0..<64).filter { flags >> UInt64($0) & 1 == 1 }.map { bit in names[bit].map { "VM_\($0)" } ?? "bit \(bit)" }
   }

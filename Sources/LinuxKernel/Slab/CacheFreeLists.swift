@@ -1,48 +1,48 @@
 import Bytes
 import DebugInfo
 
-/// Where a free object waits to be allocated.
+/// The list that a free object is on.
 package enum FreeList: Hashable, Sendable {
   /// On the free list of its slab.
   case slab
   /// On the free list of a CPU.
   case cpu(Int)
-  /// In a sheaf of a CPU (since 6.18).
+  /// In a CPU's sheaf (since 6.18).
   case sheaf(Int)
-  /// In a full sheaf of a node.
+  /// In a full sheaf of a node's barn.
   case barn
-  /// In a CPU's sheaf of objects that are freed when an RCU grace period ends: until then readers may use them.
+  /// In a CPU's RCU sheaf, to be freed when a grace period ends: until then readers may use it.
   case rcu(Int)
   /// In the array of free objects of a node (SLAB).
   case node
-  /// In the pool of KFENCE, where it has a page of its own.
+  /// In the KFENCE pool, in a page of its own.
   case kfence
 
-  /// Whether what is on it is not yet free.
+  /// Whether its objects are not yet free.
   package var isPending: Bool {
     if case .rcu = self { return true }
     return false
   }
 }
 
-/// What a cache keeps free outside the lists of its slabs: on CPUs, in sheaves.
+/// The free objects of a cache outside its slabs' own lists: on CPUs and in sheaves.
 struct CacheFreeLists: Sendable {
   /// A CPU's free list in the slab that it allocates from.
   struct Active: Sendable {
     var cpu: Int
     /// The `struct slab`.
     var slab: UInt64
-    /// The first free object; 0 if there is none.
+    /// The first free object, or 0.
     var first: UInt64
   }
 
   /// The CPUs' slabs.
   private(set) var active: [Active] = []
-  /// The first slab on each CPU's list of partial ones.
+  /// The first slab on each CPU's partial list.
   private(set) var partial: [UInt64] = []
   /// The objects in sheaves, or in SLAB's arrays.
   private(set) var inSheaves: [UInt64: FreeList] = [:]
-  /// Why free objects may be missing; nil if none is.
+  /// Why free objects may be missing; nil if none are.
   private(set) var problem: String?
 
   init(_ cache: SlabCache, _ layout: SlabLayout, _ memory: KernelMemory, _ perCPU: PerCPU?, nodes: [Int]) {
@@ -64,7 +64,7 @@ struct CacheFreeLists: Sendable {
     for node in nodes { readBarn(object, layout, memory, node) }
   }
 
-  /// What SLAB keeps on CPUs and nodes.
+  /// Reads SLAB's per-CPU and per-node arrays.
   private mutating func readArrays(
     _ object: StructView, _ layout: SlabLayout, _ array: SlabArrayLayout, _ memory: KernelMemory, _ perCPU: PerCPU?,
     _ nodes: [Int]

@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 import KernelLayout
 
-/// Who allocated and freed objects, as KASAN keeps it: after each object and in free ones, or, where tags tell objects
-/// apart, in one ring for all of them.
+/// Allocation and free tracks kept by KASAN: next to each object (generic mode), or in one ring for all objects (tag
+/// modes).
 ///
 ///     generic     object + alloc_meta_offset: kasan_alloc_meta, object + free_meta_offset: kasan_free_meta if its shadow
 ///                 says that it has one
@@ -20,7 +20,7 @@ struct KASANTracks: Sendable {
   private let free: Track?
   private let ring: Lazy<[UInt64: [SlabTrack]]>
 
-  /// Where a `struct kasan_track` has what.
+  /// The members of `struct kasan_track`.
   private struct Track: Sendable {
     let pid: TypeMember
     let stack: TypeMember
@@ -33,12 +33,12 @@ struct KASANTracks: Sendable {
     }
   }
 
-  /// KASAN_SLAB_FREE_META: a freed object that has a record of who freed it.
+  /// KASAN_SLAB_FREE_META: a freed object with a free track.
   private static let freeWithTrack: UInt8 = 0xfa
-  /// CONFIG_KASAN_TAGS' ring has 32 Ki entries if the boot asks for no other number.
+  /// The tag modes' stack ring has 32 Ki entries unless the command line sets another size.
   private static let entries: UInt64 = 1 << 22
 
-  /// nil if the kernel has no KASAN, or its types are not known.
+  /// nil if the kernel has no KASAN, or its types are unknown.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     memory = context.memory
@@ -87,7 +87,7 @@ struct KASANTracks: Sendable {
       kind: kind, pid: Int(clamping: pid), cpu: nil, jiffies: nil, nanoseconds: nil, caller: caller, frames: frames)
   }
 
-  /// What the ring has of each object, the newest of each kind.
+  /// The ring's newest entry of each kind for each object.
   private static func ring(
     at address: UInt64, _ memory: KernelMemory, _ types: KernelTypes, _ depot: StackDepot?
   ) -> [UInt64: [SlabTrack]] {
@@ -107,7 +107,7 @@ struct KASANTracks: Sendable {
       guard let object = view.pointer(pointer) else { break }
       guard object != 0, let flag = view.number(isFree) else { continue }
       let kind: SlabTrack.Kind = flag & 1 == 1 ? .free : .alloc
-      // What was freed before it was allocated again is of another object.
+      // A free older than the last allocation belongs to a previous object.
       guard result[object].map({ known in !known.contains { $0.kind == kind || $0.kind == .alloc } }) ?? true,
         let track = track(kind, view.number(members.pid), view.number(members.stack), depot)
       else { continue }

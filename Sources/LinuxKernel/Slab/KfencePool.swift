@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The pool of KFENCE, which gives some objects a page of their own between guard pages. Its pages pass as slabs.
+/// The KFENCE pool, which gives some objects a page of their own between guard pages. Its pages are marked as slabs.
 ///
 ///     page    0      1      2         3      4         5
 ///             guard  guard  object 0  guard  object 1  guard  ...
@@ -33,7 +33,7 @@ struct KfencePool: Sendable {
   /// CONFIG_KFENCE_NUM_OBJECTS is below this.
   private static let objects: UInt64 = 1 << 16
 
-  /// nil if the kernel has no KFENCE, or what it keeps of it is not known.
+  /// nil if the kernel has no KFENCE, or its symbols or types are unknown.
   init?(_ context: KernelContext) {
     let types = context.types.value
     func member(_ name: String, _ type: String = "kfence_metadata") -> TypeMember? { types.member(name, of: type) }
@@ -52,7 +52,7 @@ struct KfencePool: Sendable {
       free: member("free_track"), pid: member("pid", "kfence_track"), cpu: member("cpu", "kfence_track"),
       time: member("ts_nsec", "kfence_track"), count: member("num_stack_entries", "kfence_track"),
       entries: member("stack_entries", "kfence_track"))
-    // A pointer since 6.6, before that the array itself: the objects of the right one are in their pages.
+    // A pointer since 6.6, before that the array itself: with the right one, objects lie in their own pages.
     let own = address
     let memory = memory
     let first = start &+ 2 &* page
@@ -68,22 +68,22 @@ struct KfencePool: Sendable {
     metadata = right
   }
 
-  /// What KFENCE has at an address.
+  /// What is at an address of the pool.
   enum Place {
     /// In the page of an object.
     case object(KfenceObject)
-    /// In a page that guards its neighbours.
+    /// In a guard page.
     case guardPage
-    /// In the page of an object that was never used.
+    /// In an object page that was never used.
     case unused
   }
 
-  /// What is at `address`; nil if that is not in the pool.
+  /// What is at `address`; nil if it is not in the pool.
   func place(of address: UInt64) -> Place? {
     guard address >= start else { return nil }
     let number = (address - start) / page
     guard number < 2 * (Self.objects + 1) else { return nil }
-    // Each guard page is next to one of an object, which shows that it belongs to the pool.
+    // Each guard page adjoins an object page, which shows that it belongs to the pool.
     let index = number < 2 ? 0 : number / 2 - 1
     let entry = StructView(space: memory, address: metadata &+ index &* stride)
     let data = start &+ (index + 1) &* 2 &* page
@@ -115,17 +115,17 @@ struct KfencePool: Sendable {
   }
 }
 
-/// An object of KFENCE.
+/// A KFENCE object.
 struct KfenceObject: Sendable {
   /// Its number in the pool.
   let index: Int
   /// Where it begins.
   let address: UInt64
-  /// The bytes that were asked for.
+  /// The requested size in bytes.
   let size: Int
-  /// The `struct kmem_cache` that it was asked of.
+  /// The address of its `struct kmem_cache`.
   let cache: UInt64
-  /// Whether it is allocated; free ones may wait for the end of an RCU grace period.
+  /// Whether it is allocated; free ones may still wait for an RCU grace period.
   let isAllocated: Bool
   /// Who allocated it, and who freed it.
   let tracks: [SlabTrack]

@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// The names of caches that were merged into others, by the links in /sys/kernel/slab: the kernel keeps them nowhere
-/// else. (`sysfs_slab_alias`, mm/slub.c; `struct kernfs_node`, include/linux/kernfs.h)
+/// The names of merged caches, from the links in /sys/kernel/slab: the kernel keeps them nowhere else.
+/// (`sysfs_slab_alias`, mm/slub.c; `struct kernfs_node`, include/linux/kernfs.h)
 struct SlabAliases {
   private let memory: KernelMemory
   private let kset: TypeMember
@@ -20,7 +20,7 @@ struct SlabAliases {
   /// KERNFS_LINK.
   private static let link: UInt64 = 4
 
-  /// nil if the types are not known, or the kernel has no sysfs.
+  /// nil if the types are unknown, or the kernel has no sysfs.
   init?(_ memory: KernelMemory, _ layout: SlabLayout, _ types: KernelTypes) {
     func node(_ path: String) -> TypeMember? { types.member(path, of: "kernfs_node") }
     guard let kobject = layout.kobject, let kset = types.member("kset", of: "kobject"),
@@ -43,9 +43,9 @@ struct SlabAliases {
     self.owner = owner
   }
 
-  /// The other names of each cache, by its address.
+  /// The other names of each cache, by the cache's address.
   ///
-  /// - Parameter cache: any one.
+  /// - Parameter cache: any cache, from which the directory is found.
   func all(from cache: UInt64) -> [UInt64: [String]] {
     func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
     guard let set = view(cache &+ UInt64(kobject.offset)).pointer(kset), set != 0,

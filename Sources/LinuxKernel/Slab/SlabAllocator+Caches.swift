@@ -2,7 +2,7 @@ import Bytes
 import DebugInfo
 
 extension SlabAllocator {
-  /// The caches.
+  /// All caches with their counts.
   func summaries() -> Listing<SlabSummary> {
     guard let slub else { return Listing(notes: [absence]) }
     var result = Listing<SlabSummary>()
@@ -22,7 +22,7 @@ extension SlabAllocator {
     (aliases.value[cache.address] ?? []).filter { $0 != cache.name }
   }
 
-  /// The caches that are called `name`, or were before they were merged.
+  /// The caches with a matching name, including names merged into others.
   func caches(named isNamed: (String) -> Bool) -> [SlabCache] {
     caches.value.elements.filter { isNamed($0.name) || names(of: $0).contains(where: isNamed) }
   }
@@ -30,7 +30,7 @@ extension SlabAllocator {
   /// The first frame of each slab of `cache`.
   func frames(of cache: SlabCache) -> [UInt64] { census.value?.caches[cache.address]?.frames ?? [] }
 
-  /// Calls `body` with each object of `cache`, in the order of their addresses, until it returns false.
+  /// Calls `body` with each object of `cache`, in address order, until it returns false.
   ///
   /// - Returns: what is missing.
   func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [Diagnostic] {
@@ -44,7 +44,7 @@ extension SlabAllocator {
     }
   }
 
-  /// Calls `body` with each slab of `cache`, and which of its objects are free, until it returns false.
+  /// Calls `body` with each slab of `cache` and the states of its objects until it returns false.
   ///
   /// - Returns: what is missing.
   func forEachSlab(of cache: SlabCache, _ body: (SlabPage, SlabStates) -> Bool) -> [Diagnostic] {
@@ -73,16 +73,16 @@ extension SlabAllocator {
   }
 }
 
-/// One of all objects of a cache.
+/// An object of a cache, in a list of all.
 package struct SlabListedObject: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// Where it begins, after its red zone.
+  /// Its address, after the left red zone.
   package let address: UInt64
   /// Its index in the slab.
   package let index: Int
   /// Whether it is allocated; nil if unknown.
   package let isAllocated: Bool?
-  /// Where it is, if it is free or about to be.
+  /// The list it is on, if it is free or about to be.
   package let freeList: FreeList?
 }

@@ -2,7 +2,7 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// The slab allocator of a kernel, whichever it is, looked for on first use.
+/// The kernel's slab allocator, SLUB or SLAB, located on first use.
 final class SlabAllocator: Sendable {
   private let context: KernelContext
   private let pages: Lazy<PageArray?>
@@ -10,11 +10,11 @@ final class SlabAllocator: Sendable {
   private let kfence: Lazy<KfencePool?>
   /// The caches, the newest first.
   let caches: Lazy<Listing<SlabCache>>
-  /// The other names of caches that were merged, by the address of the cache.
+  /// The names of merged caches, by the address of the cache that they were merged into.
   let aliases: Lazy<[UInt64: [String]]>
-  /// All slabs, found by a look at each page frame.
+  /// All slabs, found by scanning all page frames.
   let census: Lazy<SlabCensus?>
-  /// The per-CPU memory of the caches.
+  /// The caches' per-CPU memory.
   let perCPUParts: Lazy<SlabPerCPUParts?>
 
   init(
@@ -61,24 +61,24 @@ final class SlabAllocator: Sendable {
     }
   }
 
-  /// SLUB or SLAB; nil if the kernel has another, or its types are not known.
+  /// The reader for SLUB or SLAB; nil if the kernel uses another allocator, or its types are unknown.
   var slub: SlabReader? { found.value }
 
-  /// Why there is no `slub`.
+  /// Why `slub` is nil.
   var absence: Diagnostic {
     let types = context.types.value
     guard types.size(of: "kmem_cache") != nil else { return types.unknown("kmem_cache") }
     if types.member("offset", of: "kmem_cache") != nil {
       return types.unknown("page", "where struct page is, or what is in it, is not known")
     }
-    // Each of the others is named by what only it has. SLOB went in 6.4, SLAB in 6.8.
+    // Each of the others has a type of its own. SLOB was removed in 6.4, SLAB in 6.8.
     if types.size(of: "freelist_idx_t") != nil || types.member("num", of: "kmem_cache") != nil {
       return types.unknown("array_cache", "the kernel's slab allocator is SLAB, of which types are not known")
     }
     return Diagnostic(.slabUnsupported, "the kernel's slab allocator is SLOB, which keeps no objects apart")
   }
 
-  /// The name of the cache whose slab begins with the `struct page` at `head`.
+  /// The name of the cache whose slab has its head `struct page` at `head`.
   func cacheName(ofHead head: UInt64) -> String? {
     guard let slub, let cache = StructView(space: context.memory, address: head).pointer(slub.layout.cache) else {
       return nil
@@ -86,9 +86,9 @@ final class SlabAllocator: Sendable {
     return slub.cache(at: cache)?.name
   }
 
-  /// What the allocator has at `address`, which is linear; nil if it is none of its own.
+  /// What the allocator has at `address`, a linear address; nil if it is not the allocator's.
   ///
-  /// - Parameter physical: what backs it; nil if it is not mapped, as the guard pages of KFENCE.
+  /// - Parameter physical: the physical address; nil if it is not mapped, as KFENCE's guard pages are.
   func place(of address: UInt64, _ physical: PhysicalAddress?) -> SlabPlace? {
     if let place = kfence.value?.place(of: address) { return self.place(place, address) }
     guard let physical, let pages = pages.value else { return nil }

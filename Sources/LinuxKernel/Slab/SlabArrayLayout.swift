@@ -1,7 +1,7 @@
 import DebugInfo
 
-/// Where SLAB keeps what, which went in 6.8: the free objects of a slab are an array of their numbers, and CPUs and
-/// nodes have arrays of free objects.
+/// The layout of SLAB, removed in 6.8: each slab has an array of the indices of its free objects, and CPUs and nodes
+/// have arrays of free objects.
 ///
 ///     slab            s_mem: the first object; freelist[active ..< num]: the numbers of the free ones
 ///     kmem_cache      num, gfporder, cpu_cache: per-CPU array_cache; node[]: shared, alien[]
@@ -10,22 +10,22 @@ import DebugInfo
 /// (mm/slab.c, include/linux/slab_def.h)
 struct SlabArrayLayout: Sendable {
   let start: TypeMember
-  /// Bytes of a number.
+  /// Bytes of an index.
   let indexSize: Int
   let perSlab: TypeMember
   let order: TypeMember?
   let cpuArray: TypeMember?
   let shared: TypeMember?
   let alien: TypeMember?
-  /// Where in a `struct alien_cache` its array is.
+  /// The offset of the array in a `struct alien_cache`.
   let alienArray: Int
   let count: TypeMember
   let entries: Int
   let freeObjects: TypeMember?
 
-  /// nil if the allocator is another, or its types are not known.
+  /// nil if the allocator is not SLAB, or its types are unknown.
   ///
-  /// - Parameter slab: the type of a slab.
+  /// - Parameter slab: the name of a slab's type.
   init?(_ types: KernelTypes, _ slab: String) {
     guard let start = types.member("s_mem", of: slab), let perSlab = types.member("num", of: "kmem_cache"),
       let size = types.size(of: "freelist_idx_t"), size == 1 || size == 2,

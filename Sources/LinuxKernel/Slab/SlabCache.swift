@@ -5,31 +5,31 @@ import DebugInfo
 package struct SlabCache: Hashable, Sendable {
   /// The address of its `struct kmem_cache`.
   package let address: UInt64
-  /// Its name; the first one's where caches were merged.
+  /// Its name; of merged caches, the first one's.
   package let name: String
   /// Bytes of an object.
   package let objectSize: Int
   /// Bytes from one object to the next.
   package let size: Int
-  /// The order of its slabs; nil if unknown.
+  /// The page order of its slabs; nil if unknown.
   package let order: Int?
   /// Bytes of the red zone before each object.
   package let redLeftPad: Int
-  /// Objects of a slab where all have as many, as those of SLAB.
+  /// Objects per slab, if that is the same for all slabs, as in SLAB.
   let perSlab: Int?
-  /// Where in an object its free pointer is; 0 of SLAB, which has none.
+  /// The offset of the free pointer in an object; 0 for SLAB, which has none.
   let freePointer: Int
-  /// Where what belongs to an object itself ends: its metadata follow (`inuse`).
+  /// The end of the object itself; its metadata follows (`inuse`).
   let end: Int
-  /// What free pointers are hidden by; nil if they are plain.
+  /// The key of obfuscated free pointers (`random`); nil if they are plain.
   let random: UInt64?
   /// `flags`.
   let flagBits: UInt64
 
-  /// Bytes from one object to the next: no object is larger than a slab of the highest order.
+  /// The largest stride believed: no object is larger than a slab of the highest order.
   private static let largest = 1 << 26
 
-  /// nil if it cannot be read, or is none.
+  /// nil if it cannot be read, or is not a cache.
   init?(_ memory: KernelMemory, _ layout: SlabLayout, at address: UInt64) {
     let object = StructView(space: memory, address: address)
     guard address & 7 == 0, let size = object.number(layout.size), let objectSize = object.number(layout.objectSize),
@@ -47,7 +47,7 @@ package struct SlabCache: Hashable, Sendable {
     self.freePointer = Int(freePointer)
     self.end = Int(end)
     redLeftPad = Int(pad)
-    // The order above, the number of objects in the low 16 bits. (OO_SHIFT)
+    // The order in the upper bits, the number of objects in the low 16. (OO_SHIFT)
     let wide = object.number(layout.order).map { $0 >> 16 } ?? object.number(layout.array?.order)
     order = wide.flatMap { $0 < 30 ? Int($0) : nil }
     perSlab = object.number(layout.array?.perSlab).flatMap { 1...0x7fff ~= $0 ? Int($0) : nil }

@@ -7,12 +7,12 @@ struct SlabCacheList {
   let layout: SlabLayout
   let symbols: KernelSymbols
 
-  /// Pointers of `kmalloc_caches` that are tried: it has a few kinds of caches for each of some 14 sizes.
+  /// Entries of `kmalloc_caches` that are tried: it has a few kinds of caches for some 14 sizes each.
   private static let kmallocCaches: UInt64 = 512
 
   /// The caches, the newest first.
   ///
-  /// - Parameter other: the address of some cache, asked for if no symbol leads to one.
+  /// - Parameter other: the address of some cache, called if no symbol leads to one.
   func all(_ other: () -> UInt64?) -> Listing<UInt64> {
     if let head = symbols.symbol(named: "slab_caches")?.address {
       return list(at: head)
@@ -22,7 +22,7 @@ struct SlabCacheList {
         Diagnostic(.symbolUnknown, "slab_caches", "neither slab_caches nor kmalloc_caches is known")
       ])
     }
-    // The one link of the ring that is no cache is the head, which is in the image.
+    // The one link of the ring that is not in a cache is the head, which is in the image.
     let ring = memory.list(at: known &+ UInt64(layout.list.offset), named: "of slab caches", limit: Limits.caches)
     guard let head = ring.elements.first(where: { memory.image.contains($0) }) else {
       return Listing(
@@ -38,7 +38,7 @@ struct SlabCacheList {
     return result
   }
 
-  /// A cache of kmalloc, which modules use.
+  /// A kmalloc cache; `kmalloc_caches` is exported to modules.
   private var exportedCache: UInt64? {
     guard let table = symbols.symbol(named: "kmalloc_caches")?.address else { return nil }
     return (0..<Self.kmallocCaches).lazy.compactMap { memory.pointer(at: table &+ $0 &* 8) }

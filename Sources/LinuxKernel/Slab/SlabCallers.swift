@@ -1,20 +1,20 @@
 import Bytes
 import DebugInfo
 
-/// Allocated objects of a cache that one call trace asked for.
+/// The allocated objects of a cache from one call trace.
 package struct SlabCaller: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// The return addresses, those of the innermost call first.
+  /// The return addresses, innermost first.
   package let frames: [UInt64]
-  /// How many objects.
+  /// The number of objects.
   package internal(set) var count = 0
 }
 
 extension SlabAllocator {
-  /// The allocated objects of `cache` by who asked for them, the most first.
+  /// The allocated objects of `cache` grouped by call trace, the largest group first.
   ///
-  /// - Returns: notes alone where the cache does not track that.
+  /// - Returns: only notes if the cache does not track allocations.
   func callers(of cache: SlabCache) -> Listing<SlabCaller> {
     guard let slub else { return Listing(notes: [absence]) }
     guard slub.hasTracks(cache), let reader = slub.tracks.value else {

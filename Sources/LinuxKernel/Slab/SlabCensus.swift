@@ -1,22 +1,22 @@
 import Bytes
 import DebugInfo
 
-/// The slabs of all caches, found by looking at each page frame: full ones are on no list.
+/// The slabs of all caches, found by scanning all page frames: full slabs are on no list.
 struct SlabCensus: Sendable {
   /// The slabs of one cache.
   struct Slabs: Sendable {
-    /// The first frame of each.
+    /// The first frame of each slab.
     var frames: [UInt64] = []
-    /// All their objects.
+    /// The number of all their objects.
     var objects = 0
   }
 
-  /// By the address of the cache.
+  /// The slabs by the address of the cache.
   private(set) var caches: [UInt64: Slabs] = [:]
   /// Whether the `struct page` of some frame could not be read.
   private(set) var isPartial = false
 
-  /// - Parameter isKfence: whether an address is in the pool of KFENCE, whose pages pass as slabs.
+  /// - Parameter isKfence: whether an address is in the KFENCE pool, whose pages are marked as slabs.
   init(_ frames: [Range<UInt64>], _ reader: SlabReader, isKfence: (UInt64) -> Bool) {
     let pages = reader.pages
     for range in frames {
@@ -25,7 +25,7 @@ struct SlabCensus: Sendable {
           isPartial = true
           return true
         }
-        // A tail is no slab of its own; a list in the same word has even addresses.
+        // Skip tail pages; a list pointer in the same word is even.
         guard record.compound & 1 == 0, pages.isSlab(record) else { return true }
         if let address = pages.linearAddress(of: frame), isKfence(address) { return true }
         let page = StructView(space: pages.memory, address: pages.vmemmap.page(of: frame))

@@ -3,9 +3,9 @@ import DebugInfo
 
 /// How much of a cache is used.
 package struct SlabCounts: Sendable {
-  /// All objects.
+  /// The number of all objects.
   package internal(set) var objects = 0
-  /// Objects in use as /proc/slabinfo counts them: all but the free ones of the nodes' partial slabs.
+  /// Active objects as /proc/slabinfo counts them: all but the free ones of the nodes' partial slabs.
   package internal(set) var active = 0
   /// Objects that are allocated; nil if a free list is damaged or cannot be read.
   package internal(set) var allocated: Int?
@@ -13,7 +13,7 @@ package struct SlabCounts: Sendable {
   package internal(set) var slabs = 0
 }
 
-/// A slab cache with all that the list of caches says of it.
+/// A slab cache as the list of caches shows it.
 package struct SlabSummary: Sendable {
   /// The cache.
   package let cache: SlabCache
@@ -29,8 +29,8 @@ extension SlabReader {
   /// Counts the objects of a cache.
   ///
   /// - Parameters:
-  ///   - slabs: its slabs, asked for if the kernel does not count them (CONFIG_SLUB_DEBUG).
-  ///   - note: called with what is damaged.
+  ///   - slabs: its slabs, called only if the kernel does not count them (CONFIG_SLUB_DEBUG).
+  ///   - note: called for each thing that is damaged.
   func counts(of cache: SlabCache, slabs: () -> SlabCensus.Slabs?, note: (Diagnostic) -> Void) -> SlabCounts {
     var counts = SlabCounts()
     var free = 0
@@ -112,7 +112,7 @@ extension SlabReader {
     return counts
   }
 
-  /// What `cache` has on a node; nil if it has nothing there.
+  /// The `struct kmem_cache_node` of `cache` on a node; nil if there is none.
   private func node(of cache: SlabCache, _ number: Int) -> StructView? {
     guard let nodes = layout.nodes,
       let part = memory.pointer(
@@ -121,8 +121,8 @@ extension SlabReader {
     return StructView(space: memory, address: part)
   }
 
-  /// The slab whose `struct slab` is at `address`, and its own free list, which has to have as many objects as the slab
-  /// says; nil if it is none of `cache`.
+  /// The slab whose `struct slab` is at `address`, and its own free list, whose length must match the slab's count; nil
+  /// if the slab is not of `cache`.
   private func freeChain(ofSlab address: UInt64, _ cache: SlabCache) -> (SlabPage, FreeChain)? {
     guard let frame = pages.frame(at: address), let base = pages.linearAddress(of: frame),
       let record = pages.record(frame), pages.isSlab(record), let (slab, own) = slab(at: frame, record, base: base),

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Bytes of a slab that the allocator filled, and that something else has written to.
+/// Bytes that the allocator filled and something else overwrote.
 package struct SlabDamage: Sendable {
   /// What was to keep them.
   package enum Kind: String, CaseIterable, Sendable {
@@ -11,7 +11,7 @@ package struct SlabDamage: Sendable {
     case rightRedZone = "right red zone"
     /// What a free object is filled with.
     case poison
-    /// What is after an object, its free pointer and its tracks, or after the last object of a slab.
+    /// The padding after an object's metadata, or after the last object of a slab.
     case padding
     /// The free pointer of a free object.
     case freePointer = "free pointer"
@@ -19,17 +19,17 @@ package struct SlabDamage: Sendable {
 
   /// What was to keep them.
   package let kind: Kind
-  /// From the first byte that is wrong to the last.
+  /// From the first wrong byte to the last.
   package let range: Range<UInt64>
-  /// What they were filled with; nil of a free pointer.
+  /// What they were filled with; nil for a free pointer.
   package let expected: UInt8?
-  /// What they are, the first of them.
+  /// What they are now: the first bytes.
   package let found: [UInt8]
 
-  /// Bytes that are shown.
+  /// Bytes shown.
   static let shown = 16
 
-  /// The same in words.
+  /// The damage as text.
   package var text: String {
     let bytes = found.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
     let more = range.count > found.count ? " ..." : ""
@@ -40,7 +40,7 @@ package struct SlabDamage: Sendable {
   }
 }
 
-/// Checks what the allocator fills objects of caches with that were asked to be checked (slub_debug=ZP).
+/// Checks the red zones, poison and padding of caches that have them (slub_debug=ZP).
 ///
 ///     object - red_left_pad   left red zone    bb free, cc allocated
 ///     object                  6b ... 6b a5 if it is free and poisoned
@@ -56,7 +56,7 @@ struct SlabDamageFinder: Sendable {
   private let objectPoison: UInt64
   private let kmalloc: UInt64
   private let kasan: UInt64
-  /// Bytes of the two tracks; nil if their type is not known.
+  /// Bytes of the two tracks; nil if their type is unknown.
   private let trackBytes: Int?
   private let storeUser: UInt64
 
@@ -68,7 +68,7 @@ struct SlabDamageFinder: Sendable {
     static let padding: UInt8 = 0x5a
   }
 
-  /// - Parameter isSLAB: whether the allocator is SLAB, which fills objects another way that is not checked.
+  /// - Parameter isSLAB: whether the allocator is SLAB, whose different filling is not checked.
   init(_ memory: KernelMemory, _ flags: SlabFlags, _ types: KernelTypes, isSLAB: Bool) {
     self.memory = memory
     redZone = isSLAB ? 0 : flags.mask("SLAB_RED_ZONE")
@@ -76,12 +76,12 @@ struct SlabDamageFinder: Sendable {
     storeUser = flags.mask("SLAB_STORE_USER")
     kmalloc = flags.mask("SLAB_KMALLOC")
     objectPoison = flags.objectPoison
-    // Where the kernel has KASAN it keeps data of its own in free objects.
+    // KASAN keeps data of its own in free objects.
     kasan = types.member("kasan_info", of: "kmem_cache") == nil ? 0 : flags.mask("SLAB_KASAN")
     trackBytes = types.size(of: "track").map { 2 * $0 }
   }
 
-  /// Whether objects of `cache` are filled at all.
+  /// Whether `cache` has red zones or poison.
   func checks(_ cache: SlabCache) -> Bool { cache.flagBits & (redZone | poison) != 0 }
 
   /// What is wrong with the object at `address`; empty if it cannot be read.
@@ -124,20 +124,20 @@ struct SlabDamageFinder: Sendable {
     return Self.difference(bytes, 0..<bytes.count, Fill.padding, .padding, at: start)
   }
 
-  /// The free pointer at `place`, which leads nowhere.
+  /// The damage of the free pointer at `place`, which is invalid.
   func damage(ofPointerAt place: UInt64) -> SlabDamage? {
     guard place <= .max - 8, let bytes = memory.bytes(at: place, count: 8) else { return nil }
     return SlabDamage(kind: .freePointer, range: place..<(place + 8), expected: nil, found: bytes)
   }
 
-  /// Where in an object, from its left red zone on, the allocator has nothing of its own any more; nil if unknown.
+  /// The end of the allocator's own data in an object, counted from its left red zone; nil if unknown.
   private func usedEnd(_ cache: SlabCache) -> Int? {
     guard cache.flagBits & kasan == 0 else { return nil }
     var end = cache.redLeftPad + cache.end + (cache.freePointer >= cache.end ? 8 : 0)
     if cache.flagBits & storeUser != 0 {
       guard let trackBytes else { return nil }
       end += trackBytes
-      // The size that was asked for, a word or half of one.
+      // The size originally requested, 4 or 8 bytes.
       if cache.flagBits & kmalloc != 0 { end += 8 }
     }
     return end

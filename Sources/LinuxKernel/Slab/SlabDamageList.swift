@@ -1,21 +1,21 @@
 import Bytes
 
-/// Damage of a slab, with whose it is.
+/// Damage in a slab, and the object that it is at.
 package struct SlabListedDamage: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// What was written over.
+  /// What was overwritten.
   package let damage: SlabDamage
   /// The object; nil after the last one of a slab.
   package let object: SlabListedObject?
-  /// Who allocated and freed it, as far as the kernel keeps that.
+  /// Its allocation and free tracks, if the kernel keeps them.
   package let tracks: [SlabTrack]
 }
 
 extension SlabAllocator {
-  /// Calls `body` with all damage of `cache`, in the order of addresses, until it returns false.
+  /// Calls `body` with all damage of `cache`, in address order, until it returns false.
   ///
-  /// - Returns: what is missing.
+  /// - Returns: notes on what is missing.
   func forEachDamage(of cache: SlabCache, _ body: (SlabListedDamage) -> Bool) -> [Diagnostic] {
     guard let slub else { return [absence] }
     return forEachSlab(of: cache) { slab, states in

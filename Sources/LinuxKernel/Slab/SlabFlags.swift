@@ -4,11 +4,11 @@ import DebugInfo
 struct SlabFlags: Sendable {
   /// The flags, lowest first.
   let names: [(mask: UInt64, name: String)]
-  /// Whether free objects are filled with poison, which caches with a constructor or RCU are not even if asked to:
-  /// `__OBJECT_POISON`.
+  /// `__OBJECT_POISON`: free objects are poisoned. Caches with a constructor or RCU lack it even if poisoning was
+  /// requested.
   let objectPoison: UInt64
 
-  /// The bits are numbered by the configuration since 6.9; until then each has a place of its own.
+  /// Since 6.9 the configuration decides the bit numbers; before, each flag has a fixed bit.
   init(_ types: KernelTypes) {
     let numbered = types.enumerators(of: "_slab_flag_bits").filter { 0..<64 ~= $0.value && $0.name.hasPrefix("_SLAB_") }
     if numbered.isEmpty {
@@ -22,7 +22,7 @@ struct SlabFlags: Sendable {
     }
   }
 
-  /// The mask of the flag `name`; 0 if the kernel has none of this name.
+  /// The mask of the flag `name`; 0 if the kernel has no such flag.
   func mask(_ name: String) -> UInt64 { names.first { $0.name == name }?.mask ?? 0 }
 
   /// The names of the bits that are set.

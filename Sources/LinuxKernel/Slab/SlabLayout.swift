@@ -1,34 +1,35 @@
 import DebugInfo
 
-/// Where SLUB keeps what, or SLAB, by the names of each version, the newest first.
-/// (mm/slab.h, mm/slub.c; `struct slab` took over from `struct page` in 5.17, d122019bf061)
+/// The members that SLUB and SLAB are read by, with the names of all versions, the newest first. (mm/slab.h, mm/slub.c;
+/// `struct slab` took over from `struct page` in 5.17, d122019bf061)
 struct SlabLayout: Sendable {
   /// Members of `struct slab`, or of the `struct page` that it lies over.
   let cache: TypeMember
   let freelist: TypeMember
-  /// Of SLAB, where its free objects begin in the array (`active`).
+  /// In SLAB, where the free objects begin in the array (`active`).
   let inUse: TypeMember
-  /// nil of SLAB, all whose slabs have as many.
+  /// nil for SLAB, whose slabs all have the same number.
   let objects: TypeMember?
-  /// The next on a CPU's list of partial slabs.
+  /// The link of a CPU's partial list.
   let next: TypeMember?
-  /// The link on a node's list of partial slabs.
+  /// The link of a node's partial list.
   let link: TypeMember?
 
-  /// The vector of what belongs to each object, with flags in its low bits: the cgroups that they are charged to.
+  /// The vector of object extensions, with flags in the pointer's low bits: the cgroups that objects are charged to.
   let extensions: TypeMember?
-  /// An element of it, and where in that the `obj_cgroup` is; an element is a pointer alone before 6.10.
+  /// The size of an element of it, and the offset of the `obj_cgroup` in it; before 6.10 an element is just that
+  /// pointer.
   let extensionStride: Int
   let extensionGroup: Int
-  /// Bytes from one element to the next where the slab says them (since 7.0).
+  /// The slab's own stride of elements (since 7.0).
   let ownStride: TypeMember?
-  /// Whether the elements are in the objects themselves, likewise.
+  /// Whether the elements are in the objects themselves (since 7.0).
   let areInObjects: TypeMember?
 
   // `struct kmem_cache`.
   let size: TypeMember
   let objectSize: TypeMember
-  /// nil of SLAB, as `end`.
+  /// nil for SLAB, as is `end`.
   let freePointer: TypeMember?
   let end: TypeMember?
   let redLeftPad: TypeMember?
@@ -39,11 +40,11 @@ struct SlabLayout: Sendable {
   let list: TypeMember
   let references: TypeMember?
   let kobject: TypeMember?
-  /// The CPUs' part, a per-CPU pointer; gone in 7.0 (32c894c7274b).
+  /// The per-CPU pointer to `struct kmem_cache_cpu`; removed in 7.0 (32c894c7274b).
   let cpuSlab: TypeMember?
-  /// The sheaves of the CPUs, a per-CPU pointer, since 6.18.
+  /// The per-CPU pointer to the sheaves, since 6.18.
   let cpuSheaves: TypeMember?
-  /// The array of the nodes' parts, and how far apart and where in an element the pointers are.
+  /// The per-node array, its stride, and the offset of the pointer in an element.
   let nodes: TypeMember?
   let nodeStride: Int
   let nodeOffset: Int
@@ -67,15 +68,15 @@ struct SlabLayout: Sendable {
   let sheafLink: TypeMember?
   let barnFull: TypeMember?
 
-  /// What SLAB keeps instead; nil of SLUB.
+  /// SLAB's layout; nil for SLUB.
   let array: SlabArrayLayout?
 
-  /// Which of a CPU's sheaves.
+  /// A CPU's sheaves.
   enum SheafKind: Sendable { case main, spare, rcu }
 
-  /// nil if the allocator is SLOB, or its types are not known.
+  /// nil if the allocator is SLOB, or its types are unknown.
   init?(_ types: KernelTypes) {
-    /// A member whose length is known, which can be read.
+    /// A member of known length, which can be read.
     func member(_ names: String..., of type: String) -> TypeMember? {
       for name in names {
         if let found = types.member(name, of: type), found.size > 0 { return found }

@@ -1,53 +1,53 @@
-/// A place in a slab cache: an object, or what lies around one.
+/// A place in a slab cache: in an object or around one.
 package struct SlabObject: Sendable {
   /// The cache.
   package let cache: SlabCache
-  /// Where the object begins, after its red zone; nil in the rest of a slab after its last object.
+  /// The object's address, after its left red zone; nil after the last object of a slab.
   package let address: UInt64?
-  /// Its index in the slab, or in the pool of KFENCE; nil likewise.
+  /// Its index in the slab, or in the KFENCE pool; nil after the last object.
   package let index: Int?
-  /// Bytes of the object: what was asked for if it is KFENCE's.
+  /// Bytes of the object; of a KFENCE object, the size requested.
   package let size: Int
-  /// Bytes from the object's start; negative in the red zone before the first of a slab.
+  /// The offset from the object's start; negative in the red zone before the first of a slab.
   package let offset: Int
-  /// What of it the address is in.
+  /// The part that the address is in.
   package let part: Part
   /// Whether it is allocated; nil if unknown, or there is no object.
   package let isAllocated: Bool?
-  /// Where it is, if it is free or about to be.
+  /// The list it is on, if it is free or about to be.
   package let freeList: FreeList?
-  /// Why it cannot be told whether it is allocated.
+  /// Why it is unknown whether it is allocated.
   package let problem: String?
-  /// Who allocated and freed it, as far as the kernel keeps that.
+  /// Its allocation and free tracks, if the kernel keeps them.
   package let tracks: [SlabTrack]
-  /// The path of the memory cgroup that it is charged to; nil if it is charged to none, or that is not known.
+  /// The path of the memory cgroup that it is charged to; nil if it is charged to none, or that is unknown.
   package let cgroup: String?
-  /// What of it was written over.
+  /// Its damage.
   package let damage: [SlabDamage]
 
-  /// What of an object's place an address is in.
+  /// A part of an object's slot.
   package enum Part: String, Sendable {
     /// What its owner may use.
     case object
-    /// What must not be written: after it, before the next one, before the first one.
+    /// A red zone, which must not be written: after the object, before the next one, before the first one.
     case redZone = "red zone"
-    /// What the allocator keeps behind it.
+    /// The allocator's metadata after the object.
     case metadata
-    /// Behind it, up to the next object.
+    /// Padding up to the next object.
     case padding
-    /// Behind the last object of a slab.
+    /// After the last object of a slab.
     case remainder = "tail"
   }
 }
 
-/// What the allocator says of an address.
+/// What the allocator has at an address.
 package enum SlabPlace: Sendable {
   /// It is in a slab.
   case object(SlabObject)
-  /// It is in a page of KFENCE that has no object: "guard page" or "unused page".
+  /// It is in a KFENCE page without an object: "guard page" or "unused page".
   case kfence(String)
-  /// It is in an allocation of kmalloc that is too large for a cache: pages of its own.
+  /// It is in a kmalloc allocation too large for a cache, which has pages of its own.
   case largeKmalloc(start: UInt64, size: UInt64)
-  /// It is in a slab that cannot be read: why.
+  /// It is in a slab that cannot be read, for this reason.
   case damaged(String)
 }

@@ -1,21 +1,21 @@
 import Bytes
 import DebugInfo
 
-/// One slab of a cache: the pages that its objects are in.
+/// A slab of a cache: the pages that hold its objects.
 struct SlabPage: Sendable {
   /// The address of its `struct slab`, or `struct page`.
   let address: UInt64
   /// The linear address of its first page.
   let base: UInt64
-  /// Where its objects begin: there, or after what SLAB puts before them.
+  /// Where its objects begin: at the base, or after what SLAB puts before them.
   let start: UInt64
-  /// Bytes of its pages.
+  /// The size of its pages in bytes.
   let bytes: UInt64
-  /// How many objects it has.
+  /// The number of its objects.
   let count: Int
-  /// How many of them its own free list lacks.
+  /// The number of objects not on its own free list (`inuse`).
   let inUse: Int
-  /// The first free object; 0 if there is none.
+  /// The first free object, or 0.
   let freelist: UInt64
 
   /// nil if it cannot be read, or its objects do not fit in its pages.
@@ -41,15 +41,15 @@ struct SlabPage: Sendable {
     self.freelist = freelist
   }
 
-  /// The index of the object that begins at `pointer` after its red zone, as free lists name it; nil if none does.
+  /// The index of the object that begins at `pointer` after its red zone, as on free lists; nil if none does.
   func index(ofFree pointer: UInt64, _ cache: SlabCache) -> Int? {
     let distance = pointer &- start &- UInt64(cache.redLeftPad)
     guard distance < UInt64(cache.size * count), distance % UInt64(cache.size) == 0 else { return nil }
     return Int(distance) / cache.size
   }
 
-  /// The index of the object that `address` belongs to: the one that begins at or before it, as an overrun of that one
-  /// would reach it, or else the first; nil after the last one.
+  /// The index of the object that `address` belongs to: the one that begins at or before it, whose overrun would reach
+  /// it, or else the first; nil after the last one.
   func index(at address: UInt64, _ cache: SlabCache) -> Int? {
     let first = object(0, cache)
     guard address >= first else { return address >= start ? 0 : nil }
@@ -57,12 +57,12 @@ struct SlabPage: Sendable {
     return index < UInt64(count) ? Int(index) : nil
   }
 
-  /// Where object `index` begins, after its red zone.
+  /// The address of object `index`, after its left red zone.
   func object(_ index: Int, _ cache: SlabCache) -> UInt64 {
     start &+ UInt64(index * cache.size + cache.redLeftPad)
   }
 
-  /// The free objects by SLAB's array of their numbers.
+  /// The free objects, from SLAB's array of their indices.
   func freeIndices(_ array: SlabArrayLayout, _ memory: KernelMemory) -> FreeChain {
     var chain = FreeChain()
     guard let bytes = memory.bytes(at: freelist, count: count * array.indexSize) else {
@@ -116,22 +116,22 @@ struct SlabPage: Sendable {
 struct FreeChain: Sendable {
   /// The free objects.
   var indices: [Int] = []
-  /// Why it ended before its end.
+  /// Why it broke off.
   var damage: Damage?
 
   enum Damage: Sendable {
-    /// A pointer to no object of the slab, in the object `after`; nil if the first is one.
+    /// A pointer to no object of the slab, in the object `after`; nil if the list's head is the bad pointer.
     case foreign(UInt64, after: UInt64?)
-    /// An object that comes twice, the second time after the object `after`.
+    /// A cycle: an object seen twice, the second time after the object `after`.
     case circle(UInt64, after: UInt64?)
     /// An object that is not in the dump.
     case unreadable(UInt64)
-    /// A number that no object of the slab has.
+    /// An index that no object of the slab has.
     case number(Int, Int)
-    /// Another number of objects than the slab's count of those in use leaves.
+    /// A length that contradicts the slab's `inuse`.
     case count(found: Int, expected: Int)
 
-    /// The object whose free pointer is wrong; nil if that of the list's head is, or none can be named.
+    /// The object whose free pointer is wrong; nil if the list's head is wrong, or the object is unknown.
     var object: UInt64? {
       switch self {
       case .foreign(_, let after), .circle(_, let after): after
@@ -139,7 +139,7 @@ struct FreeChain: Sendable {
       }
     }
 
-    /// What is wrong with the free list of `owner`, in words.
+    /// What is wrong with the free list of `owner`, as text.
     func text(of owner: String) -> String {
       switch self {
       case .foreign(let pointer, let after):

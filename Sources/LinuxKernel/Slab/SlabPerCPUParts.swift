@@ -1,9 +1,9 @@
 import Bytes
 import DebugInfo
 
-/// The per-CPU memory of slab caches, which is allocated, and has no name of its own.
+/// The per-CPU memory of slab caches, which is dynamic and so has no symbol.
 struct SlabPerCPUParts: Sendable {
-  /// Which cache's, and what.
+  /// The cache that it belongs to, and which member.
   struct Part: Sendable {
     var start: UInt64
     var size: UInt64
@@ -12,7 +12,7 @@ struct SlabPerCPUParts: Sendable {
 
   private let parts: [Part]
 
-  /// - Parameter caches: those that are looked at.
+  /// - Parameter caches: the caches to include.
   init(_ caches: [SlabCache], _ layout: SlabLayout, _ memory: KernelMemory, _ types: KernelTypes) {
     let kinds: [(member: TypeMember?, type: String)] = [
       (layout.cpuSlab, "kmem_cache_cpu"), (layout.cpuSheaves, "slub_percpu_sheaves"),
@@ -29,7 +29,7 @@ struct SlabPerCPUParts: Sendable {
     self.parts = parts.sorted { $0.start < $1.start }
   }
 
-  /// What the per-CPU pointer `address` leads into, and how far; nil if that is of no cache.
+  /// The name of what the per-CPU pointer `address` points into, and the offset; nil if it belongs to no cache.
   func part(at address: UInt64) -> (name: String, offset: UInt64)? {
     let index = parts.partitioningIndex { $0.start > address } - 1
     guard index >= 0, address - parts[index].start < parts[index].size else { return nil }

@@ -2,18 +2,18 @@ import Bytes
 import DebugInfo
 import Synchronization
 
-/// Finds the caches and objects of SLUB, and of SLAB.
+/// Reads the caches and objects of SLUB and SLAB.
 final class SlabReader: Sendable {
   let memory: KernelMemory
   let pages: PageArray
   let layout: SlabLayout
   let flags: SlabFlags
   let perCPU: Lazy<PerCPU?>
-  /// Who asked for objects, where caches keep that.
+  /// Allocation tracks, of caches that keep them.
   let tracks: Lazy<UserTracks?>
-  /// What finds bytes that were written over.
+  /// Finds overwritten bytes.
   let damage: SlabDamageFinder
-  /// The nodes that a cache has parts for.
+  /// The nodes for which a cache may have a `struct kmem_cache_node`.
   let nodes: [Int]
   private let kasan: Lazy<KASANTracks?>
   private let cgroups: Lazy<MemoryCgroups?>
@@ -38,7 +38,7 @@ final class SlabReader: Sendable {
     tracks = Lazy { UserTracks(context, depot.value) }
     kasan = Lazy { KASANTracks(context, depot.value) }
     self.cgroups = cgroups
-    // A cache has no more parts than there are nodes, whatever its type says.
+    // A cache has at most one per node, whatever its type says.
     let most = min((layout.nodes?.size ?? 0) / layout.nodeStride, Limits.nodes)
     nodes = context.onlineNodes.filter { $0 < most }
   }
@@ -54,7 +54,7 @@ final class SlabReader: Sendable {
     return found
   }
 
-  /// What `cache` keeps free outside its slabs.
+  /// The free objects of `cache` outside its slabs' own lists.
   func freeLists(of cache: SlabCache) -> CacheFreeLists {
     if let known = state.withLock({ $0.lists[cache.address] }) { return known }
     let found = CacheFreeLists(cache, layout, memory, perCPU.value, nodes: nodes)
@@ -86,7 +86,7 @@ final class SlabReader: Sendable {
     return SlabPage(memory, layout, at: address, base: base, bytes: bytes, cache).map { ($0, cache) }
   }
 
-  /// What is at `address` in the slab from `base` on, whose first frame is `head`.
+  /// What is at `address` in the slab at `base`, whose first frame is `head`.
   func place(of address: UInt64, head: UInt64, _ record: PageRecord, base: UInt64) -> SlabPlace {
     guard let (slab, cache) = slab(at: head, record, base: base) else {
       return .damaged("the slab at \(hex(pages.vmemmap.page(of: head))) or its cache cannot be read, or is damaged")
@@ -111,7 +111,7 @@ final class SlabReader: Sendable {
         damage: damage(of: object, cache, states, isAllocated)))
   }
 
-  /// Who allocated and freed the object at `address`, if its cache keeps that.
+  /// The tracks of the object at `address`, if its cache keeps them.
   func tracks(of address: UInt64, _ cache: SlabCache) -> [SlabTrack] {
     if hasTracks(cache) { return tracks.value?.tracks(of: address, cache) ?? [] }
     return kasan.value?.tracks(of: address, cache) ?? []
@@ -128,7 +128,7 @@ final class SlabReader: Sendable {
     return memory.word(at: place).flatMap { group in cgroups.value?.path(chargedTo: group) }
   }
 
-  /// What of the object at `address` was written over.
+  /// The damage of the object at `address`.
   func damage(of address: UInt64, _ cache: SlabCache, _ states: SlabStates, _ isAllocated: Bool?) -> [SlabDamage] {
     var found = damage.damage(of: address, cache, isAllocated: isAllocated)
     if states.broken.contains(address), let own = damage.damage(ofPointerAt: address &+ UInt64(cache.freePointer)) {
@@ -137,15 +137,15 @@ final class SlabReader: Sendable {
     return found
   }
 
-  /// Whether `cache` keeps who asked for its objects.
+  /// Whether `cache` keeps tracks (SLAB_STORE_USER).
   func hasTracks(_ cache: SlabCache) -> Bool { cache.flagBits & flags.mask("SLAB_STORE_USER") != 0 }
 
-  /// What is `offset` bytes from the start of an object.
+  /// The part that is `offset` bytes from the start of an object.
   private func part(at offset: Int, of cache: SlabCache, isLast: Bool) -> SlabObject.Part {
     if offset < 0 { return .redZone }
     if offset < cache.objectSize { return .object }
     if offset < cache.end { return cache.redLeftPad > 0 ? .redZone : .padding }
-    // Behind what belongs to the object is the red zone before the next one.
+    // The end of the slot is the left red zone of the next object.
     if offset >= cache.size - cache.redLeftPad { return isLast ? .remainder : .redZone }
     return hasTracks(cache) || cache.freePointer..<cache.freePointer + 8 ~= offset ? .metadata : .padding
   }

@@ -1,12 +1,12 @@
 import Bytes
 
-/// Which objects of a slab are free, by every list that may have them.
+/// Which objects of a slab are free, from every list that may hold them.
 struct SlabStates: Sendable {
-  /// The lists that objects are on: free ones, and those that will be.
+  /// The lists that objects are on: those free, and those about to be.
   private(set) var free: [Int: FreeList] = [:]
-  /// Why the others may be free or not; nil if they are allocated.
+  /// Why the state of the other objects is unknown; nil if they are all allocated.
   private(set) var problem: String?
-  /// The objects whose free pointers lead nowhere, or back.
+  /// The objects whose free pointers are invalid or close a cycle.
   private(set) var broken: Set<UInt64> = []
 
   init(
@@ -20,7 +20,7 @@ struct SlabStates: Sendable {
       problem = damage.text(of: "its slab")
       damage.object.map { _ = broken.insert($0) }
     } else if own.indices.count != slab.count - slab.inUse {
-      // What a CPU has taken over counts as in use.
+      // Objects on a CPU's list count as in use.
       let damage = FreeChain.Damage.count(found: own.indices.count, expected: slab.count - slab.inUse)
       problem = damage.text(of: "its slab")
     }

@@ -10,14 +10,14 @@ package struct SlabTrack: Sendable {
   package let kind: Kind
   /// The task that did it.
   package let pid: Int
-  /// The CPU that it ran on; nil if that is not kept.
+  /// The CPU that it ran on; nil if not recorded.
   package let cpu: Int?
-  /// When, in jiffies; nil where nanoseconds are kept.
+  /// When, in jiffies; nil if nanoseconds are recorded.
   package let jiffies: UInt64?
-  /// When, in nanoseconds since boot; nil where jiffies are kept.
+  /// When, in nanoseconds since boot; nil if jiffies are recorded.
   package let nanoseconds: UInt64?
-  /// Where it was done: a return address.
+  /// The caller: a return address.
   package let caller: UInt64
-  /// The return addresses, those of the innermost call first.
+  /// The return addresses, innermost first.
   package let frames: [UInt64]
 }

@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// Who allocated and freed the objects of caches that track that (SLAB_STORE_USER): a `struct track` for each, after
-/// the object and its free pointer. (`get_track`, mm/slub.c)
+/// The allocation and free tracks of caches with SLAB_STORE_USER: two `struct track` after the object and its free
+/// pointer. (`get_track`, mm/slub.c)
 struct UserTracks: Sendable {
   private let memory: KernelMemory
   private let size: Int
@@ -14,7 +14,7 @@ struct UserTracks: Sendable {
   private let when: TypeMember?
   private let depot: StackDepot?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, _ depot: StackDepot?) {
     let types = context.types.value
     func member(_ name: String) -> TypeMember? { types.member(name, of: "track") }
@@ -25,7 +25,7 @@ struct UserTracks: Sendable {
     self.size = size
     self.caller = caller
     self.pid = pid
-    // The trace itself up to 5.18, since then its handle in the stack depot (5cf909c553e9).
+    // The trace itself up to 5.18; since then its handle in the stack depot (5cf909c553e9).
     trace = member("addrs")
     handle = member("handle")
     cpu = member("cpu")
@@ -33,7 +33,7 @@ struct UserTracks: Sendable {
     self.depot = depot
   }
 
-  /// The tracks of the object at `address`, of a cache that has them.
+  /// The tracks of the object at `address`, whose cache keeps them.
   func tracks(of address: UInt64, _ cache: SlabCache) -> [SlabTrack] {
     let start = address &+ UInt64(cache.end + (cache.freePointer >= cache.end ? 8 : 0))
     return [SlabTrack.Kind.alloc, .free].enumerated().compactMap { number, kind in
@@ -41,7 +41,7 @@ struct UserTracks: Sendable {
     }
   }
 
-  /// The track at `address`; nil if none was made.
+  /// The track at `address`; nil if none was recorded.
   private func track(_ kind: SlabTrack.Kind, at address: UInt64) -> SlabTrack? {
     let track = StructView(space: memory, address: address)
     guard let caller = track.number(caller), caller >> 48 == 0xffff, let pid = track.number(pid) else { return nil }
