@@ -1,10 +1,10 @@
 import Bytes
 import DebugInfo
 
-/// Where the source has the BUG() and WARN() that the kernel keeps a table of. (`struct bug_entry`,
+/// The source locations of BUG() and WARN(), from the kernel's bug table. (`struct bug_entry`,
 /// include/asm-generic/bug.h; lib/bug.c)
 struct BugTable {
-  /// Where the source has it.
+  /// A source location.
   struct Place: Hashable, Sendable {
     /// The file; nil without CONFIG_DEBUG_BUGVERBOSE.
     var file: String?
@@ -22,14 +22,14 @@ struct BugTable {
   private let line: TypeMember?
   private let tables: [Range<UInt64>]
 
-  /// More entries are no table.
+  /// A larger table is not believed.
   private static let mostEntries: UInt64 = 1 << 18
 
-  /// nil if the type or the tables are not known.
+  /// nil if the type or the tables are unknown.
   init?(_ context: KernelContext, _ modules: Listing<KernelModule>) {
     let types = context.types.value
     func member(_ name: String) -> TypeMember? { types.member(name, of: "bug_entry") }
-    // Relative entries since 4.11 or so; absolute ones have other names.
+    // Entries are relative since about 4.11; absolute ones have other member names.
     guard let size = types.size(of: "bug_entry"), size >= 6, let address = member("bug_addr_disp"),
       let flags = member("flags")
     else { return nil }
@@ -59,7 +59,7 @@ struct BugTable {
     self.tables = tables
   }
 
-  /// The entry of the BRK at `pc`; nil if there is none.
+  /// The entry for the BRK at `pc`; nil if there is none.
   func place(of pc: UInt64) -> Place? {
     for table in tables {
       guard let bytes = memory.bytes(at: table.lowerBound, count: Int(table.upperBound - table.lowerBound)) else {

@@ -1,23 +1,23 @@
-/// What the report of KASAN or KFENCE says of a bad access.
-/// (mm/kasan/report.c, `print_error_description`, `print_address_description`; mm/kfence/report.c, `kfence_report_error`)
+/// A bad access as reported by KASAN or KFENCE. (mm/kasan/report.c, `print_error_description`,
+/// `print_address_description`; mm/kfence/report.c, `kfence_report_error`)
 package struct CheckerReport: Sendable {
-  /// The address; nil if it is not printed, or hashed (%p).
+  /// The address; nil if it is not printed, or is hashed (%p).
   package private(set) var address: UInt64?
-  /// Whether it was written; nil for what was no access, as a bad free.
+  /// Whether it was a write; nil if it was not an access, such as a bad free.
   package private(set) var isWrite: Bool?
-  /// Where, as `%pS` prints it.
+  /// The code location, as `%pS` prints it.
   package private(set) var place: String?
   /// What the address belongs to, in the report's words.
   package private(set) var object: String?
 
-  /// Reads the report that `lines` begin with; nil if it is not one.
+  /// Parses the report that `lines` begin with; nil if it is not one.
   package init?(_ lines: [Substring]) {
     guard let head = lines.first, head.contains("BUG: KASAN") || head.contains("BUG: KFENCE") else { return nil }
     place = head.firstRange(of: " in ").map { String(head[$0.upperBound...]) }
     var parts: [String] = []
     var goesOn = false
     for line in lines.dropFirst() {
-      // The frame of dashes ends it; the first line after that at its head does not.
+      // A line of `=` ends it, except the one at its head.
       if line.hasPrefix("=="), !parts.isEmpty { break }
       takeAccess(line)
       if line.hasPrefix("The buggy address ") {
@@ -40,19 +40,19 @@ package struct CheckerReport: Sendable {
     guard address == nil, let first = words.first, Self.beginnings.contains(first),
       let value = words.dropFirst().lazy.compactMap(Self.address).first
     else { return }
-    // KFENCE prints by %p, which is hashed on most machines.
+    // KFENCE prints with %p, which is hashed by default.
     guard value >> 55 & 1 == 1 || ["Read", "Write"].contains(first) else { return }
     address = value
     let access = words.prefix(2).map { $0.lowercased() }
     isWrite = access.contains("write") ? true : access.contains("read") ? false : nil
   }
 
-  /// How the line with the address begins.
+  /// The beginnings of the line with the address.
   private static let beginnings: Set<Substring> = [
     "Read", "Write", "Free", "Use-after-free", "Out-of-bounds", "Corrupted", "Invalid",
   ]
 
-  /// A number of eight hex digits or more; nil of another word.
+  /// A number of at least eight hex digits; nil for any other word.
   private static func address(_ word: Substring) -> UInt64? {
     let digits = (word.hasPrefix("0x") ? word.dropFirst(2) : word).prefix(while: \.isHexDigit)
     return digits.utf8.count >= 8 ? OopsText.hex(digits) : nil

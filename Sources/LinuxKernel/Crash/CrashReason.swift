@@ -1,61 +1,60 @@
-/// Why a kernel died, by what its log says.
+/// Why a kernel died, according to its log.
 ///
-/// The kernel announces a death in a few ways, one often the cause of the next: an exception that cannot be
-/// handled, the `Internal error:` line of `die()`, a BUG, a lockup, and last `Kernel panic - not syncing`. The
-/// most telling is the one that came first of those that belong together.
-/// (arch/arm64/mm/fault.c, `die_kernel_fault`; arch/arm64/kernel/traps.c, `die`; kernel/panic.c; lib/bug.c;
+/// The kernel announces a death in several ways, often one after another: an unhandled exception, the `Internal error:`
+/// line of `die()`, a BUG, a lockup, and finally `Kernel panic - not syncing`. Of those that belong together, the first
+/// says most. (arch/arm64/mm/fault.c, `die_kernel_fault`; arch/arm64/kernel/traps.c, `die`; kernel/panic.c; lib/bug.c;
 /// kernel/watchdog.c; kernel/hung_task.c; drivers/tty/sysrq.c)
 public struct CrashReason: Sendable {
   /// What kind of death it was.
   public enum Kind: String, Sendable {
-    /// The kernel was told to panic, or found a reason of its own.
+    /// A call of panic() for any other reason.
     case panic
     /// An exception in the kernel that it could not handle.
     case oops
     /// A BUG() or an assertion of a checker such as KASAN.
     case bug
-    /// A CPU, or a task, that got no further.
+    /// A CPU or a task that made no progress.
     case lockup
     /// A WARN() with panic_on_warn.
     case warning
-    /// A person asked for it.
+    /// A SysRq request.
     case sysrq
   }
 
   /// What kind of death it was.
   public let kind: Kind
-  /// The line of the log that tells most.
+  /// The line of the log that says most.
   public let text: String
   /// What came after `Kernel panic - not syncing: `; nil if there was no panic.
   public let panic: String?
-  /// When that was said, in nanoseconds since boot.
+  /// The time of that line, in nanoseconds since boot.
   public let timestamp: UInt64
-  /// The CPU, where the log tells.
+  /// The CPU, if the log has it.
   public let cpu: Int?
-  /// The task's number, where the log tells.
+  /// The task's PID, if the log has it.
   public let pid: Int?
-  /// Its name, where the log tells.
+  /// Its name, if the log has it.
   public let comm: String?
-  /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil if the log does not tell.
+  /// Where the CPU was, as `%pS` prints it: `symbol+0xoff/0xsize [module]`; nil if the log does not have it.
   public let pc: String?
-  /// The taint of the kernel then, where the log tells.
+  /// The kernel's taint at the time, if the log has it.
   public let taint: Taint?
-  /// The call trace of the log, the innermost call first.
+  /// The call trace of the log, innermost first.
   public let trace: [String]
-  /// Where the CPU was and the trace, as far as the log tells them.
+  /// The program counter and the call trace, if the log has them.
   let callTrace: [LoggedPlace]
 
-  /// A place as the log has it.
+  /// A code location in the log.
   struct LoggedPlace: Hashable, Sendable {
     /// `symbol+0xoff/0xsize [module]`.
     var text: String
     /// Whether it is a return address.
     var isReturn: Bool
   }
-  /// What the lines of its oops say.
+  /// The contents of its oops.
   let oops: OopsText
 
-  /// Looks through `records` for the death of the kernel; nil if they tell of none.
+  /// Searches `records` for a crash; nil if they show none.
   package init?(_ records: [LogRecord]) {
     let lines = records.flatMap { record in
       record.text.split(separator: "\n").map { Line(text: $0, record: record) }
@@ -76,14 +75,14 @@ public struct CrashReason: Sendable {
         kind = cause.kind
       }
     }
-    // `Internal error:` stands after the line that tells what went wrong, with nothing of another death between.
+    // `Internal error:` follows the line that says what went wrong, with nothing of another crash between them.
     if cause.isDie, let head = before.last(where: { $0.index < cause.index }),
       head.kind == .oops || head.kind == .bug, cause.index - head.index <= 16, !head.isDie
     {
       cause = head
       kind = head.kind
     }
-    // Until 5.x sysrq-c made the kernel write to address 0.
+    // Until 5.x sysrq-c wrote to address 0.
     if kind == .oops, let asked = before.last(where: { $0.index < cause.index }), asked.kind == .sysrq,
       cause.index - asked.index <= 4
     {
@@ -104,17 +103,17 @@ public struct CrashReason: Sendable {
     let isWhole = details.pc == nil || trace.first == details.pc
     callTrace =
       (isWhole ? [] : [details.pc].compactMap { $0.map { LoggedPlace(text: $0, isReturn: false) } }) + details.trace
-    // A stack overflow is announced before the panic that it leads to.
+    // A stack overflow is announced before the panic that it causes.
     let announced = before.last.flatMap {
       $0.kind == .oops && cause.kind == .panic && cause.index - $0.index <= 64 ? $0 : nil
     }
     oops = OopsText(lines[(announced ?? cause).index...].prefix(Self.linesOfDeath).map(\.text)[...])
   }
 
-  /// Lines from the telling one to the end of its call trace.
+  /// The most lines from the announcement to the end of the call trace.
   private static let linesOfDeath = 256
 
-  /// Whether a panic only tells that something before it was deadly.
+  /// Whether a panic message only reports that an earlier event was fatal.
   private static func isConsequence(_ message: Substring) -> Bool {
     [
       "Fatal exception", "panic_on_warn set", "panic_on_kasan", "kasan.fault=panic", "softlockup: hung tasks",
@@ -129,7 +128,7 @@ private struct Line {
   var record: LogRecord
 }
 
-/// A line that announces a death.
+/// A line that announces a crash.
 private struct Event {
   static let panicPrefix = "Kernel panic - not syncing: "
 
@@ -141,14 +140,14 @@ private struct Event {
 
   init?(_ text: Substring, at index: Int) {
     guard let first = Self.beginnings.first(where: { text.hasPrefix($0.text) }) else { return nil }
-    // A task that waits is told of, and `blocked for more than` is what matters.
+    // Of the lines that start so, only `blocked for more than` reports a hung task.
     if first.text == "INFO: task ", !text.contains("blocked for more than") { return nil }
     kind = first.kind
     self.index = index
     dies = first.text == "Internal error: "
   }
 
-  /// How they begin, by kernel: the spelling changed over time.
+  /// The beginnings of such lines; the spelling changed over time.
   private static let beginnings: [(text: String, kind: CrashReason.Kind)] = [
     (panicPrefix, .panic), ("Unable to handle kernel ", .oops), ("Internal error: ", .oops),
     ("Unhandled fault", .oops), ("Unhandled prefetch abort", .oops), ("Bad mode in ", .oops),
@@ -162,7 +161,7 @@ private struct Event {
   ]
 }
 
-/// What the lines after the announcement tell.
+/// The details in the lines after the announcement.
 private struct Details {
   var cpu: Int?
   var pid: Int?
@@ -198,8 +197,8 @@ private struct Details {
     }
   }
 
-  /// Whether the line of the trace that comes next has a return address. The first is where the trace began; exception
-  /// entry stands before what it interrupted, which is marked since 6.13 (c2c6b27b5aa1).
+  /// Whether the next line of the trace is a return address. The first is where the trace began; exception entry
+  /// precedes the place that it interrupted, which is marked since 6.13 (c2c6b27b5aa1).
   private func isReturn(_ line: Substring) -> Bool {
     guard let last = trace.last else { return false }
     let isMarked = line.split(separator: " ").last.map { $0.hasPrefix("(") && $0.contains("P") } ?? false
@@ -211,7 +210,7 @@ private struct Details {
     return Int(words[at + 1])
   }
 
-  /// A name may have blanks in it; what follows it is known.
+  /// A name may contain blanks; the text that follows it is fixed.
   private static func comm(_ line: Substring) -> String? {
     guard let start = line.firstRange(of: "Comm: ") else { return nil }
     let rest = line[start.upperBound...]
@@ -219,8 +218,8 @@ private struct Details {
     return end.map { String(rest[..<$0.lowerBound]) }
   }
 
-  /// `symbol+0xoff/0xsize [module]`, without the address before it that kernels before 4.13 print and the letters after
-  /// it that those since 6.13 do; nil if there is none.
+  /// `symbol+0xoff/0xsize [module]`, without the address before it that kernels before 4.13 print, or the letters after
+  /// it that kernels since 6.13 print; nil if there is none.
   private static func place(_ line: Substring) -> String? {
     var words = line.split(separator: " ")
     if words.first?.hasPrefix("[<") ?? false { words.removeFirst() }

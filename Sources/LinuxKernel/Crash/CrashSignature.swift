@@ -1,17 +1,17 @@
-/// Names a crash so that the same one in another dump has the same name, whatever the addresses, numbers and
-/// builds.
+/// Names a crash independently of addresses, numbers and builds, so that the same crash in another dump has the same
+/// name.
 package enum CrashSignature {
   /// `KIND: TEXT in FUNCTION`.
   ///
   /// - Parameters:
-  ///   - places: where the CPU was, the innermost call first, each as `%pS` prints it. The first that is not
-  ///     part of dying itself counts.
+  ///   - places: the call trace, innermost first, each as `%pS` prints it. The first that is not part of the crash
+  ///     machinery is used.
   package static func text(_ reason: CrashReason, at places: [String]) -> String {
     let function = places.lazy.map(function).first { !isMachinery($0) }
     return "\(reason.kind.rawValue): \(general(reason.panicOrText))" + (function.map { " in \($0)" } ?? "")
   }
 
-  /// `text` with N for each number, those in names left as they are.
+  /// `text` with N for each number, except those in names.
   package static func general(_ text: String) -> String {
     var result = ""
     var word = ""
@@ -31,7 +31,7 @@ package enum CrashSignature {
     return result
   }
 
-  /// Digits with at most a unit after them, or a number in hex.
+  /// Digits with an optional unit, or a hex number.
   private static func isNumber(_ word: String) -> Bool {
     guard let first = word.utf8.first else { return false }
     let isHex =
@@ -42,12 +42,12 @@ package enum CrashSignature {
     return isHex || UInt8(ascii: "0")...UInt8(ascii: "9") ~= first
   }
 
-  /// The name in `symbol+0xoff/0xsize [module]`, without what compilers add after a dot.
+  /// The name in `symbol+0xoff/0xsize [module]`, without a compiler's suffix after a dot.
   private static func function(_ place: String) -> String {
     String(place.prefix { $0 != "+" && $0 != "." && $0 != " " })
   }
 
-  /// Whether this is on the stack of every crash.
+  /// Whether this function is on the stack of every crash.
   private static func isMachinery(_ name: String) -> Bool {
     machinery.contains(name) || name.hasPrefix("dump_") || name.hasPrefix("die") || name.hasPrefix("el1")
   }
@@ -63,6 +63,6 @@ package enum CrashSignature {
 }
 
 extension CrashReason {
-  /// What names it: a panic's own message where that is the reason.
+  /// The text that names it: the panic's message if the panic is the reason.
   fileprivate var panicOrText: String { kind == .panic || kind == .sysrq ? panic ?? text : text }
 }

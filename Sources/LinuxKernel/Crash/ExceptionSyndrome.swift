@@ -1,4 +1,4 @@
-/// ESR_EL1 in words. (Arm ARM, "ESR_EL1, Exception Syndrome Register (EL1)"; arch/arm64/include/asm/esr.h)
+/// Decodes ESR_EL1. (Arm ARM, "ESR_EL1, Exception Syndrome Register (EL1)"; arch/arm64/include/asm/esr.h)
 package struct ExceptionSyndrome: Hashable, Sendable {
   /// The register.
   package let rawValue: UInt64
@@ -11,32 +11,33 @@ package struct ExceptionSyndrome: Hashable, Sendable {
   /// ISS, bits 24:0.
   var iss: UInt64 { rawValue & 0x1ff_ffff }
 
-  /// The exception class in words.
+  /// The exception class as text.
   package var className: String {
     Self.classes[exceptionClass] ?? "exception class 0x\(String(exceptionClass, radix: 16))"
   }
 
   /// Whether it is an instruction or data abort.
   package var isAbort: Bool { [0x20, 0x21, 0x24, 0x25].contains(exceptionClass) }
-  /// Whether it is an abort of a fetch.
+  /// Whether it is an instruction abort.
   package var isInstructionAbort: Bool { exceptionClass == 0x20 || exceptionClass == 0x21 }
   /// Whether it was taken from EL0.
   package var isFromUser: Bool { [0x20, 0x24, 0x11, 0x15, 0x30, 0x32, 0x34, 0x38].contains(exceptionClass) }
 
-  /// The fault status code (DFSC, IFSC: bits 5:0) of an abort; nil of anything else.
+  /// The fault status code (DFSC, IFSC: bits 5:0) of an abort; nil for anything else.
   package var faultStatus: Int? { isAbort ? Int(rawValue & 0x3f) : nil }
 
-  /// Whether the access was a write: WnR, but for cache maintenance (CM). False for a fetch, nil for what is no abort.
+  /// Whether the access was a write: WnR, except for cache maintenance (CM). False for a fetch; nil if it is not an
+  /// abort.
   package var isWrite: Bool? {
     guard isAbort else { return nil }
     return !isInstructionAbort && rawValue >> 6 & 1 == 1 && rawValue >> 8 & 1 == 0
   }
 
-  /// Whether FAR_EL1 holds the address: not if FnV is set, nor for what has none.
+  /// Whether FAR_EL1 is valid: for aborts without FnV, and PC alignment faults.
   package var hasAddress: Bool { isAbort && rawValue >> 10 & 1 == 0 || exceptionClass == 0x22 }
 
-  /// The level that a fault of translation, access flag, permission or address size is of: -1 to 3; nil for others.
-  /// It is the architecture's level, not one of Linux's folded ones.
+  /// The level of a translation, access flag, permission or address size fault: -1 to 3; nil for others. It is the
+  /// architecture's level, not one of Linux's folded ones.
   package var level: Int? {
     guard let status = faultStatus else { return nil }
     switch status {
@@ -46,7 +47,7 @@ package struct ExceptionSyndrome: Hashable, Sendable {
     }
   }
 
-  /// What kind of abort it is, in words; nil of anything else.
+  /// The kind of abort as text; nil for anything else.
   package var status: String? {
     guard let code = faultStatus else { return nil }
     let words: String =
@@ -70,7 +71,7 @@ package struct ExceptionSyndrome: Hashable, Sendable {
     return level.map { "\(words), level \($0)" } ?? words
   }
 
-  /// The immediate of a BRK; nil of anything else.
+  /// The immediate of a BRK; nil for anything else.
   package var breakImmediate: Int? { exceptionClass == 0x3c ? Int(rawValue & 0xffff) : nil }
 
   private static let classes: [UInt64: String] = [

@@ -1,65 +1,65 @@
-/// What a kernel died of.
+/// What killed a kernel.
 package enum FaultKind: String, Sendable, CaseIterable {
-  /// A NULL pointer, or a member of a structure at NULL.
+  /// A NULL pointer dereference, also of a member.
   case nullPointer = "null-pointer"
-  /// An address that is not mapped.
+  /// An access to an unmapped address.
   case pagingRequest = "paging-request"
   /// A write to read-only memory.
   case writeReadOnly = "write-read-only"
-  /// A read of memory that may not be read.
+  /// A read of unreadable memory.
   case readUnreadable = "read-unreadable"
-  /// A fetch from memory that may not be executed.
+  /// A fetch from non-executable memory.
   case executeNonExecutable = "execute-non-executable"
-  /// A fetch from user space's memory (PXN).
+  /// A fetch from user memory (PXN).
   case executeUser = "execute-user"
-  /// An access to user space's memory outside of the routines for it (PAN).
+  /// An access to user memory outside the uaccess routines (PAN).
   case accessUser = "access-user"
-  /// An address that is not aligned.
+  /// A misaligned access.
   case alignment
-  /// A pointer whose tag is not the memory's (MTE).
+  /// A pointer whose tag does not match the memory's (MTE).
   case tagCheck = "tag-check"
-  /// An error that the memory system reported with the access.
+  /// A synchronous external abort.
   case externalAbort = "external-abort"
-  /// An error that the memory system reported later.
+  /// An SError: an error that the memory system reported asynchronously.
   case serror
-  /// A kernel stack without room.
+  /// A kernel stack overflow.
   case stackOverflow = "stack-overflow"
-  /// An instruction that the CPU does not know.
+  /// An undefined instruction.
   case undefinedInstruction = "undefined-instruction"
-  /// A branch to what is no branch target (BTI).
+  /// A branch to a non-target (BTI).
   case branchTarget = "branch-target"
-  /// A pointer whose authentication failed (FPAC).
+  /// A failed pointer authentication (FPAC).
   case pointerAuthentication = "pointer-authentication"
   /// BUG().
   case bug
   /// WARN() with panic_on_warn.
   case warning
-  /// A check of UBSAN.
+  /// A failed UBSAN check.
   case ubsan
-  /// An indirect call to a function of another type (kCFI).
+  /// An indirect call to a function of the wrong type (kCFI).
   case cfi
-  /// A report of KASAN.
+  /// A KASAN report.
   case kasan
-  /// A report of KFENCE.
+  /// A KFENCE report.
   case kfence
   /// A CPU that did not schedule.
   case softLockup = "soft-lockup"
-  /// A CPU that took no interrupt.
+  /// A CPU that took no interrupts.
   case hardLockup = "hard-lockup"
-  /// A CPU or a task that held up RCU.
+  /// A CPU or a task that stalled RCU.
   case rcuStall = "rcu-stall"
-  /// A task that was blocked for long.
+  /// A task that was blocked for too long.
   case hungTask = "hung-task"
-  /// Something else that got no further.
+  /// Another lockup.
   case lockup
-  /// A panic that a person asked for.
+  /// A requested panic.
   case requested
   /// Another panic.
   case panic
   /// Something else.
   case other
 
-  /// By the syndrome alone, and the address.
+  /// From the syndrome and the address alone.
   init(_ syndrome: ExceptionSyndrome, far: UInt64?, pageSize: UInt64) {
     let status = syndrome.faultStatus ?? 0
     switch syndrome.exceptionClass {
@@ -89,7 +89,7 @@ package enum FaultKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// By the immediate of a BRK. (arch/arm64/include/asm/brk-imm.h)
+  /// From the immediate of a BRK. (arch/arm64/include/asm/brk-imm.h)
   init(breakImmediate immediate: Int) {
     switch immediate {
     case 0x800: self = .bug
@@ -100,7 +100,7 @@ package enum FaultKind: String, Sendable, CaseIterable {
     }
   }
 
-  /// By the line that announces a lockup. (kernel/watchdog.c; kernel/hung_task.c; kernel/rcu/tree_stall.h)
+  /// From the line that announces a lockup. (kernel/watchdog.c; kernel/hung_task.c; kernel/rcu/tree_stall.h)
   package init(lockup headline: String) {
     self =
       headline.contains("soft lockup")

@@ -1,25 +1,25 @@
 import Bytes
 import DebugInfo
 
-/// Hardware errors that the kernel recovered from, and counted. (`hwerr_data`, kernel/vmcore_info.c, 6.18)
+/// Counts of hardware errors that the kernel recovered from. (`hwerr_data`, kernel/vmcore_info.c, 6.18)
 package struct HardwareErrors: Sendable {
   /// Errors of one kind.
   package struct Count: Hashable, Sendable {
     /// "cpu", "memory", "pci", "cxl" or "other".
     package let kind: String
-    /// How many there were.
+    /// The number of errors.
     package let count: Int
-    /// When the last was, in seconds since 1970; nil if there was none.
+    /// The time of the last, in seconds since 1970; nil if there was none.
     package let last: UInt64?
   }
 
-  /// All kinds, in the order of the kernel.
+  /// All kinds, in the kernel's order.
   package let counts: [Count]
 
   /// `enum hwerr_error_type`. (include/uapi/linux/vmcore.h)
   private static let kinds = ["cpu", "memory", "pci", "cxl", "other"]
 
-  /// nil if the kernel counts none, or that is not in the dump.
+  /// nil if the kernel keeps no counts, or they are not in the dump.
   init?(_ symbols: KernelSymbols, _ types: KernelTypes, _ memory: KernelMemory) {
     guard let table = symbols.symbol(named: "hwerr_data"), let size = types.size(of: "hwerr_info"), size > 0,
       let count = types.member("count", of: "hwerr_info"), let last = types.member("timestamp", of: "hwerr_info")

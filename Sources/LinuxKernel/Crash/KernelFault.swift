@@ -2,55 +2,55 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// What the processor said when the kernel died, and what the dump says of it.
+/// The processor's report of the fault that killed the kernel, checked against the dump.
 ///
-/// The registers and the program counter come from the stack, the syndrome from the log, which is the second witness
-/// of the others.
+/// The registers and the program counter come from the stack, and the syndrome from the log, against which the others
+/// are checked.
 package struct KernelFault: Sendable {
-  /// What it died of.
+  /// What killed it.
   package let kind: FaultKind
   /// ESR_EL1; nil if the log does not have it.
   package let syndrome: ExceptionSyndrome?
   /// The address that could not be accessed.
   package let far: UInt64?
-  /// Whether it was written; nil if unknown.
+  /// Whether the access was a write; nil if unknown.
   package let isWrite: Bool?
-  /// Where the CPU was; nil if neither the stack nor the log says.
+  /// The program counter; nil if neither the stack nor the log has it.
   package let pc: UInt64?
   /// The function that `pc` is in.
   package let function: Symbol?
-  /// `pc` as the log has it, if its symbol is not known here.
+  /// `pc` as the log prints it, if the symbol is unknown here.
   package let pcText: String?
-  /// x0 to x30, sp, pc and pstate, as far as they are known, in this order.
+  /// The known ones of x0 to x30, sp, pc and pstate, in this order.
   package let registers: [(name: String, value: UInt64)]
-  /// What registers point to, in words, by name.
+  /// What registers point to, as text, by register name.
   package let pointers: [(name: String, text: String)]
   /// The walk of `far` that the log printed, by the kernel's names for the levels.
   package let loggedWalk: [(name: String, entry: UInt64)]
   /// The walk of `far` now; empty if it could not be walked.
   package let walk: [WalkStep]
-  /// Whether the two are the same; nil if one of them is not there.
+  /// Whether the two agree; nil if one of them is missing.
   package let agrees: Bool?
-  /// Where the source has the BUG() or WARN(), or the faulting instruction.
+  /// The source file of the BUG() or WARN(), or of the faulting instruction.
   package let file: String?
   /// The line in it.
   package let line: Int?
-  /// The instructions around `pc`, that at `pc` in parentheses, as the kernel prints them.
+  /// The instructions around `pc`, the one at `pc` in parentheses, as the kernel prints them.
   package let code: [String]?
   /// What `far` points into; nil if unknown.
   package let object: String?
-  /// What speaks against the log or the stack, one sentence each.
+  /// Contradictions of the log or the stack, one sentence each.
   package let notes: [Diagnostic]
 }
 
 extension KernelFault {
-  /// Decodes what a console printed, without a dump.
+  /// Decodes console output, without a dump.
   ///
   /// - Parameters:
   ///   - esr: ESR_EL1.
   ///   - far: FAR_EL1.
   ///   - line: the walk that an oops printed, such as `[addr] pgd=..., pud=...`; empty without one.
-  ///   - pageSize: of the kernel, for the size of what is a NULL pointer.
+  ///   - pageSize: the kernel's page size, below which an address counts as a NULL pointer.
   /// - Returns: nil if `line` has no entry and there is no `esr`.
   package init?(esr: UInt64?, far: UInt64?, line: String, pageSize: UInt64) {
     let syndrome = esr.map { ExceptionSyndrome($0) }
@@ -80,7 +80,7 @@ extension KernelFault {
   }
 }
 
-/// Puts the witnesses of a death together.
+/// Combines the evidence of a crash.
 struct KernelFaultReader {
   let context: KernelContext
   let names: KernelNames
@@ -90,7 +90,7 @@ struct KernelFaultReader {
   let stacks: Lazy<TaskStackReader>
   let sourceLines: SourceLines?
 
-  /// The fault of a kernel that died as `reason` says, in `stack`'s task; nil if neither is there.
+  /// The fault of a kernel that died for `reason` in the task of `stack`; nil if both are nil.
   func fault(_ reason: CrashReason?, _ stack: TaskStack?) -> KernelFault? {
     guard reason != nil || stack?.trace.exceptions.contains(where: { !$0.isUser }) ?? false else { return nil }
     let text = reason?.oops
@@ -131,15 +131,15 @@ struct KernelFaultReader {
 
   // MARK: - Witnesses
 
-  /// The registers of the exception that killed: the one whose program counter the log names, or else the innermost that
-  /// leads to death.
+  /// The registers of the fatal exception: the one whose program counter the log names, or else the innermost fatal
+  /// one.
   private func exception(in stack: TaskStack?, _ text: OopsText?) -> SavedRegisters? {
     guard let stack else { return nil }
     let exceptions = stack.trace.exceptions.filter { !$0.isUser && $0.address != 0 }
     if let logged = text?.pc.flatMap(address), let same = exceptions.first(where: { $0.pc == logged }) { return same }
     if let sp = text?.registers["sp"], let same = exceptions.first(where: { $0.sp == sp }) { return same }
     guard text?.pc == nil && text?.registers.isEmpty ?? true else { return nil }
-    // The kernel's own note of the CPU that died has the registers of the exception itself.
+    // The kernel's own note of the dying CPU has the registers of the exception itself.
     guard let site = CrashSite(stack) else { return stack.trace.exceptions.first { !$0.isUser } }
     return site.registers
   }
@@ -210,7 +210,7 @@ struct KernelFaultReader {
     return context.walkSteps(to: address, by: userTables.regime(root: PhysicalAddress(root)))
   }
 
-  /// Whether the log's entries, with those of folded levels taken once, are those of the walk.
+  /// Whether the log's entries, with those of folded levels counted once, equal those of the walk.
   private func agreement(_ logged: [(name: String, entry: UInt64)], _ walk: [WalkStep]) -> Bool? {
     guard !logged.isEmpty, !walk.isEmpty else { return nil }
     var entries: [UInt64] = []
@@ -218,7 +218,7 @@ struct KernelFaultReader {
     return entries == walk.map(\.descriptor.rawValue)
   }
 
-  /// The words before `pc`, and that at it, as the kernel prints them.
+  /// The words before `pc` and the one at it, as the kernel prints them.
   private func code(_ pc: UInt64) -> [String]? {
     let words = (0..<5).compactMap { context.memory.integer(UInt32.self, at: pc &- 16 &+ UInt64($0 * 4)) }
     guard words.count == 5 else { return nil }
@@ -231,8 +231,8 @@ struct KernelFaultReader {
 
   // MARK: - Objects
 
-  /// What the death is about: what a checker says of the address, the task that hung and what it waits for, or what the
-  /// address points into.
+  /// The object concerned: what a checker says of the address, the hung task and what it waits for, or what the address
+  /// points into.
   private func object(_ reason: CrashReason?, _ far: UInt64?) -> String? {
     if let said = reason?.oops.report?.object { return said }
     if reason?.kind == .lockup, let pid = reason.flatMap({ Self.hungTask($0.text) }),
@@ -245,7 +245,7 @@ struct KernelFaultReader {
     return far.flatMap(describe)
   }
 
-  /// The PID in `INFO: task COMM:PID blocked for more than 120 seconds.`; nil of another line.
+  /// The PID in `INFO: task COMM:PID blocked for more than 120 seconds.`; nil for any other line.
   private static func hungTask(_ line: String) -> Int? {
     guard let end = line.firstRange(of: " blocked for more than"),
       let colon = line[..<end.lowerBound].lastIndex(of: ":")
@@ -262,7 +262,7 @@ struct KernelFaultReader {
     }
   }
 
-  /// What `value` points to; nil if it is no pointer.
+  /// What `value` points to; nil if it is not a pointer.
   private func describe(_ value: UInt64) -> String? {
     if let poison = Poison.name(value) { return poison }
     guard VirtualAddress(value).isUpperHalf else { return nil }

@@ -1,6 +1,5 @@
-/// What the lines of an oops say, as far as the log has them.
-/// (arch/arm64/mm/fault.c, `mem_abort_decode`, `show_pte`; arch/arm64/kernel/process.c, `__show_regs`;
-/// arch/arm64/kernel/traps.c, `panic_bad_stack`)
+/// The contents of an oops, as far as the log has them. (arch/arm64/mm/fault.c, `mem_abort_decode`, `show_pte`;
+/// arch/arm64/kernel/process.c, `__show_regs`; arch/arm64/kernel/traps.c, `panic_bad_stack`)
 struct OopsText: Sendable {
   /// The line that announces it.
   var headline: String?
@@ -12,7 +11,7 @@ struct OopsText: Sendable {
   var root: UInt64?
   /// The entries of the walk, by the kernel's names, from the root down.
   var walk: [(name: String, entry: UInt64)] = []
-  /// x0 to x29, sp and pstate, as far as they are there, by name.
+  /// Those of x0 to x29, sp and pstate that were printed, by name.
   var registers: [String: UInt64] = [:]
   /// `pc :` as `%pS` prints it.
   var pc: String?
@@ -24,10 +23,10 @@ struct OopsText: Sendable {
   /// What KASAN or KFENCE reported.
   var report: CheckerReport?
 
-  /// An oops is shorter.
+  /// The most lines of an oops.
   private static let mostLines = 128
 
-  /// Reads the lines from `first` on, which announces the oops, to the end of its register dump and code.
+  /// Reads the lines from the one that announces the oops to the end of its register dump and code.
   init(_ lines: ArraySlice<Substring>) {
     headline = lines.first.map(String.init)
     if let report = CheckerReport(Array(lines)) {
@@ -70,7 +69,7 @@ struct OopsText: Sendable {
     takeRegisters(line)
   }
 
-  /// ESR_EL1 in `Internal error: Oops - BUG: 00000000f2000800 [#1] SMP`; 0 of older kernels is none.
+  /// ESR_EL1 in `Internal error: Oops - BUG: 00000000f2000800 [#1] SMP`; the 0 of older kernels is not one.
   private static func error(_ line: Substring) -> UInt64? {
     guard let end = line.firstRange(of: " [#") else { return nil }
     let word = line[..<end.lowerBound].split(separator: " ").last ?? ""

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Names places in code: a return address by the call before it, an interrupted program counter by itself.
+/// Symbolises code addresses: a return address by the call before it, an interrupted program counter by itself.
 struct PlaceNames {
   private let names: KernelNames
 
@@ -13,8 +13,8 @@ struct PlaceNames {
     return text(symbol, place.address)
   }
 
-  /// The places of a trace in the log, which names every address by itself: `name+0x0/0x..` of a return address becomes
-  /// the function before, which made the call.
+  /// The places of a trace in the log, which symbolises return addresses as they are: `name+0x0/0x..` of a return
+  /// address becomes the preceding function, which made the call.
   func renamed(_ trace: [CrashReason.LoggedPlace]) -> [String] {
     trace.map { place in
       guard place.isReturn, let plus = place.text.firstRange(of: "+0x0/") else { return place.text }

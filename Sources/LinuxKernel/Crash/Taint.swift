@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// What makes a kernel's word count for less: foreign modules, earlier warnings and the like.
+/// The kernel's taint: foreign modules, earlier warnings and the like.
 public struct Taint: Hashable, Sendable {
   /// `tainted_mask`.
   public let mask: UInt64
@@ -14,7 +14,7 @@ public struct Taint: Hashable, Sendable {
     String(Self.letters.enumerated().filter { mask >> UInt64($0.offset) & 1 == 1 }.map(\.element))
   }
 
-  /// What a line of the log says of it: "Not tainted", or "Tainted: " and the letters; nil if that is neither.
+  /// Parses a log line with "Not tainted", or "Tainted: " and the letters; nil if it has neither.
   init?(_ line: Substring) {
     if line.contains(" Not tainted ") {
       self.init(mask: 0)
@@ -22,7 +22,7 @@ public struct Taint: Hashable, Sendable {
     }
     guard let start = line.firstRange(of: " Tainted: ") else { return nil }
     var mask: UInt64 = 0
-    // G stands where P would. The kernel's release follows, which is never of capitals alone.
+    // G takes the place of P. The kernel's release follows, which never consists of capitals alone.
     for word in line[start.upperBound...].split(separator: " ") {
       guard word.allSatisfy({ $0 == "G" || Self.letters.contains($0) }) else { break }
       for (bit, letter) in Self.letters.enumerated() where word.contains(letter) { mask |= 1 << UInt64(bit) }

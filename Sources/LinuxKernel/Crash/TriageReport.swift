@@ -1,11 +1,11 @@
 import Bytes
 import CrashDump
 
-/// What triage needs to know about a kernel in a dump. Each part that cannot be had is nil, and a note says why.
+/// A summary of a dump for triage. A part that is unavailable is nil, and a note says why.
 package struct TriageReport: Sendable {
   /// How the kernel died.
   package struct Crash: Sendable {
-    /// What the log says of it.
+    /// The reason according to the log.
     package var reason: CrashReason
     /// The CPU that died.
     package var cpu: Int?
@@ -13,13 +13,13 @@ package struct TriageReport: Sendable {
     package var pid: Int?
     /// The name of that task.
     package var comm: String?
-    /// Where it was and how it came there, the innermost call first, as `%pS` prints them.
+    /// The call trace, innermost first, as `%pS` prints it.
     package var trace: [String] = []
-    /// What the trace is from; nil if there is none.
+    /// The source of the trace; nil if there is none.
     package var traceSource: TraceSource?
   }
 
-  /// What a call trace is from.
+  /// The source of a call trace.
   package enum TraceSource: String, Sendable {
     /// The kernel's log.
     case log
@@ -27,19 +27,19 @@ package struct TriageReport: Sendable {
     case registers
   }
 
-  /// A CPU and where it was.
+  /// A CPU and its call trace.
   package struct CPU: Sendable {
     /// Its registers and its task.
     package var state: CPUState
-    /// Where it was and how it came there, the innermost call first; empty in user space and if unknown.
+    /// The call trace, innermost first; empty in user space or if unknown.
     package var trace: [String]
   }
 
-  /// How often something was found.
+  /// A name and how often it occurs.
   package struct Count: Sendable {
-    /// What was found.
+    /// The name.
     package var name: String
-    /// How often.
+    /// The number of occurrences.
     package var count: Int
 
     /// How often each of `names` occurs, in the order of the names.
@@ -52,9 +52,9 @@ package struct TriageReport: Sendable {
 
   /// Pages of the kernel's size.
   package struct Pages: Sendable {
-    /// Those that can be read.
+    /// Readable ones.
     package var present: UInt64
-    /// Those of the machine, as far as the dump shows.
+    /// Those of the machine, as the dump describes it.
     package var total: UInt64
     /// Those left out when the dump was written.
     package var filtered: UInt64
@@ -66,13 +66,13 @@ package struct TriageReport: Sendable {
     }
   }
 
-  /// What is known of the kernel.
+  /// The facts about the kernel.
   package let facts: KernelFacts
   /// A name that the same crash has on other machines and builds; nil if the log shows no crash.
   package internal(set) var signature: String?
   /// Why the kernel died; nil if the log shows no crash.
   package internal(set) var crash: Crash?
-  /// What the processor reported; nil without a fault.
+  /// The fault that the processor reported; nil without one.
   package internal(set) var fault: KernelFault?
   /// The taint of the kernel.
   package internal(set) var taint: Taint?
@@ -80,32 +80,32 @@ package struct TriageReport: Sendable {
   package internal(set) var cpus: [CPU] = []
   /// Whether TTBRs have CnP set.
   package internal(set) var usesCnP: Bool?
-  /// How many modules are loaded.
+  /// The number of loaded modules.
   package internal(set) var modules: Int?
-  /// How many tasks there are.
+  /// The number of tasks.
   package internal(set) var tasks: Int?
-  /// How many are in each state; nil with `tasks`.
+  /// The number of tasks in each state; nil if `tasks` is.
   package internal(set) var taskStates: [Count]?
-  /// Where the tasks are that ran on a CPU, and those in uninterruptible sleep, `Limits.triageStacks` at most; nil if
-  /// tasks cannot be listed.
+  /// The stacks of the tasks that ran on a CPU and of those in uninterruptible sleep, at most `Limits.triageStacks`;
+  /// nil if tasks cannot be listed.
   package internal(set) var stacks: [TaskStack]?
-  /// Hardware errors that the kernel counted; nil if it counts none.
+  /// The kernel's counts of hardware errors; nil if it keeps none.
   package internal(set) var hardwareErrors: HardwareErrors?
-  /// How many areas of vmalloc space there are.
+  /// The number of vmalloc areas.
   package internal(set) var vmallocAreas: Int?
-  /// Bytes of their addresses; nil with `vmallocAreas`.
+  /// The size of their address ranges in bytes; nil if `vmallocAreas` is.
   package internal(set) var vmallocBytes: UInt64?
   /// The pages of the dump.
   package let pages: Pages
-  /// What the audit of the tables found.
+  /// The audit of the page tables.
   package let audit: AuditReport
-  /// How many findings of each code it has.
+  /// The number of its findings of each code.
   package var findingCodes: [Count] { Count.all(of: audit.findings.map(\.code.rawValue)) }
   /// The last messages of the log; nil if there are none.
   package internal(set) var lastMessages: ArraySlice<LogRecord>?
-  /// What to know before trusting the report.
+  /// What the reader should know before trusting the report.
   package internal(set) var warnings: [Diagnostic] = []
-  /// What could not be had, and why.
+  /// What is unavailable, and why.
   package internal(set) var notes: [Diagnostic] = []
 
   init(_ facts: KernelFacts, _ dump: DumpSummary, _ audit: AuditReport) {
@@ -114,7 +114,7 @@ package struct TriageReport: Sendable {
     self.audit = audit
   }
 
-  /// Adds the notes on `part`, a few of them.
+  /// Adds the first few notes on `part`.
   mutating func note<Element>(_ part: String, _ listing: Listing<Element>) {
     notes += listing.notes.prefix(Limits.triageNotes).map { $0.explaining(part) }
     let rest = listing.notes.count - Limits.triageNotes

@@ -3,32 +3,32 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// By which addresses an ELF core shows memory.
+/// The addresses by which an ELF core presents memory.
 package enum CoreView: Sendable {
   /// Memory by physical address, each part with its address in the linear map.
   case physical
-  /// Memory by virtual address: the linear map, the image, modules and vmalloc, and vmemmap if that is asked for.
+  /// Memory by virtual address: the linear map, the image, modules and vmalloc, and optionally vmemmap.
   case virtual(vmemmap: Bool)
 }
 
-/// What an exported core holds.
+/// What an exported core contains.
 package struct CoreSummary: Sendable {
   /// Segments of memory.
   package var segments = 0
-  /// Bytes of memory, whatever room they take.
+  /// Bytes of memory, including holes in the file.
   package var bytes: UInt64 = 0
-  /// Pages that the dump should have, and whose contents could not be read: they are left out.
+  /// Pages that the dump should have but that could not be read: they are left out.
   package var unreadable = 0
-  /// Bytes that a process had, and that are not in the dump: they are left out.
+  /// Bytes that a process had but the dump does not: they are left out.
   package var unavailable: UInt64 = 0
-  /// Threads whose registers the core of a process has.
+  /// Threads whose registers are in the core of a process.
   package var threads = 0
-  /// What the reader should know of the file, one sentence each.
+  /// What the user should know about the file, one sentence each.
   package var notes: [Diagnostic] = []
 }
 
-/// Writes an ELF core of a dump's memory. Memory that is not there has no segment, so that no reader takes it for
-/// zeros; pages of zeros take no room.
+/// Writes an ELF core of a dump's memory. Missing memory has no segment, so that no reader takes it for zeros; zero
+/// pages are holes in the file.
 struct CoreExport {
   let context: KernelContext
   let regions: RegionMap
@@ -48,8 +48,8 @@ struct CoreExport {
 
   /// Writes the core.
   ///
-  /// - Parameter progress: called with the number of bytes of memory that were just written.
-  /// - Throws: `LocatedError` when the file cannot be written.
+  /// - Parameter progress: called with the number of bytes of memory just written.
+  /// - Throws: `LocatedError` if the file cannot be written.
   func write(to path: String, progress: (UInt64) -> Void) throws(LocatedError) -> CoreSummary {
     var damaged: Set<UInt64> = []
     while true {
@@ -69,7 +69,7 @@ struct CoreExport {
     }
   }
 
-  /// Where everything is in the file, and all that comes before the memory.
+  /// The layout of the file, and everything that precedes the memory.
   private func layOut(
     without damaged: Set<UInt64>, _ summary: inout CoreSummary
   ) throws(LocatedError) -> (PhysicalRuns, [UInt8]) {
@@ -93,7 +93,7 @@ struct CoreExport {
     let noteStart = sectionHeaders + UInt64(sections) * ELFWriter.sectionHeaderSize
     let memory = (noteStart + UInt64(note.count) + PhysicalRuns.pageSize - 1) & ~(PhysicalRuns.pageSize - 1)
     var writer = ELFWriter()
-    // ET_CORE. lldb opens cores of Linux only, and other tools ask for no system.
+    // ET_CORE. lldb opens only Linux cores; other tools do not check EI_OSABI.
     var system: UInt8 = 0
     if case .virtual = view { system = 3 }
     writer.header(
@@ -111,7 +111,7 @@ struct CoreExport {
     return (runs.moved(by: memory), writer.bytes + note)
   }
 
-  /// The runs, cut where the linear map begins and ends to cover them.
+  /// The runs, split at the bounds of the linear map.
   private func physicalSegments(_ runs: PhysicalRuns, _ summary: inout CoreSummary) -> [Segment] {
     // PF_R, PF_W and PF_X, as the kernel gives them.
     let flags: UInt32 = 7
@@ -152,7 +152,7 @@ struct CoreExport {
     return result
   }
 
-  /// Each part of the kernel's half that is mapped to memory in the dump. Memory that is mapped twice is there once.
+  /// The parts of the kernel's half that map memory in the dump. Memory mapped twice is stored once.
   private func virtualSegments(_ runs: PhysicalRuns, vmemmap: Bool, _ summary: inout CoreSummary) -> [Segment] {
     let wanted: Set<Region> = [.linearMap, .kernelImage, .modules, .vmalloc, .bpfJIT]
     var result: [Segment] = []
@@ -168,7 +168,7 @@ struct CoreExport {
     return result
   }
 
-  /// What `wanted` regions map, by virtual address.
+  /// The mappings of the `wanted` regions, by virtual address.
   private func extents(_ wanted: Set<Region>, _ summary: inout CoreSummary) -> [MappedExtents.Extent] {
     var found = MappedExtents()
     for piece in regions.pieces {

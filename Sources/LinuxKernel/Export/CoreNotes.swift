@@ -13,19 +13,19 @@ struct CoreNotes {
   var threads: [Thread]
   /// The text of VMCOREINFO; nil if the note is left out.
   var vmcoreinfo: [UInt8]?
-  /// What was left out on purpose, in words.
+  /// What was left out on purpose, as text.
   var omissions: [String] = []
-  /// The bits below bit 55 that a pointer authentication code takes; nil if return addresses are not signed.
+  /// The bits below bit 55 that a pointer authentication code occupies; nil if return addresses are not signed.
   var pointerAuthentication: UInt64?
-  /// Where the first instruction of the kernel's image is.
+  /// The address of the kernel image's first instruction.
   var entry: UInt64?
-  /// Whether debuggers of programs read the core: they take the entry and the features of the processor from NT_AUXV.
+  /// Whether user-space debuggers read the core: they take the entry point and the CPU features from NT_AUXV.
   var hasAuxiliaryVector = false
 
-  /// They as the contents of PT_NOTE.
+  /// The contents of PT_NOTE.
   var bytes: [UInt8] { written.bytes }
 
-  /// They as the contents of PT_NOTE, and where in them the text of VMCOREINFO is.
+  /// The contents of PT_NOTE, and where in them the VMCOREINFO text is.
   var written: (bytes: [UInt8], vmcoreinfo: Range<Int>) {
     var writer = ELFWriter()
     var text = 0..<0
@@ -38,13 +38,13 @@ struct CoreNotes {
       }
     }
     if hasAuxiliaryVector, let entry {
-      // NT_AUXV: by AT_ENTRY debuggers move a vmlinux to where KASLR put it, by AT_HWCAP gdb knows that there is PAC
-      // (HWCAP_PACA). AT_NULL ends it. (include/uapi/linux/auxvec.h, arch/arm64/include/uapi/asm/hwcap.h)
+      // NT_AUXV: debuggers relocate a vmlinux for KASLR by AT_ENTRY, and gdb detects PAC by AT_HWCAP (HWCAP_PACA).
+      // AT_NULL ends it. (include/uapi/linux/auxvec.h, arch/arm64/include/uapi/asm/hwcap.h)
       let features: UInt64 = pointerAuthentication == nil ? 0 : 1 << 30
       writer.note(name: "CORE", type: 6, ELFWriter.words([16, features, 9, entry, 0, 0]))
     }
     if let vmcoreinfo { text = writer.note(name: "VMCOREINFO", type: 0, vmcoreinfo) }
-    // What kva reads back as `DumpNotes.omissions`.
+    // kva reads this back as `DumpNotes.omissions`.
     if !omissions.isEmpty {
       writer.note(name: "kva", type: 1, Array(omissions.joined(separator: "\n").utf8))
     }

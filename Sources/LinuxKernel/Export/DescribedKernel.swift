@@ -3,8 +3,8 @@ import CrashDump
 import VMSA
 
 extension KernelContext {
-  /// VMCOREINFO as other tools want it: the text of the dump's own, and the lines that it lacks of those that
-  /// they need, by what was found out.
+  /// VMCOREINFO as other tools need it: the dump's own text, plus the lines that they need and it lacks, derived from
+  /// the facts found.
   var completeVMCoreInfo: [UInt8] {
     var text = vmcoreinfo?.text ?? []
     if let last = text.last, last != UInt8(ascii: "\n") { text.append(UInt8(ascii: "\n")) }

@@ -2,10 +2,10 @@ import Bytes
 
 /// Little-endian ELF structures as bytes. (elf(5); include/uapi/linux/elf.h)
 struct ELFWriter {
-  /// What is put together so far.
+  /// The bytes written so far.
   private(set) var bytes: [UInt8] = []
 
-  /// e_ident to e_shstrndx, and their size.
+  /// The size of `Elf64_Ehdr`.
   static let headerSize: UInt64 = 64
   static let programHeaderSize: UInt64 = 56
   static let sectionHeaderSize: UInt64 = 64
@@ -25,7 +25,7 @@ struct ELFWriter {
   ///
   /// - Parameters:
   ///   - system: EI_OSABI: 0 for none, 3 for Linux.
-  ///   - entry: where it begins to run.
+  ///   - entry: e_entry.
   mutating func header(
     type: UInt16, system: UInt8 = 0, entry: UInt64 = 0, programHeaders: (offset: UInt64, count: Int),
     sectionHeaders: (offset: UInt64, count: Int),
@@ -51,8 +51,8 @@ struct ELFWriter {
   /// `Elf64_Phdr`.
   ///
   /// - Parameters:
-  ///   - size: its bytes in the file.
-  ///   - memorySize: those in memory, if they are others; PT_NOTE has none.
+  ///   - size: p_filesz.
+  ///   - memorySize: p_memsz, if it differs; PT_NOTE has none.
   mutating func programHeader(
     type: UInt32, flags: UInt32, offset: UInt64, virtual: UInt64, physical: UInt64, size: UInt64,
     memorySize: UInt64? = nil, alignment: UInt64
@@ -88,7 +88,7 @@ struct ELFWriter {
 
   /// `Elf64_Nhdr` with its name and descriptor, each padded to four bytes.
   ///
-  /// - Returns: where the descriptor is.
+  /// - Returns: the offset of the descriptor.
   @discardableResult
   mutating func note(name: String, type: UInt32, _ descriptor: [UInt8]) -> Range<Int> {
     add(UInt32(name.utf8.count + 1))

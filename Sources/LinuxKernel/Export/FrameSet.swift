@@ -1,10 +1,10 @@
 import Bytes
 
-/// Page frames as ranges in order and apart.
+/// A set of page frames as sorted, disjoint ranges.
 struct FrameSet: Sendable {
   private(set) var ranges: [Range<UInt64>] = []
 
-  /// No frame.
+  /// The empty set.
   init() {}
 
   /// The frames of `ranges`, in any order.

@@ -2,16 +2,16 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// Copies physical memory to a file, but for pages of zeros, which take no room there.
+/// Copies physical memory to a file, with holes for zero pages.
 struct MemoryCopier {
   let memory: any PhysicalMemory
 
-  /// Memory that is read at once.
+  /// Bytes read at once.
   private static let pieceBytes: UInt64 = 1 << 20
 
   /// Copies the `size` bytes of whole pages at `start` to `offset` of `file`.
   ///
-  /// - Parameter progress: called with the number of bytes that were just written.
+  /// - Parameter progress: called with the number of bytes just written.
   /// - Returns: the pages that cannot be read.
   func copy(
     _ start: UInt64, _ size: UInt64, to file: borrowing OutputFile, at offset: UInt64, _ progress: (UInt64) -> Void
@@ -38,7 +38,7 @@ struct MemoryCopier {
     return damaged
   }
 
-  /// Writes `bytes` but for pages of zeros.
+  /// Writes `bytes`, except for zero pages.
   private static func write(_ bytes: RawSpan, to file: borrowing OutputFile, at offset: UInt64) throws(LocatedError) {
     var start = 0
     let page = Int(PhysicalRuns.pageSize)

@@ -1,16 +1,16 @@
 /// Which pages of a dump go into a file.
 package struct PageSelection: Sendable {
-  /// What a page is there for.
+  /// A category of pages.
   package enum Part: String, CaseIterable, Sendable {
-    /// Translation tables.
+    /// Page tables.
     case tables
     /// The code of the kernel and its modules.
     case text
-    /// The variables of the kernel, its modules and its CPUs.
+    /// The variables of the kernel and its modules, per-CPU ones included.
     case data
-    /// What describes tasks and their memory.
+    /// Objects that describe tasks and their memory.
     case tasks
-    /// The ring buffer of printk.
+    /// The printk ring buffer.
     case log
     /// The stacks of tasks and CPUs.
     case stacks
@@ -18,9 +18,9 @@ package struct PageSelection: Sendable {
     case types
   }
 
-  /// The parts that are wanted; nil for all there is.
+  /// The categories to keep; nil for all pages.
   package var only: Set<Part>?
-  /// Whether what belongs to users is left out.
+  /// Whether user data is left out.
   package var hidesUser: Bool
 
   package init(only: Set<Part>? = nil, hidesUser: Bool = false) {
@@ -28,10 +28,10 @@ package struct PageSelection: Sendable {
     self.hidesUser = hidesUser
   }
 
-  /// Whether all pages are wanted.
+  /// Whether all pages are kept.
   var isAll: Bool { only == nil && !hidesUser }
 
-  /// What is left out, in words, for the note in the file.
+  /// What is left out, as text for the note in the file.
   var omissions: [String] {
     var words: [String] = []
     if let only {

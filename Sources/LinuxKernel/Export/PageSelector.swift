@@ -8,20 +8,20 @@ struct PageSelector {
   let context: KernelContext
   let reader: PageReader
   let slabs: SlabAllocator
-  /// Where code, variables and constants of the kernel and its modules are.
+  /// The code, variables and constants of the kernel and its modules.
   let text, data, constants: [Range<UInt64>]
-  /// Where the log is.
+  /// The log.
   let log: [Range<UInt64>]
 
   private var shift: UInt64 { UInt64(context.regime.granule.pageShift) }
 
-  /// Caches of what describes tasks, their memory and their files.
+  /// Caches of objects that describe tasks, their memory and their files.
   private static let taskCaches: Set<String> = [
     "task_struct", "mm_struct", "signal_cache", "sighand_cache", "cred_jar", "pid", "files_cache", "vm_area_struct",
     "maple_node", "fs_cache", "thread_stack", "task_group",
   ]
 
-  /// Whether a cache of this name has keys, or what is enciphered with them.
+  /// Whether a cache of this name holds keys, or cipher state.
   private static func isSecret(_ cache: String) -> Bool {
     cache == "key_jar" || ["crypt", "keyring", "dm_integrity", "tls_", "blk_crypto"].contains { cache.contains($0) }
   }
@@ -44,8 +44,8 @@ struct PageSelector {
     return left
   }
 
-  /// Whether pages of this use may have what belongs to users. What is in use for something unknown may be in a pipe or a
-  /// socket, or compressed swap.
+  /// Whether pages of this use may hold user data. A page in unknown use may belong to a pipe, a socket or compressed
+  /// swap.
   private static func isUser(_ use: PageUse) -> Bool {
     switch use {
     case .anonymous, .file, .huge, .free, .filtered, .absent, .other: true
@@ -53,8 +53,8 @@ struct PageSelector {
     }
   }
 
-  /// Whether `page` is of one of `parts`, whose frames are known as far as its use does not tell. Without the tables
-  /// nothing could be found.
+  /// Whether `page` belongs to one of `parts`, by its use, or by `frames` if its use does not say. Page tables are
+  /// always kept, since nothing could be found without them.
   private func keeps(_ page: PageFrame, _ parts: Set<PageSelection.Part>, _ frames: FrameSet) -> Bool {
     switch page.use {
     case .pageTable: true
@@ -64,7 +64,7 @@ struct PageSelector {
     }
   }
 
-  /// The frames of `parts` that have addresses or caches of their own.
+  /// The frames of `parts` that are known by address or by slab cache.
   private func frames(of parts: Set<PageSelection.Part>) -> FrameSet {
     var ranges: [Range<UInt64>] = []
     if parts.contains(.text) { ranges += text }
@@ -72,14 +72,14 @@ struct PageSelector {
     if parts.contains(.types) { ranges += constants }
     if parts.contains(.log) { ranges += log }
     let tasks = parts.contains(.tasks) ? slabFrames { Self.taskCaches.contains($0) } : []
-    // Some tables of the kernel are in its image, the root among them.
+    // Some kernel tables are in the image, the root among them.
     var tables = KernelTables()
     context.sweep(nil, &tables)
     let roots = tables.addresses.map { $0 >> shift..<($0 >> shift + 1) }
     return FrameSet(ranges.flatMap { self.frames($0) } + tasks + roots)
   }
 
-  /// The frames behind a range of the kernel's addresses.
+  /// The frames that back a range of kernel addresses.
   private func frames(_ range: Range<UInt64>) -> [Range<UInt64>] {
     var found: [Range<UInt64>] = []
     var here = range.lowerBound
@@ -98,8 +98,7 @@ struct PageSelector {
     return found
   }
 
-  /// The frames of the slabs of each cache that `isWanted` holds for the name of, or for one that it had before caches
-  /// were merged.
+  /// The frames of the slabs of each cache with a name, its own or one merged into it, that `isWanted` holds for.
   private func slabFrames(_ isWanted: (String) -> Bool) -> [Range<UInt64>] {
     guard let slub = slabs.slub else { return [] }
     return slabs.caches(named: isWanted).flatMap { cache in
@@ -110,7 +109,7 @@ struct PageSelector {
     }
   }
 
-  /// The pages to which keys point: what is secret in them. (`struct key`, include/linux/key.h)
+  /// The pages that keys point to, which hold their payloads. (`struct key`, include/linux/key.h)
   private var payloadFrames: [Range<UInt64>] {
     guard let payload = context.types.value.member("payload", of: "key"), let pages = slabs.slub?.pages else {
       return []
@@ -135,7 +134,7 @@ struct PageSelector {
   }
 }
 
-/// The tables that the kernel's root leads to, without looking into those of the last level.
+/// The tables under the kernel's root, without reading those of the last level.
 private struct KernelTables: SweepObserver {
   private(set) var addresses: [UInt64] = []
 

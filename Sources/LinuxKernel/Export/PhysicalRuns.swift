@@ -2,18 +2,18 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// The memory that is in a dump, page by page, as runs without gaps, each with a place in a file.
+/// The memory present in a dump as contiguous runs of pages, each with an offset in a file.
 struct PhysicalRuns {
-  /// Memory without gaps.
+  /// Contiguous memory.
   struct Run {
     let start: UInt64
     let size: UInt64
-    /// Where it is in the file.
+    /// Its offset in the file.
     let offset: UInt64
     var end: UInt64 { start + size }
   }
 
-  /// By address.
+  /// Sorted by address.
   private(set) var all: [Run] = []
   /// The file's size.
   private(set) var end: UInt64
@@ -31,7 +31,7 @@ struct PhysicalRuns {
     var run: (start: UInt64, end: UInt64)?
     var last: UInt64 = 0
     for range in memory.ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      // A page that the range has in part is left out: who reads it would take the rest for zeros.
+      // A partial page is left out: readers would take the rest for zeros.
       let (rounded, isBeyond) = range.lowerBound.rawValue.addingReportingOverflow(Self.pageSize - 1)
       guard !isBeyond else { continue }
       var page = max(last, rounded & ~(Self.pageSize - 1))
@@ -59,7 +59,7 @@ struct PhysicalRuns {
     end += run.end - run.start
   }
 
-  /// The runs moved on in the file by `distance`.
+  /// The runs with their file offsets increased by `distance`.
   func moved(by distance: UInt64) -> PhysicalRuns {
     var result = self
     result.all = all.map { Run(start: $0.start, size: $0.size, offset: $0.offset + distance) }
@@ -67,7 +67,7 @@ struct PhysicalRuns {
     return result
   }
 
-  /// Calls `body` with each part of `range` that is there, and its place in the file.
+  /// Calls `body` with each part of `range` that is present, and its offset in the file.
   func forEach(in range: Range<UInt64>, _ body: (_ physical: Range<UInt64>, _ offset: UInt64) -> Void) {
     var low = 0
     var high = all.count

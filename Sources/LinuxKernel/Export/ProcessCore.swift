@@ -2,12 +2,11 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// Writes the user part of a process as the ELF core that the kernel would have written of it.
-/// (fs/binfmt_elf.c, `elf_core_dump`)
+/// Writes a process's user memory as the ELF core that the kernel would have written. (fs/binfmt_elf.c,
+/// `elf_core_dump`)
 ///
-/// What the process had not touched would be zeros: it has room in memory and none in the file, which debuggers take for
-/// that. What it had not touched of a file they find there, if they have the file. What it had and the dump has not is
-/// left out.
+/// Untouched anonymous memory gets p_memsz without p_filesz, which debuggers read as zeros. Untouched parts of mapped
+/// files they read from those files, if they have them. Memory that the process had but the dump lacks is left out.
 struct ProcessCore {
   let context: KernelContext
   let tables: TranslationRegime
@@ -25,8 +24,8 @@ struct ProcessCore {
 
   /// Writes the core.
   ///
-  /// - Parameter progress: called with the number of bytes of memory that were just written.
-  /// - Throws: `LocatedError` when the file cannot be written.
+  /// - Parameter progress: called with the number of bytes of memory just written.
+  /// - Throws: `LocatedError` if the file cannot be written.
   func write(to path: String, progress: (UInt64) -> Void) throws(LocatedError) -> CoreSummary {
     let range = (mappings.first?.start ?? 0)..<(mappings.last?.end ?? 0)
     let copier = MemoryCopier(memory: context.dump.memory)
@@ -60,7 +59,7 @@ struct ProcessCore {
     }
   }
 
-  /// The segments of `mapping`: memory, and what was not touched behind it.
+  /// The segments of `mapping`: present memory, each followed by what was untouched.
   private func loadSegments(of mapping: UserMapping, _ pages: ProcessPages, _ summary: inout CoreSummary) -> [Segment] {
     // PF_R, PF_W and PF_X
     let flags: UInt32 =
@@ -95,7 +94,7 @@ struct ProcessCore {
     return result
   }
 
-  /// All that comes before the memory, and where that begins.
+  /// Everything that precedes the memory, and the offset of the memory.
   private func headers(_ segments: [Segment], _ notes: [UInt8]) -> (bytes: [UInt8], memory: UInt64) {
     let count = segments.count + 1
     let sections = count >= ELFWriter.manyHeaders ? 1 : 0

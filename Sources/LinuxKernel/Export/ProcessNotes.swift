@@ -4,20 +4,20 @@ import VMSA
 
 /// The notes of a process's core.
 struct ProcessNotes {
-  /// A thread and its registers in user space.
+  /// A thread and its user-space registers.
   struct Thread {
     var task: KernelTask
     var registers: SavedRegisters
-    /// TPIDR_EL0, where its thread-local memory is; nil if unknown.
+    /// TPIDR_EL0, the thread pointer; nil if unknown.
     var threadPointer: UInt64?
   }
 
-  /// The threads, the one that debuggers show first in front.
+  /// The threads; debuggers show the first one first.
   let threads: [Thread]
   let mappings: [UserMapping]
-  /// What the kernel told the process when it began, pairs of words with AT_NULL last; empty if that is not known.
+  /// The auxiliary vector, pairs of words with AT_NULL last; empty if unknown.
   let auxiliaryVector: [UInt64]
-  /// Where its arguments are.
+  /// The addresses of its arguments.
   let arguments: Range<UInt64>
   let pageSize: UInt64
   /// The width of its addresses.
@@ -69,7 +69,7 @@ struct ProcessNotes {
     }
   }
 
-  /// They as the contents of PT_NOTE, in the order of the kernel's.
+  /// The contents of PT_NOTE, in the kernel's order.
   func bytes(_ pages: ProcessPages) -> [UInt8] {
     var writer = ELFWriter()
     for (number, thread) in threads.enumerated() {
@@ -120,8 +120,8 @@ struct ProcessNotes {
     return info
   }
 
-  /// The descriptor of NT_FILE: how many, the unit of offsets, three words for each file, then their names.
-  /// (fs/binfmt_elf.c, `fill_files_note`)
+  /// The descriptor of NT_FILE: the count, the unit of offsets, three words per file, then the names. (fs/binfmt_elf.c,
+  /// `fill_files_note`)
   private var files: [UInt8] {
     let mapped = mappings.filter { $0.file != nil && $0.name != nil }
     var words = [UInt64(mapped.count), pageSize]

@@ -2,19 +2,19 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// What is behind each page of a process's VMAs, as runs of pages that are alike.
+/// The backing of each page of a process's VMAs, as runs of equal pages.
 struct ProcessPages: SweepObserver {
-  /// What is behind a page.
+  /// The backing of a page.
   enum Content: Equatable {
-    /// Memory, from this physical address on.
+    /// Memory, starting at this physical address.
     case memory(UInt64)
-    /// Nothing that is known: it is in swap, of a device, or not in the dump.
+    /// Unavailable: it is in swap, on a device, or not in the dump.
     case unavailable
-    /// Nothing yet: what it would have when it is touched, zeros or a page of its file.
+    /// Never touched: zeros, or a page of its file.
     case untouched
   }
 
-  /// Pages that follow each other.
+  /// Consecutive pages.
   struct Run {
     var start: UInt64
     var end: UInt64
@@ -26,14 +26,14 @@ struct ProcessPages: SweepObserver {
   private let memory: any PhysicalMemory
   private let page: UInt64
   private let damaged: Set<UInt64>
-  /// By address, with gaps where nothing is mapped.
+  /// Sorted by address, with gaps where nothing is mapped.
   private(set) var runs: [Run] = []
-  /// Whether a table could not be read, or there were more runs than are kept.
+  /// Whether a table could not be read, or there were too many runs.
   private(set) var isIncomplete = false
 
   private static let most = 1 << 22
 
-  /// Reads the tables for the addresses of `range`.
+  /// Reads the page tables for `range`.
   ///
   /// - Parameter damaged: physical pages that cannot be read.
   init(_ context: KernelContext, _ tables: TranslationRegime, _ range: Range<UInt64>, without damaged: Set<UInt64>) {
@@ -66,7 +66,7 @@ struct ProcessPages: SweepObserver {
     runs.append(Run(start: start, end: end, content: content))
   }
 
-  /// Adds the pages of `entry`, each as the dump has it.
+  /// Adds the pages of `entry`, each by its state in the dump.
   private mutating func add(_ entry: SweptEntry, _ physical: UInt64) {
     for offset in stride(from: 0, to: entry.size, by: Int(page)) {
       let start = entry.virtual.rawValue &+ offset
@@ -108,7 +108,7 @@ struct ProcessPages: SweepObserver {
     return result
   }
 
-  /// The runs of `range`, whose gaps nothing has touched.
+  /// The runs of `range`, with its gaps as untouched runs.
   func runs(in range: Range<UInt64>) -> [Run] {
     var result: [Run] = []
     var here = range.lowerBound

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// An ELF file of a kernel's symbols at the addresses that they had, without any contents: for debuggers and binutils.
+/// An ELF file of a kernel's symbols at their runtime addresses, without contents, for debuggers and binutils.
 struct SymbolFile {
   /// A part of the address space that holds code or data.
   struct Section {
@@ -10,19 +10,19 @@ struct SymbolFile {
     var isExecutable: Bool
   }
 
-  /// By address, apart from each other.
+  /// Sorted by address, disjoint.
   let sections: [Section]
   let symbols: [Symbol]
-  /// Where the first instruction of the kernel's image is; debuggers compare it with that of a core.
+  /// The address of the kernel image's first instruction; debuggers compare it with that of a core.
   let entry: UInt64
 
-  /// Sections that `st_shndx` can name, without those that describe the file. (SHN_LORESERVE)
+  /// The most sections that `st_shndx` can name, less those that describe the file. (SHN_LORESERVE)
   private static let mostSections = 0xff00 - 4
 
   /// - Parameters:
   ///   - sections: those that overlap an earlier one are left out.
   ///   - symbols: in any order.
-  ///   - entry: where the first instruction of the kernel's image is.
+  ///   - entry: the address of the kernel image's first instruction.
   init(sections: [Section], symbols: [Symbol], entry: UInt64) {
     var end: UInt64 = 0
     self.entry = entry
@@ -37,7 +37,7 @@ struct SymbolFile {
 
   /// Writes the file.
   ///
-  /// - Throws: `LocatedError` when it cannot be written.
+  /// - Throws: `LocatedError` if it cannot be written.
   func write(to path: String) throws(LocatedError) {
     var names = StringTable()
     var symbolNames = StringTable()
@@ -59,7 +59,7 @@ struct SymbolFile {
     var start = ELFWriter.headerSize
     var headers = ELFWriter()
     headers.sectionHeader()
-    // lldb takes sections of one name for one section.
+    // lldb merges sections of the same name.
     var named: [String: Int] = [:]
     for section in sections {
       let place = named[section.name, default: 0]
@@ -100,11 +100,11 @@ struct SymbolFile {
   }
 }
 
-/// The names of an ELF file, each with a NUL after it, the first empty.
+/// An ELF string table: NUL-terminated names, the first empty.
 private struct StringTable {
   private(set) var bytes: [UInt8] = [0]
 
-  /// Adds `name`, and returns where it begins.
+  /// Adds `name`, and returns its offset.
   mutating func add(_ name: String) -> Int {
     let place = bytes.count
     bytes += name.utf8.filter { $0 != 0 }

@@ -3,9 +3,9 @@ import DebugInfo
 
 /// A C header of types, or the BTF of a kernel or a module, as a file.
 enum TypeFile {
-  /// Writes a C header of `types`, one group after another.
+  /// Writes a C header of `types`, group by group.
   ///
-  /// - Throws: `LocatedError` when it cannot be written.
+  /// - Throws: `LocatedError` if it cannot be written.
   static func writeHeader(of types: [[CType]], _ comment: String, to path: String) throws(LocatedError) -> HeaderSummary
   {
     let header = CHeader(comment)
@@ -17,7 +17,7 @@ enum TypeFile {
 
   /// Writes `bytes`.
   ///
-  /// - Throws: `LocatedError` when they cannot be written.
+  /// - Throws: `LocatedError` if they cannot be written.
   static func write(_ bytes: [UInt8], to path: String) throws(LocatedError) {
     var file = try OutputFile(path)
     try file.write(bytes.rawSpan, at: 0)
@@ -25,12 +25,12 @@ enum TypeFile {
   }
 }
 
-/// What a C header came to.
+/// The contents of a C header.
 package struct HeaderSummary: Sendable {
-  /// How many types have a definition.
+  /// The number of types defined.
   package let definitions: Int
-  /// How many records are bytes alone, since no declaration gives their members the places that they have.
+  /// The number of records written as plain bytes, since no C declaration yields their layout.
   package let opaque: Int
-  /// Whether types were left out, since they need each other in too long a chain or there are too many.
+  /// Whether types were left out, since they depend on each other in too long a chain or there are too many.
   package let isCutShort: Bool
 }

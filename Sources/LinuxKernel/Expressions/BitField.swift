@@ -1,16 +1,16 @@
 import Bytes
 
-/// The bytes that a value takes, whole or a bit field.
+/// The bytes that a value occupies, plain or a bit field.
 struct BitField {
-  /// Bytes from the start of what holds it.
+  /// The byte offset in the enclosing object.
   let offset: Int
   let byteCount: Int
   private let shift: Int
   private let width: Int
 
   /// - Parameters:
-  ///   - firstBit: the least significant bit, from the start of what holds it.
-  ///   - bitCount: the width of a bit field; nil for a whole value of `size` bytes, 8 at most.
+  ///   - firstBit: the least significant bit, counted from the start of the enclosing object.
+  ///   - bitCount: the width of a bit field; nil for a plain value of `size` bytes, at most 8.
   init(firstBit: Int, bitCount: Int?, size: Int) {
     offset = firstBit / 8
     shift = bitCount == nil ? 0 : firstBit % 8

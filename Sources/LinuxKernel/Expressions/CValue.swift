@@ -7,20 +7,20 @@ package indirect enum CValue: Sendable {
   case bool(Bool)
   case floating(Double)
   case pointer(UInt64, PointerNote)
-  /// An enumeration's value, and the names of it; several joined by `|` if it is made of single bits.
+  /// An enumeration's value and its name; several joined by `|` if it consists of single bits.
   case enumeration(Int64, isSigned: Bool, name: String?)
-  /// An array of characters that holds text.
+  /// A character array that holds text.
   case text(String)
-  /// The members; those of anonymous members stand among them.
+  /// The members, with those of anonymous members inlined.
   case record([(name: String, value: CValue)])
   /// The elements that were read, and how many there are.
   case array([CValue], count: Int)
-  /// Why there is none.
+  /// Why it cannot be read.
   case unreadable(String)
-  /// Deeper than was asked for.
+  /// Nested deeper than was requested.
   case omitted
 
-  /// What a pointer points to, for people.
+  /// What a pointer points to, for display.
   package enum PointerNote: Sendable {
     case none
     /// A symbol with an offset.
@@ -45,6 +45,6 @@ package struct ValueExtent: Sendable {
     self.explainsPointers = explainsPointers
   }
 
-  /// Everything, as programs want it.
+  /// Everything, for programs.
   package static let all = ValueExtent(depth: .max, elements: .max, explainsPointers: false)
 }

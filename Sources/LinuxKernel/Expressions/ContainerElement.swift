@@ -1,12 +1,12 @@
-/// What a container of the kernel holds: an element of a list or a tree.
+/// An element of a kernel container: a list or a tree.
 package struct ContainerElement: Sendable {
   /// The address of the node inside the element; of containers of pointers, the element itself.
   package let node: UInt64
-  /// Where it is in a container with indices; nil in one without.
+  /// Its index; nil if the container has no indices.
   package var index: UInt64?
   /// The last index that it has, if it has a range of them.
   package var last: UInt64?
-  /// Whether it is a number that the container holds in place of a pointer.
+  /// Whether it is a value entry in place of a pointer.
   package var isValue = false
 
   init(node: UInt64, index: UInt64? = nil, last: UInt64? = nil, isValue: Bool = false) {
@@ -17,7 +17,7 @@ package struct ContainerElement: Sendable {
   }
 }
 
-/// The containers that are understood.
+/// The supported containers.
 package enum ContainerKind: String, CaseIterable, Sendable {
   /// `struct list_head`.
   case list
@@ -36,7 +36,7 @@ package enum ContainerKind: String, CaseIterable, Sendable {
   /// `struct idr`.
   case idr
 
-  /// Whether elements have a node in them, so that the member is named.
+  /// Whether elements embed a node, so that its member must be named.
   package var hasNodes: Bool {
     switch self {
     case .list, .hlist, .llist, .rbtree: true

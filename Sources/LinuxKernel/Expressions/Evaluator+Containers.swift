@@ -1,16 +1,16 @@
 import Bytes
 import DebugInfo
 
-/// Containers, and members of what they hold.
+/// Containers, and members of their elements.
 extension Evaluator {
-  /// What the elements of a container are, and where the node is in them.
+  /// The type of a container's elements, and the offset of the node in them.
   package struct ElementType: Sendable {
     /// The type of an element.
     package let type: CType
     /// Bytes from its start to the node.
     package let offset: Int
 
-    /// The address of the element that has the node `node`.
+    /// The address of the element whose node is at `node` (`container_of`).
     package func address(ofNode node: UInt64) -> UInt64 { node &- UInt64(offset) }
   }
 
@@ -25,7 +25,7 @@ extension Evaluator {
       return ElementType(type: types[0], offset: 0)
     }
     let path = String(text[text.index(after: dot)...])
-    // Of several types with the name, the one that has the member.
+    // Of several types of this name, the one that has the member.
     var failure: ExpressionFailure?
     for type in types {
       do throws(ExpressionFailure) {
@@ -47,7 +47,7 @@ extension Evaluator {
     }
   }
 
-  /// The address of the container that `text` stands for: of a structure its own, of a pointer what it points to.
+  /// The address of the container that `text` denotes: of a structure its own, of a pointer its value.
   package func container(_ text: String) throws(ExpressionFailure) -> UInt64 {
     if text.utf8.count >= 8, let address = Hex.number(text.hasPrefix("0x") ? text.dropFirst(2) : text[...]) {
       return canonical(address)
@@ -61,7 +61,7 @@ extension Evaluator {
     return canonical(try load(operand, 0..<text.utf8.count).value)
   }
 
-  /// What the container of `kind` at `address` holds, as far as it is readable, and why it ends.
+  /// The readable elements of the container of `kind` at `address`, and why the list breaks off, if it does.
   package func elements(_ kind: ContainerKind, at address: UInt64) -> Listing<ContainerElement> {
     let types = context.types.value
     switch kind {
@@ -98,7 +98,7 @@ extension Evaluator {
     return Listing(elements: elements, notes: tree.problem.map { [Diagnostic(.listBroken, $0)] } ?? [])
   }
 
-  /// Members that are shown of each element.
+  /// The members to show of each element.
   package struct Members: Sendable {
     /// As they were given.
     package let names: [String]
@@ -136,7 +136,7 @@ extension Evaluator {
     }
   }
 
-  /// Whether `type` has `members`, so that a wrong name is told once.
+  /// Whether `type` has `members`, so that a wrong name is reported once.
   package func check(_ members: Members, of type: CType) throws(ExpressionFailure) {
     for (name, path) in zip(members.names, members.paths) {
       var root = path
@@ -156,7 +156,7 @@ extension Evaluator {
 }
 
 extension String {
-  /// Without blanks at its ends.
+  /// Without leading and trailing blanks.
   fileprivate var trimmed: String {
     var rest = self[...]
     while rest.first == " " { rest.removeFirst() }

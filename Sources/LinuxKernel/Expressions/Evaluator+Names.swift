@@ -3,7 +3,7 @@ import DebugInfo
 
 /// Symbols, per-CPU variables and enumerators.
 extension Evaluator {
-  /// What `name` stands for.
+  /// The operand that `name` denotes.
   func name(
     _ name: String, module: String?, cpu: Int?, _ range: Range<Int>
   ) throws(ExpressionFailure) -> Operand {
@@ -36,20 +36,20 @@ extension Evaluator {
     return .memory(address, type(of: symbol, at: address), symbol: name)
   }
 
-  /// The template of a per-CPU variable that only BTF knows.
+  /// The template of a per-CPU variable known only from BTF.
   private func template(named name: String) -> Symbol? {
     guard let perCPU = perCPU.value else { return nil }
     if let symbol = perCPU.symbol(named: name) { return symbol }
     return perCPU.templates(of: [name], names.kernel, context.types.value)[name].map { Symbol(name: name, address: $0) }
   }
 
-  /// The type of a symbol: by DWARF or BTF, or of a well-known one if what it holds agrees.
+  /// The type of a symbol: from DWARF or BTF, or of a well-known one if its contents agree.
   private func type(of symbol: Symbol, at address: UInt64) -> CType? {
     if let module = symbol.module {
       guard case .success(let graph) = lookup.graph(ofModule: module) else { return nil }
       return graph.variable(named: symbol.name) ?? graph.function(named: symbol.name)
     }
-    // Each look-up is a pass, so only that for what the symbol is.
+    // Each look-up is a pass over all types, so only the one for the symbol's kind is made.
     let isCode = symbol.type.map { "tTwW".utf8.contains($0) }
     func described(_ graphs: some Sequence<any TypeGraph>) -> CType? {
       for graph in graphs {
@@ -58,7 +58,7 @@ extension Evaluator {
       }
       return nil
     }
-    // BTF is at hand; DWARF is a file to go through.
+    // BTF is in memory; DWARF needs a pass over a file.
     return described(lookup.graphs.prefix(1)) ?? WellKnownGlobals(evaluator: self).type(of: symbol, at: address)
       ?? described(lookup.graphs.dropFirst())
   }
@@ -73,7 +73,7 @@ extension Evaluator {
     for graph in lookup.graphs + lookup.moduleGraphs {
       if let (type, value) = graph.enumerator(named: name) { return .number(UInt64(bitPattern: value), type) }
     }
-    // A whole address without 0x, as it is printed in many places.
+    // A full-width address without 0x, as the kernel often prints it.
     if name.utf8.count == 16, let value = Hex.number(name[...]) { return .number(value, .integer(.unsignedLong)) }
     return nil
   }

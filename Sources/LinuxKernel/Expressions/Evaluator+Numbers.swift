@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Numbers: from memory, by casts, through operators.
+/// Numbers: loads, casts and operators.
 extension Evaluator {
   /// The value of `syntax` as a number or pointer.
   func scalar(_ syntax: Syntax) throws(ExpressionFailure) -> Scalar {
@@ -15,7 +15,7 @@ extension Evaluator {
     return Int64(bitPattern: found.value)
   }
 
-  /// Reads what `operand` stands for. Arrays and functions become pointers, as in C.
+  /// Loads the value of `operand`. Arrays and functions decay to pointers, as in C.
   func load(_ operand: Operand, _ range: Range<Int>) throws(ExpressionFailure) -> Scalar {
     let type = try typed(operand, range)
     switch type.resolved {
@@ -104,10 +104,10 @@ extension Evaluator {
     }
   }
 
-  /// What integers smaller than `int` become. (C11 6.3.1.1)
+  /// Integer promotion. (C11 6.3.1.1)
   private static func promoted(_ type: CInteger) -> CInteger { type.size < 4 ? .int : type }
 
-  /// The type of what an operator makes of two integers. (C11 6.3.1.8)
+  /// The usual arithmetic conversions. (C11 6.3.1.8)
   private static func common(_ left: CInteger, _ right: CInteger) -> CInteger {
     let left = promoted(left)
     let right = promoted(right)
@@ -156,7 +156,7 @@ extension Evaluator {
     return .integer(sign == "/" ? a / b : a % b, type)
   }
 
-  /// What a comparison says; nil for any other operator.
+  /// The result of a comparison; nil for any other operator.
   private static func compared(_ sign: String, _ a: UInt64, _ b: UInt64, isSigned: Bool) -> Bool? {
     let isLess = isSigned ? Int64(bitPattern: a) < Int64(bitPattern: b) : a < b
     switch sign {
@@ -170,7 +170,7 @@ extension Evaluator {
     }
   }
 
-  /// Operators of which one side at least is a pointer.
+  /// Operators with at least one pointer operand.
   private func pointers(
     _ sign: String, _ left: Scalar, _ right: Scalar, _ leftRange: Range<Int>, _ rightRange: Range<Int>
   ) throws(ExpressionFailure) -> Scalar {

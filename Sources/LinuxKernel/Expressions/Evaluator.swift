@@ -8,17 +8,17 @@ package struct Evaluator: Sendable {
   let modules: LoadedModules
   let perCPU: Lazy<PerCPU?>
   let lookup: TypeLookup
-  /// A name that stands for something of the caller's.
+  /// A name that the caller has bound to an operand.
   var substitute: (name: String, operand: Operand)?
 
   var memory: KernelMemory { context.memory }
 
-  /// What `text` stands for.
+  /// The operand that `text` denotes.
   package func evaluate(_ text: String) throws(ExpressionFailure) -> Operand {
     try value(of: parse(text))
   }
 
-  /// `text` as a tree.
+  /// `text` as a syntax tree.
   func parse(_ text: String) throws(ExpressionFailure) -> Syntax {
     try ExpressionParser.parse(text) { name in
       // A symbol is found without a pass over all types.
@@ -96,7 +96,7 @@ package struct Evaluator: Sendable {
 
   // MARK: - Types
 
-  /// The type that `text` names, as a cast or a question does: `task_struct`, `struct list_head *`, `u64[4]`.
+  /// The type that `text` names, as in a cast or a query: `task_struct`, `struct list_head *`, `u64[4]`.
   package func type(_ text: String) throws(ExpressionFailure) -> CType {
     if case .success(let types) = lookup.types(text) { return types[0] }
     let before = "sizeof("
@@ -129,7 +129,7 @@ package struct Evaluator: Sendable {
     return type
   }
 
-  /// The types of the language, as compilers and expressions spell them.
+  /// The basic types, as compilers and expressions spell them.
   private static let basic: [String: CInteger] = {
     var result: [String: CInteger] = [:]
     for (names, size, isSigned) in [
@@ -153,7 +153,7 @@ package struct Evaluator: Sendable {
     return size
   }
 
-  /// The type of `operand`, which a symbol may lack.
+  /// The type of `operand`; fails for a symbol without one.
   func typed(_ operand: Operand, _ range: Range<Int>) throws(ExpressionFailure) -> CType {
     if let type = operand.type { return type }
     let name = operand.symbol ?? "this"
@@ -241,8 +241,7 @@ package struct Evaluator: Sendable {
     return offset
   }
 
-  /// Where the elements of an array, or those that a pointer points to, begin, their type and, of an array, how many
-  /// there are.
+  /// The address and type of the elements of an array or pointer, and the length of an array.
   private func elements(
     of operand: Operand, _ range: Range<Int>
   ) throws(ExpressionFailure) -> (first: UInt64, element: CType, count: Int?) {

@@ -1,21 +1,21 @@
 import DebugInfo
 
-/// Parses C expressions without side effects: no assignment, no call.
+/// Parses C expressions without side effects: no assignments, no calls.
 struct ExpressionParser {
   private let tokens: [Token]
   private let isTypedef: (String) -> Bool
   private var at = 0
   private var depth = 0
-  /// In `a ? b : c` and in slices a colon is no part of a name.
+  /// In `a ? b : c` and in slices a colon is not part of a name.
   private var colons = 0
 
-  /// The levels of binary operators, those that bind least first. (C11 6.5)
+  /// The precedence levels of binary operators, lowest first. (C11 6.5)
   private static let levels: [[String]] = [
     ["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<", ">", "<=", ">="], ["<<", ">>"], ["+", "-"],
     ["*", "/", "%"],
   ]
 
-  /// - Parameter isTypedef: whether a name is that of a typedef, which decides what `(name)` is.
+  /// - Parameter isTypedef: whether a name is a typedef, which decides whether `(name)` is a cast.
   static func parse(
     _ text: String, isTypedef: @escaping (String) -> Bool
   ) throws(ExpressionFailure) -> Syntax {
@@ -91,7 +91,7 @@ struct ExpressionParser {
     var count = 0
     while case .sign(let sign) = token.kind, Self.levels[level].contains(sign) {
       at += 1
-      // Each adds a level to the tree.
+      // Each adds a level of nesting.
       count += 1
       if count > Limits.expressionDepth { throw wrong("more than \(Limits.expressionDepth) operators in a row") }
       let right = try binary(level + 1)
@@ -202,7 +202,7 @@ struct ExpressionParser {
     }
   }
 
-  /// A symbol, with what says of which module or CPU it is.
+  /// A symbol with its module or CPU, if given.
   private mutating func symbol(_ text: String, _ range: Range<Int>) throws(ExpressionFailure) -> Syntax {
     var name = text
     var module: String?
@@ -283,20 +283,20 @@ struct ExpressionParser {
     "void", "char", "short", "int", "long", "signed", "unsigned", "float", "double", "_Bool", "__int128",
   ]
 
-  /// Whether a type name begins `count` tokens on.
+  /// Whether a type name begins `count` tokens ahead.
   private func startsType(ahead count: Int) -> Bool {
     guard case .name(let name) = token(ahead: count).kind else { return false }
     if ["struct", "union", "enum"].contains(name) || Self.words.contains(name) || Self.qualifiers.contains(name) {
       return true
     }
-    // `(name *)` is no expression; `(name)` may be.
+    // `(name *)` is not an expression; `(name)` may be one.
     var next = count + 1
     while token(ahead: next).kind == .sign("*") { next += 1 }
     guard token(ahead: next).kind == .sign(")") else { return false }
     return next > count + 1 || isTypedef(name)
   }
 
-  /// A type name without a declarator, but for `*` and the length of an array.
+  /// A type name; the only declarators are `*` and an array length.
   private mutating func typeName() throws(ExpressionFailure) -> TypeSyntax {
     let start = token.range.lowerBound
     var words: [String] = []
@@ -355,7 +355,7 @@ struct ExpressionParser {
     return TypeSyntax(base: base, pointers: pointers, count: count, range: start..<end)
   }
 
-  /// How compilers spell the type that `words` are, in any order: "long unsigned int" is "unsigned long".
+  /// The canonical spelling of `words`, in any order: "long unsigned int" is "unsigned long".
   private static func spelling(_ words: [String]) -> String? {
     var counts: [String: Int] = [:]
     for word in words { counts[word, default: 0] += 1 }

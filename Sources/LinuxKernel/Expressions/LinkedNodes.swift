@@ -1,8 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The lists whose elements have one link, or a link and a place that points to them.
-/// (include/linux/list.h, include/linux/llist.h)
+/// Lists whose nodes have one link, or a link and a back pointer. (include/linux/list.h, include/linux/llist.h)
 struct LinkedNodes {
   let memory: KernelMemory
 
@@ -20,7 +19,7 @@ struct LinkedNodes {
 
   /// Follows links from `head`, until one is NULL or odd.
   ///
-  /// - Parameter damage: what is wrong with a node to which the link at an address leads.
+  /// - Parameter damage: what is wrong with the node that the link at an address leads to.
   private func chain(
     head: UInt64, damage: (_ node: UInt64, _ link: UInt64) -> String?
   ) -> Listing<ContainerElement> {

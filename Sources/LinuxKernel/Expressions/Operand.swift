@@ -1,15 +1,15 @@
 import DebugInfo
 
-/// What an expression stands for: something in memory, or a number.
+/// The result of an expression: an object in memory, or a number.
 package struct Operand: Sendable {
   /// Where its value is.
   package enum Place: Sendable {
-    /// At an address, `firstBit` bits on; `bitCount` bits of it if it is a bit field.
+    /// In memory at an address plus `firstBit` bits; `bitCount` is the width of a bit field.
     case memory(UInt64, firstBit: Int, bitCount: Int?)
     /// The value itself, extended to 64 bits.
     case number(UInt64)
   }
-  /// Its type; nil for a symbol whose type nothing describes.
+  /// Its type; nil for a symbol of unknown type.
   package let type: CType?
   package let place: Place
   /// The symbol that it is, if it is one.
@@ -27,7 +27,7 @@ package struct Operand: Sendable {
   static func number(_ value: UInt64, _ type: CType) -> Operand { Operand(type: type, place: .number(value)) }
 }
 
-/// A number with its type, as operators take it.
+/// A typed number, an operand of operators.
 struct Scalar {
   enum Kind {
     case integer(CInteger)
@@ -44,10 +44,10 @@ struct Scalar {
     }
   }
 
-  /// The operand that it is.
+  /// The number as an operand.
   var operand: Operand { .number(value, type) }
 
-  /// `value` as the integer type has it.
+  /// `value` converted to an integer type.
   static func integer(_ value: UInt64, _ type: CInteger) -> Scalar {
     Scalar(value: type.extended(value), kind: .integer(type))
   }
@@ -59,7 +59,7 @@ extension CInteger {
   static let long = CInteger(name: "long", size: 8, isSigned: true)
   static let unsignedLong = CInteger(name: "unsigned long", size: 8, isSigned: false)
 
-  /// `value` cut to the type's size, and extended to 64 bits.
+  /// `value` truncated to the type's size and extended to 64 bits.
   func extended(_ value: UInt64) -> UInt64 {
     if isBool { return value == 0 ? 0 : 1 }
     guard size < 8, size > 0 else { return value }

@@ -2,7 +2,7 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// Why kernel memory is unreadable, in words.
+/// Messages for unreadable kernel memory.
 enum ReadFaultText {
   /// Why `count` bytes from `address`, which has no tag, cannot be read.
   static func describe(_ context: KernelContext, _ address: UInt64, _ count: Int) -> String {

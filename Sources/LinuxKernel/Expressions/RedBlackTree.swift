@@ -1,14 +1,14 @@
 import Bytes
 import DebugInfo
 
-/// The nodes of a red-black tree in their order. (include/linux/rbtree_types.h)
+/// The nodes of a red-black tree in order. (include/linux/rbtree_types.h)
 ///
 ///     struct rb_node: __rb_parent_color: the parent, with the colour in bit 0 | rb_right | rb_left
 struct RedBlackTree {
   let memory: KernelMemory
   let types: KernelTypes
 
-  /// Levels of a tree: one of 2^48 nodes has 96 at most.
+  /// The depth limit: a tree of 2^48 nodes has at most 96 levels.
   private static let depth = 128
 
   /// The nodes of the tree whose `struct rb_root` is at `root`.
@@ -18,7 +18,7 @@ struct RedBlackTree {
     let right = UInt64(types.member("rb_right", of: "rb_node")?.offset ?? 8)
     var seen: Set<UInt64> = []
     var path: [UInt64] = []
-    /// Goes down to the left from the link at `link` of `parent`; false if that ends the walk.
+    /// Descends to the leftmost node from the link at `link` of `parent`; false if that ends the walk.
     func descend(_ link: UInt64, from parent: UInt64) -> Bool {
       var link = link
       var parent = parent
@@ -52,7 +52,7 @@ struct RedBlackTree {
     var goesOn = descend(root, from: 0)
     while goesOn, let node = path.popLast() {
       result.elements.append(ContainerElement(node: node))
-      // What hangs to the right takes the node's place on the path.
+      // The right subtree takes the node's place on the path.
       goesOn = descend(node &+ right, from: node)
     }
     return result

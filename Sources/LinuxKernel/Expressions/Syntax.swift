@@ -1,17 +1,17 @@
 import DebugInfo
 
-/// An expression, parsed.
+/// A parsed expression.
 struct Syntax: Sendable {
   indirect enum Form: Sendable {
     case number(UInt64, isUnsigned: Bool, isLong: Bool)
-    /// A symbol, of a module or of a CPU if it says so, or an enumerator.
+    /// A symbol, optionally of a module or a CPU, or an enumerator.
     case name(String, module: String?, cpu: Int?)
     case unary(String, Syntax)
     case binary(String, Syntax, Syntax)
     case conditional(Syntax, Syntax, Syntax)
     case member(Syntax, String, isPointer: Bool, name: Range<Int>)
     case indexed(Syntax, Syntax)
-    /// The elements from the first index up to the second.
+    /// The elements from the first index up to, but not including, the second.
     case slice(Syntax, Syntax, Syntax)
     case cast(TypeSyntax, Syntax)
     case sizeOfType(TypeSyntax)
@@ -22,16 +22,16 @@ struct Syntax: Sendable {
     case perCPU(Syntax, Syntax, isPointer: Bool)
   }
   let form: Form
-  /// Its bytes of the text.
+  /// Its range in the text, in bytes.
   let range: Range<Int>
 }
 
 /// A type name in an expression.
 struct TypeSyntax: Sendable {
-  /// What is named, and `*`, `const` and the like behind it.
+  /// The named type, and any `*`, `const` and the like after it.
   let base: TypeName
   let pointers: Int
-  /// The length of an array of it.
+  /// The length of the array, if it is one.
   let count: Int?
   let range: Range<Int>
 }

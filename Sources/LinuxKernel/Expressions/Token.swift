@@ -1,6 +1,6 @@
 import Bytes
 
-/// A piece of an expression, and the bytes that it has of the text.
+/// A token of an expression, and its range in the text.
 struct Token: Equatable {
   enum Kind: Equatable {
     /// A name, with `@cpuN`, `MODULE:` or `:N` as part of it.
@@ -15,7 +15,7 @@ struct Token: Equatable {
   var range: Range<Int>
 }
 
-/// Splits an expression into tokens, as C does.
+/// Splits an expression into C tokens.
 struct Lexer {
   private let bytes: [UInt8]
   private var at = 0
@@ -65,7 +65,7 @@ struct Lexer {
       at += sign.count
       return Token(kind: .sign(text(start..<at)), range: start..<at)
     }
-    // What is no ASCII is one character to a person.
+    // A non-ASCII character counts as one, however many bytes it has.
     var end = at + 1
     while end < bytes.count, bytes[end] & 0xc0 == 0x80 { end += 1 }
     throw ExpressionFailure("unexpected '\(text(at..<end))'", at: at..<end)
@@ -73,7 +73,7 @@ struct Lexer {
 
   private mutating func word() -> Range<Int> {
     let start = at
-    // Compilers make names such as do_one.constprop.0, but a dot is a member's here.
+    // Compilers generate names such as do_one.constprop.0, but here a dot selects a member.
     while at < bytes.count, Self.isLetter(bytes[at]) || Self.isDigit(bytes[at]) || bytes[at] == UInt8(ascii: "$") {
       at += 1
     }

@@ -1,13 +1,13 @@
 import Bytes
 import DebugInfo
 
-/// Finds whole types by name: those of the kernel, by BTF or else by DWARF, then those of its modules.
+/// Finds whole types by name: those of the kernel, from BTF or else DWARF, then those of its modules.
 package struct TypeLookup: Sendable {
   let types: Lazy<KernelTypes>
   let modules: LoadedModules
   let moduleTypes: Lazy<ModuleTypes>
 
-  /// What has types of the kernel itself, in the order it is asked.
+  /// The type sources of the kernel itself, in the order they are searched.
   var graphs: [any TypeGraph] { types.value.graphs }
 
   /// The types of the module called `name`, or why there are none.
@@ -30,8 +30,8 @@ package struct TypeLookup: Sendable {
     }
   }
 
-  /// The types called `name`: of the kernel if it has any, else of its modules. Two files of the kernel may each have a
-  /// type of one name.
+  /// The types called `name`: of the kernel if it has any, else of its modules. Two source files may each define a type
+  /// of the same name.
   func types(named name: TypeName) -> [CType] {
     for graph in graphs {
       let found = graph.types(named: name)
@@ -40,7 +40,7 @@ package struct TypeLookup: Sendable {
     return moduleGraphs.flatMap { $0.types(named: name) }
   }
 
-  /// The types that `text` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, with `MODULE:` before it for those
+  /// The types that `text` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, prefixed with `MODULE:` for those
   /// of one module.
   func types(_ text: String) -> Result<[CType], ExpressionFailure> {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -60,7 +60,7 @@ package struct TypeLookup: Sendable {
     return found.isEmpty ? .failure(ExpressionFailure(unknown(name))) : .success(found)
   }
 
-  /// The type of the function or variable `name`, if BTF or DWARF describes it.
+  /// The type of the function or variable `name`, from BTF or DWARF.
   func type(ofSymbol name: String) -> CType? {
     for graph in graphs + moduleGraphs {
       if let type = graph.variable(named: name) ?? graph.function(named: name) { return type }
@@ -68,7 +68,7 @@ package struct TypeLookup: Sendable {
     return nil
   }
 
-  /// The member that `text` names, `TYPE.MEMBER`, members of members too; nil if it has no dot.
+  /// The member that `text` names, `TYPE.MEMBER`, nested ones too; nil if it has no dot.
   func member(_ text: String) -> Result<FoundMember, ExpressionFailure>? {
     guard let dot = text.firstIndex(of: ".") else { return nil }
     return types(String(text[..<dot])).flatMap { types in
@@ -107,11 +107,11 @@ package struct TypeLookup: Sendable {
     }
   }
 
-  /// What to say of a type that nothing defines.
+  /// The diagnostic for a type without a definition.
   func unknown(_ name: TypeName) -> Diagnostic {
     guard !graphs.isEmpty else { return types.value.unknown("\(name)", "no type '\(name)'") }
     func none(_ advice: String) -> Diagnostic { Diagnostic(.noSuchType, "\(name)", "no type '\(name)'" + advice) }
-    // Another name space may have it.
+    // It may exist with another tag.
     let others = types(named: TypeName(nil, name.name)).map(\.text)
     if name.space != nil, let other = others.first { return none("; there is '\(other)'") }
     var near = NameSuggestions(name.name)

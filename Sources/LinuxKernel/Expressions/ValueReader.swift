@@ -1,16 +1,16 @@
 import Bytes
 import DebugInfo
 
-/// Reads the values of types from memory, page by page.
+/// Reads typed values from memory, page by page.
 struct ValueReader {
   private let evaluator: Evaluator
   private let extent: ValueExtent
   private let source: PageSource
   private var valuesLeft = Limits.shownValues
   private let page: UInt64
-  /// The page that was read last: its address, and its bytes or why there are none.
+  /// The last page read: its address, and its bytes or why they cannot be read.
   private var current: (address: UInt64, bytes: Result<[UInt8], ExpressionFailure>)?
-  /// What was unreadable, one sentence a page.
+  /// What was unreadable, one sentence per page.
   private(set) var notes: [String] = []
 
   init(_ evaluator: Evaluator, _ extent: ValueExtent, _ source: PageSource? = nil) {
@@ -50,7 +50,7 @@ struct ValueReader {
   private func enumeration(_ enumeration: CEnumeration, _ value: Int64) -> CValue {
     let items = enumeration.enumerators
     var name = items.first { $0.value == value }?.name
-    // Flags are named bit by bit.
+    // Flags are named by their bits.
     if name == nil, value > 0, items.contains(where: { $0.value > 2 }),
       items.allSatisfy({ $0.value >= 0 && $0.value.nonzeroBitCount <= 1 })
     {
@@ -184,7 +184,7 @@ struct ValueReader {
     return .array(elements, count: count)
   }
 
-  /// The text up to a NUL or the end of `count` bytes; nil if there is other than text.
+  /// The text up to a NUL or the end of `count` bytes; nil if it is not text.
   private mutating func text(_ address: UInt64, _ count: Int) -> String? {
     guard case .success(let bytes) = bytes(address, count) else { return nil }
     let text = bytes.prefix { $0 != 0 }
@@ -192,9 +192,9 @@ struct ValueReader {
   }
 }
 
-/// Where values are read.
+/// A source of pages from which values are read.
 package struct PageSource {
-  /// So many bytes from an address, the start of a page.
+  /// `count` bytes from `address`, which starts a page.
   let bytes: (_ address: UInt64, _ count: Int) -> Result<[UInt8], ExpressionFailure>
 
   /// Reads with `bytes`, which gets the start and the size of a page.
@@ -212,7 +212,7 @@ extension Evaluator {
     }
   }
 
-  /// The value of `type` at `address` of `source`, and what of it is unreadable.
+  /// The value of `type` at `address` of `source`, and notes on its unreadable parts.
   ///
   /// - Throws: `ExpressionFailure` if the type has no size.
   package func read(
@@ -230,9 +230,9 @@ extension Evaluator {
     return (value, reader.notes)
   }
 
-  /// The value of `operand`, as much of it as `extent` says, and what of it is unreadable.
+  /// The value of `operand` to the depth and length of `extent`, and notes on its unreadable parts.
   ///
-  /// - Throws: `ExpressionFailure` if nothing describes its type, or none of it is readable.
+  /// - Throws: `ExpressionFailure` if its type is unknown, or none of it is readable.
   package func read(
     _ operand: Operand, _ extent: ValueExtent
   ) throws(ExpressionFailure) -> (type: CType, value: CValue, notes: [String]) {

@@ -1,12 +1,12 @@
 import DebugInfo
 
-/// The types of variables that every kernel has, for kernels whose BTF describes per-CPU variables alone (pahole has no
-/// other before 1.28, `global_var`). A type is believed only if what the variable holds agrees with it.
+/// The types of variables that every kernel has, for kernels whose BTF describes only per-CPU variables (before pahole
+/// 1.28, `global_var`, there are no others). A type is accepted only if the variable's contents agree with it.
 struct WellKnownGlobals {
   let evaluator: Evaluator
 
   private enum Proof {
-    /// Its size, as far as the next symbol tells it, is that of the type.
+    /// Its size, judged by the next symbol, is that of the type.
     case size
     /// A circular list: the next element points back.
     case list
@@ -82,10 +82,10 @@ struct WellKnownGlobals {
     "nr_swap_pages": ("atomic_long_t", .size),
   ]
 
-  /// The type of `symbol`; nil if it is none of these, or what it holds speaks against it.
+  /// The type of `symbol`; nil if it is none of these, or its contents contradict the type.
   func type(of symbol: Symbol, at address: UInt64) -> CType? {
     guard let row = Self.rows[symbol.name], let type = named(row.type) else { return nil }
-    // A symbol of kallsyms reaches to the next, and may have padding after it. VMCOREINFO knows no sizes.
+    // A kallsyms symbol reaches to the next one, including padding. VMCOREINFO has no sizes.
     if symbol.type != nil, symbol.size > 0, let size = type.size, symbol.size < UInt64(size) { return nil }
     return agrees(row.proof, type, address) ? type : nil
   }

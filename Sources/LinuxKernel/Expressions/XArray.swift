@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// The entries of an xarray, or of the radix tree that it was before 4.20, by their index.
-/// (include/linux/xarray.h; include/linux/radix-tree.h of 4.19)
+/// The entries of an xarray, or before 4.20 of a radix tree, by index. (include/linux/xarray.h;
+/// include/linux/radix-tree.h of 4.19)
 ///
 /// | entry | xarray | radix tree |
 /// | --- | --- | --- |
@@ -13,7 +13,7 @@ struct XArray {
   let memory: KernelMemory
   let types: KernelTypes
 
-  /// Levels of nodes: 64 bits of index, four or six each.
+  /// The depth limit: 64 bits of index, four or six a level.
   private static let depth = 17
 
   private struct Shape {
@@ -36,7 +36,7 @@ struct XArray {
     return nil
   }
 
-  /// The entries of the xarray at `root`, whose indices begin at `first`.
+  /// The entries of the xarray at `root`, with indices starting at `first`.
   func entries(root: UInt64, from first: UInt64 = 0) -> Listing<ContainerElement> {
     guard let shape = shape() else {
       return Listing(notes: [Diagnostic(.typeUnknown, "neither xa_node nor radix_tree_node is a known type")])
@@ -64,7 +64,7 @@ struct XArray {
     }
 
     /// - Parameters:
-    ///   - above: the shift of the node that holds it: that of a node below is less.
+    ///   - above: the shift of the node that holds it; a child's is smaller.
     ///   - slot: its slot; nil for the root's.
     mutating func entry(_ entry: UInt64, index: UInt64, above: Int, slot: UInt64?, depth: Int) {
       guard entry != 0, !isCut else { return }
@@ -89,7 +89,7 @@ struct XArray {
 
     private mutating func node(_ address: UInt64, index: UInt64, above: Int, depth: Int) {
       guard seen.insert(address).inserted else {
-        // A sibling of a radix tree leads into a node that is known.
+        // A sibling of a radix tree points into a node already visited.
         if !shape.isRadixTree {
           result.note(.listBroken, text: "the xarray leads to the node \(hex(address)) twice: it is damaged")
         }

@@ -1,9 +1,9 @@
 import Bytes
 import Synchronization
 
-/// The matches with the lowest addresses, from all cores.
+/// The matches with the lowest addresses, collected from all cores.
 final class MatchList: Sendable {
-  /// Where something matches.
+  /// A match.
   struct Place {
     let address: UInt64
     let physical: UInt64
@@ -21,7 +21,7 @@ final class MatchList: Sendable {
   /// Keeps `limit` matches.
   init(limit: Int) { self.limit = limit }
 
-  /// Searches `bytes`, which lie at `address` and at `physical`, and `next`, which lie after them.
+  /// Searches `bytes`, at `address` and `physical`, and `next`, the bytes that follow them.
   func add(_ matcher: SearchMatcher, _ bytes: RawSpan, _ next: [UInt8]?, at address: UInt64, physical: UInt64) {
     var places: [Place] = []
     var count = 0
@@ -32,7 +32,7 @@ final class MatchList: Sendable {
     }
     matcher.forEach(in: bytes, note)
     if let next, !next.isEmpty {
-      // What begins in the last bytes and ends after them.
+      // Matches that straddle the boundary.
       let from = max(0, bytes.byteCount - next.count)
       let end = (from..<bytes.byteCount).compactMap { offset -> UInt8? in bytes.integer(at: offset) }
       matcher.forEach(in: (end + next).rawSpan) { if $0 < end.count { note(from + $0) } }
@@ -50,7 +50,7 @@ final class MatchList: Sendable {
     Array(places.sorted { $0.address < $1.address }.prefix(limit))
   }
 
-  /// The result, with `match` of each place that is kept.
+  /// The result, with `match` applied to each place kept.
   func result(missing: UInt64, isCutShort: Bool, _ match: (Place) -> MemoryMatch) -> SearchResult {
     let state = state.withLock { $0 }
     return SearchResult(

@@ -5,25 +5,26 @@ import VMSA
 
 /// A place in memory that matches.
 public struct MemoryMatch: Hashable, Sendable {
-  /// Its virtual address: where it was found, or where the kernel image or the linear map has it; nil if they do not.
+  /// Its virtual address: where it was found, or its address in the kernel image or the linear map; nil if neither maps
+  /// it.
   public let virtual: VirtualAddress?
   /// Its physical address.
   public let physical: PhysicalAddress
-  /// The bytes that match.
+  /// The matching bytes.
   public let bytes: [UInt8]
 }
 
-/// What a search came to.
+/// The result of a search.
 public struct SearchResult: Sendable {
   /// The matches with the lowest addresses, in order.
   public let matches: [MemoryMatch]
-  /// How many there are in all.
+  /// The number of all matches.
   public let total: Int
-  /// Bytes that were searched.
+  /// Bytes searched.
   public let searched: UInt64
   /// Bytes of mapped memory that are not in the dump; 0 if all memory was searched.
   public let missing: UInt64
-  /// Whether it was ended early, or there are more mappings than are looked at.
+  /// Whether it ended early, or there are more mappings than are searched.
   public let isCutShort: Bool
 }
 
@@ -31,7 +32,7 @@ public struct SearchResult: Sendable {
 struct MemorySearch {
   let context: KernelContext
   let pattern: SearchPattern
-  /// How many matches are kept.
+  /// The most matches kept.
   let limit: Int
   /// Called with the number of bytes just searched; false ends the search.
   let progress: @Sendable (UInt64) -> Bool
@@ -61,7 +62,7 @@ struct MemorySearch {
     }
   }
 
-  /// Searches what `spans` of addresses map.
+  /// Searches the memory mapped at `spans` of addresses.
   ///
   /// - Parameter user: tables of user space or of the hypervisor instead of the kernel's.
   func mapped(_ spans: [ClosedRange<UInt64>], user: TranslationRegime?) -> SearchResult {
@@ -74,7 +75,7 @@ struct MemorySearch {
     let (memory, overlap, progress) = (context.dump.memory, overlap, progress)
     let tables = user ?? context.regime
     let page = tables.granule.size
-    // The last byte there is has no end after it; nothing is mapped there.
+    // The last address has no exclusive end; nothing is mapped there.
     let ranges = all.map { $0.virtual..<min($0.virtual &+ $0.size &- 1, .max - 1) + 1 }
     let isWhole = ParallelScan.run(ranges) { index, piece in
       let extent = all[index]
@@ -82,7 +83,7 @@ struct MemorySearch {
       while start < piece.upperBound {
         let physical = PhysicalAddress(extent.physical &+ (start &- extent.virtual))
         var end = start
-        // Pages side by side are read at once.
+        // Adjacent pages are read at once.
         while end < piece.upperBound, memory.absence(at: physical &+ (end - start)) == nil {
           end = min(end + (page - end % page), piece.upperBound)
         }
@@ -101,7 +102,7 @@ struct MemorySearch {
     return found.result(missing: left, isCutShort: !isWhole || extents.isCutShort) { match($0.address, $0.physical) }
   }
 
-  /// How many bytes after a piece a match that begins in it may reach.
+  /// How far past a piece a match that begins in it can reach, in bytes.
   private var overlap: Int { if case .bytes(let bytes) = pattern { bytes.count - 1 } else { 0 } }
 
   private func match(_ virtual: UInt64?, _ physical: UInt64) -> MemoryMatch {

@@ -1,18 +1,18 @@
 import Bytes
 
-/// What memory is searched for.
+/// A pattern to search memory for.
 public enum SearchPattern: Hashable, Sendable {
   /// A little-endian integer of 1, 2, 4 or 8 bytes, at a multiple of its size.
   case integer(UInt64, size: Int)
-  /// A pointer into a range, at a multiple of 8; a tag or an authentication code in it is looked through.
+  /// A pointer into a range, at a multiple of 8; tags and authentication codes are ignored.
   case pointer(ClosedRange<UInt64>)
-  /// Bytes at any address: 1 to `mostBytes` of them.
+  /// 1 to `mostBytes` bytes at any address.
   case bytes([UInt8])
 
-  /// The longest sequence of bytes that is searched for.
+  /// The longest byte pattern.
   public static let mostBytes = 4096
 
-  /// How many bytes match.
+  /// The length of a match in bytes.
   public var count: Int {
     switch self {
     case .integer(_, let size): size
@@ -21,7 +21,7 @@ public enum SearchPattern: Hashable, Sendable {
     }
   }
 
-  /// Whether there is anything that can match.
+  /// Whether anything can match.
   var isValid: Bool {
     switch self {
     case .integer(let value, let size): [1, 2, 4, 8].contains(size) && (size == 8 || value >> UInt64(size * 8) == 0)
@@ -37,7 +37,7 @@ struct SearchMatcher {
   /// The width of kernel addresses.
   let addressBits: Int
 
-  /// Calls `body` with the place of each match in `bytes`, which begin at a multiple of 8, in order.
+  /// Calls `body` with the offset of each match in `bytes`, in order; `bytes` begin at a multiple of 8.
   func forEach(in bytes: RawSpan, _ body: (Int) -> Void) {
     switch pattern {
     case .integer(let value, 8): words(bytes, UInt64.self) { if $1 == value { body($0) } }
