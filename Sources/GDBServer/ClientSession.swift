@@ -1,7 +1,7 @@
 import KernelVA
 
-/// What one client has agreed on, and the answers to its packets.
-/// (GDB manual, "Packets", "General Query Packets"; lldb, docs/resources/lldbgdbremote.md)
+/// The state negotiated with one client, and the replies to its packets. (GDB manual, "Packets", "General Query
+/// Packets"; lldb, docs/resources/lldbgdbremote.md)
 final class ClientSession {
   let server: GDBServer
   /// Whether `+` and `-` are no longer sent.
@@ -12,11 +12,11 @@ final class ClientSession {
   private var hasErrorStrings = false
   /// Whether errors may be text. (gdb 16, `error-message+`)
   private var hasErrorMessages = false
-  /// The thread that registers and user memory are of.
+  /// The thread whose registers and user memory are read.
   private var current: UInt64
-  /// How many of the threads `qsThreadInfo` has listed.
+  /// The number of threads listed so far by `qsThreadInfo`.
   private var listed = 0
-  /// The page that was last said to be unreadable.
+  /// The last page reported as unreadable.
   private var reported: UInt64?
 
   init(_ server: GDBServer) {
@@ -24,7 +24,7 @@ final class ClientSession {
     current = server.threads.first
   }
 
-  /// The reply to `request`; nil if it gets none.
+  /// The reply to `request`; nil if there is none.
   ///
   /// - Parameter intermediate: sends a packet before the reply.
   func answer(_ request: Request, intermediate: ([UInt8]) -> Void) -> [UInt8]? {
@@ -54,14 +54,14 @@ final class ClientSession {
     case UInt8(ascii: "c"), UInt8(ascii: "s"), UInt8(ascii: "C"), UInt8(ascii: "S"):
       return refusal(intermediate)
     case UInt8(ascii: "v"):
-      // Of these only what would make it run is refused; to what is not known the answer is empty.
+      // Only packets that would make the target run are refused; unknown ones get an empty reply.
       return request.take("vCont;") || request.take("vRun") || request.take("vAttach") ? refusal(intermediate) : []
     default: return []
     }
   }
 
-  /// The answer to what would make the target run. An error would make lldb give up the connection: it gets the
-  /// reason as output, and is told that the target has stopped again.
+  /// The reply to packets that would make the target run. An error would make lldb drop the connection, so it gets the
+  /// reason as output and a report that the target has stopped again.
   private func refusal(_ intermediate: ([UInt8]) -> Void) -> [UInt8] {
     let reason = "this is a dump: nothing in it can run"
     guard hasErrorStrings else { return error(1, reason) }
@@ -114,8 +114,8 @@ final class ClientSession {
     return []
   }
 
-  /// What a debugger must know of the machine. No operating system is named: of a Linux process lldb looks for the
-  /// dynamic loader.
+  /// What a debugger must know about the machine. No operating system is named, since lldb would look for a Linux
+  /// process's dynamic loader.
   private static let host = "triple:\(triple);ptrsize:8;endian:little;"
   private static let triple = String(decoding: Hex.text("aarch64-unknown-none-elf".utf8), as: UTF8.self)
 
@@ -124,7 +124,7 @@ final class ClientSession {
   private func select(_ request: Request) -> [UInt8] {
     var request = request
     guard request.take("Hg") || request.take("Hc") else { return [] }
-    // 0 is any thread, -1 all of them.
+    // 0 is any thread, -1 all threads.
     if request.text == "0" || request.text == "-1" { return words("OK") }
     guard let id = Hex.number(request.rest), server.threads[id] != nil else { return error(3) }
     current = id
@@ -137,8 +137,8 @@ final class ClientSession {
     return words(rest.isEmpty ? "l" : "m" + rest.map { Hex.text($0.id) }.joined(separator: ","))
   }
 
-  /// Why the thread `id` is stopped: the one that died by SIGTRAP, as gdb expects of a target that it attaches to,
-  /// the others for no reason.
+  /// Why the thread `id` is stopped: SIGTRAP for the one that died, as gdb expects from a target it attaches to, no
+  /// reason for the others.
   func stopReply(_ id: UInt64) -> String {
     let signal = id == server.threads.first ? "05" : "00"
     guard let thread = server.threads[id] else { return "S05" }
@@ -198,7 +198,7 @@ final class ClientSession {
 
   private func memory(_ request: inout Request, isBinary: Bool) -> [UInt8] {
     guard let (address, length) = request.addressAndLength() else { return error(22) }
-    // So lldb asks whether bytes come without the prefix. They do not.
+    // This is lldb's probe for binary data without a prefix, which is not supported.
     if isBinary, address == 0, length == 0 { return [] }
     let thread = server.threads[request.threadSuffix() ?? current]
     let wanted = min(length, UInt64(Limits.memoryBytes))
@@ -215,14 +215,14 @@ final class ClientSession {
   private func region(_ request: Request) -> [UInt8] {
     guard let address = Hex.number(request.rest) else { return error(22) }
     let range = server.regions.range(of: VirtualAddress(address), root: server.threads[current]?.userTables)
-    // The size of all of the lower half is more than the last address less the first.
+    // The size is one more than the last address minus the first.
     var text = "start:\(Hex.text(range.first));size:\(Hex.text(range.last &- range.first &+ 1));"
     if !range.permissions.isEmpty { text += "permissions:\(range.permissions);" }
     if !range.name.isEmpty { text += "name:\(String(decoding: Hex.text(range.name.utf8), as: UTF8.self));" }
     return words(text)
   }
 
-  /// Where the first segment of vmlinux is, which begins with `_text`: gdb moves the file there.
+  /// The runtime address of the first segment of vmlinux, which begins with `_text`: gdb relocates the file to it.
   private func offsets() -> [UInt8] {
     guard let start = server.kernel.symbol(named: "_text")?.address else { return [] }
     return words("TextSeg=\(Hex.text(start))")
@@ -269,7 +269,7 @@ final class ClientSession {
 
   private func words(_ text: String) -> [UInt8] { Array(text.utf8) }
 
-  /// An error by its number in errno(3), and by `message` to a client that can show it.
+  /// An error with its errno(3) number, and with `message` for clients that can show it.
   private func error(_ code: UInt8, _ message: String? = nil) -> [UInt8] {
     if let message, hasErrorMessages { return words("E." + TargetDescription.printable(message)) }
     var reply = [UInt8(ascii: "E")]

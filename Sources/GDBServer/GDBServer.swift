@@ -3,7 +3,7 @@ import KernelVA
 /// A debugger's view of a dump by the GDB remote serial protocol: CPUs and tasks are threads, memory is virtual,
 /// nothing can be written or run.
 ///
-/// One value serves one client after another; what it found out about the dump is kept.
+/// It serves one client after another, and keeps what it has found out about the dump.
 public final class GDBServer {
   /// Runs a command that a client gives with `monitor`, and returns what it prints.
   public typealias Monitor = (String) -> [UInt8]
@@ -22,8 +22,8 @@ public final class GDBServer {
   /// Prepares to serve `kernel`.
   ///
   /// - Parameters:
-  ///   - monitor: runs commands of `monitor`.
-  ///   - report: told, in one line, why memory that a client asked for cannot be read.
+  ///   - monitor: runs `monitor` commands.
+  ///   - report: called with one line that says why requested memory cannot be read.
   public init(_ kernel: Kernel, monitor: @escaping Monitor, report: @escaping (String) -> Void) {
     self.kernel = kernel
     self.monitor = monitor
@@ -38,7 +38,7 @@ public final class GDBServer {
     regions = MemoryRegions(kernel)
   }
 
-  /// How many CPUs and tasks there are as threads.
+  /// The number of threads: CPUs and tasks.
   package var threadCount: Int { threads.all.count }
 
   /// Serves the client at the other end of `transport` until it detaches or goes away.
@@ -54,7 +54,7 @@ public final class GDBServer {
         case .resend:
           guard transport.send(last) else { return }
         case .interrupt:
-          // It is stopped already.
+          // The target is already stopped.
           last = Packet.framed(Array(session.stopReply(threads.first).utf8))
           guard transport.send(last) else { return }
         case .packet(let payload):

@@ -1,8 +1,8 @@
 import Bytes
 
-/// A connection to a client, whatever carries it.
+/// A connection to a client over any transport.
 public protocol GDBTransport {
-  /// Waits for bytes and adds them to the end of `bytes`.
+  /// Waits for bytes and appends them to `bytes`.
   ///
   /// - Returns: false when the client has gone.
   func receive(into bytes: inout [UInt8]) -> Bool

@@ -1,13 +1,13 @@
-/// What a client gets at once, and what it may send.
+/// Limits on requests and replies.
 enum Limits {
-  /// The longest packet, in bytes, either way, before its bytes are escaped. It is told to the client as `PacketSize`.
+  /// The longest packet in either direction, in bytes before escaping. The client learns it as `PacketSize`.
   static let packetBytes = 0x2_0000
-  /// Bytes of memory in one reply: each may take two letters.
+  /// Bytes of memory in one reply: each takes two hex digits.
   static let memoryBytes = (packetBytes - 16) / 2
-  /// The longest text that a command of `monitor` sends back, in bytes.
+  /// The longest output of a `monitor` command, in bytes.
   static let commandBytes = 64 << 20
-  /// Ranges of one address space that are kept.
+  /// Ranges kept for one address space.
   static let ranges = 1 << 20
-  /// Address spaces whose ranges are kept.
+  /// Address spaces kept.
   static let spaces = 16
 }

@@ -12,7 +12,7 @@ enum Hex {
     }
   }
 
-  /// The number that all of `text` is; nil if it is none of 64 bits.
+  /// The number that all of `text` spells; nil if it is not a 64-bit number.
   static func number(_ text: ArraySlice<UInt8>) -> UInt64? {
     guard !text.isEmpty, text.count <= 16 else { return nil }
     var value: UInt64 = 0
@@ -23,7 +23,7 @@ enum Hex {
     return value
   }
 
-  /// The bytes that `text` gives in two digits each; nil if it does not.
+  /// The bytes that `text` spells in two digits each; nil if it is malformed.
   static func bytes(_ text: ArraySlice<UInt8>) -> [UInt8]? {
     guard text.count.isMultiple(of: 2) else { return nil }
     var result: [UInt8] = []
@@ -37,7 +37,7 @@ enum Hex {
     return result
   }
 
-  /// Adds two digits for each of `bytes` to `text`.
+  /// Appends two digits for each of `bytes` to `text`.
   static func append(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
     for byte in bytes {
       text.append(letters[Int(byte >> 4)])
@@ -55,8 +55,8 @@ enum Hex {
   /// `value` in as few digits as it needs.
   static func text(_ value: UInt64) -> String { String(value, radix: 16) }
 
-  /// The lowest `count` bytes of `value`, the lowest first, as registers and memory are sent; `x` for each digit of
-  /// one that is not known.
+  /// The low `count` bytes of `value` in little-endian order, as registers are sent; `x` for each digit of an unknown
+  /// one.
   static func register(_ value: UInt64?, bytes count: Int) -> [UInt8] {
     guard let value else { return [UInt8](repeating: UInt8(ascii: "x"), count: 2 * count) }
     return text((0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) })

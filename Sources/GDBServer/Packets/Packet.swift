@@ -19,10 +19,10 @@ enum Packet {
     byte == UInt8(ascii: "#") || byte == UInt8(ascii: "$") || byte == escape || byte == UInt8(ascii: "*")
   }
 
-  /// Whether one of the eight bytes of `word` may be reserved: always if one is.
+  /// Whether any of the eight bytes of `word` may be reserved. There are false positives, but no false negatives.
   @inline(__always)
   private static func mayHaveReserved(_ word: UInt64) -> Bool {
-    // A byte of `difference` is zero where the word has that letter; then its highest bit comes out set.
+    // A byte of `difference` is zero if the word has that letter there; its top bit is then set in the result.
     func has(_ letter: Unicode.Scalar) -> UInt64 {
       let ones: UInt64 = 0x0101_0101_0101_0101
       let difference = word ^ (ones &* UInt64(UInt8(ascii: letter)))
@@ -31,14 +31,14 @@ enum Packet {
     return has("#") | has("$") | has("}") | has("*") != 0
   }
 
-  /// `bytes` with those escaped that would end or alter a packet: sent as `}` and the byte with bit 5 inverted.
-  /// (GDB manual, "Binary Data")
+  /// `bytes` with those that would end or alter a packet escaped: sent as `}` and the byte with bit 5 inverted. (GDB
+  /// manual, "Binary Data")
   static func escaped(_ bytes: [UInt8], behind prefix: UInt8? = nil) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count + bytes.count / 32 + 1)
     if let prefix { result.append(prefix) }
     let span = bytes.rawSpan
-    // What needs no escape is copied at once.
+    // Runs that need no escape are copied at once.
     var start = 0
     var index = 0
     while index < bytes.count {

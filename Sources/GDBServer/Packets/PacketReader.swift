@@ -1,7 +1,7 @@
-/// Takes a client's bytes apart: `$payload#checksum`, and the single bytes between packets.
-/// (GDB manual, "Remote Protocol: Overview")
+/// Parses a client's bytes: `$payload#checksum`, and the single bytes between packets. (GDB manual, "Remote Protocol:
+/// Overview")
 struct PacketReader {
-  /// What the client sent.
+  /// Something that the client sent.
   enum Event: Equatable {
     /// A packet, with its payload.
     case packet([UInt8])
@@ -18,14 +18,14 @@ struct PacketReader {
   /// Whether checksums are compared: not after `QStartNoAckMode`.
   var comparesChecksums = true
 
-  /// Lets `fill` add bytes to those that are not read yet.
+  /// Lets `fill` append bytes to the unread ones.
   mutating func receive(_ fill: (inout [UInt8]) -> Bool) -> Bool {
     buffer.removeFirst(start)
     start = 0
     return fill(&buffer)
   }
 
-  /// The next whole thing that was sent; nil if more bytes are needed.
+  /// The next complete event; nil if more bytes are needed.
   mutating func next() -> Event? {
     while start < buffer.count {
       switch buffer[start] {

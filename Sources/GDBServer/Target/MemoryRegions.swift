@@ -1,12 +1,12 @@
 import KernelVA
 
-/// What is mapped, range by range, for a debugger that asks which memory there is.
+/// The mapped ranges, for a debugger's region queries.
 struct MemoryRegions {
-  /// Addresses that are alike.
+  /// A range with the same permissions.
   struct Range {
     var first: UInt64
     var last: UInt64
-    /// `rwx` without what is not allowed; empty if nothing is mapped.
+    /// Those of `rwx` that are allowed; empty if nothing is mapped.
     var permissions: String
     var name: String
   }

@@ -1,5 +1,5 @@
-/// The registers that debuggers are told of, and the documents that describe the target.
-/// (GDB manual, "AArch64 Features", "Thread List Format", "Memory Map Format")
+/// The registers presented to debuggers, and the XML documents that describe the target. (GDB manual, "AArch64
+/// Features", "Thread List Format", "Memory Map Format")
 enum TargetDescription {
   /// The size of each register, in bytes, in the order of `features`: x0 to x30, sp, pc and cpsr; then v0 to v31, fpsr
   /// and fpcr, and the two masks.
@@ -10,7 +10,7 @@ enum TargetDescription {
 
   /// `target.xml`.
   ///
-  /// - Parameter signs: whether return addresses are signed, so that debuggers must be told what to remove.
+  /// - Parameter signs: whether return addresses are signed, so that debuggers need the masks of the code.
   static func features(signs: Bool) -> String {
     var text = """
       <?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0">\
@@ -22,7 +22,7 @@ enum TargetDescription {
       <reg name="cpsr" bitsize="32"/></feature>
       """
     if signs {
-      // Their values are in no dump. gdb 13 mixes up its registers if it gets those of pointer authentication alone.
+      // No dump has their values, but gdb 13 confuses its registers if it gets only those of pointer authentication.
       text += "<feature name=\"org.gnu.gdb.aarch64.fpu\">"
       for number in 0...31 { text += "<reg name=\"v\(number)\" bitsize=\"128\" type=\"uint128\"/>" }
       text += "<reg name=\"fpsr\" bitsize=\"32\"/><reg name=\"fpcr\" bitsize=\"32\"/></feature>"
@@ -46,7 +46,7 @@ enum TargetDescription {
     return text + "</threads>\n"
   }
 
-  /// The memory map: all of it may be there, and none can be written. What it leaves out gdb would not read.
+  /// The memory map: everything may be readable, nothing writable. gdb would not read what the map leaves out.
   static let memoryMap = """
     <?xml version="1.0"?><!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" \
     "http://sourceware.org/gdb/gdb-memory-map.dtd"><memory-map>\
@@ -55,7 +55,7 @@ enum TargetDescription {
 
     """
 
-  /// `text` as it may stand in XML. A name comes from memory: what is no printable ASCII becomes `?`.
+  /// `text` escaped for XML. Names come from memory: anything but printable ASCII becomes `?`.
   static func escaped(_ text: String) -> String {
     var result = ""
     for byte in text.utf8 {
@@ -71,7 +71,7 @@ enum TargetDescription {
     return result
   }
 
-  /// `text` with `?` for all that is no printable ASCII.
+  /// `text` with `?` for everything but printable ASCII.
   static func printable(_ text: String) -> String {
     String(decoding: text.utf8.map { 0x20..<0x7f ~= $0 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
   }

@@ -1,6 +1,6 @@
 import KernelVA
 
-/// What a debugger takes for a thread: a CPU, or a task.
+/// A thread as a debugger sees it: a CPU or a task.
 struct DebugThread: Sendable {
   /// Whose registers it has.
   enum Subject: Sendable {
@@ -21,7 +21,7 @@ struct DebugThread: Sendable {
     }
   }
 
-  /// What debuggers show behind it.
+  /// The details that debuggers show after the name.
   var details: String {
     switch subject {
     case .cpu(let state):
@@ -39,7 +39,7 @@ struct DebugThread: Sendable {
     }
   }
 
-  /// The root table of its process; nil of a kernel thread.
+  /// The root table of its process; nil for a kernel thread.
   var userTables: PhysicalAddress? {
     switch subject {
     case .cpu(let state): state.userTables ?? state.task?.root
@@ -50,9 +50,9 @@ struct DebugThread: Sendable {
 
 /// The threads of a dump: its CPUs, then every task.
 struct ThreadTable: Sendable {
-  /// In the order in which debuggers list them.
+  /// The threads in the order that debuggers list them.
   let all: [DebugThread]
-  /// The one that is looked at first: the CPU that died, or the first.
+  /// The initial thread: the CPU that died, or else the first.
   let first: UInt64
   private let places: [UInt64: Int]
 
@@ -66,7 +66,7 @@ struct ThreadTable: Sendable {
       let isIdle = task.pid == 0
       let id = UInt64(isIdle ? ThreadNumber.idleTask(idleTasks) : ThreadNumber.task(pid: task.pid))
       if isIdle { idleTasks += 1 }
-      // Of two tasks that claim one PID the first is kept.
+      // If two tasks claim the same PID, the first is kept.
       guard places[id] == nil else { continue }
       places[id] = all.count
       all.append(DebugThread(id: id, subject: .task(task)))

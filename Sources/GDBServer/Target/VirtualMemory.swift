@@ -1,10 +1,10 @@
 import KernelVA
 
-/// Memory as a thread sees it.
+/// Virtual memory as a thread sees it.
 struct VirtualMemory {
   let kernel: Kernel
 
-  /// The bytes from `address` on, up to the first that cannot be read, and why that cannot.
+  /// The bytes at `address`, up to the first unreadable one, and why it cannot be read.
   ///
   /// - Parameter root: the tables of the lower half; nil if there are none.
   func read(
@@ -28,7 +28,7 @@ struct VirtualMemory {
     return (bytes, failure)
   }
 
-  /// Fills `piece`, which lies in one page, and says why it cannot.
+  /// Fills `piece`, which lies in one page, or says why it cannot.
   private func fill(
     _ piece: inout MutableRawSpan, from address: VirtualAddress, _ user: TranslationRegime?
   ) -> String? {

@@ -21,7 +21,7 @@ struct AssistantCommand: ParsableCommand {
 
   func run() throws {
     let session = Session(options, Output(), readsQueries: false, keepsProblems: true)
-    // A dump that cannot be opened ends the process before anything is asked.
+    // A dump that cannot be opened ends the process before the first request.
     _ = try session.dump
     if !user { try session.leaveOutUserMemory() }
     var server = AssistantServer(session)

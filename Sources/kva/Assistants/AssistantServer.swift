@@ -3,9 +3,9 @@ import KernelVA
 
 /// Answers the messages of the Model Context Protocol (revision 2025-06-18): JSON-RPC 2.0, a message a line.
 struct AssistantServer {
-  /// The revisions that the messages here are the same in, the newest first.
+  /// The protocol revisions in which the messages used here are the same, the newest first.
   private static let revisions = ["2025-06-18", "2025-03-26", "2024-11-05"]
-  /// Bytes of an answer's text: what an assistant can read at once.
+  /// The most bytes of an answer's text that an assistant can usefully read.
   private static let answerBytes = 256 << 10
 
   private let session: Session
@@ -13,7 +13,7 @@ struct AssistantServer {
   private let tools = AssistantTools().all
   private var commands = ParsedCommands()
 
-  /// What JSON-RPC calls the kinds of errors.
+  /// The error codes of JSON-RPC.
   private enum Failure: Int {
     case notJSON = -32700
     case notRequest = -32600
@@ -21,7 +21,7 @@ struct AssistantServer {
     case badParameters = -32602
   }
 
-  /// - Parameter session: keeps its problems.
+  /// - Parameter session: collects the problems of commands.
   init(_ session: Session) {
     self.session = session
     output = session.output
@@ -36,7 +36,7 @@ struct AssistantServer {
     guard case .object(let message) = value, message.string("jsonrpc") == "2.0" else {
       return fail(.null, .notRequest, "a message has to be an object of JSON-RPC 2.0")
     }
-    // An answer to what was not asked is nobody's business.
+    // A response that belongs to no request is ignored.
     guard let method = message.string("method") else {
       return message["id"] == nil || message["result"] != nil || message["error"] != nil
         ? () : fail(message["id"] ?? .null, .notRequest, "there is no method")
@@ -103,7 +103,7 @@ struct AssistantServer {
     answer(id, text, isError: isError)
   }
 
-  /// Answers a call; what is wrong with its arguments is told the assistant, which can then ask better.
+  /// Answers a tool call; errors in its arguments go to the assistant, which can then correct them.
   private func answer(_ id: JSONValue, _ text: String, isError: Bool) {
     succeed(id) { result in
       result.array("content", [text]) { content, text in
@@ -114,7 +114,7 @@ struct AssistantServer {
     }
   }
 
-  /// What the command prints, cut where it is too long, with what was wrong after it; and whether it failed.
+  /// The output of a command, truncated if too long, followed by its problems; and whether it failed.
   private mutating func answered(_ request: Request) -> (text: String, isError: Bool) {
     let collected = CollectedOutput(limit: Self.answerBytes)
     let page = Output(.collected(collected))
@@ -127,7 +127,7 @@ struct AssistantServer {
       page.display = command.display.display(on: nil)
       try command.answer(session)
     } catch is ExitCode {
-      // What was not found has been reported.
+      // The problem has already been reported.
     } catch let problem as Problem {
       isError = true
       endings = [problem.message]

@@ -3,12 +3,12 @@ import KernelVA
 
 /// The commands of kva as tools of the Model Context Protocol: what each takes, as JSON Schema.
 struct AssistantTools {
-  /// A command, its description and what it takes besides the dump.
+  /// A command, its description and its parameters besides the dump.
   struct Tool {
     let name: String
     let description: String
     let options: [Option]
-    /// What its arguments are called in the help; nil if it takes none.
+    /// The name of its arguments in the help; nil if it takes none.
     let arguments: String?
   }
 
@@ -21,16 +21,16 @@ struct AssistantTools {
     let values: [String]
   }
 
-  /// The commands in the order of the help, but for that which opens another file.
+  /// The commands in the order of the help, except the one that opens another file.
   let all: [Tool] = SessionCommands.all.filter { $0 != DiffCommand.self }.compactMap(Self.tool)
 
-  /// The sections of the help that every command has: how the dump is opened, and how tables are shown.
+  /// The help sections common to all commands: how the dump is opened, and how tables are shown.
   private static let common: Set<String> = ["Dump options", "Output options"]
 
-  /// Options of the command line alone, and those that write files.
+  /// Options that make sense only on the command line, and those that write files.
   private static let unfit: Set<String> = ["help", "version", "raw", "output", "export"]
 
-  /// What the help of `type` says of it.
+  /// The tool that the help of `type` describes.
   private static func tool(_ type: any ParsableCommand.Type) -> Tool? {
     guard let name = type.configuration.commandName,
       case .object(let help)? = try? JSONReader.value(Array(type._dumpHelp().utf8)[...]),

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva audit`: what no healthy kernel has in its tables.
+/// `kva audit`: page table contents that no healthy kernel has.
 struct AuditCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "audit",

@@ -2,7 +2,7 @@ extension CrashNames {
   /// What to do instead of `name`, a command of crash(8) that kva does not have; nil for any other name.
   static func advice(_ name: String) -> String? { missing[name] ?? (structures.contains(name) ? unread : nil) }
 
-  /// Commands about structures that kva has no list of.
+  /// Commands about structures that kva does not list.
   private static let structures: Set = ["dev", "ipcs", "irq", "mount", "net", "sbitmapq", "sig", "swap", "timer"]
   private static let unread = "print, list and tree show the kernel's structures, type how they are laid out"
 

@@ -1,11 +1,11 @@
 import KernelVA
 
-/// What crash(8) calls things, where kva's own names and aliases are others.
+/// crash(8)'s command names, where they differ from kva's names and aliases.
 enum CrashNames {
-  /// What a line may begin with besides the commands.
+  /// The words besides commands that a line may begin with.
   static let all = ["kmem", "ptov", "struct", "sys", "union"]
 
-  /// `words` with what crash(8) calls a command replaced by what kva does.
+  /// `words` with a crash(8) command replaced by kva's.
   ///
   /// - Parameter namesDump: whether the dump is the first argument.
   static func translated(_ words: [String], namesDump: Bool) -> [String] {
@@ -21,7 +21,7 @@ enum CrashNames {
       else { return words }
       return [name] + rest.filter { $0 != option }
     case "sym":
-      // It takes an address as well.
+      // `kmem` also takes an address.
       let arguments = rest.filter { !$0.hasPrefix("-") }
       guard arguments.count == (namesDump ? 2 : 1), let last = arguments.last, let query = try? Query(last),
         case .address = query.base
@@ -38,7 +38,7 @@ enum CrashNames {
     }
   }
 
-  /// What the options of kmem ask for.
+  /// The commands for the options of `kmem`.
   private static let kmem = ["-v": "vmalloc", "-s": "slab", "-p": "page"]
 
   /// The options of crash's search: virtual or physical memory, words of 4 bytes, text.
@@ -47,8 +47,8 @@ enum CrashNames {
   /// Word sizes of crash's rd, in bytes.
   private static let wordSizes = ["-8": 1, "-16": 2, "-32": 4, "-64": 8]
 
-  /// crash's `rd [-8|-16|-32|-64] [-p] ADDRESS [COUNT]`, which counts words, and has one of 8 bytes if not told. With an
-  /// option of `read` it is that.
+  /// crash's `rd [-8|-16|-32|-64] [-p] ADDRESS [COUNT]`, which counts words, by default one of 8 bytes. With an option
+  /// of `read` it is `read`.
   private static func countedInWords(_ words: [String]) -> [String] {
     var size = 8
     var options: [String] = []
@@ -73,7 +73,7 @@ enum CrashNames {
     return ["read", arguments[0], "\(bytes)"] + options + form
   }
 
-  /// Whether `words` are read by crash's counts.
+  /// Whether `words` is a `rd` command that counts words, as crash does.
   static func countsWords(_ words: [String]) -> Bool {
     words.first == "rd" && translated(words, namesDump: false).contains("--words") && !words.contains("--words")
   }
@@ -91,7 +91,7 @@ enum CrashNames {
       return ["type"] + (members.isEmpty ? ["\(keyword) \(name)"] : members.map { "\(keyword) \(name).\($0)" })
         + options
     }
-    // A symbol is its address there; a number needs no 0x.
+    // In crash, a symbol means its address, and a number needs no 0x.
     var place = rest[1]
     if let query = try? Query(place) {
       switch query.base {

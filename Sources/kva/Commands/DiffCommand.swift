@@ -50,7 +50,7 @@ struct DiffCommand: DumpCommand {
       options.access.vmlinux = vmlinuxA
       first = Session(options, session.output, readsQueries: false)
     }
-    // What was said of one boot's addresses is not true of the other's.
+    // Overrides of one boot's addresses do not apply to the other's.
     var options = session.options
     options.dump = other
     options.access.vmlinux = vmlinuxB ?? session.options.access.vmlinux

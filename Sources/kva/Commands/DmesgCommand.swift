@@ -59,7 +59,7 @@ struct DmesgCommand: DumpCommand {
         guard let crash = kernel.facts.crashTime?.value else {
           return [Diagnostic(.vmcoreinfoIncomplete, "CRASHTIME", "the dump does not say when it was made")]
         }
-        // The last message is about as old as the dump.
+        // The last message is about as recent as the dump.
         boot = crash - min(crash, last / 1_000_000_000)
       }
       let first = since?.nanoseconds(last: last) ?? 0

@@ -117,7 +117,7 @@ struct ExportCommand: ParsableCommand {
     say("\(Words.size(summary.bytes)) of memory in \(summary.segments) segments, \(threads)\(absent)", session)
   }
 
-  /// Says how much memory the file has.
+  /// Reports how much memory the file has.
   private func say(_ bytes: UInt64, _ place: String, unreadable: UInt64, _ session: Session) throws {
     if unreadable > 0 {
       session.report(.pagesMissing, "\(unreadable) pages that the dump should have cannot be read, and were left out")
@@ -143,7 +143,7 @@ extension DumpOptions {
 extension PageCompression: ExpressibleByArgument {}
 
 extension PageSelection.Part {
-  /// The parts that `text` names, with commas between them.
+  /// The parts in the comma-separated list `text`.
   fileprivate static func list(_ text: String) throws -> Set<Self> {
     try Set(
       text.split(separator: ",").map { word in

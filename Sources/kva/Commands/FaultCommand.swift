@@ -24,7 +24,7 @@ struct FaultCommand: DumpCommand {
   @Option(help: ArgumentHelp("Decode the walk that an oops printed instead.", valueName: "text"))
   var line: String?
 
-  /// The arguments with a place for the dump, if they ask for none.
+  /// The arguments with a placeholder for the dump if they need none.
   static func completed(_ arguments: [String]) -> [String] {
     let decodes = arguments.contains { $0.hasPrefix("--esr") || $0.hasPrefix("--line") }
     guard decodes, (try? parse(arguments)) == nil else { return arguments }

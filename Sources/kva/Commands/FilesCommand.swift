@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva files`: what a process has open.
+/// `kva files`: the open files of a process.
 struct FilesCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "files",

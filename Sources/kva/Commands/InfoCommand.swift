@@ -20,7 +20,7 @@ struct InfoCommand: DumpCommand {
     do {
       kernel = try session.kernel
     } catch let error as LocatedError where error.kind == .missing && error.file == dump.path {
-      // What the file says of itself is worth showing without the kernel.
+      // The file's own facts are worth showing even without a kernel.
       show(dump, nil, output)
       session.report(error)
       throw ExitCode.notFound

@@ -73,7 +73,7 @@ struct LayoutCommand: AnsweringCommand {
   }
 }
 
-/// A kernel version on the command line: `5.11`, or a release that begins so.
+/// A kernel version on the command line: `5.11`, or a release that begins like that.
 struct Version: ExpressibleByArgument {
   let version: KernelVersion
   init?(argument: String) {

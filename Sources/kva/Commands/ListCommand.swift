@@ -38,7 +38,7 @@ struct ListCommand: DumpCommand {
   }
 }
 
-/// `kva tree`: the entries of a tree, or of a list that is no list_head.
+/// `kva tree`: the entries of a tree, or of a list other than list_head.
 struct TreeCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "tree",
@@ -88,14 +88,14 @@ extension ContainerKind: ExpressibleByArgument {
   public static var allValueStrings: [String] { allCases.map(\.rawValue) }
 }
 
-/// What is shown of each element.
+/// What to show of each element.
 struct ElementOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Show these members of each element, separated by commas.", valueName: "members"))
   var print: String?
 }
 
 extension Session {
-  /// Writes what a container holds, a line an element.
+  /// Writes the elements of a container, one per line.
   fileprivate func container(
     _ kind: ContainerKind, _ type: String, _ place: String, _ shown: ElementOptions, isJSON: Bool
   ) throws {

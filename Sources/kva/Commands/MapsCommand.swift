@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva maps`: what a process has mapped.
+/// `kva maps`: the mappings of a process.
 struct MapsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "maps",
@@ -50,7 +50,7 @@ struct MapsCommand: DumpCommand {
 }
 
 extension Diagnostic {
-  /// `task` has ended, or is one of the kernel's.
+  /// `task` has exited, or is a kernel thread.
   static func withoutUserSpace(_ task: KernelTask) -> Diagnostic {
     let what = task.state == "Z" ? "has ended" : "is a kernel thread"
     return Diagnostic(

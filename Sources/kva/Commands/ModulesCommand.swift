@@ -45,7 +45,7 @@ struct ModulesCommand: DumpCommand {
     }
   }
 
-  /// Whether a module is what `text` asks for: it has that name, or that address lies in it.
+  /// Whether a module matches `text`: by its name, or by an address inside it.
   private static func test(_ text: String) -> (KernelModule) -> Bool {
     let pattern = NamePattern(text)
     guard let query = try? Query(text), case .address(let base) = query.base else {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva mounts`: what a process has mounted.
+/// `kva mounts`: the mounts that a process sees.
 struct MountsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "mounts",
@@ -23,7 +23,7 @@ struct MountsCommand: DumpCommand {
 
   func answer(_ session: Session) throws {
     try session.list { kernel, output in
-      // A dump of a kernel that died before it had a process has its first task alone.
+      // A kernel that died before it started init has only its first task.
       let first = kernel.tasks.elements.contains { $0.pid == 1 } ? "1" : "0"
       switch kernel.task(named: task ?? first) {
       case .failure(let failure): return [failure.diagnostic]

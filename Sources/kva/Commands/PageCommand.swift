@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva page`: page frames and who has them.
+/// `kva page`: page frames and their owners.
 struct PageCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "page",
@@ -109,7 +109,7 @@ struct PageCommand: DumpCommand {
             counts[frame.use, default: 0] += 1
             return true
           }
-          // A cgroup has what those below it are charged for.
+          // A cgroup includes the charges of its descendants.
           if let path = owner?.cgroup(of: frame), path == of || path.hasPrefix(of == "/" ? of : of + "/") {
             counts[frame.use, default: 0] += 1
           }
@@ -134,7 +134,7 @@ struct PageCommand: DumpCommand {
     }
   }
 
-  /// Counts what the process of `text` has mapped.
+  /// Counts the frames that the process `text` maps.
   ///
   /// - Returns: whether all its tables could be read.
   private func countProcess(

@@ -35,7 +35,7 @@ struct PrintCommand: DumpCommand {
     if !allFound { throw ExitCode.notFound }
   }
 
-  /// Whether `query` has a value, all of it readable.
+  /// Prints the value of `query`; returns whether all of it was readable.
   private func answer(_ query: String, _ evaluator: Evaluator, _ session: Session) -> Bool {
     do throws(ExpressionFailure) {
       let operand = try evaluator.evaluate(query)
@@ -55,15 +55,15 @@ struct PrintCommand: DumpCommand {
 }
 
 extension CValue {
-  /// Whether there is none.
+  /// Whether it is unreadable.
   var isUnreadable: Bool { if case .unreadable = self { true } else { false } }
 }
 
 extension ExpressionFailure {
-  /// What is wrong with `text`, and where: in one line, the part in question between marks.
+  /// What is wrong with `text`, in one line, with the part in question between marks.
   func line(_ text: String) -> String { "\(marked(text)): \(message)" }
 
-  /// The same with its code.
+  /// The same as a diagnostic with a code.
   func placed(in text: String) -> Diagnostic { diagnostic.explaining(marked(text)) }
 
   private func marked(_ text: String) -> String {

@@ -79,7 +79,7 @@ struct PtdumpCommand: DumpCommand {
       }
     }
     var isWhole = true
-    // What every line needs is taken out of the objects that hold it once.
+    // Loaded once, outside the loop over lines.
     let (json, format, types) = (options.json, regime.format, kernel.memoryTypes?.value)
     let hypervisor = regime.register.isSingleRange ? kernel : nil
     func doubt(_ range: MappedRange) -> Diagnostic? {
@@ -101,8 +101,8 @@ struct PtdumpCommand: DumpCommand {
   }
 }
 
-/// `A-B` in hex, with or without 0x; B is exclusive, and 0 the end of the space. A range as kva shows it, which ends with
-/// the last byte of a page, is taken as it is shown.
+/// `A-B` in hex, with or without 0x; B is exclusive, and 0 the end of the space. A range as kva prints it, which ends
+/// with the last byte of a page, is also accepted.
 struct AddressRange: ExpressibleByArgument {
   let addresses: ClosedRange<UInt64>
   init?(argument: String) {

@@ -76,7 +76,7 @@ struct ReadCommand: DumpCommand {
         session.report(.notPhysical, "'\(address)' is not a physical address; give it as 0x and hex digits")
         throw ExitCode.notFound
       }
-      // Of two parts that claim an address one is read: whoever asks has to know.
+      // If two parts claim an address, only one is read: the user must know.
       for warning in dump.warnings { session.report(warning) }
       source = PhysicalSource(dump: dump)
       start = value &+ query.offset
@@ -114,7 +114,7 @@ struct ReadCommand: DumpCommand {
 }
 
 extension ReadCommand {
-  /// Shows what is at `start` as a value of the type called `name`.
+  /// Shows the bytes at `start` as a value of the type `name`.
   private func value(_ name: String, at start: UInt64, of source: any ReadSource, _ session: Session) throws {
     let dump = try session.dump
     let reader = MemoryReader(source: source, dump: dump, session: session)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva report`: what whoever sorts dumps wants to know of one.
+/// `kva report`: a summary of a dump for triage.
 struct ReportCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "report",
@@ -27,7 +27,7 @@ struct ReportCommand: DumpCommand {
     }
     if options.json { session.output.reportJSON(report) } else { session.output.reportText(report) }
     guard let failure else { return }
-    // As with info: a sound file without a kernel is told of, and the others are not usable.
+    // As with info: a sound file without a kernel is still reported; other failures are final.
     guard failure.kind == .missing, failure.file == session.options.dump else { throw failure }
     session.report(failure)
     throw ExitCode.notFound

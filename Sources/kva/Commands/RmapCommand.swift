@@ -77,7 +77,7 @@ struct RmapCommand: DumpCommand {
 /// A physical address on the command line.
 struct PhysicalArgument: ExpressibleByArgument {
   let address: PhysicalAddress
-  /// As it was given.
+  /// The text as given.
   let text: String
   init?(argument: String) {
     text = argument

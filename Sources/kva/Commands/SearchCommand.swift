@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import KernelVA
 
-/// `kva search`: where memory holds something.
+/// `kva search`: search memory for a pattern.
 struct SearchCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "search",
@@ -61,7 +61,7 @@ struct SearchCommand: DumpCommand {
     if value.isEmpty { throw ValidationError("VALUE is empty.") }
   }
 
-  /// Matches that are kept: 16 bytes each, and their answers.
+  /// The most matches kept: 16 bytes each, plus their answers.
   private static let mostMatches = 1 << 20
 
   mutating func take(_ arguments: [String]) throws {
@@ -97,7 +97,7 @@ struct SearchCommand: DumpCommand {
     try report(result, kernel, session)
   }
 
-  /// What is searched for.
+  /// The pattern to search for.
   private func pattern(_ kernel: Kernel, _ session: Session) throws -> SearchPattern {
     if string { return try sequence(Array(value.utf8)) }
     if bytes {
@@ -118,7 +118,7 @@ struct SearchCommand: DumpCommand {
     return .integer(try number(kernel, session), size: size.bytes)
   }
 
-  /// The bytes that `text` has in hex, with blanks or colons between them if wanted.
+  /// The bytes that `text` spells in hex, optionally separated by blanks or colons.
   private static func bytes(_ text: String) -> [UInt8]? {
     let digits = text.utf8.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: ":") }.map(Hex.digit)
     guard digits.count % 2 == 0 else { return nil }
@@ -137,7 +137,7 @@ struct SearchCommand: DumpCommand {
     return .bytes(bytes)
   }
 
-  /// The number that is meant, or the address of a symbol.
+  /// The number to search for, or the address of a symbol.
   private func number(_ kernel: Kernel, _ session: Session) throws -> UInt64 {
     let bits = UInt64(size.bytes * 8)
     let most = UInt64.max >> (64 - bits)
@@ -175,7 +175,7 @@ struct SearchCommand: DumpCommand {
     return spans
   }
 
-  /// Says what is not shown, and what was not searched.
+  /// Reports what is not shown, and what was not searched.
   private func report(_ result: SearchResult, _ kernel: Kernel, _ session: Session) throws {
     if result.total > result.matches.count {
       session.report(

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The commands that `batch` and `shell` answer as well as the command line: all but those two.
+/// The commands that can also be given to `batch` and `shell`.
 struct SessionCommands: ParsableCommand {
   /// The commands in the order of the help.
   static let all: [any ParsableCommand.Type] = [
@@ -15,11 +15,11 @@ struct SessionCommands: ParsableCommand {
     DiffCommand.self,
   ]
 
-  /// The root of their help and error messages.
+  /// The root command of their help and error messages.
   static let configuration = CommandConfiguration(
     commandName: "kva", version: "kva \(Release.version)", subcommands: all)
 
-  /// What is wrong with a question, in one line: the parser adds how the command is used.
+  /// A parse error in one line, without the usage that the parser appends.
   static func line(for error: any Error) -> String {
     let text = message(for: error)
     return text.split(separator: "\n").first.map(String.init) ?? text

@@ -93,7 +93,7 @@ struct SlabCommand: DumpCommand {
       for caller in callers.elements {
         if options.json { output.slabCallerJSON(caller, kernel) } else { output.slabCallerText(caller, kernel) }
       }
-      // Of all caches only those are asked that keep it.
+      // If no cache was named, caches that do not keep it are passed over in silence.
       if pattern != nil || !callers.elements.isEmpty { notes += callers.notes }
     }
     return caches.isEmpty ? kernel.slabCaches.notes + [absence] : notes
@@ -106,11 +106,11 @@ struct SlabCommand: DumpCommand {
   }
 }
 
-/// What slab caches are ordered by.
+/// The sort order of slab caches.
 enum SlabOrder: String, ExpressibleByArgument, CaseIterable {
   case size, name, objects, allocated
 
-  /// Whether `a` comes before `b`: the largest first, those that are equal by name.
+  /// Whether `a` comes before `b`: the largest first, equal ones by name.
   func precedes(_ a: SlabSummary, _ b: SlabSummary) -> Bool {
     func key(_ summary: SlabSummary) -> Int {
       switch self {

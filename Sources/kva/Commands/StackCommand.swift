@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva stack`: where tasks are.
+/// `kva stack`: the stacks of tasks.
 struct StackCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "stack",
@@ -66,7 +66,7 @@ struct StackCommand: DumpCommand {
     if !isWhole { throw ExitCode.notFound }
   }
 
-  /// The tasks that are asked for, and whether all of them were found.
+  /// The requested tasks, and whether all of them were found.
   private func chosen(_ kernel: Kernel, _ session: Session) throws -> (tasks: [KernelTask], isWhole: Bool) {
     var found: [KernelTask] = []
     var isWhole = true

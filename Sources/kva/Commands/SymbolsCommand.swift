@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva symbols`: the names that are known.
+/// `kva symbols`: the known symbols.
 struct SymbolsCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "symbols",
@@ -43,7 +43,7 @@ struct SymbolsCommand: DumpCommand {
     _ = try test()
   }
 
-  /// Whether a name is like the pattern.
+  /// A test of whether a name matches the pattern.
   private func test() throws -> (String) -> Bool {
     guard let pattern else { return { _ in true } }
     guard regex else { return NamePattern(pattern, ignoresCase: ignoreCase).matches }

@@ -1,18 +1,18 @@
 import KernelVA
 
-/// The tasks that a question is about, in the order in which they are shown.
+/// The selected tasks, in output order.
 struct TaskSelection {
-  /// The letters of states that ps(1) has.
+  /// The state letters of ps(1).
   static let states = "RSDTtXZPI"
 
   private(set) var lines: [TaskLine]
-  /// What was asked for and is not there, one sentence each.
+  /// What was requested but not found, one sentence each.
   private(set) var missing: [Diagnostic] = []
   private let all: [KernelTask]
 
   /// - Parameters:
   ///   - names: PIDs, patterns of names, or addresses; all tasks if empty.
-  ///   - withThreads: whether a task brings the other threads of its process.
+  ///   - withThreads: whether a task includes the other threads of its process.
   init(_ all: [KernelTask], named names: [String], withThreads: Bool) {
     self.all = all
     guard !names.isEmpty else {
@@ -66,7 +66,7 @@ struct TaskSelection {
     }
     var seen: Set<UInt64> = []
     lines = []
-    // Parents that a damaged dump has in a circle are nobody's children; they come last.
+    // In a damaged dump, parents may form a cycle that no root leads to; those come last.
     for root in roots + (isWhole ? leaders : []) {
       var stack = [TaskLine(task: root)]
       while let line = stack.popLast() {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva type`: how types are laid out.
+/// `kva type`: the layout of types.
 struct TypeCommand: DumpCommand {
   static let configuration = CommandConfiguration(
     commandName: "type",
@@ -79,7 +79,7 @@ struct TypeCommand: DumpCommand {
     return result
   }
 
-  /// Whether `query` names a type, and has a member at the offset that was given.
+  /// Shows the type `query`; returns whether it exists, with a member at the given offset.
   private func answer(_ query: String, _ kernel: Kernel, _ session: Session) -> Bool {
     if let pattern = TypePattern(query) { return list(pattern, kernel, session) }
     let output = session.output
@@ -91,7 +91,7 @@ struct TypeCommand: DumpCommand {
       }
       found = try kernel.types(named: query).get()
     } catch {
-      // It may be what has a type.
+      // It may be a symbol that has a type.
       if offset == nil, let type = kernel.type(ofSymbol: query) {
         if options.json { output.typeJSON(type) } else { output.declarationText(query, type) }
         return true
@@ -128,7 +128,7 @@ struct TypeCommand: DumpCommand {
     return isThere
   }
 
-  /// Lists the types that are named like `pattern`.
+  /// Lists the types whose names match `pattern`.
   private func list(_ pattern: TypePattern, _ kernel: Kernel, _ session: Session) -> Bool {
     var found = false
     kernel.forEachType { name, type in

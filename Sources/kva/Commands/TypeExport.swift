@@ -39,7 +39,7 @@ extension TypeCommand {
     }
   }
 
-  /// The types that the names and patterns name.
+  /// The types that the names and patterns select.
   private func named(_ kernel: Kernel) throws(ExpressionFailure) -> [CType] {
     var types: [CType] = []
     for name in Self.joined(names) {
@@ -58,13 +58,13 @@ extension TypeCommand {
   }
 }
 
-/// The name of a type with `*` or `?` in it, and a keyword before it if wanted.
+/// A type name pattern with `*` or `?`, and an optional keyword before it.
 struct TypePattern {
   private let text: String
   private let space: TypeName.Space?
   private let pattern: NamePattern
 
-  /// nil if `text` is no pattern.
+  /// nil if `text` is not a pattern.
   init?(_ text: String) {
     guard text.contains("*") || text.contains("?") else { return nil }
     let wanted = TypeName(text)
@@ -73,10 +73,10 @@ struct TypePattern {
     pattern = NamePattern(wanted.name)
   }
 
-  /// Whether `name` is like the pattern.
+  /// Whether `name` matches the pattern.
   func matches(_ name: TypeName) -> Bool { (space == nil || space == name.space) && pattern.matches(name.name) }
 
-  /// Says that no name is.
+  /// The error if no name matches.
   var failure: ExpressionFailure {
     ExpressionFailure(Diagnostic(.noSuchType, "no type is named like '\(text)'"))
   }

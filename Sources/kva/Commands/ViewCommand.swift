@@ -96,7 +96,7 @@ struct ViewCommand: ParsableCommand {
 }
 
 extension FileIdentity {
-  /// Whether two paths name one file.
+  /// Whether two paths name the same file.
   static func areSame(_ one: String, _ other: String) -> Bool {
     guard let first = FileIdentity(path: one), let second = FileIdentity(path: other) else { return false }
     return first == second

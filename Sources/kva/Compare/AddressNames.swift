@@ -1,10 +1,10 @@
 import KernelVA
 
-/// Names of mapped addresses that are the same in every boot: the section of the image, the module and its part, else the
+/// Names of mapped addresses that are stable across boots: the image section, the module and its part, or else the
 /// region.
 struct AddressNames {
   private let kernel: Kernel
-  /// The parts of modules, in the order of addresses.
+  /// The parts of modules in address order.
   private let parts: [(first: UInt64, end: UInt64, name: String)]
 
   init(_ kernel: Kernel, _ modules: [KernelModule]) {
@@ -19,11 +19,11 @@ struct AddressNames {
     let name: String
     let first: UInt64
     let bytes: UInt64
-    /// Whether it is of the image or of a module.
+    /// Whether it belongs to the image or a module.
     let isCode: Bool
   }
 
-  /// What `range` is part of.
+  /// The places that `range` covers.
   func places(_ range: MappedRange) -> [Place] {
     let region = range.region?.rawValue ?? "unknown region"
     if range.region == .kernelImage {

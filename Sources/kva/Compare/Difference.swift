@@ -4,26 +4,26 @@ import KernelVA
 struct Difference {
   let kind: KernelSnapshot.Kind
   let name: String
-  /// nil if it was not there.
+  /// nil if it did not exist.
   let before: String?
-  /// nil if it is not there any more.
+  /// nil if it no longer exists.
   let after: String?
 
   var change: String { before == nil ? "added" : after == nil ? "removed" : "changed" }
 
-  /// A change of less than this part of the larger amount is small.
+  /// A change below one such part of the larger amount is small.
   private static let smallPart: UInt64 = 8
 
   /// The differences between two snapshots, by kind and name.
   ///
-  /// - Parameter all: small ones as well.
+  /// - Parameter all: whether to include small ones.
   static func all(_ a: KernelSnapshot, _ b: KernelSnapshot, includingSmall all: Bool) -> [Difference] {
     KernelSnapshot.Kind.allCases.flatMap { kind in
       let (before, after) = (a.amounts[kind] ?? [:], b.amounts[kind] ?? [:])
       return Set(before.keys).union(after.keys).sorted().compactMap { name -> Difference? in
         let (old, new) = (before[name], after[name])
         guard old?.text != new?.text, all || !isSmall(old, new) else { return nil }
-        // What one dump does not tell is not gone.
+        // What one dump does not show is not a difference.
         if old == nil, a.unknown.contains(kind) || before.isEmpty && kind != .module { return nil }
         if new == nil, b.unknown.contains(kind) || after.isEmpty && kind != .module { return nil }
         return Difference(kind: kind, name: name, before: old?.text, after: new?.text)
@@ -51,7 +51,7 @@ extension Output {
     }
   }
 
-  /// Differences for people.
+  /// Differences as a table.
   func differenceTable(_ differences: [Difference]) {
     table(.left("WHAT"), .left("CHANGE"), .left("NAME"), .left("BEFORE"), .left("AFTER")) { table in
       for difference in differences {
@@ -62,7 +62,7 @@ extension Output {
     }
   }
 
-  /// Differences as a page, the dumps side by side.
+  /// Differences as an HTML page, with the dumps side by side.
   func differencePage(_ differences: [Difference], _ a: String, _ b: String) {
     let escaped = SVG.escaped
     text(

@@ -1,26 +1,26 @@
 import KernelVA
 
-/// What two dumps are compared by: amounts under names that do not depend on where KASLR put things.
+/// The basis for comparing two dumps: amounts by names that do not depend on KASLR.
 struct KernelSnapshot {
-  /// A kind of thing that is compared, in the order of the answer.
+  /// The kinds of things compared, in output order.
   enum Kind: String, CaseIterable {
     case kernel, region, mapping, module, vmalloc, task, slab, page
   }
 
-  /// What there is under one name.
+  /// The amount under one name.
   struct Amount: Equatable {
-    /// Bytes or pieces, by which a change is judged small; nil of what is compared as text.
+    /// Bytes or a count, by which a change is judged small; nil if only the text is compared.
     var size: UInt64?
-    /// Smaller changes than this are small whatever there was.
+    /// Changes below this are always small.
     var leastChange: UInt64 = 0
-    /// In words, which are equal if nothing changed.
+    /// The amount as text, equal if nothing changed.
     var text: String
   }
 
   private(set) var amounts: [Kind: [String: Amount]] = [:]
   /// What could not be read, and is not compared.
   private(set) var notes: [Diagnostic] = []
-  /// Kinds that could not be read, or not wholly.
+  /// Kinds that could not be read completely.
   private(set) var unknown: Set<Kind> = []
 
   /// Reads what is compared.
@@ -54,7 +54,7 @@ struct KernelSnapshot {
     if let taint = kernel.taint { put(.kernel, "taint", Amount(text: taint.mask == 0 ? "none" : taint.letters)) }
   }
 
-  /// The sizes of regions, and how much of each is mapped; where they begin is KASLR's.
+  /// The sizes of regions, and how much of each is mapped; KASLR decides where they begin.
   private mutating func addRegions(_ kernel: Kernel) {
     guard let listing = kernel.regions() else {
       return note(.region, [Diagnostic(.layoutUnknown, "the layout is not known")])
@@ -66,7 +66,7 @@ struct KernelSnapshot {
       sums[name, default: (0, 0)].mapped &+= use.mapped ?? 0
     }
     for (name, sum) in sums {
-      // With KASLR vmalloc begins elsewhere each time; what is mapped in it is compared by its areas.
+      // With KASLR vmalloc begins elsewhere in each boot; its mappings are compared by area.
       if name != Region.vmalloc.rawValue {
         put(.region, name, Amount(text: "\(Words.size(sum.size))"))
       }
@@ -77,7 +77,7 @@ struct KernelSnapshot {
     }
   }
 
-  /// What may be done with the sections of the image, with modules and with each region, and how much of it that is.
+  /// The permissions of image sections, modules and regions, and the amounts mapped with each.
   private mutating func addMappings(_ kernel: Kernel) {
     let modules = kernel.modules.elements
     let names = AddressNames(kernel, modules)
@@ -91,7 +91,7 @@ struct KernelSnapshot {
       }
     }
     for (name, sum) in sums {
-      // What changes in the image or a module at all is worth a line; elsewhere memory comes and goes.
+      // Any change in the image or a module is worth a line; elsewhere memory comes and goes.
       let symbol = sum.isCode ? kernel.symbol(containing: sum.first) : nil
       let from = symbol.map { ", from \($0.name)+\(Words.hex(sum.first &- $0.address))" } ?? ""
       put(
@@ -111,7 +111,7 @@ struct KernelSnapshot {
     }
   }
 
-  /// vmalloc areas by the function that asked for them.
+  /// vmalloc areas by the function that allocated them.
   private mutating func addAreas(_ kernel: Kernel) {
     let listing = kernel.vmallocAreas
     note(.vmalloc, listing.notes)
@@ -131,7 +131,7 @@ struct KernelSnapshot {
     }
   }
 
-  /// Processes by name; kernel threads of a pool, which come and go, are one.
+  /// Processes by name; kworkers and other pooled kernel threads count as one.
   private mutating func addTasks(_ kernel: Kernel) {
     let listing = kernel.tasks
     note(.task, listing.notes)

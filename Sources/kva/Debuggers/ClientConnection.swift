@@ -3,9 +3,9 @@ import KernelVA
 
 /// A client at the other end of a pipe or socket.
 struct ClientConnection: GDBTransport {
-  /// What it sends is read from this file.
+  /// The descriptor to read from.
   let input: Int32
-  /// What it gets is written to this one.
+  /// The descriptor to write to.
   let output: Int32
 
   /// The most that is read at once.

@@ -1,18 +1,18 @@
 import KernelVA
 
-/// What to enter in a debugger so that it has the kernel's symbols where the kernel was.
+/// The debugger commands that load the kernel's symbols at its runtime addresses.
 struct DebuggerScript {
   /// The debuggers that kva knows.
   enum Debugger: String, CaseIterable { case gdb, lldb }
 
   /// How far KASLR moved the kernel; nil if unknown.
   private let offset: UInt64?
-  /// The vmlinux that was given, or the debuginfo that lies on this machine.
+  /// The vmlinux given, or the debuginfo found on this machine.
   private let vmlinux: String?
   private let buildID: String?
   private let addressBits: Int
 
-  /// - Parameter vmlinux: the path that was given.
+  /// - Parameter vmlinux: the path given.
   init(_ kernel: Kernel, vmlinux: String?) {
     offset = kernel.facts.kaslrOffset?.value
     self.vmlinux = vmlinux ?? kernel.debugFiles.withDWARF?.path ?? kernel.debugFiles.withSymbols?.path
@@ -20,10 +20,10 @@ struct DebuggerScript {
     addressBits = kernel.regime.addressBits
   }
 
-  /// What loads `file` where the kernel was.
+  /// The command that loads `file` at the kernel's runtime address.
   private func symbols(_ debugger: Debugger, _ file: String) -> String? {
     guard let offset else { return nil }
-    // Both debuggers split at blanks, and take quotes.
+    // Both debuggers split at blanks and accept quotes.
     let file = file.contains(" ") ? "\"\(file)\"" : file
     return switch debugger {
     case .gdb: "symbol-file -o \(hex(offset)) \(file)"
@@ -31,7 +31,7 @@ struct DebuggerScript {
     }
   }
 
-  /// The same for people, one line each.
+  /// The same as advice, one line each.
   var advice: [String] {
     var lines: [String] = []
     for debugger in Debugger.allCases {
@@ -48,7 +48,7 @@ struct DebuggerScript {
 
   /// A script that connects `debugger` and loads the symbols.
   ///
-  /// - Parameter connection: the debugger's own argument for where the server is.
+  /// - Parameter connection: the debugger's own notation for the server's address.
   func text(_ debugger: Debugger, connection: String) -> String {
     let loading = vmlinux.flatMap { symbols(debugger, $0) } ?? "# no vmlinux of this kernel was found here"
     return switch debugger {
@@ -57,8 +57,8 @@ struct DebuggerScript {
     }
   }
 
-  /// gdb before 14 clears the bits of a pointer authentication code instead of extending the address, so that a signed
-  /// return address of the kernel ends its backtrace. This follows the frame records, as the kernel does.
+  /// gdb before 14 clears the bits of a pointer authentication code instead of extending the address, so a signed
+  /// kernel return address ends its backtrace. This unwinder follows the frame records, as the kernel does.
   private var unwinder: String {
     """
     python

@@ -2,7 +2,7 @@ import ArgumentParser
 import Glibc
 import KernelVA
 
-/// `kva drgn`: drgn on a dump, by the Python module of kva.
+/// `kva drgn`: drgn on a dump, through kva's Python module.
 struct DrgnCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "drgn",
@@ -37,7 +37,7 @@ struct DrgnCommand: ParsableCommand {
     if code != nil, !script.isEmpty { throw ValidationError("Give either --exec or a script.") }
   }
 
-  /// What Python runs: its own path is not searched in the folder that it is started in.
+  /// The Python program. The current directory is kept out of its module search path.
   private static let start = """
     import sys
     del sys.path[0]

@@ -82,7 +82,7 @@ struct GDBServerCommand: ParsableCommand {
 }
 
 extension GDBServerCommand {
-  /// Prints what makes a session of `debugger` one command.
+  /// Prints a script that starts a session of `debugger` with one command.
   private func write(_ debugger: DebuggerScript.Debugger) throws {
     let session = Session(options, Output())
     let script = DebuggerScript(try session.kernel, vmlinux: options.access.vmlinux)

@@ -1,15 +1,15 @@
 import ArgumentParser
 import KernelVA
 
-/// Runs the commands of kva for a debugger, which shows their output and errors as one text.
+/// Runs kva commands for a debugger, which shows their output and errors as one text.
 struct MonitorCommands {
   let session: Session
 
   /// - Parameters:
-  ///   - session: keeps its problems, and is left with the output that it has.
+  ///   - session: collects the problems; its output is restored afterwards.
   init(_ session: Session) { self.session = session }
 
-  /// What `words` print, without the dump's name.
+  /// The output of the command `words`, without the dump's name.
   func output(of words: [String]) -> [UInt8] {
     let collected = CollectedOutput()
     let output = Output(.collected(collected))
@@ -45,7 +45,7 @@ struct MonitorCommands {
     do {
       try command.answer(session)
     } catch is ExitCode {
-      // What was not found has been reported.
+      // The problem has already been reported.
     }
   }
 }

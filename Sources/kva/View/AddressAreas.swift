@@ -1,8 +1,8 @@
 import KernelVA
 
-/// A part of the kernel's half with a name: of a module, an area of vmalloc space, a stack, a BPF program.
+/// A named part of the kernel's half: a module, a vmalloc area, a stack, a BPF program.
 struct AddressArea {
-  /// What the part is, by the name that the page shows.
+  /// The kind of part, by the name that the page shows.
   enum Kind: String { case module, vmalloc, stack, bpf }
 
   let kind: Kind
@@ -12,7 +12,7 @@ struct AddressArea {
 }
 
 extension Kernel {
-  /// The named parts of the kernel's half, in the order of addresses, `Limits.drawnAreas` at most.
+  /// The named parts of the kernel's half in address order, at most `Limits.drawnAreas`.
   var namedAreas: [AddressArea] {
     var stacks: [UInt64: KernelTask] = [:]
     for task in allTasks where task.stack != 0 { stacks[task.stack] = task }

@@ -1,26 +1,26 @@
 import KernelVA
 
-/// Some bits of an address or a table entry: where they are, and what they are called.
+/// A named bit field of an address or a table entry.
 struct BitField {
   let high: Int
   let low: Int
-  /// Arm's name, or what the bits are for.
+  /// Arm's name for it, or its purpose.
   let name: String
   /// What each value means; empty for a number.
   var meanings: [String] = []
-  /// Whether the value is the bits of an address at their own place.
+  /// Whether it holds address bits in place, unshifted.
   var isAddress = false
   /// The colour of its box.
   var fill = Palette.plain
 
   var bits: String { high == low ? "\(high)" : "\(high):\(low)" }
 
-  /// The bits of `word`, at their place.
+  /// The field's bits of `word`, in place.
   func value(in word: UInt64) -> UInt64 {
     word >> UInt64(low) & (high - low == 63 ? .max : 1 << UInt64(high - low + 1) - 1)
   }
 
-  /// The value in words.
+  /// The value as text.
   func text(in word: UInt64) -> String {
     let value = value(in: word)
     guard meanings.isEmpty else { return meanings.indices.contains(Int(value)) ? meanings[Int(value)] : "\(value)" }
@@ -29,9 +29,10 @@ struct BitField {
 }
 
 extension BitField {
-  /// How an address is looked up: its sign, the index at each level, and the offset in the page.
+  /// The fields by which an address is looked up: its sign bits, the index at each level, and the page offset.
   ///
-  /// - Parameter widthInUse: bits that addresses have; the root's index ends there, whatever its table is shaped for.
+  /// - Parameter widthInUse: the width of addresses, at which the root's index ends, whatever width its table is shaped
+  ///   for.
   static func address(_ lookup: [LookupField], _ granule: Granule, widthInUse: Int) -> [BitField] {
     var fields = [
       BitField(high: 63, low: 56, name: "top byte: sign, or a tag"),
@@ -48,10 +49,10 @@ extension BitField {
     return fields
   }
 
-  /// The fields of an entry that leads to a table, or maps memory. (Arm ARM D8.3.1 and D8.3.2)
+  /// The fields of a table, block or page descriptor. (Arm ARM D8.3.1 and D8.3.2)
   ///
   /// - Parameters:
-  ///   - isTable: whether it leads to a table.
+  ///   - isTable: whether it is a table descriptor.
   ///   - shift: log2 of the bytes that a leaf maps.
   ///   - memoryType: the name of the memory type of an AttrIndx.
   ///   - software: names of bits 58:55 that Linux uses, by bit.

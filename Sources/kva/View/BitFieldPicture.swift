@@ -7,7 +7,7 @@ extension SVG {
 
   private func edge(_ bit: Int) -> Double { Self.left + Double(63 - bit) * Self.bitWidth }
 
-  /// The boxes of `fields` with the numbers of their bits, and in them what `word` has there.
+  /// The boxes of `fields` with their bit numbers and their values in `word`.
   private mutating func boxes(_ fields: [BitField], word: UInt64?) {
     let top = height + 14
     for field in fields {
@@ -29,7 +29,7 @@ extension SVG {
     height = top + 22
   }
 
-  /// The fields of an address as the kernel's document draws them: each with a line to what it is for.
+  /// The fields of an address as the kernel's documentation draws them: each with a line to its purpose.
   mutating func lookup(_ fields: [BitField], word: UInt64? = nil) {
     boxes(fields, word: word)
     let top = height
@@ -44,7 +44,7 @@ extension SVG {
     height += 16
   }
 
-  /// The fields of a table entry, and below it what they mean, in columns.
+  /// The fields of a table entry, with their meanings in columns below.
   mutating func entry(_ fields: [BitField], word: UInt64) {
     boxes(fields, word: word)
     let told = fields.filter { $0.name != "ignored" }

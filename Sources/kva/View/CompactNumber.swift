@@ -1,4 +1,4 @@
-/// Numbers in as few bytes as they need.
+/// A compact encoding of numbers.
 enum CompactNumber {
   /// Appends `value` as LEB128: seven bits a byte, the lowest first, the top bit set in all but the last.
   static func append(_ value: UInt64, to bytes: inout [UInt8]) {
@@ -16,7 +16,7 @@ enum CompactNumber {
     append(UInt64(bitPattern: value << 1 ^ value >> 63), to: &bytes)
   }
 
-  /// `bytes` in base64, of RFC 4648 section 4.
+  /// `bytes` in base64 (RFC 4648, section 4).
   static func base64(_ bytes: [UInt8]) -> String {
     let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
     var text: [UInt8] = []

@@ -1,15 +1,15 @@
 import KernelVA
 
-/// An address of the crash that the page has a link to.
+/// An address of the crash that the page links to.
 struct CrashPin {
   let name: String
   let address: UInt64
-  /// What it points to, in words; empty if unknown.
+  /// What it points to, as text; empty if unknown.
   let text: String
 }
 
 extension TriageReport {
-  /// The addresses that the kernel died with: pc, sp, FAR, and what else its registers hold that points to something.
+  /// The addresses at the time of the crash: pc, sp, FAR, and other registers that point to something.
   var pins: [CrashPin] {
     var pins: [CrashPin] = []
     if let fault {

@@ -1,9 +1,9 @@
 import KernelVA
 import VMSA
 
-/// What each frame of RAM is used for, and whether the dump has what is in it, as runs of frames with one of each.
+/// The use of each frame of RAM, and whether the dump has its contents, as runs of equal frames.
 struct FrameMap {
-  /// What is told of a frame.
+  /// The state of a frame.
   struct Kind: Hashable {
     let use: PageUse
     /// Whether the dump has its bytes.
@@ -30,8 +30,8 @@ struct FrameMap {
   private(set) var counts: [PageUse: UInt64] = [:]
   /// Frames of RAM whose bytes the dump lacks.
   private(set) var lacking: UInt64 = 0
-  /// Frames that runs are exact to. More than 1 where there are too many runs: then each group of so many frames, from
-  /// the first of its part on, is as most of them.
+  /// The resolution of the runs in frames. It is more than 1 if there were too many runs: then each group of so many
+  /// frames of a part takes the state of most of them.
   private(set) var group: UInt64 = 1
 
   private var runs = 0
@@ -68,13 +68,13 @@ struct FrameMap {
     }
   }
 
-  /// Makes groups of one kind, and counts the runs anew.
+  /// Groups the runs by the current group size, and counts them again.
   private mutating func coarsen() {
     for number in parts.indices { parts[number].runs = Self.grouped(parts[number].runs, by: group) }
     runs = parts.reduce(0) { $0 + $1.runs.count }
   }
 
-  /// `runs` in groups of so many frames, each of the kind of most of them.
+  /// `runs` in groups of `group` frames, each with the state of most of them.
   static func grouped(_ runs: [Run], by group: UInt64) -> [Run] {
     var result: [Run] = []
     func add(_ kind: Kind, _ frames: UInt64) {

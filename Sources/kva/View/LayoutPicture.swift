@@ -3,10 +3,10 @@ import KernelVA
 extension SVG {
   private static let bandHeight = 30.0
 
-  /// The regions in the order of addresses: on the left where each lies in the kernel's half, to scale; beside it each as
-  /// a band with its bounds.
+  /// The regions in address order: on the left their places in the kernel's half, to scale; beside it a band for each
+  /// with its bounds.
   ///
-  /// - Parameter notes: what to say of each row besides its bounds and its name.
+  /// - Parameter notes: a note for each row besides its bounds and its name.
   mutating func strip(_ rows: [LayoutRow], notes: [String] = []) {
     let half = rows.lazy.map(\.span.start).filter { $0 >> 55 & 1 == 1 }.min() ?? 0xfff0_0000_0000_0000
     let top = height + 18

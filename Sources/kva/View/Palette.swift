@@ -1,6 +1,6 @@
 import KernelVA
 
-/// The colours of what is drawn, by the names that pictures and the page use as classes.
+/// The colours, by the class names that pictures and the page use.
 enum Palette: String, CaseIterable {
   // Regions.
   case user, linear, shadow, bpf, modules, image, vmalloc, vmemmap, fixmap, pci, empty
@@ -11,7 +11,7 @@ enum Palette: String, CaseIterable {
   // Uses of frames.
   case free, slab, table, stack, kernel, vmap, percpu, anonymous, file, huge, reserved, filtered, absent, other
 
-  /// The fill in light and in dark surroundings.
+  /// The fill in light and dark mode.
   var fills: (light: String, dark: String) {
     switch self {
     case .user, .anonymous: ("#e3b341", "#bb8009")
@@ -86,7 +86,7 @@ enum Palette: String, CaseIterable {
       }
   }
 
-  /// The colour of the index that the table of `level` is read by.
+  /// The colour of the index into a table of `level`.
   init(level: Int) {
     let all: [Palette] = [.index4, .index0, .index1, .index2, .index3]
     self = all.indices.contains(level + 1) ? all[level + 1] : .plain

@@ -5,8 +5,8 @@ extension SVG {
   private static let cellsPerRow: UInt64 = 96
   private static let mostRows: UInt64 = 64
 
-  /// RAM as rows of cells, each as many frames, in the colour of what most of them are used for, hatched
-  /// where the dump lacks them; below it the uses.
+  /// RAM as rows of cells of equally many frames, in the colour of their most frequent use, hatched if the dump lacks
+  /// them; below it a legend of the uses.
   mutating func frames(_ map: FrameMap, pageSize: UInt64) {
     let perCell = Self.framesPerCell(map)
     heading("A cell is \(Words.size(perCell * pageSize)), \(perCell) \(perCell == 1 ? "page" : "pages")")
@@ -56,7 +56,7 @@ extension SVG {
     height += 16
   }
 
-  /// A power of two with which no part has too many rows.
+  /// The frames in a cell: a power of two with which no part has too many rows.
   private static func framesPerCell(_ map: FrameMap) -> UInt64 {
     var perCell = map.group
     while map.frames / perCell > cellsPerRow * mostRows { perCell *= 2 }

@@ -10,12 +10,12 @@ struct SVG {
   private let title: String
   private let summary: String
   private var body = ""
-  /// Where the picture ends so far.
+  /// The picture's height so far.
   var height = 0.0
 
   /// - Parameters:
-  ///   - title: what is drawn, for people and as the picture's name.
-  ///   - summary: the same in a sentence, for those who cannot see it.
+  ///   - title: what is drawn; also the picture's accessible name.
+  ///   - summary: a description for screen readers.
   init(title: String, summary: String) {
     self.title = title
     self.summary = summary
@@ -23,9 +23,9 @@ struct SVG {
     height = 48
   }
 
-  /// How text looks.
+  /// A text style.
   enum TextStyle: String { case plain = "t", title = "h", small = "s", strong = "b" }
-  /// Where text lies beside its point.
+  /// The alignment of text to its point.
   enum Anchor: String { case start, middle, end }
 
   mutating func text(_ x: Double, _ y: Double, _ string: String, _ style: TextStyle = .plain, _ anchor: Anchor = .start)
@@ -35,7 +35,7 @@ struct SVG {
     body += ">\(Self.escaped(string))</text>\n"
   }
 
-  /// A box; `name` is what a pointer that rests on it is told.
+  /// A box; `name` is its tooltip.
   mutating func box(
     _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ fill: Palette, isOutlined: Bool = true,
     name: String? = nil
@@ -45,7 +45,7 @@ struct SVG {
     body += name.map { "><title>\(Self.escaped($0))</title></rect>\n" } ?? "/>\n"
   }
 
-  /// The outline of a box alone.
+  /// Only the outline of a box.
   mutating func outline(_ x: Double, _ y: Double, _ width: Double, _ height: Double) {
     line([(x, y), (x + width, y), (x + width, y + height), (x, y + height), (x, y)])
   }
@@ -59,7 +59,7 @@ struct SVG {
     body += "<polygon class=\"\(fill.rawValue) f\" points=\"\(Self.list(points))\"/>\n"
   }
 
-  /// The picture.
+  /// The picture as SVG.
   var document: String {
     let height = Self.number(height)
     return """
@@ -93,7 +93,7 @@ struct SVG {
     points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
   }
 
-  /// `text` as XML has it; what XML cannot hold is replaced.
+  /// `text` escaped for XML; characters that XML cannot represent are replaced.
   static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {

@@ -1,29 +1,29 @@
 import KernelVA
 
-/// Every entry of a set of tables, in bytes that a page of 2 MB has room for.
+/// Every entry of a set of tables, encoded compactly enough for a page of 2 MB.
 ///
-/// Leaves are runs in the order of addresses: neighbours of one kind whose memory is consecutive, too. A run is a head of
-/// `kind * 8 + flags`, then what the flags ask for, all as LEB128:
+/// Leaves are stored as runs in address order: neighbours of one kind that also map consecutive memory. A run is a head
+/// of `kind * 8 + flags`, then what the flags call for, all as LEB128:
 ///
 ///     1   pages between the end of the run before and this one
 ///     2   where its memory is, in pages, less the end of the memory of the run before (zigzag)
 ///     4   how many entries it has, less 2; else it has one
 ///
-/// Entries that lead to tables are: their own address in words, less that of the one before (zigzag); `kind`; the address
-/// of the table in pages, less that of the one before (zigzag).
+/// Table descriptors are stored as: their own address in words, less that of the one before (zigzag); `kind`; the
+/// address of the table in pages, less that of the one before (zigzag).
 struct TableMap: SweepObserver {
-  /// What entries have in common besides where they lead.
+  /// What entries of a run share besides their output addresses.
   struct Kind: Hashable {
     let level: Int
-    /// The entry without the address.
+    /// The descriptor without the address.
     let rest: UInt64
     /// The restrictions of the tables above.
     let tables: TableAttributes
-    /// Whether all entries of a run lead to the same memory.
+    /// Whether all entries of a run map the same memory.
     let isRepeated: Bool
   }
 
-  /// An entry that maps nothing, though it is not zero; or a part that cannot be read.
+  /// An invalid entry that is not zero, or a part that cannot be read.
   struct Oddity {
     let what: String
     let first: UInt64
@@ -38,7 +38,7 @@ struct TableMap: SweepObserver {
   private(set) var kinds: [Kind] = []
   private(set) var tableKinds: [UInt64] = []
   private(set) var oddities: [Oddity] = []
-  /// How many leaves there are.
+  /// The number of leaves.
   private(set) var count: UInt64 = 0
   /// Whether something was left out.
   private(set) var isCutShort = false
@@ -103,7 +103,7 @@ struct TableMap: SweepObserver {
         descriptor: table.address.rawValue))
   }
 
-  /// Ends the pass, which came to `result`.
+  /// Ends the pass, which returned `result`.
   mutating func finish(_ result: SweepResult) {
     finish()
     if result.isCutShort { isCutShort = true }
@@ -169,7 +169,7 @@ struct TableMap: SweepObserver {
     return tableKinds.count - 1
   }
 
-  /// `descriptor` with the bits of `address` taken out, so that both together make it up again.
+  /// `descriptor` without the bits of `address`, so that both together reconstruct it.
   private func remainder(_ descriptor: UInt64, _ address: PhysicalAddress) -> UInt64 {
     let format = regime.format
     let high = format.highMask == 0 ? 0 : address.rawValue >> format.highShift & format.highMask

@@ -6,7 +6,7 @@ struct ViewData {
   let regions: [RegionUse]
   let tables: TableMap
   let areas: [AddressArea]
-  /// nil if `struct page` is not known.
+  /// nil if `struct page` is unknown.
   let frames: FrameMap?
   let audit: AuditReport
   let pins: [CrashPin]
@@ -14,7 +14,7 @@ struct ViewData {
   let report: String
   let stacks: String
 
-  /// Gathers it.
+  /// Collects the data.
   init(_ kernel: Kernel, path: String) {
     self.path = path
     let triage = kernel.triage()
@@ -35,7 +35,7 @@ struct ViewData {
 }
 
 extension Output {
-  /// What `body` writes, as text.
+  /// The output of `body` as text.
   static func collecting(_ body: (Output) -> Void) -> String {
     let collected = CollectedOutput()
     let output = Output(.collected(collected))
@@ -44,7 +44,7 @@ extension Output {
     return String(decoding: collected.bytes, as: UTF8.self)
   }
 
-  /// Equal stacks of all tasks, the most frequent first.
+  /// The stacks of all tasks, equal ones grouped, the most frequent first.
   fileprivate func groupedStacks(_ kernel: Kernel) {
     let groups = Dictionary(grouping: kernel.allTasks.map { kernel.stack(of: $0) }, by: \.hash)
     let order = groups.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }
@@ -163,7 +163,7 @@ extension JSONObject {
 }
 
 extension Palette {
-  /// The colour of memory by what may be done with it.
+  /// The colour of memory by its permissions.
   fileprivate init(_ attributes: Attributes, _ type: MemoryType?) {
     let isExecutable = attributes.isExecutableEL1 || attributes.isExecutableEL0
     self =

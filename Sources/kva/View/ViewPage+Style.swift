@@ -1,5 +1,5 @@
 extension ViewPage {
-  /// How the page looks: in light and dark surroundings, on narrow screens and on paper.
+  /// The style sheet: light and dark mode, narrow screens, and print.
   static let style =
     #"""
     :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--faint:#57606a;--rule:#d0d7de;--link:#0550ae;--raised:#f6f8fa}

@@ -1,16 +1,17 @@
 import KernelVA
 
-/// A page that shows a dump: one file that loads nothing, in the order head, parts, data and script.
+/// A page that shows a dump: one file that loads nothing else, in the order head, body, data, script.
 ///
-/// What comes from the dump is JSON in an element that no browser executes, with `<` escaped, so that it cannot end; the
-/// script shows it as text alone. The policy in the head forbids all else.
+/// Everything from the dump is JSON in an element that browsers do not execute, with `<` escaped, so that the element
+/// cannot be closed early; the script shows it only as text. The Content-Security-Policy in the head forbids everything
+/// else.
 enum ViewPage {
   /// The page of `data`, whose JSON is `json`.
   static func html(_ json: [UInt8]) -> [UInt8] {
     var page = Array(head.utf8)
     page.reserveCapacity(json.count + 64 << 10)
     let escape = Array("\\u003c".utf8)
-    // In JSON it stands in strings only.
+    // In JSON it occurs only in strings.
     for byte in json { if byte == UInt8(ascii: "<") { page += escape } else { page.append(byte) } }
     page += Array("</script>\n<script>\n\(lookup)\n\(strips)\n</script>\n</body>\n</html>\n".utf8)
     return page
@@ -38,7 +39,7 @@ enum ViewPage {
     """
   }
 
-  /// The colours as variables, for the script, and as classes.
+  /// The colours as CSS variables, for the script, and as classes.
   private static var colours: String {
     func plain(_ fill: String) -> String { fill.hasPrefix("url") ? "transparent" : fill }
     let light = Palette.allCases.map { "--k-\($0.rawValue):\(plain($0.fills.light))" }.joined(separator: ";")

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension Output {
-  /// How `resolution` came about: the fields of its address, and each entry on the way with its own.
+  /// The walk of `resolution`: the fields of its address, and each descriptor on the way with its fields.
   func walkSVG(_ resolution: Resolution, _ kernel: Kernel) {
     guard let virtual = resolution.virtual, let tables = resolution.regime, let steps = resolution.walk else { return }
     let address = Words.hex(virtual.rawValue)
