@@ -3,72 +3,72 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Everything that is known of an address.
+/// Everything known about an address.
 public struct AddressIdentity: Sendable {
-  /// What the tables say.
+  /// Its resolution by the page tables.
   public let resolution: Resolution
-  /// What it is, in few words: "kernel text", "task stack", "struct page" and so on.
+  /// What it is, in a few words: "kernel text", "task stack", "struct page" and so on.
   public internal(set) var kind: String
-  /// The module whose memory it is in, and which kind of its memory.
+  /// The module whose memory it is in, and the kind of memory.
   public internal(set) var module: ModulePart?
   /// The vmalloc area that it is in.
   public internal(set) var area: VmallocArea?
-  /// The task whose structure or stack it is in, and how far.
+  /// The task whose structure or stack it is in, and the offset.
   public internal(set) var task: TaskPart?
-  /// The kernel stack that it is on, or right below.
+  /// The kernel stack that it is on, or just below.
   package internal(set) var stack: StackPlace?
-  /// The per-CPU variable that it is in: its name, whose copy, and how far.
+  /// The per-CPU variable that it is in: its name, the CPU, and the offset.
   public internal(set) var perCPU: PerCPUVariable?
   /// The slab object that it is in.
   package internal(set) var slab: SlabObject?
-  /// What the kernel says of the frame behind it.
+  /// The state of the frame that backs it.
   package internal(set) var frame: FrameState?
   /// The frame whose `struct page` it is in.
   package internal(set) var describedFrame: FrameState?
   /// The pointer without its authentication code.
   public internal(set) var withoutPAC: UInt64?
-  /// The line of the source that the code is from, where DWARF tells.
+  /// The source line of the code, from DWARF.
   public internal(set) var source: SourceLine?
-  /// Why it is no address at all.
+  /// The poison value that it is, if it is not an address at all.
   public internal(set) var poison: String?
-  /// The physical address, of what is mapped or was asked for by it.
+  /// The physical address, if it is mapped or was the query.
   package internal(set) var physical: PhysicalAddress?
-  /// The kernel's address of the same memory in the linear map, if that is another.
+  /// The linear map's address of the same memory, if different.
   package internal(set) var linearAlias: UInt64?
-  /// Its address in the kernel image, if that is another.
+  /// The kernel image's address of the same memory, if different.
   package internal(set) var imageAlias: UInt64?
-  /// Where an address of user space is in its process.
+  /// Its place in a process, if it is a user address.
   package internal(set) var user: UserPlace?
-  /// Where its page is in swap.
+  /// The swap slot of its page.
   package internal(set) var swap: SwapSlot?
-  /// The translation table that it is in.
+  /// The page table that it is in.
   package internal(set) var table: TablePart?
-  /// The name of the slot of the fixmap.
+  /// The name of the fixmap slot.
   package internal(set) var fixmapSlot: String?
-  /// What a byte of KASAN's shadow means, in words.
+  /// The meaning of a KASAN shadow byte, as text.
   package internal(set) var shadowMeaning: String?
-  /// Who has the physical address, the outermost first.
+  /// The resources (`/proc/iomem`) with the physical address, the outermost first.
   package internal(set) var resources: [PhysicalResource] = []
-  /// What the kernel set the physical address aside for when it booted.
+  /// The memblock regions with the physical address.
   package internal(set) var memblock: [String] = []
-  /// What could not be looked at, and why.
+  /// What could not be checked, and why.
   public internal(set) var notes: [Diagnostic] = []
 
   /// A part of a module's memory.
   public struct ModulePart: Hashable, Sendable {
     /// The module's name.
     public let name: String
-    /// Which kind of its memory: "text", "data" and so on, as `KernelModule.MemoryRange` names it.
+    /// The kind of memory: "text", "data" and so on, as in `KernelModule.MemoryRange`.
     public let part: String
   }
 
-  /// A place in what belongs to a task.
+  /// A place in a task's structure or stack.
   public struct TaskPart: Sendable {
     /// The task.
     public let task: KernelTask
     /// "struct" for its `task_struct`, "stack" for its kernel stack.
     public let part: String
-    /// Bytes from the lowest address of it.
+    /// The offset from its lowest address, in bytes.
     public let offset: UInt64
   }
 
@@ -78,12 +78,12 @@ public struct AddressIdentity: Sendable {
     public let name: String
     /// The CPU.
     public let cpu: Int
-    /// Bytes from the start of the variable.
+    /// The offset from the start of the variable, in bytes.
     public let offset: UInt64
   }
 }
 
-/// Finds out what an address is.
+/// Identifies an address.
 struct AddressIdentifier {
   let context: KernelContext
   let resolver: Resolver
@@ -104,7 +104,7 @@ struct AddressIdentifier {
   private var space: KernelMemory { context.memory }
   private var regime: TranslationRegime { context.regime }
 
-  /// Everything known of what `query` asks for.
+  /// Everything known about the address that `query` asks for.
   ///
   /// - Parameter user: the tables that translate addresses of user space, or those of the hypervisor.
   func identify(_ query: String, user: TranslationRegime? = nil) -> AddressIdentity {
@@ -113,13 +113,13 @@ struct AddressIdentifier {
     return identity
   }
 
-  /// Everything but who has the frames.
+  /// Everything except the owners of the frames.
   private func place(_ query: String, user: TranslationRegime?) -> AddressIdentity {
     var resolution = resolver.resolve(query, trace: false, user: user)
     var withoutPAC: UInt64?
     var poison: String?
     if let pointer = resolution.virtual?.rawValue {
-      // An address of a process may have the bits of a poisoned half word.
+      // A user address may have the bits of a poison value's half word.
       poison = resolution.status == .mapped ? nil : Poison.name(pointer)
       // The shadow of NULL and of user space may look like a signed pointer.
       let isShadow = resolution.shadowed.map { $0.lowerBound >> UInt64(regime.addressBits) == 0 } ?? false
@@ -197,7 +197,7 @@ struct AddressIdentifier {
     if let found = perCPUVariable(at: address) {
       identity.perCPU = found
       identity.kind = "per-CPU data"
-      // The stack for overflows is the only one among them.
+      // The overflow stack is the only stack among them.
       if found.name == "overflow_stack" { fillStack(&identity, address) }
       return
     }

@@ -1,10 +1,10 @@
 import KernelLayout
 import VMSA
 
-/// What the page frame behind an address is used for, and who has it.
+/// The use and the owner of the page frame that backs an address.
 extension AddressIdentifier {
-  /// Adds the use and the owner of the frames. The address itself may already tell: what is mapped in vmalloc space is
-  /// not searched for among all that has frames.
+  /// Adds the use and the owner of the frames. The address itself may already say both: what is mapped in vmalloc space
+  /// need not be searched for among all owners of frames.
   func fillFrames(_ identity: inout AddressIdentity) {
     if let frame = identity.frame {
       if let use = useByAddress(identity) {
@@ -29,13 +29,13 @@ extension AddressIdentifier {
     guard identity.resolution.region != .linearMap, identity.resolution.region != .kernelImage else { return nil }
     if identity.stack != nil { return .stack }
     if identity.perCPU != nil { return .perCPU }
-    // Other areas map the memory of devices, or frames that someone has already.
+    // Other areas map device memory, or frames with another owner.
     return identity.area?.flags.contains("vmalloc") ?? false ? .vmalloc : nil
   }
 }
 
 extension PageUse {
-  /// What an address in the linear map is by the use of its frame; nil if that says no more than the region.
+  /// The kind of an address in the linear map by the use of its frame; nil if that says no more than the region.
   fileprivate var kind: String? {
     switch self {
     case .free: "free page"

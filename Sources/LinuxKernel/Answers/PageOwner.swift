@@ -3,7 +3,7 @@ import DebugInfo
 import Synchronization
 import VMSA
 
-/// Says who has page frames, in words.
+/// Describes the owners of page frames.
 package final class PageOwner: Sendable {
   private let context: KernelContext
   private let pages: PageReader
@@ -20,14 +20,14 @@ package final class PageOwner: Sendable {
     var areas: [UInt64: [AnonymousPages.Area]] = [:]
   }
 
-  /// A table of translations: whose, and the first address and the size of what it translates.
+  /// A page table: its owner, and the first address and size of what it translates.
   private struct TableOwner {
     var task: String
     var start: UInt64
     var size: UInt64
   }
 
-  /// Users of one page that are named.
+  /// The most users of one page that are named.
   private static let named = 4
 
   init(
@@ -46,13 +46,13 @@ package final class PageOwner: Sendable {
     tables = Lazy { Self.tables(context, spaces) }
   }
 
-  /// Who has `frame`; nil if nobody has it, or that is not known.
+  /// The owner of `frame`; nil if it has none, or that is unknown.
   package func owner(of frame: PageFrame) -> String? {
     guard let words = frame.words else { return nil }
     switch frame.use {
     case .slab: return slabs.cacheName(ofHead: words.head)
     case .file, .anonymous:
-      // The head has what is of the whole; the index goes on from page to page.
+      // The head describes the whole; the index increases from page to page.
       let head = pages.pages.frame(at: words.head) ?? frame.frame
       guard let first = head == frame.frame ? nil : pages.pages.record(head) else {
         return user(frame, words.mapping, words.index)
@@ -69,7 +69,7 @@ package final class PageOwner: Sendable {
     }
   }
 
-  /// The path of the memory cgroup that `frame` is charged to; nil if it is charged to none, or that is not known.
+  /// The path of the memory cgroup that `frame` is charged to; nil if it is charged to none, or that is unknown.
   package func cgroup(of frame: PageFrame) -> String? {
     guard let charge = frame.words?.charge, charge != 0 else { return nil }
     return cgroups.value?.path(chargedTo: charge)
@@ -89,7 +89,7 @@ package final class PageOwner: Sendable {
       guard distance < area.end &- area.start, let task = task(of: area.mm), let root = task.root else { continue }
       let address = area.start &+ distance
       let tables = spaces.tables.value.regime(root: root)
-      // A process may have a copy of its own by now, or none.
+      // By now a process may have its own copy of the page, or none.
       guard let leaf = context.dump.memory.walk(tables, VirtualAddress(address)).leaf,
         leaf.physical.rawValue >> pages.pages.vmemmap.pageShift == frame.frame
       else { continue }
@@ -121,7 +121,7 @@ package final class PageOwner: Sendable {
 
   private func task(of mm: UInt64) -> KernelTask? { spaces.tasks.value.elements.first { $0.mm == mm } }
 
-  /// The tables of the kernel and of all processes.
+  /// The page tables of the kernel and of all processes.
   private static func tables(_ context: KernelContext, _ spaces: AddressSpaces) -> [UInt64: TableOwner] {
     var finder = TableOwners(shift: UInt64(context.regime.granule.pageShift), task: "kernel")
     context.sweep(nil, &finder)

@@ -1,8 +1,8 @@
 import DebugInfo
 
-/// Which CPU's copy of which per-CPU variable an address is in.
+/// The per-CPU variable, and the CPU's copy, that an address is in.
 extension AddressIdentifier {
-  /// The variable of the kernel or of a module whose copy of some CPU `address` is in.
+  /// The variable of the kernel or a module of which some CPU's copy contains `address`.
   func perCPUVariable(at address: UInt64) -> AddressIdentity.PerCPUVariable? {
     guard let perCPU = perCPU.value, context.memory.leaf(at: address) != nil else { return nil }
     for (cpu, offset) in perCPU.offsets.enumerated() {
@@ -20,8 +20,8 @@ extension AddressIdentifier {
     return nil
   }
 
-  /// The per-CPU variable of a module whose template would be at `address`: modules keep none, but their symbols are there.
-  /// (`percpu_modalloc`, kernel/module/main.c)
+  /// The per-CPU variable of a module whose template would be at `address`: modules keep no template, but their symbols
+  /// point there. (`percpu_modalloc`, kernel/module/main.c)
   private func moduleVariable(_ address: UInt64) -> Symbol? {
     for (module, table) in resolver.names.modules.tables.value {
       guard let range = module.perCPU, range.contains(address) else { continue }
@@ -38,7 +38,7 @@ extension AddressIdentifier {
     return nil
   }
 
-  /// The per-CPU memory of a slab cache that `address`, of CPU `cpu`, is in; nil if it is of none.
+  /// The per-CPU memory of a slab cache that `address`, of CPU `cpu`, is in; nil if it belongs to none.
   func allocatedVariable(at address: UInt64, _ cpu: Int) -> AddressIdentity.PerCPUVariable? {
     guard let offsets = perCPU.value?.offsets, offsets.indices.contains(cpu),
       let (name, offset) = slabs.perCPUParts.value?.part(at: address &- offsets[cpu])
@@ -46,9 +46,9 @@ extension AddressIdentifier {
     return AddressIdentity.PerCPUVariable(name: name, cpu: cpu, offset: offset)
   }
 
-  /// The CPU whose part of dynamic per-CPU memory `address` is in, of the first chunk or in `area` of vmalloc; nil if
-  /// it is in none. The first chunk has dynamic memory after the static variables; the others are areas of vmalloc in
-  /// which each CPU has a unit. (`pcpu_embed_first_chunk`, mm/percpu.c; `pcpu_create_chunk`, mm/percpu-vm.c)
+  /// The CPU whose dynamic per-CPU memory contains `address`, in the first chunk or in the vmalloc `area`; nil if none
+  /// does. In the first chunk dynamic memory follows the static variables; the others are vmalloc areas with a unit for
+  /// each CPU. (`pcpu_embed_first_chunk`, mm/percpu.c; `pcpu_create_chunk`, mm/percpu-vm.c)
   func dynamicPerCPU(at address: UInt64, _ area: VmallocArea?) -> Int? {
     if area == nil, let perCPU = perCPU.value, let section = perCPU.section,
       let size = variable("pcpu_unit_size").flatMap({ context.memory.integer(UInt32.self, at: $0) })

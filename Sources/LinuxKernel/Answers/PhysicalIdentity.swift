@@ -1,9 +1,9 @@
 import CrashDump
 import VMSA
 
-/// What the kernel says of the physical address behind an address, and where else it has it.
+/// What the kernel knows about the physical address of an address, and its aliases.
 extension AddressIdentifier {
-  /// Adds who has the physical address, and its addresses in the linear map and the image.
+  /// Adds the resources of the physical address, and its addresses in the linear map and the image.
   func fillPhysical(_ identity: inout AddressIdentity) {
     guard let physical = identity.physical?.rawValue else { return }
     identity.resources = ResourceTree(context: context).path(to: physical)
@@ -24,8 +24,7 @@ extension AddressIdentifier {
     }
   }
 
-  /// Whether `physical` is in the page that stands for memory which was never written. (`empty_zero_page`,
-  /// arch/arm64/mm/mmu.c)
+  /// Whether `physical` is in the zero page. (`empty_zero_page`, arch/arm64/mm/mmu.c)
   private func isZeroPage(_ physical: UInt64) -> Bool {
     guard let zeros = context.symbols.symbol(named: "empty_zero_page")?.address,
       let leaf = context.memory.leaf(at: zeros)

@@ -1,7 +1,7 @@
 import Bytes
 import VMSA
 
-/// What a person asks about: an address, a name or a register, with an offset.
+/// What a user asks about: an address, a name or a register, with an offset.
 ///
 /// | text | means |
 /// | --- | --- |
@@ -13,31 +13,31 @@ import VMSA
 /// | `phys:0x40000000`, `pfn:262144` | a physical address, in hex; a page frame, in decimal or hex after 0x |
 /// | `$pc`, `$sp`, `$x0@cpu1` | a register of the CPU that panicked, or of one CPU |
 ///
-/// What the kernel prints may be pasted: `[<ffff80000a1c2d40>]`, `ext4_iget+0x10/0x40 [ext4]`, `schedule+0x8/0x90 (P)`,
-/// with `:`, `,`, `;` or `)` after it; and `<init_task+0x8>`, as kva prints names.
+/// The kernel's own output may be pasted: `[<ffff80000a1c2d40>]`, `ext4_iget+0x10/0x40 [ext4]`, `schedule+0x8/0x90
+/// (P)`, with `:`, `,`, `;` or `)` after it; and `<init_task+0x8>`, as kva prints names.
 package struct Query: Hashable, Sendable {
-  /// What is asked about, before the offset.
+  /// The base of a query, before the offset.
   package enum Base: Hashable, Sendable {
     /// An address as a number.
     case address(UInt64)
-    /// A symbol, in a module or of the kernel, of one CPU where it is per-CPU data.
+    /// A symbol of the kernel or a module; for per-CPU data, one CPU's copy.
     case symbol(name: String, module: String?, cpu: Int?)
-    /// What a register of a CPU holds; of the CPU that panicked if `cpu` is nil.
+    /// The contents of a CPU's register; that of the CPU that panicked if `cpu` is nil.
     case register(name: String, cpu: Int?)
     /// A physical address.
     case physical(UInt64)
-    /// The number of a page frame.
+    /// A page frame number.
     case frame(UInt64)
   }
 
-  /// As it was asked.
+  /// The text as given.
   package let text: String
-  /// What is asked about.
+  /// The base.
   package let base: Base
   /// Added to the address of the base, modulo 2^64.
   package let offset: UInt64
 
-  /// Why a query cannot be understood.
+  /// Why a query cannot be parsed.
   package struct Malformed: Error, Hashable, Sendable {
     /// What is wrong with it, in one line.
     package let message: String
@@ -79,7 +79,7 @@ package struct Query: Hashable, Sendable {
     }
   }
 
-  /// The number of a text that is 0x and 1 to 16 hex digits, which most queries of scripts are; nil of any other.
+  /// The number of 0x and 1 to 16 hex digits, the most common query of scripts; nil for any other text.
   private static func plainAddress(_ text: String) -> UInt64? {
     let bytes = text.utf8.span
     guard (3...18).contains(bytes.count), bytes[0] == UInt8(ascii: "0"), bytes[1] == UInt8(ascii: "x") else {
@@ -97,18 +97,18 @@ package struct Query: Hashable, Sendable {
     return value
   }
 
-  /// `text` without what the kernel, or kva, prints around a place, and the module that it names behind it.
+  /// `text` without what the kernel, or kva, prints around a location, and the module named after it.
   private static func unwrapped(_ text: String) -> (place: Substring, module: Substring?) {
     var rest = text[...]
     func dropLast() { rest = rest[..<rest.utf8.index(before: rest.endIndex)] }
-    // The address of an old trace says more than the name behind it.
+    // The address in an old trace is more exact than the name after it.
     if rest.hasPrefix("[<"), let end = rest.firstRange(of: ">]") {
       return (rest[rest.utf8.index(rest.startIndex, offsetBy: 2)..<end.lowerBound], nil)
     }
     while let last = rest.utf8.last, ":,;".utf8.contains(last) || last == 0x29 && !rest.utf8.contains(0x28) {
       dropLast()
     }
-    // The marks of a trace since 6.13, as " (P)".
+    // The markers of a trace since 6.13, such as " (P)".
     if rest.utf8.last == 0x29, let open = rest.firstRange(of: " (") { rest = rest[..<open.lowerBound] }
     for (first, last) in [("<", ">"), ("(", ")")] where rest.hasPrefix(first) && rest.hasSuffix(last) && rest.count > 2
     {
@@ -143,14 +143,14 @@ package struct Query: Hashable, Sendable {
     return (text, 0)
   }
 
-  /// Groups of four hex digits, which make an address without 0x.
+  /// Groups of four hex digits, an address without 0x.
   private static func grouped(_ text: Substring) -> UInt64? {
     let groups = text.split(separator: "_", omittingEmptySubsequences: false)
     guard (2...4).contains(groups.count), groups.allSatisfy({ $0.utf8.count == 4 }) else { return nil }
     return Hex.number(Substring(groups.joined()))
   }
 
-  /// What stands after 0x; nil if the text does not begin so.
+  /// What follows 0x; nil if the text does not begin with it.
   private static func hexDigits(_ text: Substring) -> Substring? {
     var bytes = text.utf8.makeIterator()
     guard bytes.next() == UInt8(ascii: "0"), let letter = bytes.next(), letter | 0x20 == UInt8(ascii: "x") else {
@@ -159,7 +159,7 @@ package struct Query: Hashable, Sendable {
     return text[text.utf8.index(text.startIndex, offsetBy: 2)...]
   }
 
-  /// What `phys:` and `pfn:` lead; nil of any other text.
+  /// The base that `phys:` or `pfn:` introduces; nil for any other text.
   private static func physical(_ text: Substring) throws(Malformed) -> Base? {
     if text.hasPrefix("phys:") {
       let digits = text.dropFirst(5)
@@ -188,7 +188,7 @@ package struct Query: Hashable, Sendable {
     return .symbol(name: String(name), module: module, cpu: cpu)
   }
 
-  /// What stands before `@cpuN`, and N.
+  /// What precedes `@cpuN`, and N.
   private static func cpu(_ text: Substring) throws(Malformed) -> (name: Substring, cpu: Int?) {
     guard let at = text.lastIndex(of: "@") else { return (text, nil) }
     let place = text[text.index(after: at)...]
@@ -199,7 +199,7 @@ package struct Query: Hashable, Sendable {
     return (text[..<at], number)
   }
 
-  /// A number as kva takes lengths and offsets: decimal, or hex with 0x.
+  /// A length or an offset: decimal, or hex with 0x.
   package static func number(_ text: some StringProtocol) -> UInt64? {
     guard text.first?.isHexDigit == true else { return nil }
     if text.hasPrefix("0x") || text.hasPrefix("0X") {
@@ -209,7 +209,7 @@ package struct Query: Hashable, Sendable {
     return UInt64(text)
   }
 
-  /// A size in bytes: a number, with K, M, G or T (powers of 1024) after it if wanted.
+  /// A size in bytes: a number with an optional suffix K, M, G or T (powers of 1024).
   package static func byteSize(_ text: String) -> UInt64? {
     let shift: UInt64? =
       switch text.utf8.last {

@@ -2,7 +2,7 @@ import Bytes
 
 /// Why a query leads to no address.
 public struct QueryFailure: Error, Sendable {
-  /// `badQuery`, `unknownSymbol`, or `unmapped` of a physical address that the kernel has nowhere.
+  /// `badQuery`, `unknownSymbol`, or `unmapped` for a physical address that the kernel maps nowhere.
   public let status: Resolution.Status
   /// What is wrong.
   public let diagnostic: Diagnostic

@@ -1,9 +1,9 @@
 import KernelLayout
 import VMSA
 
-/// What the region that an address is in says of it.
+/// What follows from the region that an address is in.
 extension AddressIdentifier {
-  /// Adds what is known of the fixmap, the shadow of KASAN, memory that only booted the kernel, and code of its own.
+  /// Adds what is known about the fixmap, the KASAN shadow, freed init memory, and BPF and other generated code.
   func fillRegion(_ identity: inout AddressIdentity, _ address: UInt64) {
     switch identity.resolution.region {
     case .fixmap?:
@@ -26,7 +26,7 @@ extension AddressIdentifier {
     }
   }
 
-  /// What the byte of KASAN's shadow at `address` means. (mm/kasan/kasan.h)
+  /// The meaning of the KASAN shadow byte at `address`. (mm/kasan/kasan.h)
   private func shadowMeaning(_ address: UInt64) -> String? {
     guard let shadow = context.layout.kasanShadow, let byte = context.memory.integer(UInt8.self, at: address) else {
       return nil

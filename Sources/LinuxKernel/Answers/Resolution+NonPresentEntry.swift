@@ -2,7 +2,7 @@ import Bytes
 import VMSA
 
 extension Resolution {
-  /// Says what is in the entry that ended the walk, where that was one of user space that is invalid.
+  /// Explains the entry that ended the walk, if it was an invalid one in user tables.
   mutating func noteNonPresentPage(_ reader: NonPresentEntryReader) {
     guard status == .unmapped, let step = walk?.last, let regime, regime.register == .ttbr0EL1 else { return }
     let page = reader.page(step.descriptor.rawValue, level: step.level, of: regime)

@@ -3,10 +3,10 @@ import DebugInfo
 import VMSA
 
 extension Resolver {
-  /// Resolves an address by the hypervisor's tables: where they were asked for, and where no tables of user
-  /// space were and the hypervisor has such an address. Nil where it is not for them.
+  /// Resolves an address by the hypervisor's tables: if they were requested, or if no user tables were and the
+  /// hypervisor has such an address. nil if neither holds.
   ///
-  /// A kernel address that is asked for at EL2 is moved there first.
+  /// A kernel address requested at EL2 is converted to a hyp address first.
   func resolveHypervisor(
     _ address: VirtualAddress, query: String, trace: Bool, user: TranslationRegime?
   ) -> Resolution? {
@@ -30,7 +30,7 @@ extension Resolver {
     resolution.virtual = place
     resolution.region = .hypervisor
     guard let leaf = resolution.leaf else {
-      // Any address of the lower half may be one of user space.
+      // Any address of the lower half may be a user address.
       return isAsked ? resolution : nil
     }
     resolution.hypervisor = hypervisor.value.address(place.rawValue, leaf, in: context.dump)
@@ -45,7 +45,7 @@ extension Resolver {
     return resolution
   }
 
-  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
+  /// The tables in TTBR0_EL2, or why there are none to walk.
   var hypervisorTables: Result<TranslationRegime, QueryFailure> {
     if let regime = hypervisor.value.regime?.value { return .success(regime) }
     let (code, words): (Diagnostic.Code, String) =

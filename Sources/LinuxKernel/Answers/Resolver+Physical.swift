@@ -16,7 +16,7 @@ extension Resolver {
     return PhysicalAddress(address &+ query.offset)
   }
 
-  /// Where the kernel has the physical address of `query`: in the linear map, or else in its image.
+  /// The kernel's virtual address for the physical address of `query`: in the linear map, or else in its image.
   func virtual(of query: Query) -> Result<Found, QueryFailure> {
     guard let physical = physical(asked: query), physical.rawValue < 1 << 52 else {
       return .failure(QueryFailure(.badQuery, Diagnostic(.notPhysical, "physical addresses have 52 bits")))

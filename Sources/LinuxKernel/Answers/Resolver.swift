@@ -4,7 +4,7 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Answers what an address or a symbol is mapped to.
+/// Resolves addresses and symbols.
 final class Resolver: Sendable {
   let context: KernelContext
   let names: KernelNames
@@ -15,9 +15,9 @@ final class Resolver: Sendable {
   let ignoresTopByte: Lazy<Sourced<Bool>?>
   let checks: Lazy<EntryChecks>
   let cpus: Lazy<[CPUState]>
-  /// The CPU that called `panic()`; nil if none did, or the dump does not say.
+  /// The CPU that called `panic()`; nil if none did, or that is unknown.
   let panicCPU: Lazy<Int?>
-  /// What processes have mapped.
+  /// The mappings of processes.
   let addressSpaces: AddressSpaces
 
   private let regime: TranslationRegime
@@ -46,8 +46,8 @@ final class Resolver: Sendable {
   /// Resolves what `text` asks for.
   ///
   /// - Parameters:
-  ///   - trace: give every entry of the walk. An answer that is not `mapped` always has them.
-  ///   - user: the tables that translate addresses of user space; without them these have no answer.
+  ///   - trace: include every entry of the walk. An answer that is not `mapped` always has them.
+  ///   - user: the tables for user addresses, which cannot be resolved without them.
   func resolve(_ text: String, trace: Bool, user: TranslationRegime?) -> Resolution {
     let asked = lookUp(text)
     guard case .success(let found) = asked else {
@@ -74,7 +74,7 @@ final class Resolver: Sendable {
     var address: VirtualAddress
     var symbol: Symbol?
     var offset: UInt64 = 0
-    /// What to ask instead, if nothing is mapped there.
+    /// What to query instead, if nothing is mapped there.
     var advice: Diagnostic?
   }
 
@@ -108,13 +108,13 @@ final class Resolver: Sendable {
     }
   }
 
-  /// Where `symbol` is, of CPU number `cpu` if it is per-CPU data.
+  /// The address of `symbol`, of CPU `cpu`'s copy if it is per-CPU data.
   private func place(_ symbol: Symbol, cpu: Int?, _ query: Query) -> Result<Found, QueryFailure> {
     var found = Found(address: VirtualAddress(symbol.address &+ query.offset), symbol: symbol, offset: query.offset)
-    // What lies before a symbol is in another one.
+    // An address before a symbol belongs to another one.
     if Int64(bitPattern: query.offset) < 0 { found.symbol = nil }
     let name = symbol.module.map { "\($0):\(symbol.name)" } ?? symbol.name
-    // What is mapped is no template; the others are few, and worth a look at the per-CPU data.
+    // A mapped symbol is not a template; the unmapped ones are few, and worth a look-up in the per-CPU data.
     if cpu == nil, context.memory.leaf(at: symbol.address) != nil { return .success(found) }
     let isPerCPU = perCPU.value?.isVariable(
       symbol, of: symbol.module.flatMap { modules.named($0) }, in: context.memory)
@@ -141,7 +141,7 @@ final class Resolver: Sendable {
     return .success(found)
   }
 
-  /// What register `name` of CPU number `cpu` holds; of the CPU that panicked, or the first, if it is nil.
+  /// The contents of register `name` of CPU `cpu`; if nil, of the CPU that panicked, or the first.
   private func register(_ name: String, cpu: Int?) -> Result<UInt64, QueryFailure> {
     let known = cpus.value.compactMap { state in state.registers.map { (cpu: state.cpu, registers: $0) } }
     guard let found = known.first(where: { $0.cpu == cpu ?? panicCPU.value ?? $0.cpu }) else {
@@ -165,8 +165,8 @@ final class Resolver: Sendable {
     }
   }
 
-  /// Where CPU number `cpu` has its copy of the per-CPU variable whose template is at `address`.
-  /// (`__per_cpu_offset`, mm/percpu.c)
+  /// The address of CPU `cpu`'s copy of the per-CPU variable whose template is at `address`. (`__per_cpu_offset`,
+  /// mm/percpu.c)
   private func perCPUAddress(_ address: UInt64, cpu: Int) -> UInt64? {
     guard let offsets = perCPU.value?.offsets, cpu < offsets.count else { return nil }
     let moved = address &+ offsets[cpu]
@@ -236,7 +236,7 @@ final class Resolver: Sendable {
     resolution.notePoison(pointer)
     resolution.virtual = address
     resolution.tag = pointer.tag
-    // Linux sets TCR_EL1.TBI0 always (TCR_TBI0, arch/arm64/mm/proc.S).
+    // Linux always sets TCR_EL1.TBI0 (TCR_TBI0, arch/arm64/mm/proc.S).
     if pointer.tag != nil {
       resolution.topByteIgnored = address.isUpperHalf ? ignoresTopByte.value?.value : true
     }
@@ -249,37 +249,37 @@ final class Resolver: Sendable {
     return resolution
   }
 
-  /// `NULL + 8`: a member of a structure that a NULL pointer was followed to.
+  /// `NULL + 8`: a member accessed through a NULL pointer.
   static func null(_ address: VirtualAddress) -> String {
     address.rawValue == 0 ? "NULL" : "NULL + \(address.rawValue < 10 ? "\(address.rawValue)" : hex(address.rawValue))"
   }
 
-  /// Whether `address` may be what %p prints: 32 bits of a hash. (lib/vsprintf.c, `ptr_to_id`, 4.15)
+  /// Whether `address` may be a hashed pointer printed by %p: 32 bits. (lib/vsprintf.c, `ptr_to_id`, 4.15)
   private func isHash(_ address: VirtualAddress) -> Bool { address.rawValue >> 28 != 0 && address.rawValue >> 32 == 0 }
 
   private static let hash = ", or the hash that %p prints of a pointer"
 
-  /// What to add about a pointer that may be signed; nothing about any other.
+  /// A remark on a pointer that may be signed; empty for any other.
   private func signature(_ pointer: VirtualAddress) -> String {
     withoutPAC(pointer.rawValue).map { "; it may be signed (PAC): without its authentication code it is \(hex($0))" }
       ?? ""
   }
 
-  /// A pointer without the code that signs it: bits above the width in use take the value of bit 55. (VMCOREINFO
+  /// A pointer without its authentication code: bits above the width in use take the value of bit 55. (VMCOREINFO
   /// NUMBER(KERNELPACMASK); 0 if the CPU has none)
   func withoutPAC(_ pointer: UInt64) -> UInt64? {
     let told = context.vmcoreinfo?.number("KERNELPACMASK")
     guard told != 0, pointer >> 55 & 1 == 1 else { return nil }
-    // A pointer to code has its code in the top byte as well, unless that is for tags.
+    // The authentication code of a code pointer includes the top byte, unless that is for tags.
     let mask = told ?? (UInt64.max << UInt64(regime.addressBits) & ~(1 << 55))
     let stripped = pointer | mask | 0xff << 56
     return VirtualAddress(stripped).isCanonical(bits: regime.addressBits) && context.memory.leaf(at: stripped) != nil
       ? stripped : nil
   }
 
-  /// The answer for an address of the upper half with something in its top byte, if the kernel has generic KASAN and
-  /// its MMU does not ignore that: no pointer has a tag there, and the shadow of what is no address of the kernel begins
-  /// so. (`kasan_non_canonical_hook`, mm/kasan/report.c)
+  /// The answer for an address of the upper half with a top byte other than 0xff, if the kernel has generic KASAN and
+  /// no TBI1: pointers then have no tags, and such addresses are the KASAN shadow of non-kernel addresses.
+  /// (`kasan_non_canonical_hook`, mm/kasan/report.c)
   private func resolveUntaggable(_ pointer: VirtualAddress, query: String) -> Resolution? {
     guard pointer.tag != nil, pointer.isUpperHalf, let shadow = context.layout.kasanShadow, shadow.mode == .generic,
       ignoresTopByte.value?.value != true
@@ -323,7 +323,7 @@ final class Resolver: Sendable {
     }
     var result = walk(self.dump.memory)
     var isShared = false
-    // What lies beyond RAM is another machine's, a device's, or not meant so.
+    // Beyond RAM lies a device, or the tables belong to another machine or are damaged.
     if case .mapped(let leaf) = result, leaf.physical.rawValue >= self.dump.endOfMemory,
       case let outputs = context.outputs.value, case let exact = outputs.applied(to: regime), exact != regime
     {
@@ -380,7 +380,7 @@ final class Resolver: Sendable {
 }
 
 extension Resolution {
-  /// Says what `pointer`, which is mapped nowhere, stands for if it is one of the kernel's values that are no addresses.
+  /// Explains `pointer`, which is not mapped, if it is one of the kernel's poison values.
   fileprivate mutating func notePoison(_ pointer: VirtualAddress) {
     guard status != .mapped, let meaning = Poison.name(pointer.rawValue) else { return }
     message = Diagnostic(

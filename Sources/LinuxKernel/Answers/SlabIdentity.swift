@@ -1,7 +1,7 @@
 import Bytes
 import VMSA
 
-/// What the slab allocator says of an address.
+/// What the slab allocator knows about an address.
 extension AddressIdentifier {
   /// Adds the slab object at `address`.
   func fillSlab(_ identity: inout AddressIdentity, _ address: UInt64) {

@@ -2,9 +2,9 @@ import KernelLayout
 import VMSA
 
 extension AddressIdentity {
-  /// A translation table, and which.
+  /// A page table that contains an address.
   package struct TablePart: Sendable {
-    /// Whose it is: nil of the kernel's own.
+    /// The task that it belongs to; nil for the kernel's own.
     package let task: KernelTask?
     /// Its level: -1 to 3.
     package let level: Int
@@ -17,11 +17,11 @@ extension AddressIdentity {
   }
 }
 
-/// Whose translation table an address is in.
+/// Identifies the page table that an address is in.
 extension AddressIdentifier {
   /// Adds the table, if the frame may be one, or its symbol is that of one.
   func fillTable(_ identity: inout AddressIdentity) {
-    // What is known to be something else is no table.
+    // An address already known to be something else is not in a table.
     guard let physical = identity.physical,
       identity.kind == Region.linearMap.rawValue || isTableOfImage(identity) || isSmallRoot(identity)
     else { return }
@@ -39,7 +39,7 @@ extension AddressIdentifier {
       task: task, level: table.level, index: index, start: start, last: start &+ (1 &<< UInt64(table.shift) &- 1))
   }
 
-  /// Whether it is data of the image that may be a table: by its name, or where data have no names.
+  /// Whether it is image data that may be a table: by its symbol, or if data has no symbols.
   private func isTableOfImage(_ identity: AddressIdentity) -> Bool {
     identity.resolution.region == .kernelImage
       && identity.resolution.symbol.map { $0.name.hasSuffix("_pg_dir") || $0.name.hasPrefix("bm_p") } ?? true
@@ -50,15 +50,15 @@ extension AddressIdentifier {
     identity.slab?.cache.name == "pgd_cache" && identity.slab?.part == .object
   }
 
-  /// What the `struct page` of a frame lets it be.
+  /// What a frame can be, judged by its `struct page`.
   private enum TableUse {
-    /// It is marked as a table. Not all are: those of the upper levels only since 6.15.
+    /// It is marked as a page table. Not all are: those of the upper levels only since 6.15.
     case table
-    /// It was never the page allocator's, as tables that were made before there was one.
+    /// It never came from the page allocator, like tables made before there was one.
     case reserved
-    /// One page that has one user, who says nothing of it.
+    /// A single page with one reference and no other mark.
     case anyone
-    /// It is no table.
+    /// It is not a table.
     case other
   }
 

@@ -8,7 +8,7 @@ struct TaskQuery {
   let tasks: Lazy<Listing<KernelTask>>
   let cpus: Lazy<[CPUState]>
 
-  /// The task called `text`: a PID, cpuN for what that CPU ran, or 0x and the address of a `struct task_struct`.
+  /// The task called `text`: a PID, cpuN for the task that CPU ran, or 0x and the address of a `struct task_struct`.
   func task(_ text: String) -> Result<KernelTask, QueryFailure> {
     func fail(_ code: Diagnostic.Code, _ message: String) -> Result<KernelTask, QueryFailure> {
       .failure(QueryFailure(.badQuery, Diagnostic(code, text, message)))

@@ -1,8 +1,8 @@
 import VMSA
 
-/// What a process has at an address of user space.
+/// What a process has at a user address.
 extension AddressIdentifier {
-  /// Adds the VMA and what is behind its page.
+  /// Adds the VMA and what backs the page.
   func fillUser(_ identity: inout AddressIdentity, _ address: UInt64) {
     guard let regime = identity.resolution.regime, let place = addressSpaces.place(of: address, regime) else { return }
     identity.user = place

@@ -2,16 +2,16 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// Finds the tables of user space that a query names.
+/// Finds the user tables that a query names.
 struct UserTablesQuery {
   let tables: UserTables
   let tasks: Lazy<Listing<KernelTask>>
-  /// The CPUs; reading them takes tasks and types.
+  /// The CPUs; reading them needs tasks and types.
   let cpus: () -> [CPUState]
   let context: KernelContext
 
-  /// The root of the tables in which EFI's runtime services run, below the kernel's half as those of a process: nil if
-  /// the kernel has none. (`efi_mm`, drivers/firmware/efi/efi.c)
+  /// The root of the tables for EFI runtime services, in the lower half like those of a process; nil if the kernel has
+  /// none. (`efi_mm`, drivers/firmware/efi/efi.c)
   private var efiRoot: PhysicalAddress? {
     guard let mm = context.symbols.symbol(named: "efi_mm")?.address,
       let pgd = StructView(space: context.memory, address: mm).pointer(
@@ -20,7 +20,7 @@ struct UserTablesQuery {
     return context.memory.leaf(at: pgd)?.physical
   }
 
-  /// The tables of user space that `text` says: 0x and a physical address, a PID, cpuN, or "efi".
+  /// The user tables that `text` names: 0x and a physical address, a PID, cpuN, or "efi".
   func regime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
     func fail(_ code: Diagnostic.Code, _ message: String) -> Result<TranslationRegime, QueryFailure> {
       .failure(QueryFailure(.badQuery, Diagnostic(code, text, message)))

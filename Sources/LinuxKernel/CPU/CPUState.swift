@@ -7,27 +7,25 @@ import VMSA
 public struct CPUState: Sendable {
   /// Its number.
   public let cpu: Int
-  /// Its registers, where the dump has a note of them.
+  /// Its registers, if the dump has a note of them.
   public let registers: CPURegisters?
-  /// The task that it ran; nil if that cannot be found.
+  /// The task that it ran; nil if unknown.
   public let task: KernelTask?
-  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the tables of user space, or the empty ones where the CPU has these; nil if they
-  /// cannot be found.
+  /// TTBR0_EL1 (TTBR0_EL2 under VHE): the user tables, or empty ones if the CPU has those installed; nil if unknown.
   public let ttbr0: Sourced<UInt64>?
-  /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, or of its trampoline while a process runs under
-  /// KPTI, with the ASID where it is known; nil if it holds tables that were not found, as its source says. Both
-  /// registers have CnP where the log tells that CPUs have it.
+  /// TTBR1_EL1 (TTBR1_EL2 under VHE): the tables of the kernel, or of its trampoline while a process runs under KPTI,
+  /// with the ASID if known; nil if it holds tables that were not found, as its source says. Both registers have CnP if
+  /// the log says that the CPUs support it.
   public let ttbr1: Sourced<UInt64?>
-  /// The tables of user space that the CPU's task has, also while the register does not hold them.
+  /// The user tables of the CPU's task, even if the register does not hold them.
   public let userTables: PhysicalAddress?
-  /// Whether it was at EL0 when it stopped; nil if unknown, as in the kernel's own dumps, whose notes are older than
-  /// the dump.
+  /// Whether it was at EL0 when it stopped; nil if unknown, as in the kernel's own dumps, whose notes predate the dump.
   public let isAtEL0: Bool?
 }
 
 /// TTBRn_EL1 as a number. (Arm ARM D19, TTBR0_EL1; arch/arm64/include/asm/assembler.h, `phys_to_ttbr`)
 enum TTBR {
-  /// Whether roots have 52 bits: their top four then stand in bits 5:2.
+  /// Whether roots have 52-bit addresses, whose top four bits are in bits 5:2.
   static func isWide(_ regime: TranslationRegime) -> Bool { regime.format != .bits48(regime.granule) }
 
   /// The register for the root table at `root`.
@@ -36,7 +34,7 @@ enum TTBR {
     return address | UInt64(asid & 0xffff) << 48
   }
 
-  /// The root table that the register holds, ASID and CnP taken off.
+  /// The root table in the register, without ASID and CnP.
   static func root(_ value: UInt64, isWide: Bool) -> PhysicalAddress {
     let low = value & 0x0000_ffff_ffff_ffc0
     return PhysicalAddress(isWide ? low | (value >> 2 & 0xf) << 48 : value & 0x0000_ffff_ffff_fffe)
@@ -54,7 +52,7 @@ struct CPUStateReader {
   private var space: KernelMemory { context.memory }
   private var types: KernelTypes { context.types.value }
 
-  /// The CPUs. Their tasks need types; without them there are the notes alone.
+  /// The CPUs. Their tasks need types; without them there are only the notes.
   func all() -> [CPUState] {
     let notes = context.dump.notes.cpus
     let registers = TTBRReader(context, control, rootTables)
@@ -82,7 +80,7 @@ struct CPUStateReader {
     }
   }
 
-  /// The address space that a CPU running `task` has: the task's own, or the one it keeps lazily.
+  /// The address space of a CPU running `task`: the task's own, or its lazy `active_mm`.
   private func memory(of task: KernelTask) -> TaskMemory? {
     if task.mm != nil { return TaskMemory(root: task.root, asid: task.asid, source: "\(task.comm)'s mm") }
     let object = StructView(space: space, address: task.structure)
@@ -94,8 +92,8 @@ struct CPUStateReader {
       let root = space.leaf(at: pgd)?.physical
     else { return nil }
     let asid = mm.number(types.member("context.id.counter", of: "mm_struct")).map { Int($0 & 0xffff) }
-    // init_mm has the kernel's own tables, which are never in TTBR0: empty ones are there instead, those of
-    // reserved_pg_dir since 5.11, a page of zeros before (`cpu_set_reserved_ttbr0`, asm/mmu_context.h).
+    // init_mm has the kernel's own tables, which are never in TTBR0: it holds empty ones instead, reserved_pg_dir since
+    // 5.11, the zero page before (`cpu_set_reserved_ttbr0`, asm/mmu_context.h).
     if root == context.regime.root {
       let reserved = rootTables.first { $0.name == "reserved_pg_dir" }?.physical
       let zeros = reserved == nil ? context.symbols.symbol(named: "empty_zero_page")?.address : nil
@@ -125,16 +123,16 @@ struct CPUStateReader {
   }
 }
 
-/// The user space that a CPU has.
+/// The user address space of a CPU.
 private struct TaskMemory {
   var root: PhysicalAddress?
   var asid: Int?
-  /// Whose it is.
+  /// Where it is from.
   var source: String
   var isReserved = false
 }
 
-/// What the base registers of a CPU hold, by what it was doing.
+/// The contents of a CPU's base registers, by what it was doing.
 ///
 /// |                         | TTBR1                         | TTBR0                              |
 /// | ----------------------- | ----------------------------- | ---------------------------------- |
@@ -149,14 +147,14 @@ private struct TaskMemory {
 private struct TTBRReader {
   private let context: KernelContext
   private let isWide: Bool
-  /// 64 KiB, 52-bit tables on hardware of 48 bits: the register points at the part that the CPU sees
+  /// 64 KiB, 52-bit tables on hardware of 48 bits: the register points to the part that the CPU uses
   /// (TTBR1_BADDR_4852_OFFSET, asm/pgtable-hwdef.h).
   private let shift: UInt64
   private let cnp: UInt64
   private let hasKPTI: Bool
   private let trampoline: RootTable?
   private let reserved: RootTable?
-  /// The kernel's own notes are of the moment in which each CPU was told to stop: it ran on in the kernel.
+  /// The kernel's own notes date from the moment each CPU was told to stop, after which it ran on in the kernel.
   private let notesAreCurrent: Bool
 
   init(_ context: KernelContext, _ control: LinuxTCR, _ rootTables: [RootTable]) {
@@ -202,8 +200,8 @@ private struct TTBRReader {
       memory.isReserved ? "computed: \(memory.source)" : "computed: the pgd of \(memory.source)")
   }
 
-  /// Whether the CPU was on its way into the kernel or out of it: at EL1, in the fixmap, where nothing else is
-  /// executable. (FIX_ENTRY_TRAMP_TEXT1, arch/arm64/include/asm/fixmap.h)
+  /// Whether the CPU was entering or leaving the kernel: at EL1, in the fixmap, where nothing else is executable.
+  /// (FIX_ENTRY_TRAMP_TEXT1, arch/arm64/include/asm/fixmap.h)
   private func isInTrampoline(_ registers: CPURegisters?) -> Bool {
     guard hasKPTI, let registers, registers.pstate & 0xf != 0 else { return false }
     let pc = VirtualAddress(registers.pc)

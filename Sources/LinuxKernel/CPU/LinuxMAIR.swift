@@ -1,8 +1,8 @@
 import KernelLayout
 import VMSA
 
-/// MAIR_EL1 as Linux programs it: the register is in no dump, but follows from the kernel and its log.
-/// (arch/arm64/mm/proc.S and asm/memory.h; the values are those that emulated machines held.)
+/// MAIR_EL1 as Linux programs it: no dump has the register, but it follows from the kernel and its log.
+/// (arch/arm64/mm/proc.S and asm/memory.h; the values were read from emulated machines.)
 struct LinuxMAIR: Sendable {
   /// The register.
   let register: Sourced<MemoryAttributeIndirection>
@@ -30,7 +30,7 @@ struct LinuxMAIR: Sendable {
   /// (`mte_cpu_setup`, arch/arm64/kernel/mte.c; arch/arm64/mm/proc.S before 6.1)
   private static let tagged: UInt64 = 0xff00
 
-  /// `base` with what the log says of MTE.
+  /// `base`, adjusted by what the log says about MTE.
   init(_ base: Sourced<MemoryAttributeIndirection>, _ version: KernelVersion?, hasMTE: Bool?) {
     guard version?.has(.normalMemoryFirst) ?? false else {
       register = base

@@ -3,28 +3,27 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// TCR_EL1 as far as it is known, field by field.
+/// The known fields of TCR_EL1.
 package struct SourcedTranslationControl: Sendable {
-  /// The fields that are known.
+  /// The known fields.
   package let value: TranslationControl
-  /// Where a field is from, in words, if it depends on more than the kernel's version.
+  /// The source of a field, as text, if it depends on more than the kernel's version.
   package let sources: [TranslationControl.Field: String]
 }
 
 /// The control registers as Linux programs them.
 struct LinuxTCR {
   let context: KernelContext
-  /// What the log says of the hardware.
+  /// What the log says about the hardware.
   let messages: Lazy<BootMessages>
-  /// TCR_EL1.TBI1; nil if the dump does not say.
+  /// TCR_EL1.TBI1; nil if unknown.
   let ignoresTopByte: Lazy<Sourced<Bool>?>
 
-  /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
-  /// on more than the kernel's version.
+  /// The known fields of TCR_EL1 (TCR_EL2 under VHE), with the source of those that depend on more than the kernel's
+  /// version.
   ///
-  /// `__cpu_setup` (arch/arm64/mm/proc.S) writes the same value on every CPU: what follows from the page size
-  /// and the width, constants, and what it read from the CPU's ID registers, which is in no dump but may be in
-  /// the log.
+  /// `__cpu_setup` (arch/arm64/mm/proc.S) writes the same value on every CPU: what follows from the page size and the
+  /// width, constants, and what it read from the CPU's ID registers, which no dump has but the log may mention.
   var value: SourcedTranslationControl {
     var control = TranslationControl()
     var sources: [TranslationControl.Field: String] = [:]
@@ -42,7 +41,7 @@ struct LinuxTCR {
     let isLPA2 = PagingParameters.usesLPA2(granule.value, addressBits: context.facts.vaBitsActual.value)
     set(.ds, isLPA2 ? 1 : 0, "page size and width")
 
-    // TCR_CACHE_FLAGS, TCR_SMP_FLAGS, TCR_ASID16, TCR_TBI0; nothing sets EPD, HPD or the like.
+    // TCR_CACHE_FLAGS, TCR_SMP_FLAGS, TCR_ASID16, TCR_TBI0; EPD, HPD and the like are never set.
     let constants: [(TranslationControl.Field, UInt64)] = [
       (.irgn0, 1), (.orgn0, 1), (.irgn1, 1), (.orgn1, 1), (.sh0, 3), (.sh1, 3), (.as16, 1), (.tbi0, 1), (.epd0, 0),
       (.epd1, 0), (.hpd0, 0), (.hpd1, 0), (.tbid0, 0), (.nfd0, 0), (.e0pd0, 0), (.tcma0, 0),
@@ -59,7 +58,7 @@ struct LinuxTCR {
 
     let log = messages.value
     let logged = "the kernel's log"
-    // Without the dirty state the hardware may still set access flags, and nothing tells that.
+    // Without hardware dirty state the hardware may still set access flags, which nothing reveals.
     switch log.detected("Hardware dirty bit management") {
     case true?:
       set(.ha, 1, logged)
@@ -73,7 +72,7 @@ struct LinuxTCR {
     return SourcedTranslationControl(value: control, sources: sources)
   }
 
-  /// Whether the kernel takes its own mappings away while a process runs (KPTI): they are then not global.
+  /// Whether the kernel unmaps itself while a process runs (KPTI): its mappings are then not global.
   /// (`arm64_use_ng_mappings`, arch/arm64/kernel/cpufeature.c; PTE_MAYBE_NG, asm/pgtable-prot.h)
   var usesKPTI: Sourced<Bool>? {
     let image =
@@ -83,6 +82,6 @@ struct LinuxTCR {
       !leaf.attributes.isGlobal, "nG of the kernel's image is \(leaf.attributes.isGlobal ? "clear" : "set")")
   }
 
-  /// Whether TTBRs have CnP set; nil if the log does not tell. (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
+  /// Whether TTBRs have CnP set; nil if the log does not say. (`cpu_enable_cnp`, arch/arm64/kernel/cpufeature.c, 4.20)
   var usesCnP: Bool? { messages.value.detected("Common not Private translations") }
 }

@@ -1,11 +1,11 @@
 import KernelLayout
 import VMSA
 
-/// A root table that the kernel keeps for all of its life, by the kernel's name.
+/// A permanent root table of the kernel, by the kernel's name.
 package struct RootTable: Sendable {
   /// The name, such as "swapper_pg_dir".
   package let name: String
-  /// Where the kernel's image has it; nil where only its frame is known.
+  /// Its address in the kernel image; nil if only its frame is known.
   package let virtual: UInt64?
   /// Its frame.
   package let physical: PhysicalAddress
@@ -14,12 +14,12 @@ package struct RootTable: Sendable {
 }
 
 extension RootTable {
-  /// The kernel's root tables that are known, `swapper_pg_dir` first: by their symbols, or by where the linker
-  /// puts them, confirmed by what they hold. Those of booting (`init_pg_dir`) are freed memory later.
+  /// The known root tables of the kernel, `swapper_pg_dir` first: found by symbol, or by their place in the linker
+  /// script, and confirmed by their contents. `init_pg_dir` is freed after boot.
   ///
   ///     idmap_pg_dir  tramp_pg_dir  reserved_pg_dir  swapper_pg_dir      a page each, in this order (5.11)
   ///
-  /// (arch/arm64/kernel/vmlinux.lds.S; before 5.11 there is `reserved_ttbr0` with SW_TTBR0_PAN alone)
+  /// (arch/arm64/kernel/vmlinux.lds.S; before 5.11 there is only `reserved_ttbr0`, with SW_TTBR0_PAN)
   static func all(of context: KernelContext) -> [RootTable] { RootTableFinder(kernel: context).find() }
 }
 
@@ -97,7 +97,7 @@ private struct RootTableFinder {
       addressBits: bits ?? own.addressBits, format: own.format, physicalBits: own.physicalBits, root: root)
   }
 
-  /// Why the table at `root` is the trampoline's; nil if it is not.
+  /// The evidence that the table at `root` is the trampoline's; nil if it is not.
   private func trampoline(_ root: PhysicalAddress) -> String? {
     let fixmap = kernel.layout.layout?.fixmap
     var counter = LeafCounter(fixmap: fixmap)
@@ -107,7 +107,7 @@ private struct RootTableFinder {
       guard (1...16).contains(counter.count) else { return nil }
       return "it maps nothing but a few pages of " + (counter.isWritable ? "code in the fixmap" : "read-only code")
     }
-    // The table below may not be in the dump.
+    // The next-level table may not be in the dump.
     guard counter.count == 0, let fixmap, let entry = table.parent,
       entry.level == kernel.regime.startLevel,
       entry.virtual.rawValue <= fixmap.end &- 1, fixmap.end &- 1 <= entry.last
@@ -123,12 +123,12 @@ private struct RootTableFinder {
   }
 }
 
-/// Counts the pages that tables map, and gives up on those that are no trampoline's.
+/// Counts the pages that tables map, and gives up if they cannot be the trampoline's.
 private struct LeafCounter: SweepObserver {
-  /// Where the trampoline is; nil if the layout is not known.
+  /// The fixmap, which has the trampoline; nil if the layout is unknown.
   let fixmap: AddressLayout.Span?
   var count = 0
-  /// Whether one of them may be written, as with rodata=off.
+  /// Whether one of them is writable, as with rodata=off.
   var isWritable = false
   var isOther = false
   /// The one table that cannot be read.
@@ -142,7 +142,7 @@ private struct LeafCounter: SweepObserver {
   }
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) { isOther = true }
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault) {
-    // A part of a table is told by itself.
+    // The pass reports each unreadable part of a table by itself.
     if table.parent == nil || missing.map({ $0.address != table.address }) ?? false { isOther = true }
     missing = table
   }

@@ -2,7 +2,7 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// The tasks that CPUs run, for kernels whose `__entry_task` has no name.
+/// The tasks that CPUs were running, for kernels without a symbol for `__entry_task`.
 struct RunningTasks {
   private let reader: TaskReader
   private let tasks: [KernelTask]
@@ -14,10 +14,10 @@ struct RunningTasks {
     self.space = space
   }
 
-  /// The task of CPU number `cpu`: the one on the list that says so itself (`task_struct.on_cpu`), or else the idle
-  /// task, which is on no list but CPU 0's: its stack and the registers have its address.
+  /// The task of CPU `cpu`: the listed task with `task_struct.on_cpu` set, or else the idle task. Except for CPU 0's,
+  /// idle tasks are on no list, but the registers and the stack have their addresses.
   ///
-  /// - Parameter notes: the registers of the CPU, or of several among which its own are.
+  /// - Parameter notes: the registers of the CPU, or of several that include it.
   func task(of cpu: Int, _ notes: [CPURegisters]) -> KernelTask? {
     if let task = tasks.first(where: { $0.cpu == cpu && reader.isRunning($0) }) { return task }
     for note in notes {
@@ -27,8 +27,8 @@ struct RunningTasks {
     return nil
   }
 
-  /// The idle task of CPU number `cpu`, whose stack `note` has: `current` is in a register that calls preserve, or saved
-  /// on the stack by a function further in.
+  /// The idle task of CPU `cpu`, on whose stack `note` is: `current` is in a callee-saved register, or saved on the
+  /// stack by an inner function.
   private func idle(_ cpu: Int, _ note: CPURegisters) -> KernelTask? {
     func isIdle(_ task: KernelTask) -> Bool { task.pid == 0 && task.cpu == cpu && isStack(task.stack, of: note) }
     func task(_ pointer: UInt64?) -> KernelTask? {
@@ -46,7 +46,7 @@ struct RunningTasks {
     return nil
   }
 
-  /// Whether the stack that begins at `start` is what `note` had as its own. THREAD_SIZE is 64 KiB at most.
+  /// Whether the sp of `note` is on the stack that begins at `start`. THREAD_SIZE is 64 KiB at most.
   private func isStack(_ start: UInt64, of note: CPURegisters) -> Bool {
     start != 0 && note.sp > start && note.sp - start <= Self.reach
   }

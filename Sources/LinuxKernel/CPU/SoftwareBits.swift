@@ -3,7 +3,7 @@ import VMSA
 
 /// Linux's use of bits 58:55 of a valid leaf, which Arm leaves to software. (arch/arm64/include/asm/pgtable-prot.h)
 package struct SoftwareBits: OptionSet, Hashable, Sendable {
-  /// The bits where the descriptor has them.
+  /// The bits in their places in the descriptor.
   package let rawValue: UInt64
   /// Keeps bits 58:55 of a descriptor.
   package init(rawValue: UInt64) { self.rawValue = rawValue & Descriptor.Bits.software.rawValue }
@@ -23,7 +23,7 @@ extension Attributes {
 }
 
 extension KernelFacts {
-  /// Those of `bits` that mean something to this version of the kernel.
+  /// Those of `bits` that this kernel version uses.
   package func meaningful(_ bits: SoftwareBits) -> SoftwareBits {
     var bits = bits
     if has(.devmapEntries) == false || has(.noDevmapEntries) == true { bits.remove(.devmap) }

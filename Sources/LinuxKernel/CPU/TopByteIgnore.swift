@@ -3,8 +3,7 @@ import DebugInfo
 /// TCR_EL1.TBI1: whether the MMU ignores the top byte of kernel addresses.
 enum TopByteIgnore {
   /// A kernel built with MTE sets it on every CPU since 5.14: clearing the tags of a page needs it (TCR_MTE_FLAGS,
-  /// arch/arm64/mm/proc.S; 013bb59dbb7c "arm64: mte: handle tags zeroing at page allocation time"). nil if the dump
-  /// does not say.
+  /// arch/arm64/mm/proc.S; 013bb59dbb7c "arm64: mte: handle tags zeroing at page allocation time"). nil if unknown.
   static func byFunctions(of kallsyms: KernelKallsyms) -> Sourced<Bool>? {
     guard kallsyms.isPresent else { return nil }
     if kallsyms.symbol(named: "mte_zero_clear_page_tags") != nil {

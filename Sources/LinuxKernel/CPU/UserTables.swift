@@ -4,7 +4,7 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Tables of user space, which have the shape of the kernel's.
+/// User tables, which have the shape of the kernel's.
 struct UserTables: Sendable {
   private let regime: TranslationRegime
   private let dump: DumpFile
@@ -32,16 +32,16 @@ struct UserTables: Sendable {
         : .variable("vabits_user"))
   }
 
-  /// The root table that `value` gives: its physical address, or TTBR0 as the CPU holds it, with the ASID, CnP and the
-  /// upper bits of a 52-bit address where the format of the dump has them.
+  /// The root table for `value`: a physical address, or the raw TTBR0 with ASID, CnP and the upper bits of a 52-bit
+  /// address.
   ///
-  /// - Returns: nil if no table can begin there: one is aligned to its size, and to 64 bytes under 52-bit addresses.
+  /// - Returns: nil if no table can begin there: a root is aligned to its size, and to 64 bytes with 52-bit addresses.
   func root(_ value: UInt64) -> PhysicalAddress? {
     let tables = regime(root: PhysicalAddress(0))
     let isWide = TTBR.isWide(tables)
     let alignment = UInt64(max(tables.rootSize, isWide ? 64 : 8))
     let register = TTBR.root(value, isWide: isWide)
-    // What lies above 48 bits is the ASID, or of an address: which, the dump's memory shows.
+    // Bits above 47 are the ASID or part of the address; the dump's memory shows which.
     let candidates = [register] + (isWide && value >> 52 == 0 ? [PhysicalAddress(value)] : [])
     let aligned = candidates.filter { $0.rawValue & (alignment - 1) == 0 }
     return aligned.first { dump.memory.absence(at: $0) != .notInDump } ?? aligned.first

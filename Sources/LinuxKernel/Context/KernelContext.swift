@@ -4,30 +4,30 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// What a reader of kernel objects starts from: the dump, the kernel's tables, and what is known of the kernel before
-/// any object is read.
+/// What readers of kernel objects start from: the dump, the kernel's tables, and the facts known before any object is
+/// read.
 ///
-/// Immutable; readers hold it, or the parts they use. It holds no object of the kernel and no answer.
+/// Immutable; readers hold it, or the parts they use. It holds no kernel objects and no answers.
 final class KernelContext: Sendable {
   /// The dump.
   let dump: DumpFile
   /// The tables of the upper half.
   let regime: TranslationRegime
-  /// What had to be known to find them.
+  /// The facts by which they were found.
   let facts: KernelFacts
-  /// Where the regions lie.
+  /// The address space layout.
   let layout: DetectedLayout
-  /// Where the kernel image lies.
+  /// The extent of the kernel image.
   let image: ImageSpan
-  /// What the kernel says of itself; nil if the dump has no VMCOREINFO.
+  /// VMCOREINFO; nil if the dump has none.
   let vmcoreinfo: VMCoreInfo?
   /// Kernel memory by virtual address.
   let memory: KernelMemory
-  /// The kernel's names, without those of modules.
+  /// The kernel's symbols, without those of modules.
   let symbols: KernelSymbols
   /// The kernel's types, located on first use.
   let types: Lazy<KernelTypes>
-  /// What else there is to know of output addresses, read on first use.
+  /// How output addresses are interpreted, read on first use.
   let outputs: Lazy<OutputAddresses>
 
   init(
@@ -52,7 +52,7 @@ final class KernelContext: Sendable {
     self.dump.memory.walk(regime, address.untagged)
   }
 
-  /// `physical` moved by `offset`, as the linear map and the image are, if the tables map it there.
+  /// The address `physical + offset` in the linear map or the image, if the tables map it to `physical`.
   func alias(of physical: UInt64, movedBy offset: UInt64) -> UInt64? {
     let moved = physical &+ offset
     return memory.leaf(at: moved)?.physical.rawValue == physical ? moved : nil
@@ -70,7 +70,7 @@ final class KernelContext: Sendable {
     return walk(self.dump.memory)
   }
 
-  /// How many tables a pass may read.
+  /// The most tables that a pass may read.
   var tableLimit: Int { self.dump.tableLimit(regime.granule) }
 
   /// Shows `observer` every entry of the kernel's tables for `range`, by ascending address.
@@ -86,13 +86,13 @@ final class KernelContext: Sendable {
       range, in: self.dump.memory, tableLimit: tableLimit, observer: &observer)
   }
 
-  /// Where the kernel's arithmetic puts addresses.
+  /// The kernel's address arithmetic.
   var arithmetic: Arithmetic {
     let linearMap = LinearMap(facts, layout, regime, self.dump) { self.symbols.symbol(named: $0) }
     return Arithmetic(linearMap, imageOffset: facts.kimageVoffset?.value)
   }
 
-  /// Where the `struct page` of a frame is; nil if the dump does not say.
+  /// The page array; nil if its location is unknown.
   func vmemmap(_ arithmetic: @autoclosure () -> Arithmetic) -> Vmemmap? {
     Vmemmap(layout, vmcoreinfo, linearOffset: arithmetic().linearOffset?.value)
   }

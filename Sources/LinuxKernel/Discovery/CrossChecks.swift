@@ -3,10 +3,10 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// Independent facts about a kernel, held against each other: what agrees cannot well be wrong, and what
-/// disagrees is said before anything else.
+/// Cross-checks of independent facts about a kernel: what agrees is hardly wrong, and disagreements are reported before
+/// anything else.
 package struct CrossChecks: Sendable {
-  /// What is looked at in two ways.
+  /// What is checked in two ways.
   package enum Subject: String, Sendable {
     /// Where the kernel's text is.
     case text
@@ -20,29 +20,29 @@ package struct CrossChecks: Sendable {
     case banner
   }
 
-  /// One fact that was looked at in two ways.
+  /// One fact checked in two ways.
   package struct Check: Sendable {
-    /// What was looked at.
+    /// What was checked.
     package let subject: Subject
-    /// What came of it.
+    /// The outcome.
     package let outcome: Outcome
-    /// Both sides, or why there is only one: in words.
+    /// Both values, or why there is only one, as text.
     package let detail: String
 
-    /// What to say of a check that disagrees.
+    /// The warning about a check that disagrees.
     var warning: Diagnostic {
       Diagnostic(
         .contradiction, subject.rawValue, "the dump contradicts itself, \(subject.rawValue): \(detail)")
     }
   }
 
-  /// What a check came to.
+  /// The outcome of a check.
   package enum Outcome: String, Sendable {
-    /// Both ways lead to the same.
+    /// Both ways give the same result.
     case agrees
-    /// They do not: one of the two is wrong.
+    /// They give different results: one of them is wrong.
     case disagrees
-    /// One of them cannot be gone.
+    /// One of them is unavailable.
     case unknown
   }
 
@@ -59,7 +59,7 @@ package struct CrossChecks: Sendable {
     checks.append(Check(subject: subject, outcome: outcome, detail: detail))
   }
 
-  /// Looks at what can be seen with a handful of reads.
+  /// Makes the checks that need only a handful of reads.
   init(
     _ facts: KernelFacts, _ regime: TranslationRegime, _ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?,
     _ dump: DumpFile
@@ -87,7 +87,7 @@ package struct CrossChecks: Sendable {
     checkRelease(facts, vmcoreinfo, KernelMemory(dump, regime, vmcoreinfo))
   }
 
-  /// Takes a failed check of the linear map back where the tables have no linear map at all.
+  /// Withdraws a failed check of the linear map if the tables have no linear map at all.
   private mutating func excuseEmptyLinearMap(
     _ linear: AddressLayout.Span?, _ regime: TranslationRegime, _ dump: DumpFile
   ) {
@@ -121,7 +121,7 @@ package struct CrossChecks: Sendable {
       return add(.release, .unknown, "the release or init_uts_ns is not known")
     }
     guard let names = SystemNames.address(in: uts, vmcoreinfo, space) else {
-      // The names lie in the first 16 bytes; those that cannot be read contradict nothing.
+      // Unreadable names, in the first 16 bytes, contradict nothing.
       guard space.bytes(at: uts, count: 16) != nil else {
         return add(.release, .unknown, "init_uts_ns is not in the dump")
       }
@@ -137,7 +137,7 @@ package struct CrossChecks: Sendable {
     }
   }
 
-  /// Adds what takes longer: the banner at its address, or, where no symbol names it, wherever `search` finds it.
+  /// Adds the slower check of the banner, at its address, or, without a symbol, wherever `search` finds it.
   mutating func checkBanner(
     _ facts: KernelFacts, at address: UInt64?, _ space: KernelMemory, _ search: ReadOnlyDataScan?
   ) {

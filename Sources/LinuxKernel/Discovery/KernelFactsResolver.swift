@@ -4,14 +4,14 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Finds the kernel's translation tables in a dump: what VMCOREINFO, the user and the tables themselves say
-/// is brought together here, and checked by walking.
+/// Finds the kernel's page tables in a dump: combines VMCOREINFO, overrides and the tables themselves, and checks the
+/// result by walking.
 struct KernelFactsResolver {
   let dump: DumpFile
   let vmcoreinfo: VMCoreInfo?
   let overrides: KernelOverrides
   let symbols: [any SymbolSource]
-  /// Why no VMCOREINFO was found, if more is known of that.
+  /// Why no VMCOREINFO was found, if known.
   var failure: String?
   /// What the user should know before trusting the answers.
   private(set) var warnings: [Diagnostic] = []
@@ -26,7 +26,7 @@ struct KernelFactsResolver {
   /// Whether the tables map the kernel where the facts put it.
   enum Confirmation {
     case confirmed, refuted
-    /// The facts do not say where the kernel is, or its tables are not in the dump.
+    /// The facts do not locate the kernel, or its tables are not in the dump.
     case unknown
   }
 
@@ -54,7 +54,7 @@ struct KernelFactsResolver {
     if confirmed == nil, let probe = probe(kimageVoffset) {
       warnings.append(doubt(candidates[0], probe))
       switch dump.memory.walk(candidates[0], probe.virtual) {
-      // Where no memory was dumped there is no root; another table may have been filtered out.
+      // A root outside dumped memory is wrong; other tables may have been filtered out.
       case .tableMissing(let level, let fault)
       where level != candidates[0].startLevel || fault.absence != .notInDump: break
       default: confirmation = .refuted
@@ -72,7 +72,7 @@ struct KernelFactsResolver {
     return (facts, confirmed ?? candidates[0], confirmation)
   }
 
-  /// Warns of what the caller gives and the dump denies.
+  /// Warns about overrides that the dump contradicts.
   private mutating func checkOverrides(_ granule: Granule, _ actual: Sourced<Int>) {
     if let given = overrides.vaBits, given != actual.value,
       given <= 48 || PagingParameters(granule: granule, vaBits: given).vaBitsMin != actual.value
@@ -144,7 +144,7 @@ struct KernelFactsResolver {
     return Sourced(Int(bits), source("NUMBER(MAX_PHYSMEM_BITS)"))
   }
 
-  /// Where the kernel's root table is. A value with bit 55 set is virtual, and in the kernel image.
+  /// The address of the kernel's root table. A value with bit 55 set is virtual, and in the kernel image.
   private func swapper(
     kimageVoffset: Sourced<UInt64>?
   ) throws(LocatedError) -> (virtual: Sourced<VirtualAddress>?, physical: Sourced<PhysicalAddress>) {
@@ -167,13 +167,13 @@ struct KernelFactsResolver {
     )
   }
 
-  /// The width in use, in the order of trust: what TCR_EL1 held, the kernel's variable, the configuration
-  /// where it leaves no choice, the tables.
+  /// The width in use, from the most trusted source to the least: TCR_EL1, the kernel's variable, the configuration if
+  /// it leaves no choice, the tables.
   private mutating func vaBitsActual(
     granule: Granule, vaBits: Int, probe: Probe?, _ regime: (Int, Int) -> TranslationRegime
   ) -> Sourced<Int> {
     // The kernel runs with the configured width or, on hardware without 52 bits, with VA_BITS_MIN. An override does not
-    // make what the dump says of itself wrong.
+    // invalidate what the dump says.
     let told = vmcoreinfo?.number("VA_BITS").map { Int(clamping: $0) }.flatMap {
       PagingParameters.widths.contains($0) ? $0 : nil
     }
@@ -218,7 +218,7 @@ struct KernelFactsResolver {
 
   // MARK: - Confirmation
 
-  /// An address of the kernel image and where it must be.
+  /// An address in the kernel image and its expected physical address.
   struct Probe {
     var virtual: VirtualAddress
     var physical: PhysicalAddress
@@ -236,7 +236,7 @@ struct KernelFactsResolver {
     dump.memory.walk(regime, probe.virtual).leaf?.physical == probe.physical
   }
 
-  /// What to say of tables that do not bear out where the kernel is: which step failed.
+  /// The diagnostic for tables that do not confirm where the kernel is: which step failed.
   private func doubt(_ regime: TranslationRegime, _ probe: Probe) -> Diagnostic {
     let kernel = "the kernel's text at \(hex(probe.virtual.rawValue))"
     if case .tableMissing(let level, let fault) = dump.memory.walk(regime, probe.virtual) {
@@ -260,7 +260,7 @@ struct KernelFactsResolver {
     _ value: UInt64?, _ what: String, _ line: String, _ fact: KernelOverrides.Fact
   ) throws(LocatedError) -> UInt64 {
     if let value { return value }
-    // What is wrong with the addresses of raw memory no option mends.
+    // No override fixes wrong addresses of raw memory.
     if vmcoreinfo == nil, let failure { throw error(.missing, failure) }
     let reason =
       if let vmcoreinfo {

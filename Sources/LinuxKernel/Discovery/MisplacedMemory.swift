@@ -2,9 +2,9 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// Finds out which part of raw memory lies elsewhere than the user says, where VMCOREINFO in it is not confirmed by the
-/// tables: entries hold absolute addresses, so that a table which a walk misses is found among the pages that look like
-/// tables, and the difference is how far they were moved.
+/// Detects raw memory given at a wrong address, if the tables do not confirm the VMCOREINFO in it: descriptors hold
+/// absolute addresses, so a table that a walk misses can be found among the pages that look like tables, and the
+/// difference is the displacement.
 struct MisplacedMemory {
   private let dump: DumpFile
   private let search: PhysicalMemoryScan
@@ -14,8 +14,8 @@ struct MisplacedMemory {
     self.search = search
   }
 
-  /// What to say of the first of `texts` for which moving memory lets the tables map the kernel's text where it says;
-  /// nil if that helps none, or the dump is no raw memory with addresses.
+  /// An explanation for the first of `texts` whose tables, once memory is moved, map the kernel's text where it says;
+  /// nil if moving helps none, or the dump is not raw memory with addresses.
   func explanation(_ texts: [(PhysicalAddress, VMCoreInfo)]) -> String? {
     guard dump.isRaw, !dump.isAddressUnknown else { return nil }
     for (address, info) in texts {
@@ -53,7 +53,7 @@ struct MisplacedMemory {
 
   private func isWhole(_ distance: UInt64) -> Bool {
     guard let info = search.texts.first.map({ VMCoreInfo($0.text) }), let root = info.rootTable else { return false }
-    // The root itself was moved as far.
+    // The root itself was moved by the same distance.
     return search.rootPages.contains { $0.rawValue &+ distance == root & ~4095 }
       && !search.rootPages.contains { $0.rawValue == root & ~4095 }
   }
@@ -64,15 +64,15 @@ struct MisplacedMemory {
   }
 }
 
-/// A walk in memory parts of which were moved.
+/// A walk in memory of which parts were moved.
 private struct MovedWalk {
   let memory: any PhysicalMemory
   let regime: TranslationRegime
   let virtual: UInt64
-  /// Where `virtual` has to be mapped to.
+  /// The address that `virtual` must be mapped to.
   let physical: UInt64
 
-  /// The address of the first table that is not there, or whose entry leads nowhere.
+  /// The address of the first table that is missing, or whose entry is invalid.
   var firstMissing: UInt64? {
     var table = regime.root.rawValue
     for level in regime.startLevel...3 {
@@ -85,7 +85,7 @@ private struct MovedWalk {
     return nil
   }
 
-  /// Whether the walk ends where it has to, if each table may be `distance` below its address.
+  /// Whether the walk ends at the expected address, if each table may be `distance` below its own.
   func isConfirmed(movingBy distance: UInt64) -> Bool { ends(regime.root.rawValue, regime.startLevel, distance) }
 
   private func ends(_ table: UInt64, _ level: Int, _ distance: UInt64) -> Bool {

@@ -3,14 +3,13 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// Finds the parts of raw memory that lie elsewhere than the user says, if the part with the kernel's tables is where it
-/// belongs: the linear map has all RAM, so that a part which it has nothing of, and fits where memory is missing, was
-/// moved.
+/// Finds parts of raw memory given at wrong addresses, if the part with the kernel's tables is in place: the linear map
+/// covers all RAM, so a part that it does not cover, and that fits where memory is missing, was moved.
 struct MisplacedParts {
   private let parts: [Range<UInt64>]
-  /// What the linear map has, in order and disjoint.
+  /// The memory in the linear map, sorted and disjoint.
   private let mapped: [Range<UInt64>]
-  /// What of that no part has.
+  /// The memory in the linear map that no part holds.
   private let missing: [Range<UInt64>]
 
   /// - Parameter linearMap: the addresses of the linear map; nil if unknown.
@@ -32,12 +31,12 @@ struct MisplacedParts {
       mapped.lazy.flatMap { $0.subtracting(given) }.filter { $0.count >= Self.leastSize }.prefix(Self.mostGaps))
   }
 
-  /// A warning of each part that was moved.
+  /// A warning for each part that was moved.
   var warnings: [Diagnostic] {
     parts.enumerated().compactMap { number, part in
       let size = part.upperBound - part.lowerBound
       guard size >= Self.leastSize, mappedBytes(part) < size / 10 * 9 else { return nil }
-      // Where it was meant to be, what is missing begins or ends with it.
+      // A gap in memory begins or ends where the part belongs.
       let places = missing.flatMap { gap in
         [gap.lowerBound, gap.upperBound >= size ? gap.upperBound - size : gap.lowerBound]
       }
@@ -55,9 +54,9 @@ struct MisplacedParts {
     }
   }
 
-  /// What is smaller is firmware's, or kept from the kernel.
+  /// Smaller ranges belong to firmware, or are withheld from the kernel.
   private static let leastSize = 1 << 20
-  /// More gaps than banks of memory say nothing of a part.
+  /// More gaps than a machine has memory banks say nothing about a part.
   private static let mostGaps = 64
 
   private func mappedBytes(_ range: Range<UInt64>) -> UInt64 {
@@ -83,7 +82,7 @@ private struct MappedMemory: SweepObserver {
 }
 
 extension [Range<UInt64>] {
-  /// These, which are in order, with neighbours and those that overlap joined.
+  /// These sorted ranges with adjacent and overlapping ones joined.
   fileprivate var joined: [Range<UInt64>] {
     var result: [Range<UInt64>] = []
     for next in self {
@@ -98,7 +97,7 @@ extension [Range<UInt64>] {
 }
 
 extension Range<UInt64> {
-  /// What is left of this without `others`, which are in order.
+  /// These ranges minus `others`, which are sorted.
   fileprivate func subtracting(_ others: [Range<UInt64>]) -> [Range<UInt64>] {
     var result: [Range<UInt64>] = []
     var here = lowerBound

@@ -3,28 +3,28 @@ import CrashDump
 import Synchronization
 import VMSA
 
-/// What all memory of a dump without a VMCOREINFO note was looked through for, once, on all cores.
+/// The results of one scan, on all cores, of the memory of a dump without a VMCOREINFO note.
 struct PhysicalMemoryScan {
   /// A text of VMCOREINFO and where it was found.
   ///
-  /// The kernel keeps the text at the start of a page, and again as the image of an ELF note at the start of
-  /// another (kernel/vmcore_info.c, `crash_save_vmcoreinfo_init`); a loaded crash kernel has a third copy. A
-  /// copy of an earlier boot or of a guest may be in RAM too, so none is believed by itself.
+  /// The kernel keeps the text at the start of a page, and again as the image of an ELF note at the start of another
+  /// (kernel/vmcore_info.c, `crash_save_vmcoreinfo_init`); a loaded crash kernel has a third copy. Copies from an
+  /// earlier boot or a guest may be in RAM too, so none is trusted by itself.
   struct Text {
     var address: PhysicalAddress
     var text: [UInt8]
   }
 
-  /// The texts, in the order of their addresses.
+  /// The texts in address order.
   let texts: [Text]
   /// The 4 KiB pages that may be the kernel's root table, in order.
   let rootPages: [PhysicalAddress]
-  /// The 4 KiB pages of raw memory that look like tables, in order: by them its true place is found.
+  /// The 4 KiB pages of raw memory that look like tables, in order, by which its true address is found.
   let tablePages: [PhysicalAddress]
 
-  /// Looks through the memory of `dump`.
+  /// Scans the memory of `dump`.
   ///
-  /// - Parameter progress: called with the number of bytes just looked at.
+  /// - Parameter progress: called with the number of bytes just scanned.
   init(_ dump: DumpFile, progress: (@Sendable (UInt64) -> Void)?) {
     let found = Mutex<(texts: [PhysicalAddress], roots: [PhysicalAddress], tables: [PhysicalAddress])>(([], [], []))
     let isRaw = dump.isRaw

@@ -3,11 +3,11 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// A root table that was found by its structure, and how far its tables bear it out.
+/// A root table found by its structure, with a score of how well its tables confirm it.
 package struct RootCandidate: Sendable {
-  /// The kernel's half of the address space as it gives it.
+  /// The kernel's half of the address space as this root maps it.
   package let regime: TranslationRegime
-  /// The dump: for raw memory that nobody said the address of, as this root has it.
+  /// The dump; raw memory of unknown address is placed as this root implies.
   package let dump: DumpFile
   /// Virtual minus physical address of the image that it lies in, modulo 2^64 (kimage_voffset).
   package let imageOffset: UInt64
@@ -15,21 +15,21 @@ package struct RootCandidate: Sendable {
   package let image: Range<UInt64>
   /// Those of them that EL1 may execute, from the first to the last.
   package let text: Range<UInt64>?
-  /// Virtual minus physical address of the linear map, where the root is mapped there too.
+  /// Virtual minus physical address of the linear map, if the root is mapped there too.
   package let linearOffset: UInt64?
-  /// Bytes of memory that are mapped at the linear map's offset.
+  /// Bytes mapped at the linear map's offset.
   package let linearBytes: UInt64
-  /// What speaks for it and against it, in words.
+  /// The evidence for and against it, as text.
   package let evidence: [String]
-  /// How many of the things looked at bear it out.
+  /// The number of checks that confirm it.
   package let score: Int
-  /// How many were looked at: the score of a kernel that is whole.
+  /// The number of checks: the score of an intact kernel.
   package let bestScore: Int
 
-  /// Reads all tables below `page`; nil if they are not a kernel's: a mapping for EL0 is among them, too many entries
-  /// cannot be, or no address translates to the root itself.
+  /// Reads all tables below `page`; nil if they are not a kernel's: there is a mapping for EL0, too many entries are
+  /// malformed, or no address translates to the root itself.
   ///
-  /// - Parameter budget: how many tables may be read yet, this one's and the others'.
+  /// - Parameter budget: how many more tables may be read for all candidates.
   init?(_ page: RootPage, in dump: DumpFile, budget: Budget) {
     let shape = page.shape
     let bits = shape.granule == .sixtyFourKiB && shape.tableBits == 52 && !page.reachesBeyond48 ? 48 : shape.tableBits
@@ -40,7 +40,7 @@ package struct RootCandidate: Sendable {
     let swept = regime.sweep(in: dump.memory, tableLimit: min(limit, budget.left), observer: &survey)
     budget.spend(swept.tables)
     guard !survey.isAbandoned, !survey.ownAddresses.isEmpty else { return nil }
-    // Of the places where the root is mapped the linear map has the most memory beside it, the image less.
+    // Of the mappings of the root, the one in the linear map has the most memory around it, the one in the image less.
     func bytes(_ offset: UInt64) -> UInt64 { survey.runs[offset] ?? 0 }
     let offsets = Set(survey.ownAddresses.map { $0 &- page.address.rawValue }).sorted { bytes($0) > bytes($1) }
     guard let offset = offsets.count > 1 ? offsets[1] : offsets.first else { return nil }
@@ -72,7 +72,7 @@ package struct RootCandidate: Sendable {
     judge(
       survey.missing == 0 && !swept.isCutShort, "all \(swept.tables) tables are there",
       "\(survey.missing) entries are in tables that are missing")
-    // A kernel that ran before this one left tables that are whole, too; but no CPU runs its code.
+    // An earlier kernel may have left intact tables, too, but no CPU runs its code.
     let counters = dump.notes.cpus.map(\.pc).filter { $0 >> 55 & 1 == 1 }
     if !counters.isEmpty {
       let running = counters.count {
@@ -99,11 +99,11 @@ package struct RootCandidate: Sendable {
     (b.score, b.linearBytes, a.regime.root.rawValue) < (a.score, a.linearBytes, b.regime.root.rawValue)
   }
 
-  /// Whether nothing that was looked at prefers one of the two.
+  /// Whether no check prefers one of the two.
   func standsEqual(_ other: Self) -> Bool { score == other.score && linearBytes == other.linearBytes }
 }
 
-/// What a pass over all tables below a root tells of it.
+/// The results of a pass over all tables under a root.
 private struct RootSurvey: SweepObserver {
   let root: PhysicalAddress
   /// The virtual addresses that translate to the root.
@@ -122,7 +122,7 @@ private struct RootSurvey: SweepObserver {
   mutating func enter(_ table: SweptTable) -> Bool { !isAbandoned }
 
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress) {
-    // The kernel's half never lets EL0 in.
+    // The kernel's half is never accessible to EL0.
     if entry.descriptor.has(.ap1) { isAbandoned = true }
     leaves &+= 1
     if root.rawValue &- physical.rawValue < entry.size, ownAddresses.count < 8 {
@@ -135,7 +135,7 @@ private struct RootSurvey: SweepObserver {
     }
     let before = run
     run &+= entry.size
-    // Shorter runs are vmalloc's, and there are too many of them to keep.
+    // Shorter runs belong to vmalloc, and are too many to keep.
     guard run >= 2 << 20 else { return }
     if runs[moved] != nil || runs.count < 4096 { runs[moved, default: 0] &+= before < 2 << 20 ? run : entry.size }
   }
@@ -146,7 +146,7 @@ private struct RootSurvey: SweepObserver {
 
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption) {
     corrupt &+= 1
-    // Some damage is no reason to give a kernel up; a page that is no table has little else.
+    // A kernel may be somewhat damaged; a page that is not a table has little but malformed entries.
     if corrupt > 64, corrupt > leaves / 8 { isAbandoned = true }
   }
 
@@ -172,7 +172,7 @@ private struct ImageExtent: SweepObserver {
     first = min(first, start)
     last = max(last, end)
     let attributes = Attributes(entry.descriptor, tables: entry.tables)
-    // With rodata=off it may be written, too.
+    // With rodata=off it may be writable, too.
     guard attributes.isExecutableEL1 else { return }
     text = min(text?.lowerBound ?? start, start)..<max(text?.upperBound ?? end, end)
   }

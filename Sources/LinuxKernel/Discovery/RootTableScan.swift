@@ -5,12 +5,11 @@ import KernelLayout
 import Synchronization
 import VMSA
 
-/// Finds the kernel's root table in memory that nothing is known of, by the tables themselves.
+/// Finds the kernel's root table in unknown memory, by the tables themselves.
 ///
-/// A root of the kernel leads to itself: `swapper_pg_dir` lies in the kernel's image and in the linear map, so
-/// that two addresses of its own space translate to it. Every page is looked at for entries that a root may
-/// have; what passes is read as each shape that arm64 Linux can have, and believed as far as its tables bear
-/// it out.
+/// A root of the kernel leads to itself: `swapper_pg_dir` lies in the kernel's image and in the linear map, so that two
+/// addresses of its own space translate to it. Every page is checked for entries that a root may have; those that pass
+/// are read in each shape that arm64 Linux can have, and scored by how well their tables confirm them.
 struct RootTableScan {
   /// A shape that the kernel's tables can have.
   struct Shape: Hashable {
@@ -27,27 +26,27 @@ struct RootTableScan {
     PagingParameters.widths(of: granule).map { Shape(granule: granule, tableBits: $0) }
   }
 
-  /// How often all memory may be gone through as tables: a page is read as several shapes, and raw memory of
-  /// unknown address is tried at many places.
+  /// How often all memory may be read as tables: a page is read in several shapes, and raw memory of unknown address is
+  /// tried at many addresses.
   private static let passes = 64
 
   let dump: DumpFile
-  /// The page size, where the user says it.
+  /// The page size, if the user gave it.
   let granule: Granule?
   /// The pages that may be a root, in order.
   let pages: [PhysicalAddress]
-  /// Where memory can lie, if nobody said it.
+  /// Where raw memory can lie, if no address was given.
   let placement: RawPlacement
 
-  /// The roots among them, the likeliest first, and whether the search was given up before its end: tables
-  /// that lead to each other in circles would keep it busy for ever.
+  /// The roots among them, the likeliest first, and whether the search was cut short: tables with cycles would keep it
+  /// busy for ever.
   func candidates() -> (roots: [RootCandidate], isCutShort: Bool) {
     let budget = Budget(dump.tableLimit(.fourKiB) * Self.passes)
     let shapes = Self.shapes.filter { granule == nil || $0.granule == granule }
     let found = Mutex<[RootCandidate]>([])
     DispatchQueue.concurrentPerform(iterations: pages.count) { number in
       for shape in shapes {
-        // The root is the first of its page's parts that is not empty.
+        // The root is the first part of its page that is not empty.
         let mask = shape.granule.size - 1
         let root = PhysicalAddress(pages[number].rawValue & ~mask)
         if number > 0, pages[number - 1].rawValue & ~mask == root.rawValue { continue }
@@ -59,14 +58,15 @@ struct RootTableScan {
 
   // MARK: - One page as one shape
 
-  /// What `root` is as a table of `shape`: nothing, or a root at each place that memory may have.
+  /// The candidates for `root` read in `shape`: none, or one for each address that memory may have.
   private func examine(_ root: PhysicalAddress, _ shape: Shape, _ budget: Budget) -> [RootCandidate] {
     guard budget.left > 0, let page = RootPage(root, shape, in: dump.memory) else { return [] }
     guard dump.isAddressUnknown else {
       guard page.tables.allSatisfy({ dump.memory.absence(at: $0) == nil }) else { return [] }
       return RootCandidate(page, in: dump, budget: budget).map { [$0] } ?? []
     }
-    // Entries hold absolute addresses: memory lies so that the tables that the root leads to are pages of tables.
+    // Descriptors hold absolute addresses: the right placement makes the root's next-level tables fall on pages of
+    // tables.
     guard let lowest = page.tables.min()?.rawValue else { return [] }
     var result: [RootCandidate] = []
     placement.forEachBase(putting: lowest, of: shape.granule) { base in
@@ -83,8 +83,8 @@ struct RootTableScan {
     return result
   }
 
-  /// Whether the tables that `page` leads to, if memory begins at `base`, may be some: pages that look like tables, and
-  /// most of the entries that are looked at in a few of them lead to such pages, too.
+  /// Whether the next-level tables of `page`, if memory begins at `base`, are plausible: they look like tables, and
+  /// most of the entries checked in a few of them lead to such pages, too.
   private func leadOn(_ page: RootPage, from base: UInt64, _ budget: Budget) -> Bool {
     let granule = page.shape.granule
     guard page.tables.allSatisfy({ placement.isTable(at: $0.rawValue, of: granule, from: base) }) else { return false }
@@ -113,12 +113,11 @@ struct RootTableScan {
   private static let entriesLookedAt = 16
 }
 
-/// Where raw memory can lie that nobody said the address of. No more is asked of its beginning than that it is that of
-/// a page.
+/// Where raw memory without a load address can lie. Its start need only be page-aligned.
 struct RawPlacement {
   /// The 4 KiB pages of the file that look like tables, in order.
   private let tables: [PhysicalAddress]
-  /// The same as a bit for each page.
+  /// The same as a bitmap.
   private let map: [UInt64]
 
   /// - Parameter tables: the 4 KiB pages of the file that look like tables, in order.
@@ -140,8 +139,8 @@ struct RawPlacement {
     return stride(from: address - base, to: address - base + granule.size, by: 4096).contains { isTable($0) }
   }
 
-  /// Calls `body` with the addresses that memory can begin at so that the table at `address` is a page of one, until it
-  /// returns false.
+  /// Calls `body` with each start of memory that makes `address` a page that looks like a table, until it returns
+  /// false.
   func forEachBase(putting address: UInt64, of granule: Granule, _ body: (UInt64) -> Bool) {
     for table in tables {
       // The first 4 KiB of a larger table may be empty.
@@ -154,16 +153,16 @@ struct RawPlacement {
   }
 }
 
-/// A page read as a root table.
+/// A page interpreted as a root table.
 struct RootPage {
   let address: PhysicalAddress
   let shape: RootTableScan.Shape
-  /// The tables that its entries lead to.
+  /// The next-level tables of its entries.
   let tables: [PhysicalAddress]
-  /// Whether entries stand where addresses of 48 bits do not reach (64 KiB pages and 52 bits).
+  /// Whether there are entries that 48-bit addresses do not reach (64 KiB pages and 52 bits).
   let reachesBeyond48: Bool
 
-  /// nil if the page cannot be a root of this shape: an entry that cannot be, one after the end of the table, or fewer
+  /// nil if the page cannot be a root of this shape: it has a malformed entry, one after the end of the table, or fewer
   /// than two.
   init?(_ address: PhysicalAddress, _ shape: RootTableScan.Shape, in memory: any PhysicalMemory) {
     guard let bytes = try? memory.bytes(at: address, count: Int(shape.granule.size)) else { return nil }
@@ -195,7 +194,7 @@ struct RootPage {
       shape.granule == .sixtyFourKiB && shape.tableBits == 52 && lowest < PagingParameters.rootEntriesBeyond48Bits
   }
 
-  /// Whether every word of the 4 KiB at `offset` may stand in a root, and one leads to a table.
+  /// Whether every word of the 4 KiB at `offset` is valid in a root, and at least one is a table descriptor.
   static func isPlausible(_ bytes: RawSpan, at offset: Int) -> Bool {
     guard let page = bytes.slice(at: offset, count: min(4096, bytes.byteCount - offset)) else { return false }
     let bits = DescriptorFormat.anyTableBits
@@ -211,7 +210,7 @@ struct RootPage {
     return tables > 0
   }
 
-  /// A block entry of kernel memory: AF set, no access for EL0, never executed there.
+  /// A block descriptor of kernel memory: AF set, neither accessible nor executable at EL0.
   @inline(__always)
   static func isKernelBlock(_ word: UInt64) -> Bool {
     let bits = Descriptor.Bits(rawValue: word)

@@ -4,18 +4,18 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// What a kernel without VMCOREINFO would have said of itself, from its tables and what they lead to: the same
-/// lines, each with how it was learnt, so that all else reads them as it reads the kernel's own.
+/// A VMCOREINFO for kernels without one, derived from the page tables and the memory that they map: the same lines,
+/// each with its source, so that everything else reads them like the kernel's own.
 struct SynthesizedVMCoreInfo {
   private let candidate: RootCandidate
-  /// What the kernel says of itself, as far as it does.
+  /// The kernel's own VMCOREINFO, possibly incomplete.
   private let known: VMCoreInfo?
   private var lines: [(key: String, value: String)] = []
   private var derivations: [String: Provenance] = [:]
 
   /// The description of the kernel whose root table is `candidate`.
   ///
-  /// - Parameter known: the lines that its VMCOREINFO does have, from which others follow.
+  /// - Parameter known: the lines of its own VMCOREINFO, from which others follow.
   static func of(_ candidate: RootCandidate, known: VMCoreInfo? = nil) -> VMCoreInfo {
     var description = SynthesizedVMCoreInfo(candidate, known)
     description.addTables()
@@ -39,7 +39,7 @@ struct SynthesizedVMCoreInfo {
     add("SYMBOL(\(symbol))", String(address, radix: 16), how)
   }
 
-  /// What the tables alone say.
+  /// What the tables alone show.
   private mutating func addTables() {
     let regime = candidate.regime
     add("PAGESIZE", "\(regime.granule.size)", .tables("the shape of the root table"))
@@ -49,7 +49,7 @@ struct SynthesizedVMCoreInfo {
       "swapper_pg_dir", regime.root.rawValue &+ candidate.imageOffset, .tables("the root table, which maps itself"))
   }
 
-  /// What lies in the image: the symbols, the release, and what follows from them.
+  /// What the image contains: the symbols, the release, and what follows from them.
   private mutating func addContents() {
     let regime = candidate.regime
     let image = candidate.image
@@ -58,8 +58,8 @@ struct SynthesizedVMCoreInfo {
     let kallsyms = Self.kallsyms(search, candidate)
     func symbol(_ name: String) -> UInt64? { kallsyms?.symbol(named: name)?.address ?? known?.symbol(name) }
 
-    // The width that the kernel was built for does not show in tables that were folded for lesser hardware;
-    // but only kernels of so many levels have the functions that allocate them (mm/memory.c).
+    // Tables folded for lesser hardware do not show the width that the kernel was built for, but only kernels with that
+    // many levels have the functions that allocate them (mm/memory.c).
     var vaBits = (bits: regime.tableBits, how: "the shape of the root table")
     switch (regime.granule, regime.tableBits) {
     case _ where known?.number("VA_BITS") != nil: vaBits.bits = known?.number("VA_BITS").map(Int.init) ?? vaBits.bits
@@ -92,8 +92,8 @@ struct SynthesizedVMCoreInfo {
     guard let release = known?.release ?? search.banner() else { return }
     add("OSRELEASE", release, "linux_banner in the dump")
     guard let version = KernelVersion(release: release), let era = LayoutEra.of(version) else { return }
-    // A kallsyms of functions begins with _stext. Up to 5.10 it may be 2 KiB after _text, where the vectors' alignment
-    // puts it, or 4 KiB.
+    // A kallsyms of functions begins with _stext. Up to 5.10 it may be 2 KiB after _text, because of the vectors'
+    // alignment, or 4 KiB.
     let header: UInt64 = version.has(.alignedTextSegment) ? 0x10000 : 0x1000
     guard let text = symbol("_text") ?? symbol("_stext").map({ ($0 &- 1) & ~(header - 1) }) else { return }
     let configuration = LayoutConfiguration(
@@ -103,7 +103,7 @@ struct SynthesizedVMCoreInfo {
     add("KERNELOFFSET", String(text &- base, radix: 16), "the image's first symbol and the layout of \(era.name)")
   }
 
-  /// Whether PHYS_OFFSET, which is known, puts PAGE_OFFSET at the bottom of 52 bits.
+  /// Whether the known PHYS_OFFSET puts PAGE_OFFSET at the bottom of a 52-bit half.
   private var isLinearMapOf52Bits: Bool {
     guard let physical = known?.number("PHYS_OFFSET"), let offset = candidate.linearOffset else { return false }
     return physical &+ offset == AddressLayout.bottom(52)

@@ -4,30 +4,30 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// The kernel's description, where the dump brings none along: looked for in RAM, and, for raw memory that
-/// nobody said the address of, together with that address.
+/// Finds VMCOREINFO if the dump has no note of it: searches RAM, and for raw memory of unknown address also finds the
+/// address.
 struct VMCoreInfoSearch {
   /// What was found.
   struct Found {
     var dump: DumpFile
     var vmcoreinfo: VMCoreInfo?
-    /// Where the description is from, in words.
+    /// The source of the VMCOREINFO, as text.
     var source: String?
     var warnings: [Diagnostic] = []
-    /// The root tables that were found by their structure, where there is no VMCOREINFO; the likeliest first.
+    /// The root tables found by structure, if there is no VMCOREINFO; the likeliest first.
     var roots: [RootCandidate] = []
-    /// Why there is no description, if more is known of that.
+    /// Why there is no VMCOREINFO, if known.
     var failure: String?
   }
 
   let overrides: KernelOverrides
   let progress: (@Sendable (UInt64) -> Void)?
 
-  /// The description of the kernel in `dump`: its note, or what is found in RAM and confirmed by the tables, or
-  /// what the tables themselves tell. What a description lacks is searched as if there were none.
+  /// The VMCOREINFO of `dump`: its note, or a copy in RAM confirmed by the tables, or one synthesized from the tables
+  /// themselves. Missing lines are searched for in the same way.
   func find(in dump: DumpFile) -> Found {
     if let note = dump.notes.vmcoreinfo.map({ VMCoreInfo($0) }) { return find(in: dump, note) }
-    // Who says where the tables are need not wait for a search.
+    // With the tables given, no search is needed.
     if overrides.pageSize != nil, overrides.vaBits != nil, overrides.swapperPgDir != nil {
       return Found(dump: dump)
     }
@@ -48,7 +48,7 @@ struct VMCoreInfoSearch {
       found.failure = texts.first.flatMap { refutation(dump, $1, "VMCOREINFO in RAM at \(hex($0.rawValue))") }
       return found
     }
-    // A text that lacks lines still has those of the types.
+    // An incomplete text still has the lines about types.
     let base = dump.isAddressUnknown ? found.dump.memory.ranges.first?.lowerBound.rawValue ?? 0 : 0
     let mine = texts.filter { fits(root, $1) && $1.symbol("swapper_pg_dir") != nil }
     if let text = mine.first(where: { $1.crashTime != nil }) ?? mine.first {
@@ -76,10 +76,10 @@ struct VMCoreInfoSearch {
       return completed(found, note, by: root)
     case .unknown: return found
     case .incomplete:
-      // The root table, if the note says where it is, has the shape that the note does not tell.
+      // If the note locates the root table, the table shows what the note lacks.
       if let root = root(of: note, in: dump) { return completed(found, note, by: root, isNeeded: true) }
     case .refuted:
-      // A hypervisor may have written a note of its own, or one of an earlier kernel.
+      // A hypervisor may have written its own note, or that of an earlier kernel.
       guard overrides.isEmpty else { return found }
     }
     let search = PhysicalMemoryScan(dump, progress: progress)
@@ -97,7 +97,7 @@ struct VMCoreInfoSearch {
       found = completed(found, note, by: best, isNeeded: true)
       found.roots = fitting
     } else if let best = roots.first, best.score == best.bestScore, overrides.isEmpty {
-      // A kernel that is whole, and not the one that the note describes.
+      // An intact kernel other than the one that the note describes.
       let isSame = note.symbol("swapper_pg_dir") == best.regime.root.rawValue &+ best.imageOffset
       if isSame {
         found = completed(found, note, by: best, replacing: ["NUMBER(kimage_voffset)"], isNeeded: true)
@@ -111,10 +111,10 @@ struct VMCoreInfoSearch {
     return found
   }
 
-  /// How far the tables confirm a description.
+  /// How well the tables confirm a VMCOREINFO.
   private enum Standing {
     case confirmed, unknown, refuted
-    /// It does not say enough to find the tables.
+    /// It lacks what is needed to find the tables.
     case incomplete
   }
 
@@ -128,7 +128,7 @@ struct VMCoreInfoSearch {
     }
   }
 
-  /// The root table that `info` says where it is, if it is one by its structure.
+  /// The root table at the address in `info`, if its structure is that of one.
   private func root(of info: VMCoreInfo, in dump: DumpFile) -> RootCandidate? {
     let given = overrides.swapperPgDir.flatMap { $0 >> 55 & 1 == 0 ? $0 : nil }
     guard let root = given ?? info.rootTable else { return nil }
@@ -136,7 +136,7 @@ struct VMCoreInfoSearch {
     return rootTables(dump, pages: [page], RawPlacement([])).roots.first { fits($0, info) }
   }
 
-  /// `found` with what `note` lacks from the tables below `root`.
+  /// `found`, with what `note` lacks filled in from the tables under `root`.
   private func completed(
     _ found: Found, _ note: VMCoreInfo, by root: RootCandidate, replacing: Set<String> = [], isNeeded: Bool = false
   ) -> Found {
@@ -163,7 +163,7 @@ struct VMCoreInfoSearch {
     keys.count < 4 ? keys.joined(separator: ", ") : keys[..<3].joined(separator: ", ") + " and \(keys.count - 3) more"
   }
 
-  /// Whether nothing that `info` or the user says contradicts `root`.
+  /// Whether neither `info` nor an override contradicts `root`.
   private func fits(_ root: RootCandidate, _ info: VMCoreInfo?) -> Bool {
     let physical = root.regime.root.rawValue
     if let wanted = overrides.swapperPgDir ?? info?.symbol("swapper_pg_dir"), wanted != physical,
@@ -182,7 +182,7 @@ struct VMCoreInfoSearch {
     return root.regime.granule == .sixtyFourKiB || [bits, paging.vaBitsMin].contains(root.regime.tableBits)
   }
 
-  /// Why what is called `name` is of no use: which step failed.
+  /// Why the VMCOREINFO called `name` is unusable: which step failed.
   private func refutation(_ dump: DumpFile, _ info: VMCoreInfo, _ name: String) -> String? {
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
     do throws(LocatedError) {
@@ -195,7 +195,7 @@ struct VMCoreInfoSearch {
 
   // MARK: - VMCOREINFO in RAM
 
-  /// The copy in RAM that most facts bear out.
+  /// The copy in RAM that the most facts confirm.
   private func inMemory(_ dump: DumpFile, _ search: PhysicalMemoryScan, except note: VMCoreInfo?) -> Found? {
     var confirmed: [(place: Found, info: VMCoreInfo, agreements: Int)] = []
     for candidate in search.texts
@@ -209,7 +209,7 @@ struct VMCoreInfoSearch {
       confirmed.append(
         (Found(dump: place, vmcoreinfo: info, source: "VMCOREINFO in RAM at \(address)"), info, agreements))
     }
-    // The copy that the crash kernel got has the time of the crash besides.
+    // The copy passed to the crash kernel also has the time of the crash.
     func rank(_ info: VMCoreInfo, _ agreements: Int) -> (Int, Int) { (agreements, info.crashTime == nil ? 0 : 1) }
     guard let most = confirmed.map({ rank($0.info, $0.agreements) }).max(by: <),
       var best = confirmed.first(where: { rank($0.info, $0.agreements) == most })?.place
@@ -230,7 +230,7 @@ struct VMCoreInfoSearch {
 
   private func confirms(_ dump: DumpFile, _ info: VMCoreInfo) -> Bool { agreements(dump, info) != nil }
 
-  /// How many facts bear `info` out; nil if the tables do not map the kernel's text where it says.
+  /// The number of facts that confirm `info`; nil if the tables do not map the kernel's text where it says.
   private func agreements(_ dump: DumpFile, _ info: VMCoreInfo) -> Int? {
     var resolver = KernelFactsResolver(dump: dump, vmcoreinfo: info, overrides: overrides, symbols: [])
     guard let (facts, regime, confirmation) = try? resolver.resolve(), case .confirmed = confirmation else {
@@ -272,7 +272,7 @@ struct VMCoreInfoSearch {
     ).candidates()
   }
 
-  /// What the first of `candidates` tells; the others were found beside it.
+  /// The result from the first of `candidates`; the others are alternatives.
   private func structured(_ candidates: [RootCandidate]) -> Found {
     let best = candidates[0]
     var found = Found(dump: best.dump, vmcoreinfo: SynthesizedVMCoreInfo.of(best), roots: candidates)
@@ -294,8 +294,8 @@ struct VMCoreInfoSearch {
     return found
   }
 
-  /// `dump` where its tables lie where `info` says and map the kernel: one of the pages that look like a root table is
-  /// it, so that few places have to be tried.
+  /// `dump` placed so that its tables are where `info` says and map the kernel. The root must be one of the pages that
+  /// look like one, so few addresses need trying.
   private func placed(_ dump: DumpFile, _ info: VMCoreInfo, _ pages: [PhysicalAddress]) -> DumpFile? {
     guard let root = info.rootTable else { return nil }
     for page in pages {

@@ -2,7 +2,7 @@
 enum KernelBanner {
   static let prefix = "Linux version "
 
-  /// The release that a banner names; nil if `text` is no banner.
+  /// The release that a banner names; nil if `text` is not a banner.
   static func release(_ text: String) -> String? {
     guard text.hasPrefix(prefix) else { return nil }
     let release = text.dropFirst(prefix.count).prefix { $0 != " " }

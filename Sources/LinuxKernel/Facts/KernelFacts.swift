@@ -1,7 +1,7 @@
 import KernelLayout
 import VMSA
 
-/// What has to be known of a kernel to read its tables, each with its source.
+/// The facts about a kernel that are needed to read its tables, each with its source.
 public struct KernelFacts: Sendable {
   /// The translation granule of the kernel (PAGE_SIZE).
   public let granule: Sourced<Granule>
@@ -9,9 +9,9 @@ public struct KernelFacts: Sendable {
   public let vaBits: Sourced<Int>
   /// The width in use (vabits_actual).
   public let vaBitsActual: Sourced<Int>
-  /// The width of physical addresses (MAX_PHYSMEM_BITS), where the dump tells it.
+  /// The width of physical addresses (MAX_PHYSMEM_BITS); nil if unknown.
   public let physicalBits: Sourced<Int>?
-  /// How far KASLR moved the kernel image.
+  /// The KASLR offset of the kernel image.
   public let kaslrOffset: Sourced<UInt64>?
   /// Virtual minus physical address of the kernel image, modulo 2^64 (kimage_voffset).
   public let kimageVoffset: Sourced<UInt64>?
@@ -23,12 +23,12 @@ public struct KernelFacts: Sendable {
   public let swapperPhysical: Sourced<PhysicalAddress>
   /// `uname -r`.
   public let release: Sourced<String>?
-  /// The GNU build-ID of the kernel in hex.
+  /// The kernel's GNU build ID in hex.
   public let buildID: Sourced<String>?
-  /// When it crashed, in seconds since 1970.
+  /// The time of the crash, in seconds since 1970.
   public let crashTime: Sourced<UInt64>?
 
-  /// Joins what is known.
+  /// Combines the known facts.
   init(
     granule: Sourced<Granule>, vaBits: Sourced<Int>, vaBitsActual: Sourced<Int>, physicalBits: Sourced<Int>?,
     kaslrOffset: Sourced<UInt64>?, kimageVoffset: Sourced<UInt64>?, physOffset: Sourced<UInt64>?,
@@ -47,7 +47,7 @@ public struct KernelFacts: Sendable {
     self.release = release
     self.buildID = buildID
     self.crashTime = crashTime
-    // Rules that depend on it are asked for each answer.
+    // Parsed once, since version-dependent rules run for each answer.
     version = release.flatMap { KernelVersion(release: $0.value) }
   }
 
@@ -58,7 +58,7 @@ public struct KernelFacts: Sendable {
   /// The width that every CPU must have for the kernel to run (VA_BITS_MIN).
   package var vaBitsMin: Int { paging.vaBitsMin }
 
-  /// The version that the release begins with; nil if the release is not known.
+  /// The version that the release begins with; nil if the release is unknown.
   public let version: KernelVersion?
 
   /// Whether the kernel's version has `change`; nil if unknown.

@@ -1,6 +1,6 @@
-/// Facts that the caller gives instead of those of a dump that lacks them or has them wrong.
+/// Facts given by the caller, for dumps that lack them or have them wrong.
 public struct KernelOverrides: Sendable {
-  /// A fact that can be given.
+  /// A fact that can be overridden.
   package enum Fact: String, Hashable, Sendable, CaseIterable {
     /// `KernelOverrides.vaBits`.
     case vaBits
@@ -24,7 +24,7 @@ public struct KernelOverrides: Sendable {
   public var swapperPgDir: UInt64?
   /// PAGE_SIZE in bytes.
   public var pageSize: UInt64?
-  /// What messages and sources call each fact, such as the option of a command that sets it; by default the property
+  /// The name of each fact in messages and sources, such as the command's option that sets it; by default the property
   /// of this type.
   package var names: [Fact: String] = [:]
 
@@ -36,9 +36,9 @@ public struct KernelOverrides: Sendable {
     vaBits == nil && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil
   }
 
-  /// What to call `fact`.
+  /// The name of `fact` in messages.
   func name(_ fact: Fact) -> String { names[fact] ?? "KernelOverrides.\(fact.rawValue)" }
 
-  /// The source of a fact that was given.
+  /// The source of an overridden fact.
   func provenance(_ fact: Fact) -> Provenance { .override(fact, name: name(fact)) }
 }

@@ -1,23 +1,23 @@
-/// Where a fact is from. Code branches on the case; its description is for people.
+/// The source of a fact. Code branches on the case; its description is for people.
 package enum Provenance: Hashable, Sendable {
-  /// The caller gave the fact instead of what the dump says, and calls it by this name.
+  /// An override, with the caller's name for it.
   case override(KernelOverrides.Fact, name: String)
-  /// The line of VMCOREINFO with this key; `origin` is what stands in for VMCOREINFO where the kernel wrote none.
+  /// The line of VMCOREINFO with this key; `origin` names the substitute if the kernel wrote no VMCOREINFO.
   case vmcoreinfo(key: String, origin: String)
   /// A variable of the kernel, by its symbol.
   case variable(String)
-  /// What the page tables show, in words.
+  /// The page tables, with an explanation.
   case tables(String)
   /// The messages of the kernel's log.
   case log
-  /// Another fact, and what was done with it, such as "minus kimage_voffset".
+  /// Another fact, and how this one follows from it, such as "minus kimage_voffset".
   indirect case derived(from: Provenance, String)
-  /// Anything else, in words.
+  /// Anything else, as text.
   case reason(String)
 }
 
 extension Provenance: CustomStringConvertible {
-  /// The source in words, such as "VMCOREINFO NUMBER(VA_BITS)".
+  /// The source as text, such as "VMCOREINFO NUMBER(VA_BITS)".
   package var description: String {
     switch self {
     case .override(_, let name): name
@@ -31,26 +31,26 @@ extension Provenance: CustomStringConvertible {
 }
 
 extension Provenance: ExpressibleByStringInterpolation {
-  /// A reason in words.
+  /// A reason as text.
   package init(stringLiteral words: String) { self = .reason(words) }
 }
 
-/// A value and where it is from.
+/// A value and its source.
 public struct Sourced<Value: Sendable>: Sendable {
   /// The value.
   public let value: Value
-  /// Where it is from.
+  /// Its source.
   package let provenance: Provenance
-  /// Where it is from, in words.
+  /// Its source as text.
   public var source: String { provenance.description }
 
-  /// Joins a value with its source.
+  /// Makes a value with its source.
   package init(_ value: Value, _ provenance: Provenance) {
     self.value = value
     self.provenance = provenance
   }
 
-  /// Whether the caller gave it instead of what the dump says.
+  /// Whether it is an override.
   var isOverride: Bool {
     if case .override = provenance { true } else { false }
   }

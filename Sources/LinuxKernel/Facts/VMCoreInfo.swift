@@ -2,7 +2,7 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// The kernel's description of itself: lines `KEY=VALUE` that it keeps for dump tools.
+/// VMCOREINFO, the kernel's description of itself for dump tools: lines `KEY=VALUE`.
 ///
 /// | key | value |
 /// | --- | --- |
@@ -13,14 +13,14 @@ import VMSA
 ///
 /// (kernel/vmcore_info.c, arch/arm64/kernel/vmcore_info.c; kernel/crash_core.c before 6.9.)
 package struct VMCoreInfo: Sendable {
-  /// The text as it stands in the note.
+  /// The text of the note.
   package private(set) var text: [UInt8]
-  /// Who says so: "VMCOREINFO", or what stands in for it.
+  /// Its name in messages: "VMCOREINFO", or that of a substitute.
   package let origin: String
   private var lines: [Line]
-  /// Lines that are left out, since no kernel writes them.
+  /// Diagnostics for lines that were ignored, since no kernel writes them.
   let damage: [Diagnostic]
-  /// How lines that the kernel did not write were learnt, by key.
+  /// The sources of lines that the kernel did not write, by key.
   private var derivations: [String: Provenance]
 
   private struct Line: Sendable {
@@ -30,13 +30,13 @@ package struct VMCoreInfo: Sendable {
 
   /// Splits `text` into lines. Lines without `=` are skipped; the text ends at its first NUL.
   ///
-  /// A line whose value no kernel writes counts as not there, and `damage` tells it: an address of the kernel that is
-  /// none, or the bound of a region that is at no page.
+  /// A line whose value no kernel writes is ignored, and `damage` has a diagnostic for it: a kernel address that is not
+  /// one, or a region bound that is not page-aligned.
   package init(_ text: [UInt8]) {
     self.init(text, origin: "VMCOREINFO", derivations: [:], isChecked: true)
   }
 
-  /// The same for a text that was put together from what is known otherwise: `derivations` says of each key how.
+  /// The same for a synthesized text; `derivations` has the source of each key.
   init(_ text: [UInt8], origin: String, derivations: [String: Provenance], isChecked: Bool = false) {
     self.text = text
     self.origin = origin
@@ -69,9 +69,9 @@ package struct VMCoreInfo: Sendable {
     self.damage = damage
   }
 
-  /// This description and the lines of `other` whose keys it lacks or `replaced` names, with how they were learnt.
+  /// This VMCOREINFO plus the lines of `other` whose keys it lacks or `replaced` names, with their sources.
   ///
-  /// The kernel ends each line, so that one without its end was cut, and is not believed here.
+  /// The kernel ends every line with a newline, so a line without one is truncated, and not trusted here.
   func completed(by other: VMCoreInfo, replacing replaced: Set<String> = []) -> VMCoreInfo {
     var result = withoutCutLine
     var text = result.text
@@ -90,7 +90,7 @@ package struct VMCoreInfo: Sendable {
     return result
   }
 
-  /// The same without a last line that does not end.
+  /// The same without a truncated last line.
   var withoutCutLine: VMCoreInfo {
     guard !isEnded else { return self }
     var result = self
@@ -100,13 +100,13 @@ package struct VMCoreInfo: Sendable {
     return result
   }
 
-  /// Whether the last line ends.
+  /// Whether the last line is complete.
   var isEnded: Bool {
     let end = min(text.firstIndex(of: 0) ?? text.count, Limits.vmcoreinfoBytes)
     return end == 0 || text[end - 1] == UInt8(ascii: "\n")
   }
 
-  /// The lines that every kernel of 4.19 and later writes and that say where it is.
+  /// The lines that locate the kernel, which every kernel since 4.19 writes.
   private static let expected = [
     "OSRELEASE", "PAGESIZE", "SYMBOL(swapper_pg_dir)", "SYMBOL(_stext)", "NUMBER(VA_BITS)", "NUMBER(kimage_voffset)",
     "NUMBER(PHYS_OFFSET)", "KERNELOFFSET",
@@ -115,9 +115,9 @@ package struct VMCoreInfo: Sendable {
   /// Those of them that are missing.
   var missing: [String] { Self.expected.filter { value($0) == nil } }
 
-  /// Whether a kernel may have written the line: what is at an address of the kernel's is aligned, the tables to pages,
-  /// and so are the bounds of regions and what KASLR adds. The text is aligned as the vectors in it are, to 2 KiB: up to
-  /// 5.10 nothing asks for more of `_stext`. A `struct page` is a few words.
+  /// Whether a kernel may have written the line: kernel objects are aligned, page tables, region bounds and the KASLR
+  /// offset to pages. `_stext` is aligned to at least 2 KiB, like the vectors in the text; up to 5.10 nothing requires
+  /// more. A `struct page` is a few words.
   private static func canBe(_ key: ArraySlice<UInt8>, _ value: ArraySlice<UInt8>) -> Bool {
     func text(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
     func isAddress(_ address: UInt64?, aligned: UInt64) -> Bool {
@@ -141,8 +141,8 @@ package struct VMCoreInfo: Sendable {
     }
   }
 
-  /// The value of the line whose key is exactly `key`; the last one where there are several, since what is
-  /// appended at crash time comes last.
+  /// The value of the line whose key is exactly `key`; the last one if there are several, since lines appended at crash
+  /// time come last.
   package func value(_ key: String) -> String? {
     let wanted = key.utf8
     guard
@@ -151,10 +151,10 @@ package struct VMCoreInfo: Sendable {
     return String(decoding: text[line.value], as: UTF8.self)
   }
 
-  /// Where the line `key` is from.
+  /// The source of the line `key`.
   func source(_ key: String) -> Provenance { derivations[key] ?? .vmcoreinfo(key: key, origin: origin) }
 
-  /// `NUMBER(name)`: hex where it begins with 0x, else signed decimal; negative ones as two's complement.
+  /// `NUMBER(name)`: hex if it begins with 0x, else signed decimal; negative ones as two's complement.
   package func number(_ name: String) -> UInt64? { value("NUMBER(\(name))").flatMap(Self.parseNumber) }
   /// `SYMBOL(name)`: an address, or for arrays and `vmemmap` the value itself.
   package func symbol(_ name: String) -> UInt64? { value("SYMBOL(\(name))").flatMap(Self.parseHex) }
@@ -164,7 +164,7 @@ package struct VMCoreInfo: Sendable {
   package func size(_ type: String) -> Int? { value("SIZE(\(type))").flatMap(Self.parseSize) }
   /// `LENGTH(array)` in elements.
   package func length(_ array: String) -> Int? { value("LENGTH(\(array))").flatMap(Self.parseSize) }
-  /// `KERNELOFFSET`: how far KASLR moved the image from its link address, in bytes.
+  /// `KERNELOFFSET`: the KASLR offset of the image from its link address, in bytes.
   package var kernelOffset: UInt64? { value("KERNELOFFSET").flatMap(Self.parseHex) }
   /// `OSRELEASE`, as `uname -r` prints it.
   package var release: String? { value("OSRELEASE") }
@@ -172,10 +172,10 @@ package struct VMCoreInfo: Sendable {
   package var buildID: String? { value("BUILD-ID") }
   /// `PAGESIZE` in bytes.
   package var pageSize: UInt64? { value("PAGESIZE").flatMap { UInt64($0) } }
-  /// `CRASHTIME` in seconds since 1970; only in a dump that the crash kernel wrote.
+  /// `CRASHTIME` in seconds since 1970; only in dumps written by a crash kernel.
   package var crashTime: UInt64? { value("CRASHTIME").flatMap { UInt64($0) } }
 
-  /// Whether there are lines that describe types.
+  /// Whether it has lines that describe types.
   var hasTypes: Bool {
     lines.contains { text[$0.key].starts(with: "OFFSET(".utf8) || text[$0.key].starts(with: "SIZE(".utf8) }
   }

@@ -3,13 +3,12 @@ import CrashDump
 import DebugInfo
 import VMSA
 
-/// Finds out what of KVM runs at EL2.
+/// Finds KVM's part at EL2.
 ///
-/// Where the symbols name KVM's variables they are read. A kernel without CONFIG_KALLSYMS_ALL names its
-/// functions alone: then the functions' instructions tell, since `kvm_mmu_get_httbr` loads the variable that
-/// has the tables, and `kern_hyp_va` is patched into `create_hyp_mappings` with its constants. Whatever was
-/// found is held against the tables: they must map the hypervisor's code to itself and where the transform
-/// has it.
+/// It reads KVM's variables if they have symbols. A kernel without CONFIG_KALLSYMS_ALL names only functions; then their
+/// instructions are decoded: `kvm_mmu_get_httbr` loads the variable with the tables, and `kern_hyp_va` is patched into
+/// `create_hyp_mappings` with its constants. Whatever was found is checked against the tables: they must identity-map
+/// the hypervisor's code, and map it where the transform puts it.
 struct HypervisorFinder {
   private let context: KernelContext
   private let regions: RegionLookup
@@ -26,7 +25,7 @@ struct HypervisorFinder {
     "__boot_cpu_mode",
   ]
 
-  /// - Parameter types: MAIR_EL1, where it follows from the kernel.
+  /// - Parameter types: MAIR_EL1, if it follows from the kernel.
   init(
     _ context: KernelContext, _ regions: RegionLookup, _ control: LinuxTCR, _ arithmetic: Arithmetic,
     types: MemoryAttributeIndirection?
@@ -40,8 +39,8 @@ struct HypervisorFinder {
     linearOffset = arithmetic.linearOffset?.value
   }
 
-  /// The first CPU whose note has it in the kernel at EL2: PSTATE.M is EL2t or EL2h, and the program counter
-  /// is in the upper half, which no hypervisor's own tables translate.
+  /// The first CPU whose note has it in the kernel at EL2: PSTATE.M is EL2t or EL2h, and the program counter is in the
+  /// upper half, which a hypervisor's own tables never translate.
   private var stoppedAtEL2: Int? {
     context.dump.notes.cpus.first { [8, 9].contains($0.pstate & 0x1f) && VirtualAddress($0.pc).isUpperHalf }?.index
   }
@@ -84,8 +83,8 @@ struct HypervisorFinder {
         "KVM's variables lead to no tables that map its code, and the log does not tell how it was started")
   }
 
-  /// Without tables: as the log says, or the mode in which the boot CPU was entered.
-  /// (`kvm_arm_init`, arch/arm64/kvm/arm.c; `hyp_mode_check`, arch/arm64/kernel/smp.c; BOOT_CPU_MODE_EL1 in
+  /// The mode without tables: from the log, or the mode in which the boot CPU was entered. (`kvm_arm_init`,
+  /// arch/arm64/kvm/arm.c; `hyp_mode_check`, arch/arm64/kernel/smp.c; BOOT_CPU_MODE_EL1 in
   /// arch/arm64/include/asm/virt.h)
   private func modeWithoutTables() -> Sourced<Hypervisor.Mode>? {
     let log = control.messages.value
@@ -149,7 +148,7 @@ struct HypervisorFinder {
   private func tables(
     _ transform: KernHypVA?, _ physvirtOffset: UInt64?
   ) -> (Hypervisor.Mode, Sourced<TranslationRegime>)? {
-    // pKVM's come first: once it runs, the kernel has given its own up.
+    // pKVM's come first: once it runs, the kernel's own are unused.
     if let structure = symbols["__kvm_nvhe_pkvm_pgtable"], let physvirtOffset,
       let root = StructView(space: space, address: structure).number(
         context.types.value.member("pgd", of: "kvm_pgtable")),
@@ -185,7 +184,7 @@ struct HypervisorFinder {
 
   private var evidence: String { "borne out: it maps __hyp_idmap_text_start to itself" }
 
-  /// The tables with their root at `root`, if they map the hypervisor's code as they must.
+  /// The tables under `root`, if they map the hypervisor's code as required.
   private func borneOut(
     _ root: PhysicalAddress, _ structure: UInt64?, _ transform: KernHypVA?
   ) -> TranslationRegime? {

@@ -2,23 +2,23 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// The registers of one CPU at EL2, as `kvm_nvhe_init_params` has them or as they follow from the tables.
+/// The registers of one CPU at EL2, from `kvm_nvhe_init_params` or derived from the tables.
 package struct HypervisorRegisters: Sendable {
   /// The CPU's number; nil if the array of per-CPU bases was not found.
   package let cpu: Int?
-  /// Where its `kvm_nvhe_init_params` are, in the linear map; nil if they were not found.
+  /// The linear address of its `kvm_nvhe_init_params`; nil if they were not found.
   package internal(set) var parameters: UInt64?
-  /// TTBR0_EL2, with CnP where the log tells that CPUs have it.
+  /// TTBR0_EL2, with CnP if the log says that the CPUs support it.
   package let ttbr0: Sourced<UInt64>
-  /// TCR_EL2, its PS where that is known; nil if unknown.
+  /// TCR_EL2, with PS if known; nil if unknown.
   package internal(set) var tcr: Sourced<UInt64>?
   /// MAIR_EL2.
   package internal(set) var mair: Sourced<UInt64>?
-  /// HCR_EL2 as it was written: bits of features that the CPU lacks read as zero.
+  /// HCR_EL2 as written; bits of features that the CPU lacks would read as zero.
   package internal(set) var hcr: Sourced<UInt64>?
   /// VBAR_EL2 while the host runs: a hyp address.
   package internal(set) var vbar: Sourced<UInt64>?
-  /// TPIDR_EL2: what the hypervisor adds to the address of a per-CPU variable of its own.
+  /// TPIDR_EL2: the offset of the hypervisor's own per-CPU variables.
   package internal(set) var tpidr: Sourced<UInt64>?
   /// The top of the stack at EL2: a hyp address.
   package internal(set) var stack: Sourced<UInt64>?
@@ -26,9 +26,9 @@ package struct HypervisorRegisters: Sendable {
 
 /// Reads the registers of each CPU at EL2.
 ///
-/// `struct kvm_nvhe_init_params` (5.11, arch/arm64/include/asm/kvm_asm.h) is the per-CPU variable that the
-/// kernel hands to the code at EL2. Where symbols do not name it, it is recognised in the pages that the
-/// hypervisor maps: it has the root of the tables at the right place, and MAIR_EL1's value before it.
+/// `struct kvm_nvhe_init_params` (5.11, arch/arm64/include/asm/kvm_asm.h) is the per-CPU variable that the kernel hands
+/// to the code at EL2. Without a symbol, it is recognised in the pages that the hypervisor maps: it holds the root of
+/// the tables at the right offset, and MAIR_EL1's value before it.
 struct HypervisorRegistersReader {
   private let context: KernelContext
   private let regions: RegionLookup
@@ -82,8 +82,8 @@ struct HypervisorRegistersReader {
     }
   }
 
-  /// TCR_EL2 with the size of physical addresses, which the code at EL2 may fill in by the CPU's ID registers
-  /// (`___kvm_hyp_init`, arch/arm64/kvm/hyp/nvhe/hyp-init.S): nowhere in the dump but perhaps in the log.
+  /// TCR_EL2 with the physical address size, which the code at EL2 may fill in from the CPU's ID registers
+  /// (`___kvm_hyp_init`, arch/arm64/kvm/hyp/nvhe/hyp-init.S): the dump does not have it, except perhaps in the log.
   ///
   /// With HCR_EL2.E2H (hVHE) TCR_EL2 has the layout of TCR_EL1: the size is IPS in bits 34:32, and bits 21:16 are T1SZ.
   /// Without it is PS in bits 18:16. (Arm ARM D24, TCR_EL2)
@@ -97,7 +97,7 @@ struct HypervisorRegistersReader {
     return Sourced(tcr.value | size << shift, "\(tcr.source); \(name) by KVM's IPA size limit in the log")
   }
 
-  /// VBAR_EL2 while the host runs: the vectors that the host calls through, at their hyp address.
+  /// VBAR_EL2 while the host runs: the hyp address of the vectors for host calls.
   private var vbar: Sourced<UInt64>? {
     for name in ["__kvm_nvhe___kvm_hyp_host_vector", "__kvm_hyp_host_vector"] {
       if let symbol = context.symbols.symbol(named: name),
@@ -111,7 +111,7 @@ struct HypervisorRegistersReader {
 
   // MARK: - Where the parameters are
 
-  /// The parameters of each CPU by their linear address, with the CPU's number where it is known.
+  /// The linear address of each CPU's parameters, with the CPU's number if known.
   private func parameters() -> [(cpu: Int?, address: UInt64)] {
     let names = [
       "__kvm_nvhe_kvm_init_params", "__kvm_nvhe___per_cpu_start", "__kvm_nvhe_kvm_arm_hyp_percpu_base",
@@ -132,7 +132,7 @@ struct HypervisorRegistersReader {
     return recognised()
   }
 
-  /// A base as a linear address: pKVM turns them into hyp addresses.
+  /// A base as a linear address: pKVM converts them to hyp addresses.
   private func linearAddress(_ base: UInt64) -> UInt64? {
     if VirtualAddress(base).isUpperHalf { return base }
     guard let ram = context.dump.memory.ranges.first?.lowerBound.rawValue, let offset = hypervisor.linearOffset else {
@@ -164,8 +164,8 @@ struct HypervisorRegistersReader {
       .sorted { ($0.cpu ?? 0) < ($1.cpu ?? 0) }
   }
 
-  /// The CPUs whose parameters are at `addresses`: the array of bases (`kvm_arm_hyp_percpu_base`) has for each
-  /// the page that they lie so many bytes behind, which are the same for all.
+  /// The CPUs whose parameters are at `addresses`: the array of bases (`kvm_arm_hyp_percpu_base`) has for each the base
+  /// page, from which the parameters are at the same offset on all CPUs.
   private func numbers(of addresses: [UInt64], in frames: [Range<UInt64>]) -> [Int]? {
     guard let first = addresses.first, Set(addresses).count == addresses.count else { return nil }
     let page = context.regime.granule.size
@@ -173,7 +173,7 @@ struct HypervisorRegistersReader {
     var result: [Int]?
     var attempts = 0
     forEachWord(of: frames) { physical, word in
-      // The section of a CPU has a few pages.
+      // A CPU's section has only a few pages.
       guard result == nil, attempts < Limits.cpus, word & (page - 1) == 0, first >= word, first - word < 64 << 10 else {
         return
       }
@@ -208,8 +208,8 @@ struct HypervisorRegistersReader {
   }
 }
 
-/// The memory that tables map, as far as it is worth searching: what a hypervisor shares with its kernel are a
-/// few pages a CPU and the kernel's read-only data.
+/// The mapped memory worth searching: a hypervisor shares with its kernel a few pages per CPU and the kernel's
+/// read-only data.
 private struct MappedFrames: SweepObserver {
   var writable: [Range<UInt64>] = []
   var all: [Range<UInt64>] = []

@@ -2,23 +2,22 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// Where KVM's code at EL2 was when it panicked.
+/// The backtrace of a panic in KVM's code at EL2.
 package struct HypervisorTrace: Sendable {
-  /// The frames, innermost first, at the addresses that the kernel has for the code.
+  /// The frames, innermost first, at the kernel's addresses of the code.
   package internal(set) var frames: [NamedFrame] = []
   /// Why the chain is broken; nil if it is not.
   package internal(set) var message: Diagnostic?
 
-  /// The function of the kernel that a panic at EL2 returns to, and which does not return.
-  /// (arch/arm64/kvm/handle_exit.c)
+  /// The kernel function that a panic at EL2 returns to, which never returns. (arch/arm64/kvm/handle_exit.c)
   package static let handler = "nvhe_hyp_panic_handler"
 }
 
-/// Follows the frame records of a CPU's stack at EL2, from where `hyp_panic` left its own.
+/// Follows the frame records of a CPU's stack at EL2, starting from the one that `hyp_panic` left.
 ///
 /// The per-CPU variable `kvm_stacktrace_info` has the bases of the stack and of the overflow stack, x29 and the program
-/// counter, all hyp addresses. pKVM, whose stacks are out of the kernel's reach, leaves the return addresses themselves
-/// in `pkvm_stacktrace`, up to a zero. (arch/arm64/kvm/hyp/nvhe/stacktrace.c, arch/arm64/kvm/stacktrace.c)
+/// counter, all hyp addresses. pKVM, whose stacks the kernel cannot reach, leaves a zero-terminated list of return
+/// addresses in `pkvm_stacktrace`. (arch/arm64/kvm/hyp/nvhe/stacktrace.c, arch/arm64/kvm/stacktrace.c)
 struct HypervisorTraceReader {
   let context: KernelContext
   let names: KernelNames
@@ -26,10 +25,10 @@ struct HypervisorTraceReader {
 
   /// A page has room for 256 records.
   private static let mostFrames = 512
-  /// How far from `kvm_init_params` another per-CPU variable of the hypervisor may be.
+  /// The largest distance from `kvm_init_params` to another per-CPU variable of the hypervisor.
   private static let perCPUBytes: UInt64 = 16 << 10
 
-  /// The trace of `cpu`; nil if nothing tells of a panic there.
+  /// The trace of `cpu`; nil if nothing shows a panic there.
   func trace(of cpu: Int) -> HypervisorTrace? {
     guard let regime = hypervisor.regime?.value, let registers = hypervisor.cpus.first(where: { $0.cpu == cpu }),
       let parameters = registers.parameters
@@ -51,7 +50,7 @@ struct HypervisorTraceReader {
 
   private func info(_ parameters: UInt64, _ top: UInt64, _ memory: KernelMemory) -> Info? {
     if let address = variable("kvm_stacktrace_info", beside: parameters) { return info(at: address, top, memory) }
-    // Kernels that name their functions alone: the structure is known by the base of the stack.
+    // Without symbols for variables, the structure is recognised by the stack base.
     let page = parameters & ~(context.regime.granule.size - 1)
     for address in stride(from: page &- Self.perCPUBytes, to: page &+ Self.perCPUBytes, by: 8) {
       if let info = info(at: address, top, memory) { return info }
@@ -95,7 +94,7 @@ struct HypervisorTraceReader {
       guard let next = memory.word(at: here), let pc = memory.word(at: here + 8) else {
         return broken(.frameUnreadable, here, "the frame record at \(hex(here)) is not in the dump")
       }
-      // The code that takes the host's calls begins with a record of zeros.
+      // The entry code for host calls begins with a record of zeros.
       if pc == 0 || next == 0 && !isText(pc, memory) { return trace }
       guard isText(pc, memory) else {
         return broken(
@@ -119,8 +118,8 @@ struct HypervisorTraceReader {
     return trace.frames.isEmpty ? nil : trace
   }
 
-  /// The kernel's address of a CPU's own variable of the hypervisor, whose `kvm_init_params` are at `parameters`; nil
-  /// if symbols do not name both.
+  /// The kernel's address of a CPU's copy of a hypervisor variable, given that its `kvm_init_params` are at
+  /// `parameters`; nil unless both have symbols.
   private func variable(_ name: String, beside parameters: UInt64) -> UInt64? {
     let names = ["__kvm_nvhe_kvm_init_params", "__kvm_nvhe_\(name)"]
     let symbols = context.symbols.addresses(of: names)

@@ -1,11 +1,11 @@
-/// `kern_hyp_va`: where a kernel without VHE has the linear map at EL2.
+/// `kern_hyp_va`: maps linear addresses to addresses at EL2, in kernels without VHE.
 ///
 ///     linear address    ffff 6148 8|0dc6800          va_mask    0000 0000 0|fffffff
 ///     hyp address       0000 f805 e|0dc6800          tag_val    f805e, tag_lsb 28
 ///
-/// The bits below the tag are those of the linear address; the tag is random but for one bit, which keeps the
-/// result out of the half that has the identity-mapped page.
-/// (arch/arm64/kvm/va_layout.c, `compute_layout`; arch/arm64/include/asm/kvm_mmu.h, 4.17 and later)
+/// The bits below the tag are those of the linear address; the tag is random except for one bit, which keeps the result
+/// out of the half with the identity-mapped page. (arch/arm64/kvm/va_layout.c, `compute_layout`;
+/// arch/arm64/include/asm/kvm_mmu.h, 4.17 and later)
 package struct KernHypVA: Hashable, Sendable {
   /// va_mask: the bits that an address keeps.
   package let vaMask: UInt64
@@ -14,8 +14,8 @@ package struct KernHypVA: Hashable, Sendable {
   /// tag_val: the tag, not yet shifted; 0 if the address had no bits to spare (4.17 to 5.9).
   package let tagValue: UInt64
 
-  /// Takes the kernel's three values; nil if they cannot be: a tag that overlaps the mask or reaches the upper half, or
-  /// a mask that keeps nothing.
+  /// From the kernel's three values; nil if they are impossible: the tag overlaps the mask or reaches the upper half,
+  /// or the mask keeps nothing.
   package init?(vaMask: UInt64, tagLSB: UInt64, tagValue: UInt64) {
     guard vaMask != 0, vaMask >> 55 == 0, tagLSB < 55, (tagValue << tagLSB) >> tagLSB == tagValue else { return nil }
     let tag = tagValue << tagLSB
@@ -25,21 +25,21 @@ package struct KernHypVA: Hashable, Sendable {
     self.tagValue = tagValue
   }
 
-  /// The bits that every address of the linear part has above the mask.
+  /// The bits above the mask, the same in every address of the linear part.
   package var tag: UInt64 { tagValue << UInt64(tagLSB) }
 
   /// The hyp address of a linear address.
   package func hypervisorAddress(ofLinear address: UInt64) -> UInt64 { address & vaMask | tag }
 
-  /// The linear address that a hyp address stands for, given any other linear address of RAM: all of them are
-  /// equal above the mask. Nil where `address` does not have the tag.
+  /// The linear address of a hyp address, given any other linear address of RAM: all are equal above the mask. nil if
+  /// `address` does not have the tag.
   package func linearAddress(of address: UInt64, like linear: UInt64) -> UInt64? {
     address & ~vaMask == tag ? address & vaMask | linear & ~vaMask : nil
   }
 
-  /// The transform that is patched into `code`: five instructions, of which the last four are nops where
-  /// there is no tag, and all of them under VHE. Nil where there are none, or not all the same.
-  /// (`kvm_update_va_mask`: and, ror #tag_lsb, add lo12, add hi12 << 12, ror #(64 - tag_lsb))
+  /// The transform that is patched into `code`: five instructions, of which the last four are nops without a tag, and
+  /// all of them under VHE. nil if there are none, or they differ. (`kvm_update_va_mask`: and, ror #tag_lsb, add lo12,
+  /// add hi12 << 12, ror #(64 - tag_lsb))
   init?(patchedInto code: [Instruction]) {
     var found: Self?
     guard code.count >= 5 else { return nil }
@@ -69,7 +69,7 @@ package struct KernHypVA: Hashable, Sendable {
 }
 
 extension Instruction {
-  /// Whether it changes `register` by a constant, and nothing else.
+  /// Whether it only changes `register` by a constant.
   fileprivate func changes(_ register: Int) -> Bool {
     switch self {
     case .add(let rd, let rn, _), .rotateRight(let rd, let rn, _): rd == register && rn == register

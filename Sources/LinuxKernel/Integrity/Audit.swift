@@ -2,11 +2,11 @@ import Bytes
 import VMSA
 
 extension AuditReport {
-  /// Looks through all of the kernel's tables for what no healthy kernel has.
+  /// Audits all of the kernel's tables for what no healthy kernel has.
   ///
-  /// Two passes: the first learns which frames are the kernel's text and read-only data and which are mapped
-  /// other than as cached memory, the second holds every entry against that. Memory grows with the table
-  /// pages and with those ranges, not with the entries.
+  /// Two passes: the first collects the frames of the kernel's text and read-only data and those not mapped as cached
+  /// memory, the second checks every entry against them. Memory grows with the table pages and with those ranges, not
+  /// with the entries.
   static func of(
     _ kernel: KernelContext, types: MemoryAttributeIndirection?, _ arithmetic: Arithmetic, _ sections: ImageSections
   ) -> AuditReport {
@@ -23,7 +23,7 @@ extension AuditReport {
   }
 }
 
-/// What both passes of an audit know.
+/// The state shared by both passes of an audit.
 struct AuditContext {
   let kernel: KernelContext
   let map: RegionMap
@@ -32,7 +32,7 @@ struct AuditContext {
   let linear: ClosedRange<UInt64>?
   let linearOffset: Sourced<UInt64>?
   let types: MemoryAttributeIndirection?
-  /// RAM, in order and apart; empty if the dump does not describe it, as one of the tables alone.
+  /// RAM, sorted and disjoint; empty if the dump does not describe it, such as a dump of only the tables.
   let ram: [Range<PhysicalAddress>]
   let format: DescriptorFormat
   let freePages: FreePages?
@@ -61,7 +61,7 @@ struct AuditContext {
     pageShift = UInt64(kernel.regime.granule.pageShift)
   }
 
-  /// Whether the frame at `physical` is of the image's data and bss. From 7.2 on their alias in the linear map is
+  /// Whether the frame at `physical` is in the image's data or bss. From 7.2 on their alias in the linear map is
   /// read-only, and from 7.3 on invalid.
   func isKernelData(_ physical: UInt64) -> Bool {
     guard let image, let imageOffset, case let address = physical &+ imageOffset, image.contains(address) else {
@@ -72,7 +72,7 @@ struct AuditContext {
       isWritable: kernel.translate(VirtualAddress(address)).leaf?.attributes.isWritable ?? false)
   }
 
-  /// Whether memory of this kind is cached, not cached, or a device's; nil where MAIR_EL1 is not known.
+  /// Whether the memory is mapped cached, uncached, or as a device; nil if MAIR_EL1 is unknown.
   func kind(_ descriptor: Descriptor) -> MemoryKind? {
     guard let types else { return nil }
     let type = types.memoryType(Attributes(descriptor).attrIndex)
@@ -91,20 +91,20 @@ struct AuditContext {
     ram[ram.partitioningIndex { $0.upperBound.rawValue > physical }...]
   }
 
-  /// Whether all of the `size` bytes from `physical` on are RAM.
+  /// Whether all `size` bytes at `physical` are RAM.
   func isRAM(_ physical: PhysicalAddress, _ size: UInt64) -> Bool {
     guard let range = ram(from: physical.rawValue).first else { return false }
     return range.lowerBound <= physical && physical.rawValue &+ (size &- 1) <= range.upperBound.rawValue &- 1
   }
 
-  /// Whether `physical` lies between ranges of RAM, where firmware and crash kernels have theirs.
+  /// Whether `physical` lies between ranges of RAM, where firmware and crash kernels have their memory.
   func isBetweenRAM(_ physical: PhysicalAddress) -> Bool {
     guard let first = ram.first, let last = ram.last else { return false }
     return physical >= first.lowerBound && physical < last.upperBound
   }
 }
 
-/// The first pass: frames with a claim on how others may map them.
+/// The first pass: frames that restrict how others may map them.
 struct AuditSurvey: SweepObserver {
   /// Frames and one address that maps them.
   struct Claim {
@@ -115,9 +115,9 @@ struct AuditSurvey: SweepObserver {
   }
 
   let context: AuditContext
-  /// Frames of the kernel image that the image or the linear map has read-only.
+  /// Frames of the kernel image that are mapped read-only in the image or the linear map.
   private(set) var readOnly: [Claim] = []
-  /// Frames mapped as a device's, or without caches.
+  /// Frames mapped as device memory, or uncached.
   private(set) var special: [Claim] = []
   private(set) var isIncomplete = false
   private let imageFrames: ClosedRange<UInt64>?
@@ -138,7 +138,7 @@ struct AuditSurvey: SweepObserver {
       kind: kind ?? .cached)
     if kind == .uncached || kind == .device { add(claim, to: \.special) }
     let attributes = Attributes(entry.descriptor, tables: entry.tables)
-    // A read-only alias of data is a precaution, and proves no text.
+    // A read-only alias of data is a precaution, not evidence of text.
     guard let imageFrames, !attributes.isWritable, imageFrames.contains(physical.rawValue),
       context.image?.contains(entry.virtual.rawValue) ?? false
         || context.linear?.contains(entry.virtual.rawValue) ?? false && !context.isKernelData(physical.rawValue)
@@ -164,8 +164,8 @@ struct AuditSurvey: SweepObserver {
   }
 }
 
-/// Claims sorted by address, asked for the first that overlaps a range: the ranges may overlap each other, so
-/// the highest end so far is kept beside each.
+/// Claims sorted by address, searched for the first that overlaps a range. Claims may overlap each other, so each is
+/// stored with the highest end so far.
 struct ClaimIndex {
   private let claims: [AuditSurvey.Claim]
   private let highest: [UInt64]
@@ -182,7 +182,7 @@ struct ClaimIndex {
   func overlapping(_ first: UInt64, _ last: UInt64, where condition: (AuditSurvey.Claim) -> Bool) -> AuditSurvey.Claim?
   {
     var next = highest.partitioningIndex { $0 >= first }
-    // A frame has a handful of mappings; one with very many is told by the first of them.
+    // A frame has a handful of mappings; of very many, only the first are checked.
     var looked = 0
     while next < claims.count, claims[next].first <= last, looked < 64 {
       if claims[next].last >= first, condition(claims[next]) { return claims[next] }

@@ -1,21 +1,21 @@
 import Bytes
 import VMSA
 
-/// The second pass of an audit: each entry against what a healthy kernel's entries are.
+/// The second pass of an audit: checks each entry against those of a healthy kernel.
 struct Auditor: SweepObserver {
   let context: AuditContext
   private let readOnly: ClaimIndex
   private let special: ClaimIndex
   private(set) var report = AuditReport()
   private var oddities: [KnownOddity.Code: (first: UInt64, last: UInt64, bytes: UInt64, count: Int)] = [:]
-  /// The finding of each kind that the next entry may go on with.
+  /// The finding of each kind that the next entry may extend.
   private var open: [(code: Finding.Code, index: Int)] = []
   private var isFull = false
-  /// The level of each table that was read, and the first address that it was read for.
+  /// The level of each table read, and the first address for which it was read.
   private var seen: [UInt64: (level: Int, virtual: UInt64)] = [:]
   var group = ContiguousGroup()
   private var piece: RegionMap.Piece
-  /// The next address that the linear map and the image have not yet been seen to map.
+  /// The next address not yet seen mapped, in the linear map and in the image.
   private var linearNext: UInt64
   private var imageNext: UInt64
 
@@ -184,12 +184,12 @@ struct Auditor: SweepObserver {
     }
   }
 
-  /// One frame must not be cached in one mapping and not in another. (Arm ARM B2.16, mismatched attributes)
+  /// A frame must not be cached in one mapping and uncached in another. (Arm ARM B2.16, mismatched attributes)
   private mutating func memoryType(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {
     guard let kind = context.kind(entry.descriptor) else { return }
     let here = entry.virtual.rawValue
     let end = physical.rawValue &+ (entry.size &- 1)
-    // Each pair is told once, from its cached side; two of a device's, where they are RAM.
+    // Each pair is reported once, from its cached side; two device mappings only if they are RAM.
     guard kind == .cached || context.isRAM(physical, entry.size) else { return }
     guard
       let claim = special.overlapping(
@@ -257,12 +257,12 @@ struct Auditor: SweepObserver {
     }
   }
 
-  /// RAM whose place in the linear map, from where it was left up to `here`, maps nothing.
+  /// Reports RAM not mapped by the linear map between the last mapping and `here`.
   private mutating func linearGap(to here: UInt64) {
     guard here > linearNext, let offset = context.linearOffset?.value else { return }
     let first = linearNext
     let last = here &- 1
-    // Below PHYS_OFFSET where that is negative, so to speak, there is no RAM.
+    // There is no RAM below a PHYS_OFFSET that has wrapped around.
     let through = last &- offset
     let from = first &- offset <= through ? first &- offset : 0
     for range in context.ram(from: from) {
@@ -285,9 +285,9 @@ struct Auditor: SweepObserver {
     table.virtual.rawValue &+ (UInt64(table.entries) &<< UInt64(table.shift)) &- 1
   }
 
-  /// Adds a finding, or goes on with the one of its kind that ends where this begins.
+  /// Adds a finding, or extends the one of its kind that ends where this begins.
   ///
-  /// - Parameter proofs: addresses whose walk proves it, and the level of the entry that does; nil for the leaf.
+  /// - Parameter proofs: addresses whose walks prove it, and the level of the entry that does; nil for the leaf.
   mutating func add(
     _ code: Finding.Code, _ first: UInt64, _ last: UInt64, _ message: @autoclosure () -> String,
     _ proofs: @autoclosure () -> [(virtual: UInt64, level: Int?)]
@@ -330,7 +330,7 @@ struct Auditor: SweepObserver {
     oddities[code] = sum
   }
 
-  /// What only the end tells.
+  /// What only the end of the pass shows.
   mutating func finish(_ result: SweepResult) {
     endGroup(unless: nil)
     if let linear = context.linear, linear.upperBound > linearNext, linearNext >= linear.lowerBound {

@@ -1,6 +1,6 @@
 import VMSA
 
-/// A group of entries that a TLB may hold as one: all of them there, in order, alike. (Arm ARM D8.6.1)
+/// A group of entries that a TLB may cache as one: complete, in order, and with equal attributes. (Arm ARM D8.6.1)
 struct ContiguousGroup {
   var start: UInt64 = 0
   var last: UInt64 = 0
@@ -10,11 +10,11 @@ struct ContiguousGroup {
   var count = 0
   var contiguous = 0
   var isAlike = true
-  /// Entries that a whole group has.
+  /// The number of entries of a complete group.
   var whole = 0
 }
 
-/// The Contiguous bit: whether a group is one as a whole.
+/// The Contiguous bit: checks that groups are complete and consistent.
 extension Auditor {
   /// Which bits of neighbours may differ: the address, and what hardware sets on its own (AF; AP[2] under DBM).
   private func differ(_ a: Descriptor, _ b: Descriptor) -> Bool {
@@ -50,7 +50,7 @@ extension Auditor {
     if isContiguous { group.contiguous += 1 }
   }
 
-  /// Judges the group that was gathered, if `entry` is not of it.
+  /// Checks the group collected so far, unless `entry` belongs to it.
   mutating func endGroup(unless entry: SweptEntry?) {
     guard let first = group.first else { return }
     if let entry, entry.level == group.level, entry.virtual.rawValue >= group.start,

@@ -2,14 +2,14 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// Tables that were written over others: outside the linear map and KASAN's shadow no two tables of a kernel have the
-/// same entries, and none is used at two places.
+/// Duplicate tables: outside the linear map and the KASAN shadow no two tables of a kernel have the same entries, and
+/// none is used twice, so one of a pair was probably overwritten.
 struct DuplicateTables: Sendable {
-  /// Each with one that it is equal to; itself where it is used at two places.
+  /// Each duplicate with a table that it equals; itself if it is used at two places.
   private let others: [PhysicalAddress: PhysicalAddress]
 
-  /// Compares the tables of `regime` but those for `excluded` alone; with those of the linear map, which begins at
-  /// `linearOffset`, where their first entries lead to the same memory.
+  /// Compares the tables of `regime` except those only for `excluded`; also with the tables of the linear map, whose
+  /// offset is `linearOffset`, that map the same memory with their first entries.
   init(
     _ regime: TranslationRegime, in memory: any PhysicalMemory, limit: Int, linearOffset: UInt64?,
     without excluded: [AddressLayout.Span]
@@ -23,7 +23,7 @@ struct DuplicateTables: Sendable {
     func bytes(_ table: PhysicalAddress) -> [UInt8]? {
       try? memory.bytes(at: table, count: Int(regime.granule.size))
     }
-    /// What the first entry of a table that is not empty leads to, by the first entries below.
+    /// The memory that a table's first valid entry leads to, following first entries down.
     func firstMemory(_ table: [UInt8], _ level: Int) -> PhysicalAddress? {
       for offset in stride(from: 0, to: table.count - 7, by: 8) {
         guard let raw = table.rawSpan.integer(UInt64.self, at: offset), raw != 0 else { continue }
@@ -37,7 +37,7 @@ struct DuplicateTables: Sendable {
       }
       return nil
     }
-    /// The table of the linear map for the memory that `table` leads to first.
+    /// The linear map's table for the memory that `table` leads to first.
     func inLinearMap(_ table: [UInt8], _ level: Int) -> PhysicalAddress? {
       guard let linearOffset, let memoryBelow = firstMemory(table, level) else { return nil }
       var trace = WalkTrace()
@@ -58,21 +58,21 @@ struct DuplicateTables: Sendable {
     self.others = others
   }
 
-  /// A table that `table` is equal to, itself where it is used at two places; nil if there is none.
+  /// A table that `table` equals, itself if it is used at two places; nil if there is none.
   func other(_ table: PhysicalAddress) -> PhysicalAddress? { others[table] }
 
-  /// How many tables there are twice.
+  /// The number of duplicate tables.
   var count: Int { others.count }
 
   /// The lowest of them.
   var first: PhysicalAddress? { others.keys.min() }
 
-  /// nil if all entries are equal, as in an empty table, and in one for memory that is there once for many.
+  /// nil if all entries are equal, as in an empty table, or one that maps a single page many times.
   private static func hash(_ bytes: [UInt8]) -> UInt64? {
     let words = bytes.rawSpan
     let first = words.integer(UInt64.self, at: 0)
     var isUniform = true
-    // FNV-1a, by words.
+    // FNV-1a over words.
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for offset in stride(from: 0, to: bytes.count - 7, by: 8) {
       let word = words.integer(UInt64.self, at: offset) ?? 0

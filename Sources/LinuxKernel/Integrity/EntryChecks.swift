@@ -3,42 +3,43 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// Tells answers that rest on tables which no kernel wrote.
+/// Flags answers that rest on entries Linux never writes.
 ///
-/// What was written over a table is, to the MMU, a table all the same: half of all random words are an invalid entry,
-/// a quarter a page. But Linux fills an entry in few ways, and where the linear map and the image lead is known by
-/// arithmetic. So each answer is held against the entries that gave it, two of their neighbours, and arithmetic. It
-/// costs a few comparisons, and two words of a table that was just read. Where nothing is mapped, all of the table
-/// near the entry is looked at, and whether something has to be mapped there: in the linear map RAM, in vmemmap what
-/// describes RAM, and the image.
+/// An overwritten table is still a table to the MMU: half of all random words are invalid entries, a quarter are pages.
+/// But Linux fills in descriptors in few ways, and arithmetic gives the targets of the linear map and the image. So
+/// each answer is checked against the entries that gave it, two of their neighbours, and arithmetic, at the cost of a
+/// few comparisons and two words of a table just read. If nothing is mapped, the check covers all of the table near the
+/// entry, and whether something must be mapped there: RAM in the linear map, its `struct page`s in vmemmap, and the
+/// image.
 ///
-/// A table that was overwritten with another is seen where one of these knows better, and by its being there twice.
+/// A table overwritten with another one is detected if one of these checks fails, or because it occurs twice.
 /// (arch/arm64/include/asm/pgtable-prot.h and pgtable-hwdef.h, 4.19 to 7.0)
 struct EntryChecks: Sendable {
   private let regime: TranslationRegime
   private let dump: DumpFile
   private let memory: any PhysicalMemory
   private let types: MemoryAttributeIndirection?
-  /// RAM ends here; nil if the dump does not describe RAM, as one of tables alone.
+  /// The end of RAM; nil if the dump does not describe RAM, such as a dump of only the tables.
   private let endOfRAM: UInt64?
   private let image: ImageSpan
   private let arithmetic: Lazy<Arithmetic>
-  /// Tables that were written over others.
+  /// Duplicate tables.
   let twins: Lazy<DuplicateTables>
   let linearMap: AddressLayout.Span?
   private let vmemmap: Lazy<Vmemmap?>
   private let sections: Lazy<ImageSections>
 
-  /// What no table entry of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in bits 63:59.
+  /// The bits that no table descriptor of Linux has: all but the address, bits 1:0, AF (6.14) and the attributes in
+  /// bits 63:59.
   private let tableReserved: Descriptor.Bits
-  /// What every leaf of the kernel's half has: AF, UXN, and SH = 11 where the format has shareability.
+  /// The bits that every leaf of the kernel's half has: AF, UXN, and SH = 11 if the format has shareability.
   private let leafSet: Descriptor.Bits
-  /// Those, and what none has: bit 63, NS, AP[1], and address bits beyond the format's.
+  /// Those bits, and those that no leaf has: bit 63, NS, AP[1], and address bits beyond the format's.
   private let leafBits: Descriptor.Bits
 
   /// - Parameters:
-  ///   - types: MAIR_EL1, where it follows from the kernel.
-  ///   - arithmetic: where the linear map and the image lead.
+  ///   - types: MAIR_EL1, if it follows from the kernel.
+  ///   - arithmetic: the targets of the linear map and the image.
   ///   - sections: the sections of the image.
   init(
     _ context: KernelContext, types: MemoryAttributeIndirection?, arithmetic: Lazy<Arithmetic>,
@@ -51,7 +52,7 @@ struct EntryChecks: Sendable {
     self.types = types
     self.arithmetic = arithmetic
     self.sections = sections
-    // No doubt rests on a size of struct page that is assumed.
+    // An assumed sizeof(struct page) is not grounds for doubt.
     let isSizeKnown = context.vmcoreinfo?.size("page") != nil
     vmemmap = Lazy { isSizeKnown ? context.vmemmap(arithmetic.value) : nil }
     let format = context.regime.format
@@ -68,7 +69,7 @@ struct EntryChecks: Sendable {
     }
   }
 
-  /// Why an answer may rest on damaged tables; nil if unknown.
+  /// Why an answer may rest on damaged tables; nil if nothing suggests that.
   ///
   /// - Parameters:
   ///   - steps: the entries that were read for it, from the root down.
@@ -121,7 +122,7 @@ struct EntryChecks: Sendable {
     }
   }
 
-  /// A table that was passed at two levels.
+  /// A table visited at two levels.
   private func repeatedTable(_ steps: [WalkStep]) -> PhysicalAddress? {
     for (number, step) in steps.enumerated().dropFirst() {
       let here = step.table
@@ -130,7 +131,7 @@ struct EntryChecks: Sendable {
     return nil
   }
 
-  /// A table that was written over another, or the other way round, where no arithmetic tells.
+  /// A doubt about a table with a duplicate, if arithmetic does not show which of the two was overwritten.
   private func twin(_ steps: [WalkStep], _ address: VirtualAddress, _ region: Region?) -> Diagnostic? {
     guard let region, region != .linearMap, region != .kasanShadow, !image.alwaysMapped.contains(address.rawValue)
     else {
@@ -149,14 +150,14 @@ struct EntryChecks: Sendable {
     return nil
   }
 
-  /// Why something has to be mapped at `address`, which the entry `last` leaves out.
+  /// Why something must be mapped at `address`, although the entry `last` maps nothing.
   private func mustBeMapped(_ address: VirtualAddress, _ last: WalkStep, _ region: Region?) -> Diagnostic? {
     if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue) {
       return Diagnostic(.mappingMissing, "kernel image", "the kernel image is mapped here on every machine")
     }
     switch region {
     case .kernelImage?:
-      // What boots the kernel is freed, and then not mapped; what stands before the text never is.
+      // Init memory is freed and unmapped after boot; what precedes the text is never mapped.
       guard let text = image.text, address.rawValue >= text,
         let section = sections.value.section(of: address.rawValue), section != "init"
       else {
@@ -164,7 +165,7 @@ struct EntryChecks: Sendable {
       }
       return Diagnostic(.mappingMissing, section, "the kernel's \(section) is mapped here on every machine")
     case .linearMap?:
-      // An entry that is taken out for a while keeps its bits.
+      // A present-invalid entry keeps its other bits.
       guard endOfRAM != nil, last.descriptor.rawValue == 0, let physical = expected(address, region),
         memory.absence(at: physical) != .notInDump
       else { return nil }
@@ -188,8 +189,8 @@ struct EntryChecks: Sendable {
   /// Virtual minus physical address in the linear map; nil if unknown.
   var linearOffset: UInt64? { arithmetic.value.linearOffset?.value }
 
-  /// Why nothing is mapped at `address` in the linear map, whose entry `last` keeps all but its valid bit: the kernel
-  /// has taken its alias of the image's data away. nil elsewhere.
+  /// Why nothing is mapped at `address` in the linear map, whose entry `last` has lost only its valid bit: the kernel
+  /// has unmapped its linear alias of the image's data. nil elsewhere.
   func reasonUnmapped(_ address: VirtualAddress, _ last: WalkStep?, in region: Region?) -> String? {
     guard region == .linearMap, let last, last.descriptor.rawValue & 1 == 0, isLeaf(last.descriptor.rawValue),
       let physical = expected(address, region)?.rawValue, let offset = image.offset,
@@ -208,7 +209,7 @@ struct EntryChecks: Sendable {
       "the entry at level \(step.level), \(hex(step.descriptor.rawValue)), is none that a kernel writes")
   }
 
-  /// Where arithmetic puts `address`; nil if there is no rule for it.
+  /// The physical address of `address` by arithmetic; nil if no rule applies.
   private func expected(_ address: VirtualAddress, _ region: Region?) -> PhysicalAddress? {
     if image.alwaysMapped.contains(address.rawValue) || image.namedData.contains(address.rawValue)
       || region == .kernelImage
@@ -223,13 +224,13 @@ struct EntryChecks: Sendable {
     return type == .normal || type == .normalTagged || type == .normalWriteThrough
   }
 
-  /// Whether the kernel's half may have this leaf.
+  /// Whether this leaf is plausible in the kernel's half.
   func isLeaf(_ raw: UInt64) -> Bool {
     Descriptor.Bits(rawValue: raw).intersection(leafBits) == leafSet
   }
 
-  /// Whether a table of `level` of the kernel's half may have this entry. One that is taken out for a while keeps all
-  /// but its bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
+  /// Whether this entry is plausible in a table of `level` in the kernel's half. A present-invalid entry keeps all bits
+  /// but bit 0 (`set_memory_valid`, arch/arm64/mm/pageattr.c).
   private func isPlausible(_ entry: Descriptor, _ level: Int) -> Bool {
     switch entry.kind(level: level, format: regime.format) {
     case .invalid: entry.rawValue == 0 || isLeaf(entry.rawValue)
@@ -239,11 +240,11 @@ struct EntryChecks: Sendable {
     }
   }
 
-  /// What two entries of the same table say of it.
+  /// A doubt from two neighbouring entries of the same table.
   private func neighbours(_ step: WalkStep) -> Diagnostic? {
     for distance in [1, 2] {
       let index = step.index ^ distance
-      // A root may have two entries.
+      // A root may have as few as two entries.
       guard step.level > regime.startLevel || index < regime.rootEntries else { continue }
       let place = step.address &+ UInt64(bitPattern: Int64(index - step.index) * 8)
       guard let raw = try? memory.word(at: place), !isPlausible(Descriptor(rawValue: raw), step.level) else { continue }
@@ -252,8 +253,8 @@ struct EntryChecks: Sendable {
     return nil
   }
 
-  /// What the entries around an empty one say of its table: 4 KiB of them, the least that is overwritten or left
-  /// out of a dump as a whole.
+  /// A doubt from the 4 KiB of entries around an empty one, the smallest unit that is overwritten or left out of a
+  /// dump.
   private func surroundings(_ address: VirtualAddress, _ step: WalkStep, _ region: Region?) -> Diagnostic? {
     guard step.level > regime.startLevel else {
       if region == .linearMap, let offset = linearOffset,
@@ -266,7 +267,7 @@ struct EntryChecks: Sendable {
     let start = PhysicalAddress(step.address.rawValue & ~4095)
     guard let bytes = try? memory.bytes(at: start, count: 4096) else { return nil }
     let shift = UInt64(regime.granule.shift(level: step.level))
-    // What the first of them stands for.
+    // The address that the first of them translates.
     let first = (address.rawValue &>> shift &- (step.address.rawValue & 4095) / 8) &<< shift
     var isEmpty = true
     for number in 0..<512 {
@@ -287,8 +288,8 @@ struct EntryChecks: Sendable {
       }
     }
     guard isEmpty else { return nil }
-    // The kernel makes a table where it fills it. It frees one that becomes empty if it frees tables at all; of
-    // vmalloc's those of the last level may be left.
+    // The kernel allocates a table only to fill it, and frees it when it becomes empty, if it frees tables at all;
+    // vmalloc may leave empty tables of the last level.
     let isFilled = region == .linearMap || region == .vmemmap
     if regime.granule == .fourKiB {
       guard isFilled || step.level < 3 else { return nil }
