@@ -43,7 +43,7 @@ def arm64_tools(archive: Archive, folders: Folders, *names: str) -> Path:
         for link, target in (("lib", "usr/lib"), ("bin", "usr/bin"), ("sbin", "usr/sbin")):
             (root / target).mkdir(parents=True, exist_ok=True)
             (root / link).symlink_to(target)
-        skip = frozenset({"perl", "perl-base", "binutils", "debconf", "ucf", "kexec-tools"})
+        skip = frozenset({"perl", "perl-base", "binutils", "debconf", "ucf"})
         for package in archive.closure(SYSROOT_SUITE, list(names), skip):
             unpack(archive.fetch(SYSROOT_SUITE, package), root)
         (root / ".complete").touch()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from .dumps import arm64_tools
 from .elfcore import ElfCore
 from .failure import Failure
 from .folders import Folders
-from .guest import capture_initramfs, program
+from .guest import CROSS, capture_initramfs, program
 from .kernels import Kernel
 from .machine import Run
 from .qmp import QMP
@@ -38,30 +39,47 @@ def make_disk(run: Run) -> None:
 
 
 def add_second_kernel(image: Initramfs, archive: Archive, folders: Folders, entry: Entry, kernel: Kernel) -> None:
-    second = capture_initramfs(archive, folders, kernel, _makedumpfile(archive, folders))
+    second = capture_initramfs(archive, folders, kernel, _program(archive, folders, "makedumpfile"))
     with tempfile.NamedTemporaryFile(suffix=".gz") as file:
         second.write(Path(file.name))
         image.add("kdump/initrd.gz", Path(file.name).read_bytes())
     image.add("kdump/Image", _plain_image(kernel.image))
     image.add("kload", program(folders, "kload").read_bytes(), 0o755)
-    image.append("pre.sh", f"/kload /kdump/Image /kdump/initrd.gz '{CMDLINE}' && echo CORPUS-KLOADED; rm -rf /kdump\n")
+    load = f"/kload /kdump/Image /kdump/initrd.gz '{CMDLINE}'"
+    if not kernel.configured("KEXEC_FILE"):              # Debian's arm64 kernels load by the older system call
+        image.tree(_program(archive, folders, "kexec"))
+        load = f"/kexec -c -p /kdump/Image --initrd=/kdump/initrd.gz --append='{CMDLINE}'"
+    image.append("pre.sh", f"{load} || echo CORPUS-WARN no second kernel; rm -rf /kdump\n")
     image.append("last.sh", f"(sleep {SECONDS_TO_STOP}; echo CORPUS-CRASH; echo 1 > /proc/sys/kernel/sysrq; {CRASHES[entry.crash or 'sysrq']}) &\n")
 
 
-def _makedumpfile(archive: Archive, folders: Folders) -> Path:
-    """A folder with makedumpfile and only the libraries that a small guest needs."""
-    root = arm64_tools(archive, folders, "makedumpfile")
-    small = folders.cached("tools") / "kdump-guest"
+def _program(archive: Archive, folders: Folders, name: str) -> Path:
+    """A folder with a program of the Debian package NAME, or NAME-tools, and only the libraries that it needs."""
+    package = {"kexec": "kexec-tools"}.get(name, name)
+    small = folders.cached("tools") / f"kdump-{name}"
     if not (small / ".complete").exists():
+        root = arm64_tools(archive, folders, package)
         (small / "lib").mkdir(parents=True, exist_ok=True)
-        shutil.copy(next(p for p in root.rglob("makedumpfile") if p.is_file() and p.parent.name in ("bin", "sbin")), small / "makedumpfile")
-        wanted = ("ld-linux-aarch64", "libc.so", "libz.", "libdw", "libelf", "liblzo2", "libsnappy", "libzstd", "libbz2", "liblzma", "libstdc++",
-                  "libm.so", "libgcc_s", "libpthread", "libdl")
-        for path in root.rglob("*.so*"):
-            if path.name.startswith(wanted) and path.is_file():
-                shutil.copy(path.resolve(), small / "lib" / path.name)
+        shutil.copy(next(p for p in root.rglob(name) if p.is_file() and p.parent.name in ("bin", "sbin")), small / name)
+        for library in _libraries(root, small / name):
+            shutil.copy(library.resolve(), small / "lib" / library.name)
         (small / ".complete").touch()
     return small
+
+
+def _libraries(root: Path, binary: Path) -> list[Path]:
+    """The shared libraries that a program needs, by their names in its and their dynamic sections."""
+    at = {path.name: path for path in root.rglob("*.so*") if path.is_file()}
+    found: dict[str, Path] = {}
+    todo = [binary]
+    while todo:
+        said = subprocess.run([f"{CROSS}readelf", "-d", str(todo.pop())], capture_output=True, text=True, check=True).stdout
+        for name in re.findall(r"\(NEEDED\).*\[(.+?)\]", said):
+            if name in at and name not in found:
+                found[name] = at[name]
+                todo.append(at[name])
+    loaders = [path for name, path in at.items() if name.startswith("ld-linux-")]
+    return [*found.values(), *loaders]
 
 
 def _plain_image(path: Path) -> bytes:
