@@ -84,7 +84,7 @@ class Maker:
             if process.poll() is None:
                 process.terminate()
                 process.wait(20)
-        self._finish(entry, kernel, folder, stop, core, run, say)
+        self._finish(entry, kernel, folder, stop, core, run, module, say)
 
     def _stopped(self, entry: Entry, command: list[str], process: subprocess.Popen, folder: Path, run: machine.Run, say) -> tuple[facts.Stop, ElfCore]:
         oracle = folder / "oracle"
@@ -121,7 +121,8 @@ class Maker:
             qmp.close()
         return facts.Stop(command, levels, cpus, answers), core
 
-    def _finish(self, entry: Entry, kernel: Kernel, folder: Path, stop: facts.Stop, core: ElfCore, run: machine.Run, say) -> None:
+    def _finish(self, entry: Entry, kernel: Kernel, folder: Path, stop: facts.Stop, core: ElfCore, run: machine.Run,
+                module: bytes | None, say) -> None:
         oracle = folder / "oracle"
         (oracle / "vmcoreinfo.txt").write_text(core.vmcoreinfo())
         (oracle / "elf_layout.txt").write_text(core.layout())
@@ -150,7 +151,7 @@ class Maker:
         for name in ("vmcore.elf", "vmcore.tables.elf", "precrash-qemu.elf", "vmlinux", "System.map"):
             if (folder / name).exists():
                 dumps.compress(folder / name, KEPT_COMPRESSED)
-        facts.explain(entry, kernel, stop, facts.describe(entry, kernel, stop, core, folder), folder)
+        facts.explain(entry, kernel, stop, facts.describe(entry, kernel, stop, core, folder, module), folder)
 
 
 def _stop_at(qmp: QMP, entry: Entry) -> list[str]:

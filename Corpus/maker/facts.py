@@ -41,7 +41,7 @@ def _translation(stop: Stop) -> dict[str, Any]:
     }
 
 
-def describe(entry: Entry, kernel: Kernel, stop: Stop, core: ElfCore, folder: Path) -> dict[str, Any]:
+def describe(entry: Entry, kernel: Kernel, stop: Stop, core: ElfCore, folder: Path, test_module: bytes | None) -> dict[str, Any]:
     """Writes facts.json."""
     info = Vmcoreinfo(core.vmcoreinfo())
     page, width = info.number("PAGESIZE"), info.number("NUMBER(VA_BITS)")
@@ -60,6 +60,7 @@ def describe(entry: Entry, kernel: Kernel, stop: Stop, core: ElfCore, folder: Pa
         "swapper_pg_dir": info.lines.get("SYMBOL(swapper_pg_dir)"),
         "btf": kernel.configured("DEBUG_INFO_BTF"), "kallsyms_all": kernel.configured("KALLSYMS_ALL"),
         "host_stage2": "kvm-arm.mode=protected" in entry.cmdline, "kdump": entry.kdump, "crash": entry.crash,
+        "kvatest_btf": test_module is not None and b"\0.BTF\0" in test_module,
         "sizes": {p.name: p.stat().st_size for p in sorted(folder.glob("*vmcore*")) if p.is_file()},
     }
     (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")

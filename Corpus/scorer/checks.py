@@ -21,6 +21,9 @@ class Check:
     needs_types: bool = False
     """Asked if the kernel has BTF."""
 
+    needs_module_types: bool = False
+    """Asked if the test module has BTF: a kernel's headers without vmlinux make none."""
+
     @property
     def name(self) -> str:
         return self.ask.__name__
@@ -30,6 +33,8 @@ class Check:
         if not (entry.facts if self.needs == "facts.json" else any(entry.has(name) for name in self.needs.split())):
             return False
         if dump.is_tables and not self.on_tables or self.needs_types and not entry.facts.get("btf"):
+            return False
+        if self.needs_module_types and not entry.facts.get("kvatest_btf", True):
             return False
         if self.name in ("user", "cpus") and entry.is_earlier:
             return False                                 # the machine has run on since
@@ -57,7 +62,7 @@ CHECKS = {check.name: check for check in (
     Check(listings.maps, "rich/maps.txt"),
     Check(typed.types, "rich/drgn.json"),
     Check(typed.values, "rich/drgn.json"),
-    Check(typed.samples, "rich/kvatest.txt"),
-    Check(objects.containers, "rich/kvatest.txt"),
+    Check(typed.samples, "rich/kvatest.txt", needs_module_types=True),
+    Check(objects.containers, "rich/kvatest.txt", needs_module_types=True),
     Check(death.oops, "serial.log"),
 )}
