@@ -122,7 +122,8 @@ def frames(tool: Tool, dump: Dump) -> Result:
         said, mapped = got.get(first + i, (None, 0))
         if said is None or said & STABLE_FLAGS != wanted & STABLE_FLAGS or mapped != count:
             differences.append(f"pfn {first + i}: flags {wanted:#x} count {count}, got {said} {mapped}")
-    return Result("frames", len(flags) - len(differences), len(flags), differences, drift=len(flags) // 20)
+    drift = len(flags) // (10 if dump.entry.facts.get("crash") else 20)      # more goes on until a crash
+    return Result("frames", len(flags) - len(differences), len(flags), differences, drift=drift)
 
 
 def caches(tool: Tool, dump: Dump) -> Result:
