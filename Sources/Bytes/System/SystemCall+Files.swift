@@ -14,7 +14,7 @@ extension SystemCall {
   /// Writes all of `bytes`, however many calls that takes.
   ///
   /// - Parameter isGivenUp: called after a signal; whether to abandon the rest.
-  /// - Returns: `errno` where they could not all be written; nil if they were.
+  /// - Returns: `errno` if they could not all be written; nil otherwise.
   package static func write(_ bytes: RawSpan, to file: Int32, unless isGivenUp: () -> Bool = { false }) -> Int32? {
     var start = 0
     while start < bytes.byteCount {
@@ -31,7 +31,7 @@ extension SystemCall {
 
   /// Writes all of `bytes` at `offset` of a file.
   ///
-  /// - Returns: `errno` where they could not all be written; nil if they were.
+  /// - Returns: `errno` if they could not all be written; nil otherwise.
   package static func write(_ bytes: RawSpan, to file: Int32, at offset: UInt64) -> Int32? {
     guard let start = Int(exactly: offset) else { return EFBIG }
     var done = 0

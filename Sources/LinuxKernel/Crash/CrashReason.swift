@@ -5,7 +5,7 @@
 /// says most. (arch/arm64/mm/fault.c, `die_kernel_fault`; arch/arm64/kernel/traps.c, `die`; kernel/panic.c; lib/bug.c;
 /// kernel/watchdog.c; kernel/hung_task.c; drivers/tty/sysrq.c)
 public struct CrashReason: Sendable {
-  /// What kind of death it was.
+  /// The kind of crash.
   public enum Kind: String, Sendable {
     /// A call of panic() for any other reason.
     case panic
@@ -21,7 +21,7 @@ public struct CrashReason: Sendable {
     case sysrq
   }
 
-  /// What kind of death it was.
+  /// The kind of crash.
   public let kind: Kind
   /// The line of the log that says most.
   public let text: String

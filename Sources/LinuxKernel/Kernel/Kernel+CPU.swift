@@ -4,11 +4,11 @@ import DebugInfo
 import VMSA
 
 extension Kernel {
-  /// The CPUs. Their tasks need types; without them there are the notes alone.
+  /// The CPUs. Their tasks need types; without them there are only the notes.
   public var cpus: [CPUState] { contents.cpus.value }
 
-  /// TCR_EL1 (TCR_EL2 under VHE) as far as the dump tells, and where that is from, for the fields that depend
-  /// on more than the kernel's version.
+  /// The known fields of TCR_EL1 (TCR_EL2 under VHE), with the source of those that depend on more than the kernel's
+  /// version.
   package var translationControl: SourcedTranslationControl { contents.control.value }
 
   /// Whether the kernel unmaps itself while a process runs (KPTI): its mappings are then not global.
@@ -17,11 +17,11 @@ extension Kernel {
   /// Whether TTBRs have CnP set (Common not Private): CPUs share their TLB entries; nil if the log does not say.
   public var usesCnP: Bool? { contents.control.usesCnP }
 
-  /// What of KVM runs at EL2, found on first use.
+  /// KVM's part at EL2, found on first use.
   package var hypervisor: Hypervisor { contents.hypervisor.value }
 
-  /// The hyp address of a kernel address: of the linear map, or of the image by its alias there. Nil if it
-  /// is neither, or `kern_hyp_va` is not known.
+  /// The hyp address of a kernel address: in the linear map, or in the image by its linear alias. nil if it is in
+  /// neither, or `kern_hyp_va` is unknown.
   package func hypervisorAddress(ofKernel address: VirtualAddress) -> UInt64? {
     hypervisor.address(ofKernel: address, context, contents.regions)
   }
@@ -29,11 +29,10 @@ extension Kernel {
   /// The taint of the kernel; nil if no symbol names `tainted_mask`, or it is not in the dump.
   public var taint: Taint? { Taint(symbols, space) }
 
-  /// The CPU that called `panic()`; nil if none did, or the dump does not say.
+  /// The CPU that called `panic()`; nil if none did, or that is unknown.
   public var panicCPU: Int? { PanicCPU.number(symbols, space) }
 
-  /// Where a stopped CPU was and where each call returns to, the innermost first. Empty for a CPU that was in user
-  /// space.
+  /// The backtrace of a stopped CPU, innermost first. Empty for a CPU that was in user space.
   package func backtrace(_ registers: CPURegisters) -> [CodePlace] {
     contents.stacks.value.trace(registers).compactMap { named in
       named.frame.kind == .link ? nil : CodePlace(named.frame.pc, isReturn: named.frame.kind != .interrupted)
@@ -43,10 +42,9 @@ extension Kernel {
   /// `place` as `%pS` prints it, `symbol+0xoff/0xsize [module]`, a return address by the call before it.
   package func text(of place: CodePlace) -> String { PlaceNames(contents.names).text(of: place) }
 
-  /// What names the crash of `reason`, whatever the addresses, numbers and builds.
+  /// The signature of the crash `reason`, independent of addresses, numbers and builds.
   ///
-  /// - Parameter places: where the CPU was and how it came there, the innermost call first, as `%pS` prints them, if the
-  ///   log does not say.
+  /// - Parameter places: the call trace, innermost first, as `%pS` prints it, if the log has none.
   package func signature(_ reason: CrashReason, at places: [String] = []) -> String {
     let names = PlaceNames(contents.names)
     let logged = reason.callTrace

@@ -7,8 +7,8 @@ extension Kernel {
   /// Writes an ELF core of the dump's memory to `path`.
   ///
   /// - Parameters:
-  ///   - view: by which addresses.
-  ///   - tasks: whether every task is a thread, besides the CPUs.
+  ///   - view: the addresses by which memory is presented.
+  ///   - tasks: whether every task becomes a thread, besides the CPUs.
   ///   - selection: which pages.
   ///   - progress: called with the number of bytes of memory that were just written.
   /// - Throws: `LocatedError` when pages cannot be told apart, or the file cannot be written.
@@ -20,7 +20,7 @@ extension Kernel {
     var notes = cpuNotes
     notes.omissions = selection.omissions
     if withTasks {
-      // Of two tasks that claim one PID the first is kept.
+      // If two tasks claim the same PID, the first is kept.
       var seen: Set<Int> = []
       for task in allTasks where task.pid > 0 && seen.insert(task.pid).inserted {
         if let registers = registers(of: task) {
@@ -59,7 +59,7 @@ extension Kernel {
 
   /// The page frames that `selection` leaves out.
   ///
-  /// - Throws: `LocatedError` when nothing describes page frames.
+  /// - Throws: `LocatedError` if nothing describes page frames.
   private func left(outOf selection: PageSelection) throws(LocatedError) -> FrameSet {
     guard !selection.isAll else { return FrameSet() }
     guard let reader = contents.pageReader.value else {
@@ -68,7 +68,7 @@ extension Kernel {
         file: self.dump.path, kind: .unsupported,
         "pages of users cannot be told from the kernel's, and nothing was written: \(reason)")
     }
-    // Where the parts of the image are not known, each is all of it.
+    // If the image's sections are unknown, each part is the whole image.
     let image = contents.sections.value.isEmpty ? context.image.addresses(regime, in: self.dump) : nil
     func ranges(_ isWanted: (String) -> Bool) -> [Range<UInt64>] {
       (image.map { [$0.lowerBound..<$0.upperBound] } ?? [])
@@ -83,11 +83,11 @@ extension Kernel {
     ).left(outOf: selection)
   }
 
-  /// Writes the user part of the process that `task` is a thread of as an ELF core to `path`.
+  /// Writes the user memory of the process of `task` as an ELF core to `path`.
   ///
   /// - Parameter progress: called with the number of bytes of memory that were just written.
   /// - Returns: nil if it has no user space.
-  /// - Throws: `LocatedError` when its VMAs are not known, or the file cannot be written.
+  /// - Throws: `LocatedError` if its VMAs are unknown, or the file cannot be written.
   package func exportProcess(
     of task: KernelTask, to path: String, progress: (UInt64) -> Void
   ) throws(LocatedError) -> CoreSummary? {
@@ -130,8 +130,8 @@ extension Kernel {
 
   /// Writes an ELF file of the symbols of the kernel, its modules and BPF programs to `path`.
   ///
-  /// - Returns: how many there are.
-  /// - Throws: `LocatedError` when the file cannot be written.
+  /// - Returns: the number of symbols.
+  /// - Throws: `LocatedError` if the file cannot be written.
   package func exportSymbols(to path: String) throws(LocatedError) -> Int {
     var symbols: [Symbol] = []
     forEachSymbol { symbol in

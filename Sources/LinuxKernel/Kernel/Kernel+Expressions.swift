@@ -1,6 +1,6 @@
 import DebugInfo
 
 extension Kernel {
-  /// What evaluates C expressions over the dump.
+  /// The evaluator of C expressions over the dump.
   package var evaluator: Evaluator { contents.evaluator }
 }

@@ -7,13 +7,13 @@ extension Kernel {
   /// The loaded modules.
   public var modules: Listing<KernelModule> { contents.modules.list.value }
 
-  /// The areas of vmalloc space.
+  /// The vmalloc areas.
   public var vmallocAreas: Listing<VmallocArea> { contents.areas.value }
 
   /// The tasks, `init_task` first.
   public var tasks: Listing<KernelTask> { contents.tasks.value }
 
-  /// A task for each address space that there is: threads share one.
+  /// One task for each address space: threads share one.
   package var addressSpaces: [KernelTask] {
     var seen: Set<UInt64> = []
     return tasks.elements.filter { task in task.root != nil && task.mm.map { seen.insert($0).inserted } ?? false }
@@ -48,6 +48,6 @@ extension Kernel {
   /// The symbol that `address` lies in, of the kernel or of a module.
   public func symbol(containing address: UInt64) -> Symbol? { contents.names.symbol(containing: address) }
 
-  /// The source line that the code at `address` was made of; nil if DWARF does not say.
+  /// The source line of the code at `address`; nil if DWARF does not have it.
   public func sourceLine(at address: UInt64) -> SourceLine? { contents.sourceLines?.line(at: address) }
 }

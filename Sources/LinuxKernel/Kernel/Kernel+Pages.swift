@@ -2,23 +2,23 @@ import Bytes
 import VMSA
 
 extension Kernel {
-  /// Frames of RAM, as far as the dump tells them, in order and apart.
+  /// The frames of RAM that the dump shows, sorted and disjoint.
   package var ramFrames: [Range<UInt64>] { context.ramFrames }
 
-  /// What is known of page frames; nil if nothing describes `struct page`, or says where it is.
+  /// The reader of page frames; nil if `struct page` or its array is unknown.
   package var pageReader: PageReader? { contents.pageReader.value }
 
-  /// Says who has page frames.
+  /// Describes the owners of page frames.
   package var pageOwner: PageOwner? { contents.pageOwner.value }
 
-  /// Who allocated and freed page frame `frame`; empty unless the kernel keeps that (page_owner).
+  /// Who allocated and freed page frame `frame`; empty unless the kernel records it (page_owner).
   package func pageAllocations(of frame: UInt64) -> [PageAllocation] {
     contents.pageOwners.value?.allocations(of: frame) ?? []
   }
 
-  /// The page frame that `query` asks for: a PFN in decimal or after "pfn:", or an address: of a `struct page` the
-  /// frame that it describes, of anything else in the kernel the frame after it, and below the kernel's half a physical
-  /// one.
+  /// The page frame that `query` names: a PFN, in decimal or after "pfn:", or an address. A `struct page` names the
+  /// frame that it describes, any other kernel address the frame that backs it; an address below the kernel's half is
+  /// physical.
   package func pageFrame(_ query: String) -> Result<UInt64, QueryFailure> {
     let shift = UInt64(regime.granule.pageShift)
     let digits = query.hasPrefix("pfn:") ? query.dropFirst(4) : query[...]

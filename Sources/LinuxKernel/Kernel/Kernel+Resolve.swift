@@ -13,8 +13,8 @@ extension Kernel {
   /// Resolves what `text` asks for: an address, or a symbol with an offset.
   ///
   /// - Parameters:
-  ///   - trace: give every entry of the walk. An answer that is not `mapped` always has them.
-  ///   - user: the tables that translate addresses of user space; without them these have no answer.
+  ///   - trace: include every entry of the walk. An answer that is not `mapped` always has them.
+  ///   - user: the tables for user addresses, which cannot be resolved without them.
   public func resolve(_ text: String, trace: Bool = false, user: TranslationRegime? = nil) -> Resolution {
     contents.resolver.resolve(text, trace: trace, user: user)
   }
@@ -36,28 +36,28 @@ extension Kernel {
     }
   }
 
-  /// Everything known of what `query` asks for.
+  /// Everything known about the address that `query` asks for.
   ///
-  /// - Parameter user: the tables that translate addresses of user space, or those of the hypervisor.
+  /// - Parameter user: the tables for user addresses, or those of the hypervisor.
   public func identify(_ query: String, user: TranslationRegime? = nil) -> AddressIdentity {
     contents.identifier.identify(query, user: user)
   }
 
-  /// Why what the kernel's tables say of `address` may be wrong; nil if nothing says so.
+  /// Why the kernel's tables may be wrong about `address`; nil if nothing suggests that.
   public func doubt(of address: VirtualAddress) -> Diagnostic? {
     contents.resolver.walk(regime, address.untagged, query: "", trace: false).doubt
   }
 
-  /// The tables of user space whose root is at `root`. They have the shape of the kernel's; a root that is
-  /// smaller than a page need not be page-aligned.
+  /// The user tables with their root at `root`. They have the shape of the kernel's; a root smaller than a page need
+  /// not be page-aligned.
   public func userRegime(root: PhysicalAddress) -> TranslationRegime { contents.userTables.regime(root: root) }
 
-  /// The tables of user space that `text` names: 0x and a physical address, a PID, or cpuN.
+  /// The user tables that `text` names: 0x and a physical address, a PID, or cpuN.
   public func userRegime(_ text: String) -> Result<TranslationRegime, QueryFailure> {
     UserTablesQuery(tables: contents.userTables, tasks: contents.tasks, cpus: { self.cpus }, context: contents.context)
       .regime(text)
   }
 
-  /// The tables that TTBR0_EL2 holds, or why there are none to walk.
+  /// The tables in TTBR0_EL2, or why there are none to walk.
   package var hypervisorRegime: Result<TranslationRegime, QueryFailure> { contents.resolver.hypervisorTables }
 }

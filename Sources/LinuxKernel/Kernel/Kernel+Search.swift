@@ -16,12 +16,12 @@ extension Kernel {
     return MemorySearch(context: context, pattern: pattern, limit: limit, progress: progress).physical()
   }
 
-  /// Searches what ranges of virtual addresses map, on all cores. What is mapped twice is found twice.
+  /// Searches the memory mapped at ranges of virtual addresses, on all cores. Memory mapped twice is found twice.
   ///
   /// - Parameters:
   ///   - pattern: what for.
   ///   - ranges: the first and last address of each.
-  ///   - user: tables of user space or of the hypervisor to go by instead of the kernel's.
+  ///   - user: tables of user space or of the hypervisor to use instead of the kernel's.
   ///   - limit: how many matches are kept, those with the lowest virtual addresses; 1 or more.
   ///   - progress: called with the number of bytes just searched, on any thread; false ends the search.
   public func search(
@@ -32,8 +32,8 @@ extension Kernel {
     return MemorySearch(context: context, pattern: pattern, limit: limit, progress: progress).mapped(ranges, user: user)
   }
 
-  /// The addresses of what `query` names, to find pointers into it: of a slab object, or else of a symbol, or the
-  /// address alone.
+  /// The address range of what `query` names, to find pointers into it: that of a slab object, or else of a symbol, or
+  /// only the address.
   package func extent(of query: String) -> Result<ClosedRange<UInt64>, QueryFailure> {
     address(of: query).map { address in
       let identity = identify(query)
@@ -49,7 +49,7 @@ extension Kernel {
 }
 
 extension SearchResult {
-  /// Nothing can match.
+  /// The result if nothing can match.
   fileprivate static var nothing: SearchResult {
     SearchResult(matches: [], total: 0, searched: 0, missing: 0, isCutShort: false)
   }

@@ -3,14 +3,14 @@ import CrashDump
 import VMSA
 
 extension Kernel {
-  /// Where `task` is: its frames, by frame records.
+  /// The stack of `task`, unwound by frame records.
   ///
-  /// - Parameter scan: add what else on its stack looks like a return address, marked `scanned`.
+  /// - Parameter scan: also include words on its stack that look like return addresses, marked `scanned`.
   public func stack(of task: KernelTask, scan: Bool = false) -> TaskStack {
     contents.stacks.value.stack(of: task, scan: scan)
   }
 
-  /// Where KVM's code at EL2 panicked on the CPU that ran the task of `stack`; nil if it did not.
+  /// The backtrace of a panic in KVM's code at EL2 on the CPU that ran the task of `stack`; nil if there was none.
   package func hypervisorTrace(of stack: TaskStack) -> HypervisorTrace? {
     guard let cpu = stack.runningOn, stack.frames.contains(where: { $0.symbol?.name == HypervisorTrace.handler }) else {
       return nil
@@ -18,12 +18,12 @@ extension Kernel {
     return HypervisorTraceReader(context: context, names: contents.names, hypervisor: hypervisor).trace(of: cpu)
   }
 
-  /// The registers of `task`: of the CPU that ran it, or what it saved when it went to sleep; nil if the dump has
+  /// The registers of `task`: those of the CPU that ran it, or those saved when it went to sleep; nil if the dump has
   /// neither.
   package func registers(of task: KernelTask) -> TaskRegisters? { contents.stacks.value.registers(of: task) }
 
-  /// The bits that a pointer authentication code takes below bit 55, if return addresses on stacks are signed; those
-  /// above debuggers know.
+  /// The bits below bit 55 that a pointer authentication code occupies, if return addresses on stacks are signed;
+  /// debuggers know those above.
   package var pointerAuthenticationMask: UInt64? {
     guard contents.stacks.value.signsReturnAddresses(tasks.elements, most: Limits.signedStacks) else { return nil }
     return ~0 << UInt64(regime.addressBits) & (1 << 55 - 1)
@@ -37,7 +37,7 @@ extension Kernel {
     contents.taskQuery.task(text)
   }
 
-  /// The tasks that a question without one is about: the one that crashed, or else those that the CPUs ran.
+  /// The tasks that a query without one is about: the one that crashed, or else those that the CPUs ran.
   package var foremostTasks: [KernelTask] {
     if let task = crashedTask(nil) ?? crashReason.flatMap({ crashedTask($0) }) { return [task] }
     return cpus.compactMap(\.task)

@@ -3,14 +3,14 @@ import KernelLayout
 import VMSA
 
 extension Kernel {
-  /// Shows `observer` all entries of the kernel's tables for `range`, in the order of addresses: each table is
-  /// read once, so that the cost grows with the tables and not with the address space.
+  /// Shows `observer` all entries of the kernel's tables for `range`, in address order: each table is read once, so
+  /// that the cost grows with the tables and not with the address space.
   ///
   /// - Parameters:
   ///   - range: the first and last address, both included; all that the tables translate if nil.
-  ///   - tables: tables of user space or of the hypervisor to go through instead of the kernel's.
-  /// - Returns: how many tables were read, and whether there were more of them than a dump of this size can hold
-  ///   and the rest was left out.
+  ///   - tables: tables of user space or of the hypervisor to sweep instead of the kernel's.
+  /// - Returns: the number of tables read, and whether the pass stopped because there were more than a dump of this
+  ///   size can hold.
   @discardableResult
   public func sweep<Observer: SweepObserver>(
     _ range: ClosedRange<UInt64>? = nil, of tables: TranslationRegime? = nil, _ observer: inout Observer
@@ -18,11 +18,11 @@ extension Kernel {
     context.sweep(range, of: tables, &observer)
   }
 
-  /// Calls `body` with every mapping in `range`, those that differ in nothing the kernel shows merged, split
-  /// at the bounds of regions.
+  /// Calls `body` with every mapping in `range`. Adjacent ones with the same visible attributes are merged, but split
+  /// at region bounds.
   ///
   /// - Parameter user: tables of user space to list instead of the kernel's.
-  /// - Returns: what the pass came to, and the tables on the way that are unreadable or malformed.
+  /// - Returns: the result of the pass, with counts of unreadable tables and malformed entries.
   public func mappedRanges(
     _ range: ClosedRange<UInt64>? = nil, user: TranslationRegime? = nil, _ body: @escaping (MappedRange) -> Void
   ) -> SweepReport {
@@ -30,7 +30,7 @@ extension Kernel {
     return MappedRange.forEach(range, of: context, user: user, in: map, contents.checks.value, body)
   }
 
-  /// What the first address of a range of the hypervisor's tables is to it; nil of any other range.
+  /// The hypervisor's view of the first address of a range in its tables; nil for any other range.
   package func hypervisorAddress(of range: MappedRange) -> Hypervisor.Address? {
     guard range.region == .hypervisor else { return nil }
     let leaf = Leaf(
@@ -39,8 +39,8 @@ extension Kernel {
     return hypervisor.address(range.first, leaf, in: self.dump)
   }
 
-  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at
-  /// that instant, without its end; nil if the layout is not known.
+  /// Calls `line` with each line, without its newline, of what the kernel would have printed as `kernel_page_tables` in
+  /// debugfs at that moment; nil if the layout is unknown.
   ///
   /// - Parameter user: tables of user space to list instead, in the same form, without markers.
   public func kernelListing(
@@ -51,7 +51,7 @@ extension Kernel {
 
   /// Every virtual address that maps `physical`, in order.
   ///
-  /// - Parameter task: the process whose tables are looked through; nil for the kernel's.
+  /// - Parameter task: the process whose tables are searched; nil for the kernel's.
   public func reverseMap(
     _ physical: PhysicalAddress, task: KernelTask? = nil, _ body: @escaping (ReverseMapping) -> Void
   ) -> SweepReport {
@@ -66,11 +66,11 @@ extension Kernel {
     RegionUse.all(of: context, contents.checks.value)
   }
 
-  /// Looks through all of the kernel's tables for what no healthy kernel has.
+  /// Audits all of the kernel's tables for what no healthy kernel has.
   public func audit() -> AuditReport {
     AuditReport.of(context, types: memoryTypes?.value, contents.arithmetic.value, contents.sections.value)
   }
 
-  /// The kernel's root tables that are known, `swapper_pg_dir` first.
+  /// The known root tables of the kernel, `swapper_pg_dir` first.
   package var rootTables: [RootTable] { contents.rootTables.value }
 }

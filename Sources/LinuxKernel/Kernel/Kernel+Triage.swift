@@ -1,7 +1,7 @@
 import Bytes
 
 extension Kernel {
-  /// Gathers what triage needs to know.
+  /// Collects the triage report.
   package func triage() -> TriageReport {
     var report = TriageReport(facts, dump.summary, audit())
     report.warnings = warnings
@@ -54,7 +54,7 @@ extension Kernel {
     return report
   }
 
-  /// What the log says of a death, and what else is known of the CPU that died.
+  /// The crash as the log has it, with what else is known about the CPU that died.
   private func crash(_ reason: CrashReason, _ cpus: [TriageReport.CPU]) -> TriageReport.Crash {
     var crash = TriageReport.Crash(
       reason: reason, cpu: reason.cpu ?? panicCPU, pid: reason.pid, comm: reason.comm)

@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 
 extension Kernel {
-  /// The types that `name` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, with `MODULE:` before it for those
-  /// of one module. Several, if files of the kernel have types of one name.
+  /// The types that `name` names: `struct NAME`, `union NAME`, `enum NAME` or `NAME`, prefixed with `MODULE:` for those
+  /// of one module. There are several if source files define types of the same name.
   package func types(named name: String) -> Result<[CType], ExpressionFailure> { contents.typeLookup.types(name) }
 
   /// The member that `name` names, `TYPE.MEMBER`; nil if it has no dot.
@@ -11,7 +11,7 @@ extension Kernel {
     contents.typeLookup.member(name)
   }
 
-  /// The type of the function or variable `name`; nil if nothing describes it.
+  /// The type of the function or variable `name`; nil if unknown.
   package func type(ofSymbol name: String) -> CType? { contents.typeLookup.type(ofSymbol: name) }
 
   /// Calls `body` with each named type of the kernel, then of each module, until it returns false.
@@ -25,8 +25,8 @@ extension Kernel {
     contents.typeLookup.all(ofModule: module)
   }
 
-  /// Writes a C header of `types` and all that they need to `path`: it compiles for AArch64, with the sizes and offsets
-  /// that they have in the kernel.
+  /// Writes a C header of `types` and everything they depend on to `path`. It compiles for AArch64, with the kernel's
+  /// sizes and offsets.
   ///
   /// - Throws: `LocatedError` when the file cannot be written.
   package func exportHeader(of types: [[CType]], to path: String) throws(LocatedError) -> HeaderSummary {
@@ -34,10 +34,10 @@ extension Kernel {
     return try TypeFile.writeHeader(of: types, "Types\(release) for arm64, from a crash dump", to: path)
   }
 
-  /// Writes the BTF of the kernel, or of the module called `module`, to `path` as it is in memory. A module's continues
-  /// the kernel's.
+  /// Writes the BTF of the kernel, or of the module called `module`, to `path` as it is in memory. A module's BTF
+  /// extends the kernel's.
   ///
-  /// - Returns: how many bytes it has.
+  /// - Returns: its size in bytes.
   /// - Throws: `LocatedError` when the file cannot be written.
   package func exportBTF(ofModule module: String?, to path: String) throws(LocatedError) -> Result<
     Int, ExpressionFailure

@@ -4,8 +4,8 @@ import Synchronization
 import VMSA
 
 extension Kernel {
-  /// The same dump without the frames that hold memory of processes or files, or may hold what is left of it: those in
-  /// use by them, free ones, and those that nothing tells the use of. Nil if the dump does not tell the use of frames.
+  /// The same dump without the frames that hold memory of processes or files, or may hold remains of it: those in use
+  /// by them, free ones, and those of unknown use. nil if the dump does not show the use of frames.
   package var dumpWithoutUserMemory: DumpFile? {
     guard let reader = pageReader else { return nil }
     let shift = UInt64(regime.granule.pageShift)
@@ -17,7 +17,7 @@ extension Kernel {
 }
 
 extension PageUse {
-  /// Whether a page of this use holds memory of a process or a file, or may.
+  /// Whether a page of this use holds, or may hold, memory of a process or a file.
   package var mayHoldUserMemory: Bool {
     switch self {
     case .anonymous, .file, .huge, .free, .filtered: true
@@ -26,10 +26,10 @@ extension PageUse {
   }
 }
 
-/// What was found of frames before: walks come to the same tables again and again.
+/// A cache of frame uses: walks visit the same tables again and again.
 private final class KnownFrames: Sendable {
   private let known = Mutex<[UInt64: Bool]>([:])
-  /// Frames that are remembered: those of 4 GiB.
+  /// The most frames remembered: those of 4 GiB.
   private static let most = 1 << 20
 
   func isLeftOut(_ frame: UInt64, _ find: (UInt64) -> Bool) -> Bool {

@@ -4,7 +4,7 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// The kernel in a dump: its tables found, its addresses resolved.
+/// The kernel in a dump: finds its tables and resolves its addresses.
 ///
 ///     let dump = try DumpFile(path: "vmcore")
 ///     let kernel = try Kernel(in: dump)
@@ -13,24 +13,23 @@ import VMSA
 /// It may be used from any number of threads.
 public final class Kernel: Sendable {
   let contents: KernelContents
-  /// The vmlinux and debuginfo files that may be asked.
+  /// The vmlinux and debuginfo files that may be used.
   package let debugFiles: DebugFiles
-  /// Where VMCOREINFO is from, in words.
+  /// The source of VMCOREINFO, as text.
   package let vmcoreinfoSource: String?
-  /// MAIR_EL1, where it follows from the kernel.
+  /// MAIR_EL1, if it follows from the kernel.
   package var memoryTypes: Sourced<MemoryAttributeIndirection>? { contents.memoryTypes.value?.register }
-  /// The memory type of an AttrIndx; nil if MAIR_EL1 does not follow from the kernel. The log is read for index 1 alone.
+  /// The memory type of an AttrIndx; nil if MAIR_EL1 does not follow from the kernel. The log is read only for index 1.
   package func memoryType(_ index: Int) -> MemoryType? {
     (index == 1 ? memoryTypes?.value : contents.baseMemoryTypes)?.memoryType(index)
   }
-  /// The bits of MAIR_EL1 that are known: AttrIndx 1 depends on whether the CPUs have MTE, which the log says.
+  /// The known bits of MAIR_EL1: AttrIndx 1 depends on whether the CPUs have MTE, which the log says.
   package var knownMemoryTypes: UInt64 { contents.memoryTypes.value?.known ?? 0 }
   /// What the reader should know before trusting the answers.
   public let warnings: [Diagnostic]
-  /// What was held against each other at opening.
+  /// The cross-checks made at opening.
   package let verification: CrossChecks
-  /// The root tables that were found by their structure, if the dump has no VMCOREINFO, the likeliest first;
-  /// the first is the one that is used.
+  /// The root tables found by structure, if the dump has no VMCOREINFO, the likeliest first; the first one is used.
   package let rootCandidates: [RootCandidate]
 
   /// Finds the kernel in `dump`.
@@ -39,11 +38,11 @@ public final class Kernel: Sendable {
   ///   - overrides: facts that the dump lacks or has wrong.
   ///   - vmlinux: the kernel's ELF file, for its symbols.
   ///   - systemMap: the path of the kernel's System.map, for names that its kallsyms lacks.
-  ///   - debugInfo: where else debuginfo of the kernel may be.
-  ///   - force: use a vmlinux that is not of this kernel.
-  ///   - progress: called, on any thread, with the number of bytes that a search of all memory has just
-  ///     looked at; there is one only where the dump has no VMCOREINFO note.
-  /// - Throws: `LocatedError` when the tables cannot be found, or the vmlinux is not the dump's.
+  ///   - debugInfo: where else to look for the kernel's debuginfo.
+  ///   - force: use a vmlinux of another kernel.
+  ///   - progress: called, on any thread, with the number of bytes that a search of all memory has just scanned; there
+  ///     is a search only if the dump has no VMCOREINFO note.
+  /// - Throws: `LocatedError` if the tables cannot be found, or the vmlinux does not match the dump.
   public init(
     in dump: DumpFile, overrides: KernelOverrides = KernelOverrides(), vmlinux: ELFImage? = nil,
     systemMap: String? = nil, debugInfo: DebugInfoSearch = DebugInfoSearch(), force: Bool = false,
@@ -66,7 +65,7 @@ public final class Kernel: Sendable {
       do {
         sources.append(try VMLinuxMatch.symbols(vmlinux, vmcoreinfo))
       } catch {
-        // Its DWARF may still serve, and the dump has names of its own.
+        // Its DWARF may still be useful, and the dump has symbols of its own.
         guard error.kind == .missing, vmlinux.buildID != nil || vmlinux.hasDWARF else { throw error }
         forced.append(Diagnostic(.vmlinuxWithoutSymbols, error.file, error.description))
       }
@@ -79,7 +78,7 @@ public final class Kernel: Sendable {
     let layout = DetectedLayout(facts, vmcoreinfo) { leaf($0)?.physical }
     let debugFiles = debugInfo.files(given: vmlinux, vmcoreinfo)
     self.debugFiles = debugFiles
-    // A vmlinux that was given is the first source already.
+    // A given vmlinux is already the first source.
     if vmlinux == nil, !debugFiles.isEmpty { sources.append(DebugFileSymbols(debugFiles, vmcoreinfo)) }
     let dwarf =
       debugFiles.isEmpty
@@ -98,11 +97,11 @@ public final class Kernel: Sendable {
     vmcoreinfoSource = found.source
     rootCandidates = found.roots
     verification = CrossChecks(facts, regime, layout, vmcoreinfo, dump)
-    // Of the text the resolver tells more: which step failed, and what to do.
+    // The resolver says more about the text: which step failed, and what to do.
     let doubts = verification.disagreements.filter { $0.subject != .text }
     let damage = vmcoreinfo?.damage ?? []
     let moved = MisplacedParts(dump, regime, layout.layout?.linearMap).warnings
-    // What the file lacks explains most of what follows.
+    // What the file lacks comes first, since it explains most of the rest.
     warnings = dump.warnings + damage + resolver.warnings + doubts.map(\.warning) + moved + found.warnings + forced
   }
 
@@ -117,15 +116,15 @@ public final class Kernel: Sendable {
   var context: KernelContext { contents.context }
   /// The dump.
   public var dump: DumpFile { context.dump }
-  /// What the kernel says of itself; nil if the dump has no such note.
+  /// VMCOREINFO; nil if the dump has none.
   package var vmcoreinfo: VMCoreInfo? { context.vmcoreinfo }
-  /// What has to be known of it, each with its source.
+  /// The facts about it, each with its source.
   public var facts: KernelFacts { context.facts }
   /// The tables of the upper half.
   public var regime: TranslationRegime { context.regime }
-  /// Where its regions are.
+  /// Its address space layout.
   package var layout: DetectedLayout { context.layout }
-  /// The kernel's names.
+  /// The kernel's symbols.
   package var symbols: KernelSymbols { context.symbols }
   /// The kernel's types.
   package var types: KernelTypes { context.types.value }

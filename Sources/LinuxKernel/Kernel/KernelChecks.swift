@@ -1,5 +1,5 @@
 extension Kernel {
-  /// All checks, those of the opening and those that need the symbols.
+  /// All checks: those made at opening and those that need symbols.
   package var fullVerification: CrossChecks {
     var result = verification
     result.checkBanner(

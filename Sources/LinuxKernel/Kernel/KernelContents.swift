@@ -4,7 +4,7 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Everything that is read from a kernel's memory, each part on first use, and how the parts are wired to each other.
+/// Everything read from a kernel's memory, each part on first use, and the wiring between the parts.
 final class KernelContents: Sendable {
   let context: KernelContext
   let modules: LoadedModules
@@ -12,18 +12,18 @@ final class KernelContents: Sendable {
   let moduleTypes: Lazy<ModuleTypes>
   let areas: Lazy<Listing<VmallocArea>>
   let tasks: Lazy<Listing<KernelTask>>
-  /// Those of the list, and the idle tasks, which are not on it.
+  /// The listed tasks, and the idle tasks, which are not on the list.
   let allTasks: Lazy<[KernelTask]>
   let perCPU: Lazy<PerCPU?>
   /// The array of struct page.
   let pages: Lazy<PageArray?>
   /// The slab allocator.
   let slabs: SlabAllocator
-  /// Who allocated page frames.
+  /// The records of page_owner.
   let pageOwners: Lazy<PageOwners?>
-  /// Page frames.
+  /// The reader of page frames.
   let pageReader: Lazy<PageReader?>
-  /// Who has them.
+  /// The owners of page frames.
   let pageOwner: Lazy<PageOwner?>
   let sections: Lazy<ImageSections>
   let regions: RegionLookup
@@ -38,9 +38,9 @@ final class KernelContents: Sendable {
   let sourceLines: SourceLines?
   /// What each CPU was doing.
   let cpus: Lazy<[CPUState]>
-  /// What processes have mapped.
+  /// The address spaces of processes.
   let addressSpaces: AddressSpaces
-  /// Where tasks are.
+  /// The unwinder of tasks.
   let stacks: Lazy<TaskStackReader>
   private let ignoresTopByte: Lazy<Sourced<Bool>?>
   private let messages: Lazy<BootMessages>
@@ -50,7 +50,7 @@ final class KernelContents: Sendable {
     _ span: ImageSpan, _ vmcoreinfo: VMCoreInfo?, extra: [any SymbolSource], dwarf: DWARFTypes?,
     sourceLines: SourceLines?, memoryTypes base: Sourced<MemoryAttributeIndirection>?
   ) {
-    // The image, and what its symbols lead to, is no memory that a Realm shares.
+    // A Realm does not share the image, or what its symbols lead to.
     let image = KernelMemory(dump, regime, vmcoreinfo)
     let kallsyms = KernelKallsyms(image, vmcoreinfo)
     let readOnly = ReadOnlyDataScan(image, vmcoreinfo, behind: kallsyms)
@@ -61,7 +61,7 @@ final class KernelContents: Sendable {
       var sources: [any TypeLayout] = []
       if let btf = BTFLocator.types(image, named, readOnly) { sources.append(btf) }
       if let vmcoreinfo, vmcoreinfo.hasTypes { sources.append(VMCoreInfoTypes(vmcoreinfo: vmcoreinfo)) }
-      // If nobody has the types, contents are recognised by their looks. The DWARF is not opened to find out.
+      // Without types, layouts are inferred from memory contents. DWARF is not opened to find out whether it has them.
       let inferred =
         sources.first is BTFTypes
         ? nil : InferredTaskLayout(image, KernelSymbols(sources: named, exports: ExportTable(readOnly)))
@@ -119,7 +119,7 @@ final class KernelContents: Sendable {
     baseMemoryTypes = base?.value
     memoryTypes = Lazy {
       base.map { base in
-        // A kernel without MTE leaves the CPUs' alone.
+        // A kernel without MTE ignores that of the CPUs.
         LinuxMAIR(
           base, facts.version,
           hasMTE: messages.value.detected("Memory Tagging Extension")
@@ -167,10 +167,10 @@ final class KernelContents: Sendable {
       checks: checks, cpus: cpus, panicCPU: Lazy { PanicCPU.number(symbols, memory) }, addressSpaces: addressSpaces)
   }
 
-  /// What finds types by name.
+  /// The look-up of types by name.
   var typeLookup: TypeLookup { TypeLookup(types: context.types, modules: modules, moduleTypes: moduleTypes) }
 
-  /// What evaluates expressions.
+  /// The evaluator of expressions.
   var evaluator: Evaluator {
     Evaluator(context: context, names: names, modules: modules, perCPU: perCPU, lookup: typeLookup)
   }
@@ -181,17 +181,17 @@ final class KernelContents: Sendable {
   /// The tables of processes.
   var userTables: UserTables { UserTables(context) }
 
-  /// What says why the kernel died.
+  /// The reader of the fault that killed the kernel.
   var faultReader: KernelFaultReader {
     KernelFaultReader(
       context: context, names: names, identifier: identifier, userTables: userTables, modules: modules,
       stacks: stacks, sourceLines: sourceLines)
   }
 
-  /// What finds tasks.
+  /// The look-up of tasks.
   var taskQuery: TaskQuery { TaskQuery(context: context, tasks: tasks, cpus: cpus) }
 
-  /// What says everything known of an address.
+  /// The identifier of addresses.
   var identifier: AddressIdentifier {
     AddressIdentifier(
       context: context, resolver: resolver, modules: modules, areas: areas, tasks: tasks, stacks: stacks,
@@ -199,7 +199,7 @@ final class KernelContents: Sendable {
       addressSpaces: addressSpaces, userTables: userTables, pageReader: pageReader, pageOwner: pageOwner)
   }
 
-  /// The parts of the image by the first source that knows enough of them.
+  /// The image sections, from the first symbol source that knows enough of them.
   private static func imageSections(_ symbols: KernelSymbols) -> ImageSections {
     symbols.sources.lazy.filter { !($0 is VMCoreInfoSymbols) }
       .map { ImageSections($0.addresses(of: ImageSections.symbols)) }.first { !$0.isEmpty } ?? ImageSections([:])
@@ -208,7 +208,7 @@ final class KernelContents: Sendable {
   /// The log.
   var log: Listing<LogRecord> { Self.log(context.memory, context.vmcoreinfo, context.types, context.symbols) }
 
-  /// Where the log is in memory.
+  /// The memory of the log.
   var logRanges: [Range<UInt64>] {
     Self.logReader(context.memory, context.vmcoreinfo, context.types, context.symbols)?.ranges ?? []
   }

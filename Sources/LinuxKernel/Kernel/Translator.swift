@@ -1,7 +1,7 @@
 import VMSA
 
-/// Translates addresses one after another by one set of tables, and keeps in mind the tables that it went
-/// through: several times as fast as one walk by itself. It is of one thread; each makes its own.
+/// Translates many addresses by one set of tables, remembering the tables that it visited: several times as fast as
+/// single walks. It must stay on one thread; make one for each.
 ///
 ///     let translator = kernel.translator()
 ///     for address in addresses { print(translator.translate(address)) }
@@ -11,13 +11,13 @@ public struct Translator {
   private let memory: any PhysicalMemory
   private let cache = WalkCache()
 
-  /// Translates by the tables of `regime` in `memory`.
+  /// A translator for the tables of `regime` in `memory`.
   package init(_ regime: TranslationRegime, _ memory: any PhysicalMemory) {
     self.regime = regime
     self.memory = memory
   }
 
-  /// Walks the tables for `address`; a tag is taken off first.
+  /// Walks the tables for `address`; a tag is removed first.
   public func translate(_ address: VirtualAddress) -> WalkResult {
     memory.walk(regime, address.untagged, cache: cache)
   }

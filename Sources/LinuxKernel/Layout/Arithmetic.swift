@@ -2,17 +2,17 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// Where the kernel's own arithmetic puts an address, to hold the tables against.
+/// The kernel's own address arithmetic, to check the tables against.
 package struct Arithmetic: Sendable {
   /// An address by arithmetic.
   package struct Answer: Hashable, Sendable {
-    /// The rule in words, such as "virtual - kimage_voffset".
+    /// The rule as text, such as "virtual - kimage_voffset".
     package let rule: String
-    /// Where it puts the address.
+    /// The resulting physical address.
     package let physical: PhysicalAddress
   }
 
-  /// Virtual minus physical address in the linear map, modulo 2^64; nil if nothing shows it.
+  /// Virtual minus physical address in the linear map, modulo 2^64; nil if unknown.
   package let linearOffset: Sourced<UInt64>?
   /// Virtual minus physical address of the kernel image (kimage_voffset).
   package let imageOffset: UInt64?
@@ -22,7 +22,7 @@ package struct Arithmetic: Sendable {
     self.imageOffset = imageOffset
   }
 
-  /// Where arithmetic puts `address`, which lies in `region`; nil if there is no rule for it.
+  /// The physical address of `address` in `region` by arithmetic; nil if no rule applies.
   package func answer(_ address: VirtualAddress, in region: Region?) -> Answer? {
     switch region {
     case .linearMap?:

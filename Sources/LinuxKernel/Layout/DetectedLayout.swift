@@ -2,7 +2,7 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// The layout of the kernel in a dump: its era by evidence, its bounds by VMCOREINFO where that has them.
+/// The layout of the kernel in a dump: its era from evidence, its bounds from VMCOREINFO where that has them.
 package struct DetectedLayout: Sendable {
   /// The era; nil if unknown.
   package let era: LayoutEra?
@@ -10,12 +10,12 @@ package struct DetectedLayout: Sendable {
   package let configuration: LayoutConfiguration
   /// The bounds; nil if neither VMCOREINFO nor the era give them.
   package let layout: AddressLayout?
-  /// What the era was told by.
+  /// The evidence for the era.
   package let evidence: String
-  /// The lines of VMCOREINFO that gave the bounds of a region, where they did.
+  /// The lines of VMCOREINFO that gave the bounds of regions.
   package let linesOfVMCoreInfo: [Region: String]
 
-  /// The kernel's shadow of memory; nil without KASAN, and in its hardware mode.
+  /// KASAN's shadow mapping; nil without KASAN, and in its hardware mode.
   package var kasanShadow: KASANShadow? {
     layout?.kasanShadow.flatMap { KASANShadow(configuration.kasan, end: $0.end) }
   }
@@ -61,7 +61,7 @@ package struct DetectedLayout: Sendable {
 
     configuration.kasan = found.kasan
     if !found.era.kasanMovesImage {
-      // The place of the image does not show KASAN.
+      // The location of the image does not depend on KASAN.
       configuration.kasan = Self.kasan(facts, vmcoreinfo, found.era, configuration, physical)
     }
     var layout = AddressLayout(era: found.era, configuration)
@@ -79,8 +79,8 @@ package struct DetectedLayout: Sendable {
       linesOfVMCoreInfo: lines)
   }
 
-  /// The mode of KASAN, by the shadow of addresses that every kernel maps: its root table in the linear map and in the
-  /// image, and its text. Since 5.11 nothing else shows it, and no more of the shadow need be mapped: RAM holes and,
+  /// The mode of KASAN, from the shadow of addresses that every kernel maps: its root table, in the linear map and in
+  /// the image, and its text. Since 5.11 nothing else shows it, and other shadow need not be mapped: RAM holes and,
   /// with KASAN_VMALLOC, unused vmalloc space have none. (`kasan_init_shadow`, arch/arm64/mm/kasan_init.c)
   private static func kasan(
     _ facts: KernelFacts, _ vmcoreinfo: VMCoreInfo?, _ era: LayoutEra, _ configuration: LayoutConfiguration,
@@ -99,14 +99,14 @@ package struct DetectedLayout: Sendable {
       return known.allSatisfy { address in
         let shadow = map.shadow(of: address)
         guard span.contains(shadow), let frame = physical(shadow) else { return false }
-        // Without KASAN the linear map has these addresses.
+        // Without KASAN these addresses belong to the linear map.
         return offset.map { frame.rawValue &+ $0 != shadow } ?? true
       }
     } ?? .off
   }
 
-  /// The eras that have the `struct page` of the root table's frame at a place that the tables map, the newest first:
-  /// nil if none does, or where it is not known how the linear map lies.
+  /// The eras in whose layout the `struct page` of the root table's frame is mapped, the newest first; nil if there are
+  /// none, or the linear map is unknown.
   private static func byVmemmap(
     _ facts: KernelFacts, _ configuration: LayoutConfiguration, _ isMapped: (UInt64) -> Bool
   ) -> [LayoutEra]? {

@@ -3,9 +3,9 @@ import CrashDump
 import KernelLayout
 import VMSA
 
-/// Where the kernel image lies, as far as symbols, VMCOREINFO and kimage_voffset say.
+/// The extent of the kernel image, from symbols, VMCOREINFO and kimage_voffset.
 struct ImageSpan: Sendable {
-  /// `_text` to `_end`, by the symbols of a vmlinux; nil without one.
+  /// `_text` to `_end`, from the symbols of a vmlinux; nil without one.
   let symbols: Range<UInt64>?
   /// `_stext`, as VMCOREINFO has it.
   let text: UInt64?
@@ -14,7 +14,7 @@ struct ImageSpan: Sendable {
   /// What must be mapped on every machine: from `_stext` to the root table, if that follows the read-only data. Empty
   /// if unknown.
   let alwaysMapped: Range<UInt64>
-  /// The data as far as VMCOREINFO names them: data and bss follow what is freed after boot. Empty if unknown.
+  /// The data that VMCOREINFO names: data and bss follow the init memory, which is freed after boot. Empty if unknown.
   let namedData: Range<UInt64>
 
   init(_ facts: KernelFacts, _ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?, symbols: Range<UInt64>?) {
@@ -40,27 +40,27 @@ struct ImageSpan: Sendable {
   /// From `_stext` to the last object of the image that VMCOREINFO names.
   var named: Range<UInt64> { alwaysMapped.lowerBound..<max(alwaysMapped.upperBound, namedData.upperBound) }
 
-  /// Whether `address`, which is in the image, is of its data and bss: by `sections` where these are known, else if it
-  /// is after the root table, which ends the read-only data, and `isWritable` there.
+  /// Whether `address` in the image is in its data or bss: by `sections` if known, else if it is after the root table,
+  /// which ends the read-only data, and `isWritable`.
   func isData(_ address: UInt64, _ sections: ImageSections, isWritable: @autoclosure () -> Bool) -> Bool {
     guard sections.isEmpty else { return ["data", "bss"].contains(sections.section(of: address)) }
     return !alwaysMapped.isEmpty && address >= alwaysMapped.upperBound && isWritable()
   }
 
-  /// Whether `address` is close enough to `_stext` to be of the image.
+  /// Whether `address` is close enough to `_stext` to be in the image.
   func isNear(_ address: UInt64) -> Bool {
     text.map { ImageReach.around($0).contains(address) } ?? false
   }
 
-  /// Whether the image has `address` mapped to `physical`: by symbols, or at kimage_voffset near `_stext`.
+  /// Whether `address`, mapped to `physical`, is in the image: by symbols, or at kimage_voffset near `_stext`.
   func contains(_ address: UInt64, mappedTo physical: PhysicalAddress?) -> Bool {
     if let symbols { return symbols.contains(address) }
     guard let physical, let offset else { return false }
     return address &- offset == physical.rawValue && isNear(address)
   }
 
-  /// The addresses of the image: by its symbols, or else as far around `_stext` as the tables map addresses to the
-  /// frames that kimage_voffset gives.
+  /// The addresses of the image: from its symbols, or else the range around `_stext` that the tables map at
+  /// kimage_voffset.
   func addresses(_ regime: TranslationRegime, in dump: DumpFile) -> ClosedRange<UInt64>? {
     if let symbols { return symbols.lowerBound...(symbols.upperBound - 1) }
     guard let offset, let text, VirtualAddress(text).isUpperHalf,
@@ -76,7 +76,7 @@ struct ImageSpan: Sendable {
   }
 }
 
-/// Finds the lowest and highest address that is mapped as the image is.
+/// Finds the lowest and highest address mapped at the image's offset.
 private struct ImageFinder: SweepObserver {
   let offset: UInt64
   var first: UInt64?

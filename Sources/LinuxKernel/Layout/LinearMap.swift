@@ -3,12 +3,12 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Where the linear map of a dump's kernel leads.
+/// The offset of the linear map of a dump's kernel.
 struct LinearMap: Sendable {
-  /// Virtual minus physical address, modulo 2^64; nil if nothing shows it.
+  /// Virtual minus physical address, modulo 2^64; nil if unknown.
   let offset: Sourced<UInt64>?
 
-  /// - Parameter symbol: the kernel's symbol of a name.
+  /// - Parameter symbol: looks up a symbol of the kernel by name.
   init(
     _ facts: KernelFacts, _ layout: DetectedLayout, _ regime: TranslationRegime, _ dump: DumpFile,
     symbol: (String) -> Symbol?
@@ -29,11 +29,11 @@ struct LinearMap: Sendable {
       offset = Sourced(0 &- word, .variable("physvirt_offset"))
       return
     }
-    // The others are held against it.
+    // The other sources are checked against it.
     offset = regime.linearOffset(in: span, of: dump).map { Sourced($0, .tables("the first entry of the linear map")) }
   }
 
-  /// Whether PHYS_OFFSET may not describe the linear map: in 5.4 to 5.9 the variable `physvirt_offset` does.
+  /// Whether PHYS_OFFSET may fail to describe the linear map: in 5.4 to 5.9 the variable `physvirt_offset` does.
   static func isDetached(_ layout: DetectedLayout, _ facts: KernelFacts) -> Bool {
     layout.era?.hasPhysvirtOffset ?? false && !(facts.has(.memstartDescribesLinearMap) ?? false)
   }
@@ -51,7 +51,7 @@ extension TranslationRegime {
   }
 }
 
-/// How far the first leaf of a range is moved.
+/// The offset of the first leaf of a range.
 private struct FirstLeaf: SweepObserver {
   var offset: UInt64?
   mutating func enter(_ table: SweptTable) -> Bool { offset == nil }

@@ -1,8 +1,8 @@
 import Bytes
 import KernelLayout
 
-/// The kernel's half of the address space cut into pieces that are of one region each, for passes over all of
-/// it: where regions overlap it has what `AddressLayout.region(of:)` says.
+/// The kernel's half of the address space cut into pieces of one region each, for passes over all of it. Where regions
+/// overlap it agrees with `AddressLayout.region(of:)`.
 struct RegionMap: Sendable {
   /// A piece.
   struct Piece: Hashable, Sendable {
@@ -10,16 +10,16 @@ struct RegionMap: Sendable {
     var first: UInt64
     /// The last address.
     var last: UInt64
-    /// What it is for; nil if the layout is not known.
+    /// Its region; nil if the layout is unknown.
     var region: Region?
     func contains(_ address: UInt64) -> Bool { address &- first <= last &- first }
   }
 
   let pieces: [Piece]
 
-  /// Cuts the addresses from `first` on.
+  /// Cuts the addresses from `first` upwards.
   ///
-  /// - Parameter modules: memory of modules, which has their name where it lies in vmalloc space.
+  /// - Parameter modules: the memory of modules, which counts as theirs even in vmalloc space.
   init(_ layout: AddressLayout?, image: ClosedRange<UInt64>?, modules: [Range<UInt64>] = [], first: UInt64) {
     var edges: Set<UInt64> = [first]
     for range in modules { edges.formUnion([range.lowerBound, range.upperBound]) }

@@ -3,8 +3,8 @@ import CrashDump
 import VMSA
 
 extension DumpFile {
-  /// How many tables of `granule` a pass may read before it is taken to be caught in tables that lead to
-  /// themselves: each true table is a page of memory of its own that the dump holds, but for KASAN's.
+  /// The most tables of `granule` that a pass may read before it is assumed to be caught in a cycle: each real table,
+  /// except KASAN's shared ones, is a page of its own in the dump.
   func tableLimit(_ granule: Granule) -> Int {
     Int(min(storedBytes >> UInt64(granule.pageShift), UInt64(Limits.sweptTables))) + 4096
   }

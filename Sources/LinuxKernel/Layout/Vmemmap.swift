@@ -10,11 +10,11 @@ struct Vmemmap: Hashable, Sendable {
   /// log2 of the page size.
   let pageShift: UInt64
 
-  /// What VMCOREINFO says (6.9, d3246b6ee42a), else where the layout has the `struct page` of the first page of the
-  /// linear map. nil if unknown, or where the linear map leads.
+  /// From VMCOREINFO (6.9, d3246b6ee42a), or else from the layout, by the `struct page` of the linear map's first page.
+  /// nil if the layout or the linear map is unknown.
   ///
-  /// The second holds for every version, also for 5.4 to 5.9 whose `vmemmap` is a variable (c8b6d2ccf9b1): it is
-  /// computed together with physvirt_offset.
+  /// The second holds for every version, including 5.4 to 5.9, whose `vmemmap` is a variable (c8b6d2ccf9b1) computed
+  /// together with physvirt_offset.
   init?(_ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?, linearOffset: @autoclosure () -> UInt64?) {
     let configuration = layout.configuration
     stride = configuration.structPageSize
@@ -25,7 +25,7 @@ struct Vmemmap: Hashable, Sendable {
       return
     }
     guard let bounds = layout.layout, let offset = linearOffset() else { return nil }
-    // A negative number of frames where RAM begins above what PAGE_OFFSET stands for.
+    // Negative if RAM begins above the physical address of PAGE_OFFSET.
     let frames = Int64(bitPattern: offset &- bounds.linearMap.start) >> Int64(pageShift)
     base = bounds.vmemmap.start &+ UInt64(bitPattern: frames) &* stride
   }
@@ -33,12 +33,12 @@ struct Vmemmap: Hashable, Sendable {
   /// The frame whose `struct page` holds `address`.
   func frame(of address: UInt64) -> UInt64 { (address &- base) / stride }
 
-  /// The frame whose `struct page` holds `address`; nil if no frame is so high.
+  /// The frame whose `struct page` holds `address`; nil if there is no such frame.
   func frame(describedAt address: VirtualAddress) -> UInt64? {
     let frame = frame(of: address.rawValue)
     return frame < 1 << (52 - pageShift) ? frame : nil
   }
 
-  /// Where the `struct page` of `frame` is.
+  /// The address of the `struct page` of `frame`.
   func page(of frame: UInt64) -> UInt64 { base &+ frame &* stride }
 }

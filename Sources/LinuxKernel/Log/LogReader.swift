@@ -11,12 +11,12 @@ public struct LogRecord: Sendable {
   public let level: Int
   /// The facility; 0 is the kernel.
   public let facility: Int
-  /// Who wrote it (CONFIG_PRINTK_CALLER): "T12" a task, "C3" a CPU; nil if the kernel does not tell.
+  /// Who wrote it (CONFIG_PRINTK_CALLER): "T12" a task, "C3" a CPU; nil if not recorded.
   public let caller: String?
   /// The text.
   public let text: String
 
-  /// Puts a message together.
+  /// Makes a message.
   package init(
     sequence: UInt64 = 0, timestamp: UInt64 = 0, level: Int = 0, facility: Int = 0, caller: String? = nil, text: String
   ) {
@@ -29,9 +29,8 @@ public struct LogRecord: Sendable {
   }
 }
 
-/// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. All that is
-/// needed is in VMCOREINFO; without that the types tell it.
-/// (kernel/printk/printk_ringbuffer.h and .c; kernel/printk/printk.c of 5.9)
+/// Reads the kernel's log: the ring of records of 5.10 and later, or the buffer before it. VMCOREINFO has everything
+/// needed; without it the types do. (kernel/printk/printk_ringbuffer.h and .c; kernel/printk/printk.c of 5.9)
 struct LogReader {
   let space: KernelMemory
   let vmcoreinfo: VMCoreInfo
@@ -52,7 +51,7 @@ struct LogReader {
     ])
   }
 
-  /// Where the log is in memory; empty if that is not known.
+  /// The memory of the log; empty if unknown.
   var ranges: [Range<UInt64>] {
     if let ring = symbol("prb").flatMap({ space.word(at: $0) }) {
       return PrintkRing(offset, size)?.ranges(at: ring, in: space) ?? []
@@ -63,7 +62,7 @@ struct LogReader {
     return [buffer..<(buffer + UInt64(size))]
   }
 
-  /// Where `TYPE.MEMBER` is in its type.
+  /// The offset of `TYPE.MEMBER`.
   private func offset(_ name: String) -> UInt64? {
     vmcoreinfo.offset(name).flatMap { UInt64(exactly: $0) } ?? types.value.offset(name)
   }
@@ -90,7 +89,7 @@ struct LogReader {
       guard at >= 0, at <= bytes.count - size else { return nil }
       return bytes[at..<(at + size)].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
-    // Equal indices mean a full buffer as well as an empty one: one record must be looked at.
+    // Equal indices mean a full or an empty buffer: check one record.
     var here = Int(first)
     var sequence = symbol("log_first_seq").flatMap { space.word(at: $0) } ?? 0
     var seen = 0
@@ -107,7 +106,7 @@ struct LogReader {
         break
       }
       if length == 0 {
-        // The record that would be here did not fit: it is at the beginning.
+        // The record did not fit here: it is at the beginning.
         guard here != 0 else { break }
         here = 0
         continue

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The ring that the kernel's log is kept in since 5.10, as its types have it.
+/// The layout of the printk ring buffer, since 5.10.
 ///
 ///     desc_ring:      descs[2^count_bits] | infos, side by side      ids count up; the low bits are the index
 ///     text_data_ring: data[2^size_bits]                              blocks of an id and text
@@ -13,10 +13,10 @@ struct PrintkRing {
   private let state, blockBegin, blockNext: UInt64
   private let sequence, time, textLength, caller: UInt64
 
-  /// nil if a member is not known.
+  /// nil if a member is unknown.
   ///
   /// - Parameters:
-  ///   - offset: where `TYPE.MEMBER` is in its type.
+  ///   - offset: the offset of `TYPE.MEMBER`.
   ///   - size: the size of a type.
   init?(_ offset: (String) -> UInt64?, _ size: (String) -> Int?) {
     guard let descRing = offset("printk_ringbuffer.desc_ring"),
@@ -52,18 +52,18 @@ struct PrintkRing {
     self.caller = caller
   }
 
-  /// What a ring in memory says of itself.
+  /// The header fields of a ring in memory.
   private struct Ring {
     var descriptors, infos, text: UInt64
-    /// Of the ids, how many bits are an index; of the positions in the text, how many.
+    /// The number of index bits in ids, and in text positions.
     var countBits, sizeBits: UInt64
     var head, tail: UInt64
     var indexMask: UInt64 { 1 << countBits - 1 }
   }
 
-  /// Of a state the two highest bits are it, the others the id.
+  /// The top two bits of `state_var` are the state, the others the id.
   private static let ids: UInt64 = 1 << 62 - 1
-  /// Records in a row of reads that fail, after which the ring is taken to be lost: as many as fill a MiB of text.
+  /// Consecutive unreadable records after which the ring is given up: as many as fill a MiB of text.
   private static let lostRecords = 1 << 15
 
   private func ring(at address: UInt64, in space: KernelMemory) -> Ring? {
@@ -87,7 +87,7 @@ struct PrintkRing {
     return state & Self.ids == ring.head && space.word(at: ring.text) != nil && space.word(at: ring.infos) != nil
   }
 
-  /// Where the ring at `address` and what it consists of are; empty if it is damaged.
+  /// The memory of the ring at `address` and its parts; empty if it is damaged.
   func ranges(at address: UInt64, in space: KernelMemory) -> [Range<UInt64>] {
     guard let ring = ring(at: address, in: space) else { return [] }
     let count = UInt64(1) << ring.countBits
@@ -113,11 +113,11 @@ struct PrintkRing {
       let descriptor = ring.descriptors &+ index &* descriptorSize
       guard let state = space.word(at: descriptor &+ state) else {
         unreadable += 1
-        // Of a ring that is not there nothing more is asked.
+        // Give up on a ring that is not in the dump.
         if unreadable > Self.lostRecords { break }
         continue
       }
-      // Committed and finalized records are there; a reserved one is being written.
+      // Committed and finalized records are complete; a reserved one is still being written.
       guard state & Self.ids == id, state >> 62 == 1 || state >> 62 == 2 else { continue }
       guard let begin = space.word(at: descriptor &+ blockBegin), let next = space.word(at: descriptor &+ blockNext),
         let record = record(ring.infos &+ index &* infoSize, ring, begin: begin, next: next, id: id, in: space)
@@ -148,18 +148,18 @@ struct PrintkRing {
   ) -> LogRecord? {
     guard let sequence = space.word(at: info &+ sequence), let time = space.word(at: info &+ time),
       let length = space.integer(UInt16.self, at: info &+ textLength),
-      // facility u8, then flags:5 and level:3, stand between text_len and caller_id.
+      // facility u8, then flags:5 and level:3, lie between text_len and caller_id.
       let facility = space.integer(UInt8.self, at: info &+ textLength &+ 2),
       let level = space.integer(UInt8.self, at: info &+ textLength &+ 3),
       let caller = space.integer(UInt32.self, at: info &+ caller),
-      // A record keeps its place in the ring, so that its number has the index of its id (`prb_reserve`).
+      // A record keeps its slot in the ring, so its sequence number has the same index as its id (`prb_reserve`).
       sequence & ring.indexMask == id & ring.indexMask, LogRecord.isCaller(caller)
     else { return nil }
     var message = ""
-    // Both lowest bits say that there is no text.
+    // Both lowest bits set mean that there is no text.
     if !(begin & 1 == 1 && next & 1 == 1) {
       let size = UInt64(1) << ring.sizeBits
-      // A block that would pass the end of the ring stands at its beginning.
+      // A block that would cross the end of the ring is at its beginning.
       let wraps = begin >> ring.sizeBits != (next &- 1) >> ring.sizeBits
       let start = wraps ? 0 : begin & (size - 1)
       let end = wraps ? next & (size - 1) : start &+ (next &- begin)
@@ -169,14 +169,14 @@ struct PrintkRing {
       message = String(decoding: bytes, as: UTF8.self)
     }
     return LogRecord(
-      // Recorded always since 5.10, whether or not the kernel prints it (CONFIG_PRINTK_CALLER).
+      // Always recorded since 5.10, even if the kernel does not print it (CONFIG_PRINTK_CALLER).
       sequence: sequence, timestamp: time, level: Int(level >> 5), facility: Int(facility),
       caller: LogRecord.caller(caller), text: message)
   }
 }
 
 extension LogRecord {
-  /// A caller_id: a CPU where the top bit is set, else a task, 0 being the idle task that boots.
+  /// A caller_id: a CPU if the top bit is set, else a task; 0 is the boot CPU's idle task.
   static func caller(_ id: UInt32) -> String { id >> 31 == 1 ? "C\(id & 0x7fff_ffff)" : "T\(id)" }
 
   /// Whether there is such a caller: a CPU, or a PID (`PID_MAX_LIMIT`, include/linux/threads.h).
@@ -186,7 +186,7 @@ extension LogRecord {
 }
 
 extension KernelTypes {
-  /// Where `TYPE.MEMBER` is in its type; the name of a member may have dots itself.
+  /// The offset of `TYPE.MEMBER`; MEMBER may contain dots.
   func offset(_ name: String) -> UInt64? {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else { return nil }
@@ -195,7 +195,7 @@ extension KernelTypes {
 }
 
 extension PrintkRing {
-  /// `prb`: the word in the data that points at a ring whose newest descriptor says that it is that.
+  /// `prb`: the word in the data that points to a ring whose newest descriptor has the newest id.
   func find(_ search: DataSectionScan) -> UInt64? {
     search.pointer { isRing(at: $0, search.space) }
   }

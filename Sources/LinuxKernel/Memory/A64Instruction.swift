@@ -1,5 +1,5 @@
-/// The few A64 instructions that tell where the kernel keeps a variable, or which constants it patched into
-/// its own code. (Arm ARM C4.1, C6.2)
+/// The few A64 instructions that show where the kernel keeps a variable, or which constants it patched into its own
+/// code. (Arm ARM C4.1, C6.2)
 enum Instruction: Hashable {
   /// `adrp rd, page`.
   case pageAddress(rd: Int, page: UInt64)
@@ -69,7 +69,7 @@ enum Instruction: Hashable {
 struct FunctionCode {
   let instructions: [Instruction]
 
-  /// Reads up to `count` instructions at `address`; none if they are not in the dump.
+  /// Reads up to `count` instructions at `address`; empty if they are not in the dump.
   init(_ space: KernelMemory, at address: UInt64, count: Int) {
     let words = (0..<count).lazy.map { space.integer(UInt32.self, at: address &+ UInt64($0 * 4)) }
     instructions = words.enumerated().map { number, word in
@@ -77,7 +77,7 @@ struct FunctionCode {
     }
   }
 
-  /// The addresses of the variables that it loads 8 bytes from, through ADRP and LDR, in their order.
+  /// The addresses of the 8-byte variables that it loads through ADRP and LDR, in order.
   var loadedVariables: [UInt64] {
     var pages: [Int: UInt64] = [:]
     var result: [UInt64] = []

@@ -2,9 +2,9 @@ import Bytes
 import CrashDump
 import VMSA
 
-/// The kernel's virtual addresses as bytes: each read goes through the tables in the dump.
+/// Kernel virtual memory as bytes: each read goes through the tables in the dump.
 ///
-/// What cannot be read is nil, whatever the reason; `Kernel.resolve` says which it is.
+/// Unreadable memory is nil, whatever the reason; `Kernel.resolve` gives the reason.
 public struct KernelMemory: ByteSource {
   /// The dump's path.
   package let path: String
@@ -12,18 +12,18 @@ public struct KernelMemory: ByteSource {
   package var byteCount: UInt64 { .max }
   let regime: TranslationRegime
   let memory: any PhysicalMemory
-  /// Where the kernel's image may be: around `_stext`.
+  /// The addresses that may be the kernel image: around `_stext`.
   let image: Range<UInt64>
-  /// Where RAM ends, as far as the dump says. Only beyond it may an address have one of the `sharedBits`.
+  /// The end of RAM, as the dump describes it. Only addresses beyond it may have one of the `sharedBits`.
   private let endOfRAM: UInt64
-  /// The bits beside the address of memory that a Realm shares; nil for what a Realm shares nothing of.
+  /// The descriptor bits that mark memory shared by a Realm; nil for memory that is never shared.
   private let sharedBits: Lazy<UInt64>?
 
   init(_ dump: DumpFile, _ regime: TranslationRegime, _ vmcoreinfo: VMCoreInfo?) {
     self.init(dump, regime, around: ImageReach.around(vmcoreinfo?.symbol("_stext") ?? 0))
   }
 
-  /// - Parameter image: where the kernel's image is.
+  /// - Parameter image: the addresses of the kernel image.
   init(_ dump: DumpFile, _ regime: TranslationRegime, around image: Range<UInt64>) {
     self.image = image
     path = dump.path
@@ -33,7 +33,7 @@ public struct KernelMemory: ByteSource {
     sharedBits = nil
   }
 
-  /// The same memory, with what a Realm shares.
+  /// The same memory, including what a Realm shares.
   init(_ other: KernelMemory, sharedBits: Lazy<UInt64>) {
     image = other.image
     path = other.path
@@ -43,7 +43,7 @@ public struct KernelMemory: ByteSource {
     self.sharedBits = sharedBits
   }
 
-  /// Where the tables map `address`, its tag ignored.
+  /// The leaf that maps `address`, ignoring its tag.
   package func leaf(at address: UInt64) -> Leaf? { walk(VirtualAddress(address).untagged).leaf }
 
   /// Walks the kernel's tables for `address`, which has no tag.
@@ -60,10 +60,10 @@ public struct KernelMemory: ByteSource {
     return withBytes(address..<(address > .max - 8 ? address : address + 8)) { $0.integer(UInt64.self, at: 0) } ?? nil
   }
 
-  /// The pointer at `address`, without the tag that KASAN gave it: what is compared, listed or looked up is an address.
+  /// The pointer at `address` without a KASAN tag, so that it can be compared, listed or looked up.
   package func pointer(at address: UInt64) -> UInt64? { word(at: address).map(untagged) }
 
-  /// `word` without a tag, if it is a pointer of the kernel with one; else as it is.
+  /// `word` without its tag if it is a tagged kernel pointer, else unchanged.
   @inline(__always)
   func untagged(_ word: UInt64) -> UInt64 {
     guard word >> 55 & 1 == 1 else { return word }
@@ -74,7 +74,7 @@ public struct KernelMemory: ByteSource {
   /// The little-endian integer at `address`; nil if it is not all there.
   package func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at address: UInt64) -> T? {
     let size = UInt64(MemoryLayout<T>.size)
-    // Within one word nothing need be copied.
+    // Within one word no copy is needed.
     guard address & 7 &+ size > 8 else {
       return word(at: address & ~7).map { T(truncatingIfNeeded: $0 >> (address & 7 &* 8)) }
     }
@@ -104,7 +104,7 @@ public struct KernelMemory: ByteSource {
     withCopy(of: range, body)
   }
 
-  /// The text at `address` up to its NUL, of `limit` bytes at most; nil if it is not readable.
+  /// The text at `address` up to its NUL, at most `limit` bytes; nil if it is unreadable.
   public func string(at address: UInt64, limit: Int) -> String? {
     var text: [UInt8] = []
     while text.count < limit {
@@ -118,9 +118,9 @@ public struct KernelMemory: ByteSource {
   }
 
   /// Calls `body` with each piece of `range` that can be read, in whole pages and at most a mebibyte at a time,
-  /// overlapping the piece before by `overlap` bytes where that is next to it, until it returns false.
+  /// overlapping the previous piece by `overlap` bytes if adjacent, until it returns false.
   ///
-  /// - Parameter moved: only pages that are mapped so far above their frames, modulo 2^64.
+  /// - Parameter moved: only pages mapped at this offset from their frames, modulo 2^64.
   func forEachPiece(
     _ range: Range<UInt64>, overlap: Int = 0, moved: UInt64? = nil,
     _ body: (_ address: UInt64, _ bytes: [UInt8]) -> Bool
@@ -140,7 +140,7 @@ public struct KernelMemory: ByteSource {
         isThere =
           memory.absence(at: leaf.physical) == nil && moved.map { here &- leaf.physical.rawValue == $0 } ?? true
       case .unmapped(let level):
-        // All that an entry without a table would cover is not there.
+        // Nothing that an invalid entry would cover is mapped.
         let size = UInt64(1) << UInt64(regime.granule.shift(level: level))
         next = (here & ~(size - 1)) &+ size
       default: break
@@ -157,7 +157,7 @@ public struct KernelMemory: ByteSource {
     if let start = run { _ = give(start, here) }
   }
 
-  /// Copies the bytes from virtual `address` on into `buffer`, page by page through the tables.
+  /// Copies the bytes at virtual `address` into `buffer`, page by page through the tables.
   public func read(_ address: VirtualAddress, into buffer: inout MutableRawSpan) throws(ReadFault) {
     var done = 0
     while done < buffer.byteCount {
@@ -179,8 +179,8 @@ public struct KernelMemory: ByteSource {
 
 /// Why bytes at a virtual address are unreadable.
 public enum ReadFault: Error, Sendable {
-  /// The tables do not map the address; how the walk ended.
+  /// The tables do not map the address; with the result of the walk.
   case unmapped(VirtualAddress, WalkResult)
-  /// They do, but the frame is not in the dump.
+  /// The address is mapped, but the frame is not in the dump.
   case absent(VirtualAddress, MemoryFault)
 }

@@ -8,18 +8,18 @@ import Bytes
 ///                          248  end, gap (bytes)            160  gap[10]
 ///                                                           240  end, gap (bytes)
 ///
-/// A pointer to a node has its type in bits 6:3. Slot i holds what begins after pivot i - 1 and ends with pivot i.
+/// A pointer to a node has its type in bits 6:3. Slot i holds the range from pivot i - 1 plus 1 to pivot i.
 /// (include/linux/maple_tree.h, lib/maple_tree.c)
 struct MapleTree {
   private let memory: KernelMemory
-  /// What a walk may read yet, so that nodes that lead to each other end it.
+  /// The nodes that a walk may still read, so that a cycle ends it.
   private var nodesLeft = Limits.treeNodes
-  /// The entries, in order: the first number, the last one, and the pointer.
+  /// The entries in order: the first index, the last one, and the pointer.
   private(set) var entries: [Entry] = []
-  /// What is missing and why; nil if the tree is whole.
+  /// What is missing and why; nil if the tree is complete.
   private(set) var problem: String?
 
-  /// A range and what it leads to.
+  /// A range and its pointer.
   struct Entry: Hashable {
     var first: UInt64
     var last: UInt64
@@ -45,7 +45,7 @@ struct MapleTree {
     entries.append(Entry(first: first, last: last, value: memory.untagged(value)))
   }
 
-  /// Reads the node that `pointer` leads to, which has the numbers `first` to `last`.
+  /// Reads the node at `pointer`, which covers the indices `first` to `last`.
   private mutating func read(_ pointer: UInt64, _ first: UInt64, _ last: UInt64, depth: Int) {
     let node = pointer & ~0xff
     guard depth < Limits.treeDepth, nodesLeft > 0 else {

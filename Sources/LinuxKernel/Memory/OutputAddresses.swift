@@ -2,13 +2,13 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// What the kernel's configuration does not say of output addresses: a bit that a Realm sets beside the address, and the
-/// width that the CPUs have.
+/// What the kernel's configuration does not show about output addresses: the bit that a Realm sets for shared memory,
+/// and the width that the CPUs support.
 struct OutputAddresses: Sendable {
-  /// The descriptor bits that mark memory which a Realm shares with its host (PROT_NS_SHARED); 0 if the kernel runs in
-  /// none.
+  /// The descriptor bits that mark memory shared by a Realm with its host (PROT_NS_SHARED); 0 if the kernel does not
+  /// run in a Realm.
   let sharedBits: UInt64
-  /// TCR_EL1.IPS in bits; nil if the dump does not say. An address beyond it is an address size fault.
+  /// The width by TCR_EL1.IPS, in bits; nil if unknown. An address beyond it is an address size fault.
   let physicalBits: Int?
 
   /// `regime` with both.

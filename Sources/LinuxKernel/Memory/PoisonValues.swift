@@ -1,6 +1,6 @@
 import Bytes
 
-/// Values that the kernel writes where nothing valid is, so that a use shows in a dump.
+/// Poison values that the kernel writes in place of valid data, so that their use shows in a dump.
 /// (include/linux/poison.h; arm64 has ILLEGAL_POINTER_VALUE 0xdead000000000000)
 enum Poison {
   private static let values: [(UInt64, String)] = [
@@ -17,7 +17,7 @@ enum Poison {
     (0xfefe_fefe_fefe_fefe, "memory that was filled on allocation or freeing for a test"),
   ]
 
-  /// Words of 32 bits that say that memory is intact, or is not any more.
+  /// 32-bit magic numbers and poison values.
   private static let halves: [(UInt64, String)] = [
     (0x57ac_6e9d, "STACK_END_MAGIC: the lowest word of a stack"),
     (0xdead_4ead, "SPINLOCK_MAGIC: a spinlock, with CONFIG_DEBUG_SPINLOCK"),
@@ -39,7 +39,7 @@ enum Poison {
     errors.indices.contains(Int(number) - 1) ? errors[Int(number) - 1] : internalErrors[number]
   }
 
-  /// The errors from 1 on; 41 and 58 are no errors of their own.
+  /// The errors from 1 on; 41 and 58 are unassigned.
   private static let errors: [String?] = """
     EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST
     EXDEV ENODEV ENOTDIR EISDIR EINVAL ENFILE EMFILE ENOTTY ETXTBSY EFBIG ENOSPC ESPIPE EROFS EMLINK EPIPE EDOM
@@ -54,7 +54,7 @@ enum Poison {
     ENOTRECOVERABLE ERFKILL EHWPOISON
     """.split(whereSeparator: \.isWhitespace).map { $0 == "-" ? nil : String($0) }
 
-  /// Those that user space never sees.
+  /// The errors that user space never sees.
   private static let internalErrors: [UInt64: String] = [
     512: "ERESTARTSYS", 513: "ERESTARTNOINTR", 514: "ERESTARTNOHAND", 515: "ENOIOCTLCMD",
     516:
@@ -65,7 +65,7 @@ enum Poison {
       "EJUKEBOX", 529: "EIOCBQUEUED", 530: "ERECALLCONFLICT", 531: "ENOGRACE",
   ]
 
-  /// What `value`, or a pointer a little beyond it, stands for.
+  /// The meaning of `value`, or of a pointer slightly above one.
   static func name(_ value: UInt64) -> String? {
     if isError(value) {
       let number = 0 &- value

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// Reading the kernel's structures: members of a type at an address.
+/// A kernel structure at an address, read member by member.
 struct StructView: Sendable {
   let space: KernelMemory
   let address: UInt64
@@ -44,14 +44,14 @@ struct StructView: Sendable {
   }
 }
 
-/// How far a list could be followed.
+/// The elements of a list, as far as it could be followed.
 public struct Listing<Element: Sendable>: Sendable {
-  /// What was found.
+  /// The elements found.
   public var elements: [Element] = []
-  /// What is missing and why; empty when the list is whole.
+  /// What is missing and why; empty if the list is complete.
   public var notes: [Diagnostic] = []
 
-  /// Adds a note on what is missing, unless there are `Limits.listNotes` already: one more says so.
+  /// Adds a note on what is missing, up to `Limits.listNotes`; one more says that there are others.
   mutating func note(_ code: Diagnostic.Code, _ subject: String? = nil, text: @autoclosure () -> String) {
     guard notes.count <= Limits.listNotes else { return }
     notes.append(
@@ -67,10 +67,10 @@ public struct Listing<Element: Sendable>: Sendable {
 }
 
 extension KernelMemory {
-  /// The elements of a circular list (`struct list_head`) whose head is at `head`; the addresses of the links
-  /// inside them. It ends where a link cannot be read, was seen before, or does not lead back.
+  /// The elements of the circular list (`struct list_head`) at `head`, as the addresses of their links. It ends at a
+  /// link that is unreadable, was seen before, or does not point back.
   ///
-  /// - Parameter limit: how many elements are followed at most.
+  /// - Parameter limit: the most elements to follow.
   func list(
     at head: UInt64, named name: @autoclosure () -> String, limit: Int = Limits.listElements
   ) -> Listing<UInt64> {

@@ -6,9 +6,9 @@ struct SystemNames {
   /// Bytes of one of them, with its NUL.
   private static let size: UInt64 = 65
 
-  /// Where they begin in the `struct uts_namespace` at `address`; nil if there is no system name.
+  /// Their address in the `struct uts_namespace` at `address`; nil if there is no system name.
   static func address(in namespace: UInt64, _ vmcoreinfo: VMCoreInfo?, _ memory: KernelMemory) -> UInt64? {
-    // 5.11 says where the names are (ca4a9241cc5e); before, a reference count stands in front of them.
+    // VMCOREINFO has the offset since 5.11 (ca4a9241cc5e); before, a reference count precedes the names.
     let offsets: [UInt64] = (vmcoreinfo?.offset("uts_namespace.name")).map { [UInt64(max($0, 0))] } ?? [4, 0, 8]
     return offsets.map { namespace &+ $0 }.first { memory.string(at: $0, limit: Int(size)) == "Linux" }
   }

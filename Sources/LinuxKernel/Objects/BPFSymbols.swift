@@ -1,21 +1,21 @@
 import Bytes
 import DebugInfo
 
-/// The names of what the BPF JIT has compiled: programs, trampolines and struct_ops images, as /proc/kallsyms lists
+/// The symbols of what the BPF JIT has compiled: programs, trampolines and struct_ops images, as /proc/kallsyms lists
 /// them.
 ///
-/// Programs share pages, so that the range of a symbol is exact and that of its vmalloc area is not.
-/// (`bpf_kallsyms`, `struct bpf_ksym`: kernel/bpf/core.c, 5.7, bfea9a8574f3 ("bpf: Add name to struct bpf_ksym"))
+/// Programs share pages, so a symbol's range is exact, but that of its vmalloc area is not. (`bpf_kallsyms`, `struct
+/// bpf_ksym`: kernel/bpf/core.c, 5.7, bfea9a8574f3 ("bpf: Add name to struct bpf_ksym"))
 struct BPFSymbols: Sendable {
   /// All, by address.
   let all: [Symbol]
   /// What is missing, one sentence each.
   let notes: [Diagnostic]
 
-  /// Images that are listed: a busy machine has a few thousand.
+  /// The most images listed: a busy machine has a few thousand.
   private static let most = 1 << 16
 
-  /// No symbols if the kernel has no list of them, or its types are not known.
+  /// Empty if the kernel has no list of them, or its types are unknown.
   init(_ memory: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols) {
     guard let entry = Entry(types), let head = symbols.symbol(named: Self.head)?.address else {
       all = []
@@ -31,7 +31,7 @@ struct BPFSymbols: Sendable {
   /// The kernel's name for the list.
   static let head = "bpf_kallsyms"
 
-  /// Where a kernel that names its functions only has the list; nil if it has no BPF program.
+  /// The list head in a kernel with symbols only for functions; nil if there are no BPF programs.
   static func findHead(_ search: DataSectionScan, _ types: KernelTypes) -> UInt64? {
     guard let entry = Entry(types) else { return nil }
     return search.listHead({ _ in true }) { link in
@@ -52,14 +52,14 @@ struct BPFSymbols: Sendable {
   }
 }
 
-/// Where `struct bpf_ksym` has its members.
+/// The members of `struct bpf_ksym`.
 private struct Entry {
   let link: TypeMember
   private let start: TypeMember
   private let end: TypeMember
   private let name: TypeMember
 
-  /// The JIT has 128 MiB for all images. (BPF_JIT_REGION_SIZE, to 5.17)
+  /// The largest image: the JIT region has 128 MiB for all of them. (BPF_JIT_REGION_SIZE, to 5.17)
   private static let largest: UInt64 = 128 << 20
 
   init?(_ types: KernelTypes) {

@@ -1,14 +1,14 @@
 import DebugInfo
 
-/// The kernel that kexec put in reserved memory, to be booted by a crash: what is where in it.
-/// (`kexec_crash_image`, kernel/kexec_core.c; `struct kimage`, include/linux/kexec.h)
+/// The crash kernel that kexec loaded into reserved memory, and its segments. (`kexec_crash_image`,
+/// kernel/kexec_core.c; `struct kimage`, include/linux/kexec.h)
 struct CrashImage: Sendable {
   let context: KernelContext
 
   /// KEXEC_SEGMENT_MAX.
   private static let segments: UInt64 = 16
 
-  /// The segment that `physical` is in; nil if it is in none, or no kernel is loaded.
+  /// The segment that `physical` is in; nil if it is in none, or no crash kernel is loaded.
   func segment(at physical: UInt64) -> PhysicalResource? {
     let types = context.types.value
     func view(_ address: UInt64) -> StructView { StructView(space: context.memory, address: address) }

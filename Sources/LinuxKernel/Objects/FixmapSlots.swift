@@ -13,8 +13,8 @@ struct FixmapSlots: Sendable {
     return (fixmap.end &- page) >> UInt64(context.regime.granule.pageShift)
   }
 
-  /// The name of `slot`, by the nearest name of `enum fixed_addresses` at or below it: FIX_EARLYCON_MEM_BASE, FIX_BTMAP_END
-  /// + 3. nil if the types do not have it.
+  /// The name of `slot`, from the nearest enumerator of `enum fixed_addresses` at or below it: FIX_EARLYCON_MEM_BASE,
+  /// FIX_BTMAP_END + 3. nil if the types do not have it.
   func name(of slot: UInt64) -> String? {
     let names = context.types.value.enumerators(of: "fixed_addresses").filter { !$0.name.hasPrefix("__") }
     guard let near = names.filter({ $0.value >= 0 && UInt64($0.value) <= slot }).max(by: { $0.value < $1.value }) else {

@@ -1,22 +1,22 @@
 import VMSA
 
-/// Which page frames the page allocator has for free, by their `struct page`: the first one of a free block says so,
-/// and how many pages the block has. (`buddy_order`, mm/internal.h)
+/// Which page frames are free in the page allocator, by their `struct page`: the first one of a free block is marked,
+/// and has the block's order. (`buddy_order`, mm/internal.h)
 struct FreePages: Sendable {
   private let memory: KernelMemory
   private let vmemmap: Vmemmap
   private let type: PageType
   private let typeOffset: UInt64
   private let orderOffset: UInt64
-  /// How many sizes of blocks there are: those of 2^0 pages and up.
+  /// The number of orders.
   private let orders: UInt64
 
-  /// MAX_PAGE_ORDER is 13 at most, with 64 KiB pages, if VMCOREINFO does not have LENGTH(zone.free_area).
+  /// If VMCOREINFO lacks LENGTH(zone.free_area): MAX_PAGE_ORDER is at most 13, with 64 KiB pages.
   private static let defaultOrders = 14
   /// Blocks of 2^19 pages of 4 KiB are 2 GiB, more than a memory section ever had (SECTION_SIZE_BITS).
   private static let mostOrders = 20
 
-  /// nil where VMCOREINFO does not describe `struct page`.
+  /// nil if VMCOREINFO does not describe `struct page`.
   init?(_ memory: KernelMemory, _ vmemmap: Vmemmap, _ vmcoreinfo: VMCoreInfo) {
     guard let size = vmcoreinfo.size("page"), let type = vmcoreinfo.offset("page._mapcount"),
       let order = vmcoreinfo.offset("page.private"), (0..<size).contains(type), (0..<size).contains(order),
@@ -30,7 +30,7 @@ struct FreePages: Sendable {
     orders = UInt64(min(max(vmcoreinfo.length("zone.free_area") ?? Self.defaultOrders, 1), Self.mostOrders))
   }
 
-  /// nil where VMCOREINFO does not describe `struct page`, or nothing says where it is.
+  /// nil if VMCOREINFO does not describe `struct page`, or the page array is unknown.
   init?(_ context: KernelContext, _ arithmetic: Arithmetic) {
     guard let vmcoreinfo = context.vmcoreinfo, let vmemmap = context.vmemmap(arithmetic) else { return nil }
     self.init(context.memory, vmemmap, vmcoreinfo)

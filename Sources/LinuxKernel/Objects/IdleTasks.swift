@@ -3,7 +3,7 @@ import DebugInfo
 
 /// The idle task of each CPU, which is on no list. (`struct rq`, kernel/sched/sched.h)
 enum IdleTasks {
-  /// Those that are found: by the run queue of each CPU, or as the task that a CPU ran.
+  /// Those found in the run queue of each CPU, or as the task that a CPU ran.
   private static func all(_ context: KernelContext, _ perCPU: PerCPU?) -> [KernelTask] {
     let types = context.types.value
     guard let perCPU, let reader = TaskReader(context.memory, types) else { return [] }
@@ -18,7 +18,7 @@ enum IdleTasks {
     }
   }
 
-  /// `listed`, which begins with `init_task`, and after that the idle tasks of the other CPUs.
+  /// `listed`, which begins with `init_task`, followed by the idle tasks of the other CPUs.
   static func joined(with listed: [KernelTask], _ context: KernelContext, _ perCPU: PerCPU?) -> [KernelTask] {
     var seen: Set<UInt64> = []
     return (Array(listed.prefix(1)) + all(context, perCPU) + listed.dropFirst())

@@ -2,7 +2,7 @@ import Bytes
 import DebugInfo
 import KernelLayout
 
-/// The names of the kernel, of its modules and of BPF programs.
+/// The symbols of the kernel, its modules and BPF programs.
 struct KernelNames: Sendable {
   /// Those of the kernel.
   let kernel: KernelSymbols
@@ -34,7 +34,7 @@ struct KernelNames: Sendable {
   /// The symbol that `address` lies in, of the kernel, a module or a BPF program.
   func symbol(containing address: UInt64) -> Symbol? {
     if let symbol = kernel.symbol(containing: address) { return symbol }
-    // Listing the modules may take a search; none lies where nothing is mapped.
+    // Listing the modules may need a search, so skip addresses where no module can be.
     guard let region = layout?.region(of: address), [.vmalloc, .modules, .bpfJIT].contains(region),
       let leaf = memory.leaf(at: address)
     else { return nil }
@@ -58,7 +58,7 @@ struct KernelNames: Sendable {
     for symbol in bpf.value.all where !body(symbol) { return }
   }
 
-  /// What is missing. If nothing of the modules can be read, that is left out.
+  /// Notes on what is missing; nothing is said if no module can be read at all.
   var notes: [Diagnostic] {
     guard ModuleReader(memory, types.value).canRead else { return kernel.notes }
     return kernel.notes + loaded.list.value.notes + bpf.value.notes

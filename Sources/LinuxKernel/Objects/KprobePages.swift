@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The pages that kprobes copy instructions to, which they single-step. (`kprobe_insn_slots`, kernel/kprobes.c)
+/// The pages to which kprobes copy instructions for single-stepping. (`kprobe_insn_slots`, kernel/kprobes.c)
 struct KprobePages: Sendable {
   let context: KernelContext
 

@@ -1,11 +1,11 @@
 import Bytes
 import DebugInfo
 
-/// The modules that are loaded, listed on first use.
+/// The loaded modules, listed on first use.
 struct LoadedModules: Sendable {
   /// The list.
   let list: Lazy<Listing<KernelModule>>
-  /// Where the kernel's data are; nil if unknown.
+  /// The kernel's data; nil if unknown.
   private let data: DataSectionScan?
 
   init(_ memory: KernelMemory, _ types: Lazy<KernelTypes>, _ symbols: KernelSymbols, _ data: DataSectionScan?) {
@@ -26,7 +26,7 @@ struct LoadedModules: Sendable {
     }
   }
 
-  /// The module that `address` is in. Far from the image there is none, which is known without the list.
+  /// The module that `address` is in. Addresses far from the image are in none, so the list is not needed for them.
   func containing(_ address: UInt64) -> KernelModule? {
     guard data?.isNearImage(address) ?? true else { return nil }
     return list.value.elements.first { $0.contains(address) }

@@ -1,11 +1,11 @@
 import DebugInfo
 
-/// What the kernel set aside of memory when it booted. (`memblock`, mm/memblock.c; arm64 keeps it)
+/// The boot-time memory allocator's record of memory. (`memblock`, mm/memblock.c; arm64 keeps it)
 struct Memblock: Sendable {
   let context: KernelContext
 
-  /// What memblock has `physical` in: "memory", "reserved" and the flags of each; empty if it has it nowhere, or cannot be
-  /// read.
+  /// The memblock types that contain `physical`, "memory" and "reserved", with the flags of each region; empty if there
+  /// are none, or memblock is unreadable.
   func kinds(of physical: UInt64) -> [String] {
     let types = context.types.value
     guard let start = context.symbols.symbol(named: "memblock")?.address,

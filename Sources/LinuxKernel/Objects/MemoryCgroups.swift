@@ -4,8 +4,8 @@ import Synchronization
 
 /// Names the memory cgroups that pages and slab objects are charged to.
 ///
-/// A page of a process or a file has its `mem_cgroup`, since 7.0 as kernel memory always has an `obj_cgroup` that leads
-/// there. No member says which: the cgroup that it leads to has a directory that leads back. (mm/memcontrol.c,
+/// A page of a process or a file points to its `mem_cgroup`; since 7.0, like kernel memory always, to an `obj_cgroup`
+/// that points there. No member says which, but only a real cgroup has a directory that points back. (mm/memcontrol.c,
 /// kernel/cgroup/cgroup.c)
 final class MemoryCgroups: Sendable {
   private let memory: KernelMemory
@@ -20,10 +20,10 @@ final class MemoryCgroups: Sendable {
 
   /// CSS_ONLINE.
   private static let online: UInt64 = 1 << 1
-  /// Bits of `memcg_data` that say what the pointer leads to.
+  /// The type bits of `memcg_data`.
   private static let kinds: UInt64 = 7
 
-  /// nil if the kernel has no memory cgroups, or their types are not known.
+  /// nil if the kernel has no memory cgroups, or their types are unknown.
   init?(_ memory: KernelMemory, _ types: KernelTypes) {
     guard let cgroup = types.member("css.cgroup", of: "mem_cgroup"), let directory = types.member("kn", of: "cgroup"),
       let name = types.member("name", of: "kernfs_node"),
@@ -42,9 +42,10 @@ final class MemoryCgroups: Sendable {
 
   private func view(_ address: UInt64) -> StructView { StructView(space: memory, address: address) }
 
-  /// The path of what a page or a slab object is charged to, from the root of the hierarchy; nil if that is no cgroup.
+  /// The path of the cgroup that a page or a slab object is charged to, from the root of the hierarchy; nil if it is
+  /// not a cgroup.
   ///
-  /// - Parameter word: the pointer to a `mem_cgroup` or `obj_cgroup`, with bits of `memcg_data` or without.
+  /// - Parameter word: the pointer to a `mem_cgroup` or `obj_cgroup`, with or without the type bits of `memcg_data`.
   func path(chargedTo word: UInt64) -> String? {
     let pointer = memory.untagged(word & ~Self.kinds)
     guard pointer >> 55 == 0x1ff else { return nil }

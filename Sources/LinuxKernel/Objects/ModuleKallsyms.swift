@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// The symbols of one module, from its own kallsyms: the part of its ELF symbol table that it keeps when it is
-/// loaded, with addresses in place. Looked up where they lie.
+/// The symbols of one module, from its own kallsyms: the part of its ELF symbol table that it keeps after loading,
+/// relocated. Looked up in place.
 ///
 ///     Elf64_Sym: st_name u32 | st_info u8 | st_other u8 | st_shndx u16 | st_value u64 | st_size u64
 ///
@@ -15,9 +15,9 @@ struct ModuleKallsyms: Sendable {
 
   private static let entrySize = 24
 
-  /// Reads the tables, whose addresses these are; nil if they cannot be read, or cannot be.
+  /// Reads the tables at these addresses; nil if they are unreadable or malformed.
   ///
-  /// - Parameter room: how many bytes the tables of modules may still have.
+  /// - Parameter room: how many more bytes the modules' tables may take.
   init?(
     of module: KernelModule, in space: KernelMemory, entries: UInt64, count: UInt64, strings: UInt64, letters: UInt64?,
     _ room: Budget
@@ -28,7 +28,7 @@ struct ModuleKallsyms: Sendable {
     self.module = module.name
     self.entries = table
     self.letters = letters.flatMap { space.bytes(at: $0, count: Int(count)) }
-    // The strings are as long as the names that stand in them, and lie in the module's memory.
+    // The string table's length follows from the names; it lies in the module's memory.
     var last: UInt64 = 0
     for number in 0..<Int(count) { last = max(last, UInt64(table.word32(number * Self.entrySize))) }
     let end = module.regions.first { strings >= $0.start && strings < $0.end }?.end ?? strings
@@ -46,21 +46,21 @@ struct ModuleKallsyms: Sendable {
     return UInt64(entries.word32(at)) | UInt64(entries.word32(at + 4)) << 32
   }
 
-  /// Whether entry `number` is of the module: not undefined, and with a name that could be read.
+  /// Whether entry `number` is a symbol of the module: defined, and with a readable name.
   @inline(__always)
   private func isSymbol(_ number: Int) -> Bool {
     let name = Int(entries.word32(number * Self.entrySize))
     return entries.word32(number * Self.entrySize + 4) >> 16 != 0 && name < strings.count && strings[name] != 0
   }
 
-  /// Whether the name of entry `number` has letters only that can be seen, as what was written over it seldom has.
-  /// GNU as has 1 and 2 in the names of local labels. (gas/symbols.c, `DOLLAR_LABEL_CHAR`, `LOCAL_LABEL_CHAR`)
+  /// Whether the name of entry `number` consists of printable characters, which overwritten names seldom do. GNU as has
+  /// 1 and 2 in the names of local labels. (gas/symbols.c, `DOLLAR_LABEL_CHAR`, `LOCAL_LABEL_CHAR`)
   private func isReadable(_ number: Int) -> Bool {
     strings[Int(entries.word32(number * Self.entrySize))...].prefix(Limits.symbolName).prefix { $0 != 0 }
       .allSatisfy { (0x21...0x7e).contains($0) || $0 == 1 || $0 == 2 }
   }
 
-  /// Whether entry `number` is a label of the assembler's: the kernel lists it but names no address by it.
+  /// Whether entry `number` is an assembler label, which the kernel lists but never uses to symbolise.
   /// (`is_mapping_symbol`, include/linux/module_symbol.h; `find_kallsyms_symbol`, kernel/module/kallsyms.c)
   @inline(__always)
   private func isLabel(_ number: Int) -> Bool {
@@ -92,8 +92,8 @@ struct ModuleKallsyms: Sendable {
     return nil
   }
 
-  /// The nearest symbol at or below `address`, which is in `range` of the module's memory. It goes to the next,
-  /// as the kernel prints it; labels of the assembler's ("$x", ".L4") count for neither.
+  /// The nearest symbol at or below `address`, which is in `range` of the module's memory. It extends to the next one,
+  /// as in the kernel's output; assembler labels ("$x", ".L4") are ignored.
   func symbol(containing address: UInt64, in range: KernelModule.MemoryRange) -> Symbol? {
     var best: (number: Int, start: UInt64)?
     var next = range.end
@@ -109,7 +109,7 @@ struct ModuleKallsyms: Sendable {
     return best.flatMap { isReadable($0.number) ? symbol($0.number, size: next - $0.start) : nil }
   }
 
-  /// Calls `body` with each symbol until it returns false; whether it never did.
+  /// Calls `body` with each symbol until it returns false; returns whether it never did.
   func forEachSymbol(_ body: (Symbol) -> Bool) -> Bool {
     for number in 1..<max(1, count) where isSymbol(number) && isReadable(number) && !body(symbol(number)) {
       return false
@@ -118,13 +118,13 @@ struct ModuleKallsyms: Sendable {
   }
 }
 
-/// The names that modules have, each module's read when it is first asked.
+/// The symbols of modules, each module's read on first use.
 struct ModuleSymbols: SymbolSource {
   /// A module and its table, in the order of the list.
   let tables: Lazy<[(module: KernelModule, table: Lazy<ModuleKallsyms?>)]>
   var origin: String { "kallsyms of the modules" }
 
-  /// The modules whose names cannot be read.
+  /// The modules whose symbols cannot be read.
   var unreadable: [String] { tables.value.filter { $0.table.value == nil }.map(\.module.name) }
 
   func symbol(named name: String) -> Symbol? {

@@ -5,8 +5,8 @@ import Synchronization
 /// The types that modules add to the kernel's: their split BTF, which the kernel keeps in `struct btf`.
 /// (kernel/bpf/btf.c, `btf_module_notify`; CONFIG_DEBUG_INFO_BTF_MODULES, 5.11, 36e68442d1af)
 ///
-/// A module of 6.11 and later that was built with a distilled base is renumbered for the running kernel when it
-/// is loaded, in place, so that what is in memory is plain split BTF. (tools/lib/bpf/btf_relocate.c, 8646db238997)
+/// Since 6.11, the BTF of a module built with a distilled base is relocated in place when the module is loaded, so that
+/// memory has plain split BTF. (tools/lib/bpf/btf_relocate.c, 8646db238997)
 final class ModuleTypes: Sendable {
   /// Either a module's types, or why there are none.
   enum Answer: Sendable {
@@ -60,7 +60,7 @@ final class ModuleTypes: Sendable {
     return .types(found)
   }
 
-  /// The list `btf_modules`: by its name, or else by its first element, which points at a known module.
+  /// The list `btf_modules`: by symbol, or else by its first element, which points to a known module.
   private static func objects(
     _ space: KernelMemory, _ types: KernelTypes, _ symbols: KernelSymbols, _ modules: Lazy<Listing<KernelModule>>,
     _ search: DataSectionScan?

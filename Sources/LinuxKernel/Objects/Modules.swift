@@ -17,19 +17,19 @@ public struct KernelModule: Sendable {
   public let name: String
   /// The address of its `struct module`.
   public let structure: UInt64
-  /// Where its text begins, which is what `/proc/modules` shows.
+  /// The start of its text, as shown in `/proc/modules`.
   public let address: UInt64
-  /// Bytes of all its memory, as `/proc/modules` shows.
+  /// The size of all its memory in bytes, as shown in `/proc/modules`.
   public let size: UInt64
   /// Its memory, piece by piece.
   public let regions: [MemoryRange]
-  /// How many users it has; nil if that cannot be read.
+  /// Its reference count; nil if unreadable.
   public let references: Int64?
-  /// Its bits of the kernel's taint (`taints`); nil if that cannot be read.
+  /// Its taint bits (`taints`); nil if unreadable.
   package let taints: UInt64?
   /// The names of the modules that use it, in the kernel's order; nil if they cannot be read.
   package let users: [String]?
-  /// Where its per-CPU variables have their templates, empty if it has none; nil if that cannot be read.
+  /// The addresses of its per-CPU variables' templates, empty if it has none; nil if unreadable.
   let perCPU: Range<UInt64>?
 
   /// Whether `address` is in its memory.
@@ -49,8 +49,7 @@ struct ModuleReader: Sendable {
   let state: TypeMember?
   private let references: TypeMember?
   private let taints: TypeMember?
-  /// The head of its `struct module_use`s, each of which is on the list of the module that is used and names the one
-  /// that uses it.
+  /// The list of `struct module_use`s of a used module, each of which names a module that uses it.
   private let uses: TypeMember?
   private let useLink: TypeMember?
   private let useSource: TypeMember?
@@ -59,8 +58,8 @@ struct ModuleReader: Sendable {
   private let kallsyms: TypeMember?
   private let layouts: [Layout]
 
-  /// A range of a module's memory as the structure has it: a base, a size, and, before 6.4, where within it
-  /// one kind ends and the next begins.
+  /// A range of a module's memory as the structure has it: a base, a size, and, before 6.4, the offset at which one
+  /// kind ends and the next begins.
   private struct Layout {
     var base: TypeMember
     var size: TypeMember
@@ -109,7 +108,7 @@ struct ModuleReader: Sendable {
     }
   }
 
-  /// Whether the types that are needed are known.
+  /// Whether the required types are known.
   var canRead: Bool { list != nil && name != nil && !layouts.isEmpty }
 
   /// The modules on the list whose head is at `head`.
@@ -130,8 +129,8 @@ struct ModuleReader: Sendable {
     return result
   }
 
-  /// The module whose structure is at `address`; nil inside where it is still being made (MODULE_STATE_UNFORMED), nil
-  /// if it cannot be read.
+  /// The module whose structure is at `address`; `.some(nil)` if it is still being set up (MODULE_STATE_UNFORMED), nil
+  /// if it is unreadable.
   private func module(at address: UInt64) -> KernelModule?? {
     let object = StructView(space: space, address: address)
     guard let state = object.number(state), state <= 3 else { return nil }
@@ -163,7 +162,7 @@ struct ModuleReader: Sendable {
       perCPU: variables)
   }
 
-  /// The names of the modules that use the one whose structure is `object`; nil if the list of them is damaged.
+  /// The names of the modules that use the one whose structure is `object`; nil if their list is damaged.
   private func users(of object: StructView) -> [String]? {
     guard let head = object.address(of: uses), let useLink, let useSource else { return nil }
     let links = space.list(at: head, named: "users", limit: Limits.modules)
@@ -179,15 +178,15 @@ struct ModuleReader: Sendable {
     return names
   }
 
-  /// Whether a module may be called `text`: what a C identifier has, and more than nothing.
+  /// Whether `text` is a valid module name: the characters of a C identifier, at least one.
   static func isName(_ text: String) -> Bool {
     !text.isEmpty
       && text.utf8.allSatisfy { $0 == 0x5f || (0x30...0x39).contains($0) || (0x61...0x7a).contains($0 | 0x20) }
   }
 
-  /// The symbols of `module`, from its own kallsyms; nil if that cannot be read.
+  /// The symbols of `module`, from its own kallsyms; nil if it is unreadable.
   ///
-  /// - Parameter room: how many bytes the tables of modules may still have.
+  /// - Parameter room: how many more bytes the modules' tables may take.
   func symbols(of module: KernelModule, _ room: Budget) -> ModuleKallsyms? {
     guard let table = StructView(space: space, address: module.structure).pointer(kallsyms), table != 0 else {
       return nil
@@ -197,19 +196,19 @@ struct ModuleReader: Sendable {
     guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab") else {
       return nil
     }
-    // 5.2 took the type letters out of st_info into a table of their own (1c7651f43777).
+    // 5.2 moved the type letters from st_info to a table of their own (1c7651f43777).
     return ModuleKallsyms(
       of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"), room)
   }
 }
 
 extension ModuleReader {
-  /// The head of the list of modules: in the data, and its first element the list of a `struct module`.
+  /// The head of the list of modules: a list head in the data whose first element is the link of a `struct module`.
   func findHead(_ search: DataSectionScan) -> UInt64? {
     guard let list, let name, let state else { return nil }
     return search.listHead(search.isNearImage) { link in
       let module = StructView(space: space, address: link &- UInt64(list.offset))
-      // MODULE_STATE_UNFORMED is the last.
+      // MODULE_STATE_UNFORMED is the highest state.
       guard let state = module.number(state), state <= 3, let text = module.text(name) else { return false }
       return Self.isName(text)
     }

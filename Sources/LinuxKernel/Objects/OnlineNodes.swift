@@ -1,7 +1,7 @@
 import Bytes
 
 extension KernelContext {
-  /// The NUMA nodes that are online, by the map that VMCOREINFO names; node 0 alone where it names none.
+  /// The online NUMA nodes, from the node map that VMCOREINFO names; only node 0 if it names none.
   var onlineNodes: [Int] {
     guard let map = vmcoreinfo?.symbol("node_online_map") else { return [0] }
     let words = min(vmcoreinfo?.size("nodemask_t") ?? 8, Limits.nodes / 8) / 8

@@ -1,13 +1,13 @@
-/// What a frame is used for, as the kernel keeps it in the place of `_mapcount`, by a value that VMCOREINFO names
+/// A page type, which the kernel stores in place of `_mapcount`, from a value that VMCOREINFO names
 /// (PAGE_BUDDY_MAPCOUNT_VALUE and the like).
 ///
-/// The value itself shows how it is written, so that no version decides:
+/// The value itself shows its encoding, so no version is needed:
 ///
 ///     until 4.17     -128, -256 ...     all of it is the type
 ///     4.18 to 6.11   all bits but one   the type is the clear bit; the other high bits are set
 ///     since 6.12     0xNN000000         the type is the top byte
 ///
-/// From 6.11 on the low 16 bits may hold something else. (include/linux/page-flags.h, PAGE_TYPE_OPS)
+/// Since 6.11 the low 16 bits may hold something else. (include/linux/page-flags.h, PAGE_TYPE_OPS)
 struct PageType: Hashable, Sendable {
   private let mask: UInt32
   private let value: UInt32

@@ -1,12 +1,12 @@
 import Bytes
 import DebugInfo
 
-/// The per-CPU data of a kernel: where each CPU has its copy of a variable.
-/// (`__per_cpu_offset` and `__per_cpu_start`, mm/percpu.c and include/asm-generic/sections.h)
+/// The per-CPU data of a kernel: the address of each CPU's copy of a variable. (`__per_cpu_offset` and
+/// `__per_cpu_start`, mm/percpu.c and include/asm-generic/sections.h)
 struct PerCPU: Sendable {
-  /// What to add to a variable's address in the image, for each CPU.
+  /// The per-CPU offsets, added to a variable's address in the image.
   let offsets: [UInt64]
-  /// `__per_cpu_start` to `__per_cpu_end`: where the image has the templates; nil if unknown.
+  /// `__per_cpu_start` to `__per_cpu_end`: the templates in the image; nil if unknown.
   let section: Range<UInt64>?
   private let variables: [String: Symbol]
 
@@ -16,26 +16,26 @@ struct PerCPU: Sendable {
     return template.address &+ offsets[cpu]
   }
 
-  /// The template of the variable `name` by BTF, for kernels whose kallsyms names functions only.
+  /// The template of the variable `name` from BTF, for kernels whose kallsyms has only functions.
   func symbol(named name: String) -> Symbol? { variables[name] }
 
-  /// The template that `address` lies in, likewise.
+  /// The template that `address` is in, for the same kernels.
   func symbol(containing address: UInt64) -> Symbol? {
     variables.values.first { address &- $0.address < $0.size }
   }
 
-  /// Whether `symbol` is the template of a per-CPU variable, or one of a module; nil if the dump does not say.
+  /// Whether `symbol` is the template of a per-CPU variable, or one of a module; nil if unknown.
   ///
-  /// - Parameter module: the module that it is of.
+  /// - Parameter module: the symbol's module.
   func isVariable(_ symbol: Symbol, of module: KernelModule?, in space: KernelMemory) -> Bool? {
     if symbol.module != nil { return module?.perCPU.map { $0.contains(symbol.address) } }
     if let section { return section.contains(symbol.address) }
-    // Templates are freed after boot: what the image still has mapped is none.
+    // Templates are freed after boot: an address still mapped in the image is not one.
     return space.leaf(at: symbol.address) == nil ? nil : false
   }
 
-  /// Where the image has the templates of those of `names` that are known: by their symbols, or by BTF, which says
-  /// where in the section a variable is.
+  /// The template addresses of the known ones of `names`: from their symbols, or from BTF, which has a variable's
+  /// offset in the section.
   func templates(of names: [String], _ symbols: KernelSymbols, _ types: KernelTypes) -> [String: UInt64] {
     var result = symbols.addresses(of: names)
     if let start = section?.lowerBound, result.count < names.count, let btf = types.btf {
@@ -46,11 +46,11 @@ struct PerCPU: Sendable {
     return result
   }
 
-  /// nil if the kernel's offsets are not known.
+  /// nil if the kernel's per-CPU offsets are unknown.
   init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, _ symbols: KernelSymbols, _ types: Lazy<KernelTypes>) {
     guard let table = symbols.symbol(named: "__per_cpu_offset")?.address else { return nil }
     var offsets: [UInt64] = []
-    // CPUs that cannot exist have the offset 0, or that of no copy; none follows the first of them.
+    // Impossible CPUs have the offset 0, or an invalid one; no valid one follows the first of them.
     while offsets.count < Limits.cpus, let offset = space.word(at: table &+ UInt64(offsets.count) &* 8), offset != 0,
       !offsets.contains(offset)
     {
@@ -64,8 +64,8 @@ struct PerCPU: Sendable {
     var start = bounds["__per_cpu_start"]
     var end = bounds["__per_cpu_end"]
     if variables["__entry_task"] == nil, let btf = types.value.btf {
-      // The kernel's functions have names, its data have not: BTF says where in the section a variable is,
-      // and the section is found by what the variables must hold.
+      // If only functions have symbols, BTF has the offset of a variable in the section, and the section is found by
+      // what its variables must contain.
       let all = btf.perCPUVariables
       let places = Dictionary(all.map { ($0.name, UInt64($0.offset)) }, uniquingKeysWith: { first, _ in first })
       start = start ?? Self.section(places, offsets, space, vmcoreinfo, types.value)
@@ -82,7 +82,7 @@ struct PerCPU: Sendable {
     self.variables = variables
   }
 
-  /// Where the section begins: at a page after `swapper_pg_dir`, so that each CPU's `__entry_task` is a task of that
+  /// Where the section begins: the page after `swapper_pg_dir` for which each CPU's `__entry_task` is a task of that
   /// CPU.
   private static func section(
     _ places: [String: UInt64], _ offsets: [UInt64], _ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?,

@@ -1,8 +1,8 @@
 import Bytes
 import DebugInfo
 
-/// Objects that a kernel without names for its data has all the same: recognised when they are asked for, and
-/// believed when what they lead to is in order.
+/// Objects of kernels without symbols for data: recognised on demand by their contents, and accepted if what they lead
+/// to is consistent.
 struct RecognisedObjects: SymbolSource {
   private let places: [String: Lazy<UInt64?>]
 
@@ -21,7 +21,7 @@ struct RecognisedObjects: SymbolSource {
   }
 
   var origin: String { "objects recognised in the kernel's data" }
-  /// Whether the module list was found, which has to be looked for on every kernel that needs this at all.
+  /// Whether the module list was found, which every kernel that needs this must have.
   var isPresent: Bool { places["modules"]?.value != nil }
 
   func symbol(named name: String) -> Symbol? {

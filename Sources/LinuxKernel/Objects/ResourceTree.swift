@@ -1,6 +1,6 @@
 import DebugInfo
 
-/// A range of physical addresses and who has it, as /proc/iomem lists it.
+/// A physical address range and its owner, as listed in /proc/iomem.
 package struct PhysicalResource: Hashable, Sendable {
   /// The name, such as "System RAM".
   package let name: String
@@ -10,7 +10,7 @@ package struct PhysicalResource: Hashable, Sendable {
   package let last: UInt64
 }
 
-/// The kernel's tree of physical addresses. (`iomem_resource`, kernel/resource.c)
+/// The kernel's tree of physical address resources. (`iomem_resource`, kernel/resource.c)
 struct ResourceTree: Sendable {
   let context: KernelContext
 

@@ -1,17 +1,17 @@
 import Bytes
 import DebugInfo
 
-/// The kernel's store of call traces, each of which it keeps once and names by a handle of 32 bits.
+/// The kernel's stack depot, which stores each call trace once under a 32-bit handle.
 ///
 ///     handle     slabindex or pool_index | offset | valid (up to 6.2) | extra
 ///     record     at pools[index] + offset * 16: ... | size | handle | entries[size]
 ///
-/// (lib/stackdepot.c; the widths of the parts depend on the configuration: BTF has them)
+/// (lib/stackdepot.c; BTF has the widths of the fields, which depend on the configuration)
 struct StackDepot: Sendable {
   private let memory: KernelMemory
   private let pools: UInt64
   private let index: TypeMember
-  /// What the number of the pool is more than its index.
+  /// The difference between a pool's number and its index.
   private let first: UInt64
   private let offset: TypeMember
   private let extra: TypeMember?
@@ -23,10 +23,10 @@ struct StackDepot: Sendable {
   private static let shift: UInt64 = 4
   /// CONFIG_STACKDEPOT_MAX_FRAMES.
   private static let frames: UInt64 = 256
-  /// Pools: DEPOT_MAX_POOLS is 8192, and more if the boot asks for it.
+  /// The most pools: DEPOT_MAX_POOLS is 8192; the command line may set more.
   private static let mostPools: UInt64 = 1 << 20
 
-  /// nil if the kernel has none, or its symbols or types do not tell.
+  /// nil if the kernel has none, or its symbols or types are unknown.
   init?(_ context: KernelContext) {
     let types = context.types.value
     func part(_ name: String) -> TypeMember? { types.member(name, of: "handle_parts") }
@@ -43,13 +43,13 @@ struct StackDepot: Sendable {
     self.entries = entries.offset
     extra = part("extra")
     first = part("pool_index_plus_1") == nil ? 0 : 1
-    // An array, or since 7.0 a pointer to one, whose length the boot may choose.
+    // An array, or since 7.0 a pointer to one, whose length the command line may set.
     let isPointer = context.symbols.symbol(named: "stack_max_pools") != nil
     guard let start = isPointer ? context.memory.pointer(at: table) : table else { return nil }
     pools = start
   }
 
-  /// The return addresses of a trace, those of the innermost call first; nil if there is none of this handle.
+  /// The return addresses of a trace, innermost first; nil if there is none with this handle.
   func frames(_ handle: UInt32) -> [UInt64]? {
     guard handle != 0 else { return nil }
     let number = value(index, handle)
@@ -57,7 +57,7 @@ struct StackDepot: Sendable {
       let pool = memory.pointer(at: pools &+ (number - first) &* 8), pool != 0
     else { return nil }
     let record = StructView(space: memory, address: pool &+ value(offset, handle) << Self.shift)
-    // A record has its own handle, without what its users put in it.
+    // A record has its own handle, without the users' extra bits.
     let kept = ~mask(extra)
     guard let count = record.number(size), count <= Self.frames,
       let stored = memory.integer(UInt32.self, at: record.address &+ UInt64(own.offset)), stored & kept == handle & kept
@@ -66,7 +66,7 @@ struct StackDepot: Sendable {
     return (0..<count).compactMap { memory.word(at: start &+ $0 &* 8) }
   }
 
-  /// The bits of a part in the whole handle, lowest first.
+  /// The bits of a field in the handle, lowest first.
   private func place(_ member: TypeMember) -> Range<Int> {
     let bits = member.bits ?? 0..<member.size * 8
     return (member.offset * 8 + bits.lowerBound)..<(member.offset * 8 + bits.upperBound)

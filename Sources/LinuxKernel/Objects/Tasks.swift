@@ -6,32 +6,32 @@ import VMSA
 public struct KernelTask: Sendable {
   /// The address of its `task_struct`.
   public let structure: UInt64
-  /// Its own number (`pid`).
+  /// Its PID (`pid`).
   public let pid: Int
-  /// The number of its process (`tgid`).
+  /// The PID of its process (`tgid`).
   public let tgid: Int
   /// Its name (`comm`).
   public let comm: String
-  /// The CPU that it runs or last ran on; nil if that cannot be read.
+  /// The CPU that it runs or last ran on; nil if unreadable.
   public let cpu: Int?
-  /// The letter that ps(1) shows: R, S, D, T, t, X, Z, P or I; "?" where it cannot be read.
+  /// The letter that ps(1) shows: R, S, D, T, t, X, Z, P or I; "?" if unreadable.
   public let state: String
-  /// The lowest address of its stack; 0 if it has none any more, or where it is not known.
+  /// The lowest address of its stack; 0 if it no longer has one, or that is unknown.
   public let stack: UInt64
   /// Its `mm_struct`; nil for kernel threads.
   public let mm: UInt64?
-  /// The physical address of its root table; nil for kernel threads, and where it cannot be read.
+  /// The physical address of its root table; nil for kernel threads, or if unreadable.
   public let root: PhysicalAddress?
-  /// The low 16 bits of its context id: the ASID, 0 while it has none.
+  /// The low 16 bits of its context ID: the ASID, or 0 if it has none.
   public let asid: Int?
-  /// The PID of its parent (`real_parent->tgid`); nil if that cannot be read.
+  /// The PID of its parent (`real_parent->tgid`); nil if unreadable.
   package let parent: Int?
-  /// Its effective user ID, as the initial user namespace has it (`real_cred->euid`); nil if that cannot be read.
+  /// Its effective user ID, in the initial user namespace (`real_cred->euid`); nil if unreadable.
   package let user: UInt32?
-  /// When it began, in nanoseconds since boot (CLOCK_BOOTTIME); nil if that cannot be read.
+  /// Its start time, in nanoseconds since boot (CLOCK_BOOTTIME); nil if unreadable.
   package let startTime: UInt64?
-  /// When it last got a CPU, in nanoseconds of the scheduler's clock (`sched_info.last_arrival`); nil if the kernel
-  /// does not keep that (CONFIG_SCHED_INFO), and of tasks that never ran.
+  /// When it was last scheduled, in nanoseconds of the scheduler's clock (`sched_info.last_arrival`); nil without
+  /// CONFIG_SCHED_INFO, and for tasks that never ran.
   package let lastRun: UInt64?
 }
 
@@ -61,7 +61,7 @@ struct TaskReader: Sendable {
   private let startTime: TypeMember?
   private let lastRun: TypeMember?
 
-  /// nil if the types are not known.
+  /// nil if the types are unknown.
   init?(_ space: KernelMemory, _ types: KernelTypes) {
     func task(_ name: String) -> TypeMember? { types.member(name, of: "task_struct") }
     guard let tasks = task("tasks"), let pid = task("pid"), let tgid = task("tgid"), let comm = task("comm") else {
@@ -131,7 +131,7 @@ struct TaskReader: Sendable {
   /// `PID_MAX_LIMIT` (include/linux/threads.h): no task has a higher number.
   private static let highestPID: Int64 = 4 << 20
 
-  /// The task whose structure is at `pointer`, which may have a tag; nil if it cannot be read, or is none.
+  /// The task whose structure is at `pointer`, which may have a tag; nil if it is unreadable, or not a task.
   func task(at pointer: UInt64) -> KernelTask? {
     let address = space.untagged(pointer)
     let object = StructView(space: space, address: address)
@@ -139,7 +139,7 @@ struct TaskReader: Sendable {
       (0...Self.highestPID).contains(number), (0...Self.highestPID).contains(group)
     else { return nil }
     let memory = object.pointer(mm).flatMap { $0 == 0 ? nil : $0 }
-    // Both are addresses of the kernel: a stack's begins a page, and a task that has ended has none.
+    // Both are kernel addresses; a stack is page-aligned, and a task that has exited has none.
     let stack = object.pointer(stack) ?? 0
     guard stack == 0 || stack >> 55 & 1 == 1 && stack & 4095 == 0,
       memory.map({ $0 >> 55 & 1 == 1 && $0 & 7 == 0 }) ?? true
@@ -162,7 +162,7 @@ struct TaskReader: Sendable {
     StructView(space: space, address: task.structure).number(onCPU) == 1
   }
 
-  /// `task_state_to_char` (include/linux/sched.h): the lowest bit that counts, an idle sleep by its own.
+  /// `task_state_to_char` (include/linux/sched.h): the lowest relevant bit, with a letter of its own for an idle sleep.
   private func letter(_ object: StructView) -> String {
     guard let state = object.number(state) else { return "?" }
     let both = (state | (object.number(exitState) ?? 0)) & 0x7f
@@ -197,14 +197,14 @@ extension TaskReader {
 }
 
 extension TaskReader {
-  /// `init_task`: the task in the data that is called "swapper", has the number 0, and whose neighbours on the
-  /// list of tasks lead back to it. (`INIT_TASK_COMM`, include/linux/init_task.h; "/0" is added by `init_idle`)
+  /// `init_task`: the task in the data that is called "swapper", has PID 0, and whose neighbours on the task list point
+  /// back to it. (`INIT_TASK_COMM`, include/linux/init_task.h; "/0" is added by `init_idle`)
   func findFirst(_ search: DataSectionScan) -> UInt64? {
     search.place(of: Array("swapper".utf8)) { place in isFirst(place &- UInt64(comm.offset)) }
       .map { $0 &- UInt64(comm.offset) }
   }
 
-  /// Whether `address` is where `init_task` is.
+  /// Whether `init_task` is at `address`.
   func isFirst(_ address: UInt64) -> Bool {
     guard address & 7 == 0, let task = task(at: address), task.pid == 0, task.tgid == 0,
       cpu == nil || task.cpu != nil, task.comm == "swapper" || task.comm.hasPrefix("swapper/")

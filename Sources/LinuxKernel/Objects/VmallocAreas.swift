@@ -1,24 +1,23 @@
 import Bytes
 import DebugInfo
 
-/// An area of vmalloc space.
+/// A vmalloc area.
 public struct VmallocArea: Sendable {
   /// The first address.
   public let start: UInt64
   /// The address after the last, the guard page included, as `/proc/vmallocinfo` prints it.
   public let end: UInt64
-  /// Where it was asked for; nil for areas without a `struct vm_struct` (vm_map_ram).
+  /// The caller that allocated it; nil for areas without a `struct vm_struct` (vm_map_ram).
   public let caller: UInt64?
   /// VM_ flags by name.
   public let flags: [String]
-  /// Pages that back it (nr_pages), where it has any of its own.
+  /// The number of pages that back it (nr_pages), if it has its own.
   public let pages: UInt64?
-  /// What it maps, where that is no ordinary memory (phys_addr).
+  /// The physical address that it maps, if that is not ordinary memory (phys_addr).
   public let physical: UInt64?
 }
 
-/// Reads the areas of vmalloc space.
-/// (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2)
+/// Reads the vmalloc areas. (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2)
 struct VmallocReader: Sendable {
   let space: KernelMemory
   let types: KernelTypes
@@ -30,7 +29,7 @@ struct VmallocReader: Sendable {
     (0x400, "allow-huge"), (0x800, "defer-kmemleak"), (0x1000, "sparse"),
   ]
 
-  /// The areas, in the order of their addresses.
+  /// The areas in address order.
   func areas(symbol: (String) -> UInt64?) -> Listing<VmallocArea> {
     func area(_ name: String) -> TypeMember? { types.member(name, of: "vmap_area") }
     func vm(_ name: String) -> TypeMember? { types.member(name, of: "vm_struct") }
@@ -44,7 +43,7 @@ struct VmallocReader: Sendable {
       address: vm("addr"), size: vm("size"), flags: vm("flags"), pages: vm("nr_pages"), physical: vm("phys_addr"),
       caller: vm("caller")
     )
-    // Until 5.3 a flag, VM_VM_AREA, said whether there is one (688fcbfc06e4).
+    // Until 5.3 the flag VM_VM_AREA said whether there is a `vm_struct` (688fcbfc06e4).
     let oldFlags = area("subtree_max_size") == nil ? area("flags") : nil
     var links: [UInt64] = []
     if let heads = nodes(symbol) {
@@ -110,7 +109,7 @@ struct VmallocReader: Sendable {
     return result
   }
 
-  /// The heads of the lists of busy areas, one for each node.
+  /// The heads of the lists of busy areas, one per vmap node.
   private func nodes(_ symbol: (String) -> UInt64?) -> [UInt64]? {
     guard let size = types.size(of: "vmap_node"), let head = types.member("busy.head", of: "vmap_node"),
       let table = symbol("vmap_nodes"), let base = space.pointer(at: table), let countAt = symbol("nr_vmap_nodes"),
@@ -121,8 +120,8 @@ struct VmallocReader: Sendable {
 }
 
 extension VmallocReader {
-  /// The head of the list of areas up to 6.8: in the data, and one of its first elements an area whose `vm_struct`
-  /// has the same address. The list of free areas looks like it, but has none.
+  /// The head of the list of areas up to 6.8: a list head in the data, one of whose first elements is an area whose
+  /// `vm_struct` has the same address. The list of free areas looks similar, but has no `vm_struct`s.
   func findHead(_ search: DataSectionScan) -> UInt64? {
     guard types.member("busy.head", of: "vmap_node") == nil, let list = types.member("list", of: "vmap_area"),
       let start = types.member("va_start", of: "vmap_area"), let vm = types.member("vm", of: "vmap_area"),

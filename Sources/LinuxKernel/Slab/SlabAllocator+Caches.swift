@@ -32,7 +32,7 @@ extension SlabAllocator {
 
   /// Calls `body` with each object of `cache`, in address order, until it returns false.
   ///
-  /// - Returns: what is missing.
+  /// - Returns: notes on what is missing.
   func forEachObject(of cache: SlabCache, _ body: (SlabListedObject) -> Bool) -> [Diagnostic] {
     forEachSlab(of: cache) { slab, states in
       (0..<slab.count).allSatisfy { index in
@@ -46,7 +46,7 @@ extension SlabAllocator {
 
   /// Calls `body` with each slab of `cache` and the states of its objects until it returns false.
   ///
-  /// - Returns: what is missing.
+  /// - Returns: notes on what is missing.
   func forEachSlab(of cache: SlabCache, _ body: (SlabPage, SlabStates) -> Bool) -> [Diagnostic] {
     guard let slub, let census = census.value else { return [absence] }
     var notes = Listing<Never>()

@@ -1,12 +1,12 @@
 import Bytes
 
-/// The chain of frames on the stacks of a task.
+/// The chain of frames on a task's stacks.
 package struct Backtrace: Sendable {
   /// How a chain ends.
   package enum End: String, Sendable {
     /// At the entry from user space.
     case user
-    /// Where the kernel ends it.
+    /// At the kernel's final record.
     case final
     /// Before its end: damaged, or not in the dump.
     case broken
@@ -22,6 +22,6 @@ package struct Backtrace: Sendable {
   package internal(set) var user: SavedRegisters?
   /// The registers of each exception on the way, the innermost first.
   package internal(set) var exceptions: [SavedRegisters] = []
-  /// Where the frame records are, for the addresses of a stack to be told by their frame.
+  /// The addresses of the frame records, by which stack addresses are assigned to frames.
   var records: [UInt64] = []
 }

@@ -1,12 +1,12 @@
 import Bytes
 import DebugInfo
 
-/// The stacks that each CPU has besides those of tasks: of interrupts, of overflows, of SDEI, of KVM at EL2. The one for
-/// calls of EFI is every CPU's, one at a time.
-/// (`irq_stack_ptr`, arch/arm64/kernel/irq.c; `overflow_stack`, traps.c; `sdei_stack_normal_ptr`, sdei.c;
-/// `kvm_arm_hyp_stack_base`, arch/arm64/kvm/arm.c, `kvm_arm_hyp_stack_page` to 6.12; `efi_rt_stack_top`, efi.c, 6.2)
+/// The stacks of each CPU besides those of tasks: for interrupts, overflows, SDEI, and KVM at EL2. All CPUs share the
+/// one for EFI calls, one at a time. (`irq_stack_ptr`, arch/arm64/kernel/irq.c; `overflow_stack`, traps.c;
+/// `sdei_stack_normal_ptr`, sdei.c; `kvm_arm_hyp_stack_base`, arch/arm64/kvm/arm.c, `kvm_arm_hyp_stack_page` to 6.12;
+/// `efi_rt_stack_top`, efi.c, 6.2)
 struct CPUStacks: Sendable {
-  /// By CPU; empty if per-CPU data were not found.
+  /// By CPU; empty if per-CPU data was not found.
   let all: [[KernelStack]]
 
   /// Those of `cpu`.

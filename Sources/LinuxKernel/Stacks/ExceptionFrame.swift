@@ -3,17 +3,17 @@ import DebugInfo
 import KernelLayout
 import VMSA
 
-/// Where `struct pt_regs` has what unwinding needs. x0 to x30, sp, pc and pstate are at 0, 248, 256 and 264 in every
-/// version. (arch/arm64/include/asm/ptrace.h)
+/// The layout of `struct pt_regs`, as far as unwinding needs it. x0 to x30, sp, pc and pstate are at 0, 248, 256 and
+/// 264 in every version. (arch/arm64/include/asm/ptrace.h)
 struct ExceptionFrame: Sendable {
   /// sizeof(struct pt_regs).
   let size: UInt64
   /// offsetof(struct pt_regs, stackframe).
   let record: UInt64
-  /// Whether a record of an exception or of the end of a chain says so: `{0, 0, type}` (struct frame_record_meta,
+  /// Whether the records of exceptions and of the end of a chain are marked: `{0, 0, type}` (struct frame_record_meta,
   /// c2c6b27b5aa1, 6.13).
   let hasMarkedRecords: Bool
-  /// Whether the chain of every task ends at the record of the registers at the top of its stack.
+  /// Whether every task's chain ends at the record in the `pt_regs` at the top of its stack.
   let hasFinalRecord: Bool
 
   /// The types of a marked record. (FRAME_META_TYPE_FINAL, FRAME_META_TYPE_PT_REGS, asm/stacktrace/frame.h)
@@ -52,11 +52,11 @@ package struct SavedRegisters: Hashable, Sendable {
   package let general: [UInt64]
   /// The stack pointer: SP_EL0 of an exception from user space.
   package let sp: UInt64
-  /// Where the exception was taken (ELR).
+  /// The address where the exception was taken (ELR).
   package let pc: UInt64
   /// PSTATE at that point (SPSR).
   package let pstate: UInt64
-  /// Where the `struct pt_regs` is.
+  /// The address of the `struct pt_regs`.
   package let address: UInt64
 
   /// Whether the exception came from EL0.

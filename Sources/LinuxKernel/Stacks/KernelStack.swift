@@ -1,12 +1,12 @@
-/// A stack of the kernel.
+/// A kernel stack.
 package struct KernelStack: Hashable, Sendable {
-  /// What it serves.
+  /// Its purpose.
   package enum Kind: String, Hashable, Sendable, CaseIterable {
     /// A task's own.
     case task
-    /// Interrupts of a CPU.
+    /// A CPU's interrupts.
     case irq
-    /// What a CPU falls back to when a stack has no room left.
+    /// A CPU's fallback when a stack overflows.
     case overflow
     /// Software-delegated exceptions of normal priority.
     case sdeiNormal = "sdei-normal"
@@ -16,15 +16,15 @@ package struct KernelStack: Hashable, Sendable {
     case efi
     /// KVM's code at EL2, without VHE.
     case hyp
-    /// Return addresses of a task or a CPU, apart from their frame records.
+    /// A shadow call stack: return addresses of a task or a CPU, separate from its frame records.
     case shadow
   }
 
-  /// What it serves.
+  /// Its purpose.
   package let kind: Kind
   /// The lowest address.
   package let start: UInt64
-  /// The address after the highest: where the stack begins to grow down from.
+  /// The address after the highest, from which the stack grows down.
   package let end: UInt64
   /// The CPU that it belongs to; nil for a task's.
   package let cpu: Int?

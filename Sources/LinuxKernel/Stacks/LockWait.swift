@@ -1,27 +1,27 @@
 import Bytes
 import DebugInfo
 
-/// The lock that a task waits for, and who has it.
+/// The lock that a task waits for, and its owner.
 package struct LockWait: Sendable {
-  /// What kind of lock it is.
+  /// The kind of lock.
   package enum Kind: String, Sendable {
     case mutex, rwsem, semaphore
-    /// Of PREEMPT_RT, where it is also what mutexes, rwsems and spinlocks are made of.
+    /// Under PREEMPT_RT also the basis of mutexes, rwsems and spinlocks.
     case rtMutex = "rt-mutex"
   }
 
-  /// What kind of lock it is.
+  /// The kind of lock.
   package let kind: Kind
-  /// Where it is.
+  /// Its address.
   package let lock: UInt64
-  /// The task that has it, or had it last; nil if none has, or it is not known.
+  /// The task that holds it, or last held it; nil if none does, or it is unknown.
   package let owner: KernelTask?
   /// Whether an rwsem is held by readers, of which `owner` is one; nil for other locks.
   package let isHeldByReaders: Bool?
 }
 
-/// Finds the lock that a task waits for: by what the task says, or by the waiter on its stack. Either counts only if the
-/// task is among the lock's waiters.
+/// Finds the lock that a task waits for: by the task's own record, or by the waiter on its stack. Either is accepted
+/// only if the task is among the lock's waiters.
 ///
 /// (`task_struct.blocker`, 6.16; `blocked_on`; `struct mutex_waiter`, kernel/locking/mutex.h; `struct rwsem_waiter`,
 /// rwsem.c; `struct semaphore_waiter`, semaphore.c; `struct rt_mutex_waiter`, rtmutex_common.h)
@@ -42,21 +42,21 @@ struct LockWaitReader: Sendable {
     hasRTMutexes = types.member("rtmutex", of: "mutex") != nil
   }
 
-  /// The functions that wait, as their names begin.
+  /// The prefixes of the names of functions that wait.
   private static let functions: [(prefix: String, kind: LockWait.Kind)] = [
     ("rt_mutex", .rtMutex), ("__rt_mutex", .rtMutex), ("rtlock", .rtMutex), ("rt_spin", .rtMutex),
     ("rwbase", .rtMutex), ("__mutex_lock", .mutex), ("mutex_lock", .mutex), ("__ww_mutex_lock", .mutex),
     ("rwsem_down", .rwsem), ("__down_read", .rwsem), ("__down_write", .rwsem), ("__down", .semaphore),
   ]
 
-  /// What the task at `task`, which does not run and is at `frames`, waits for; nil if it waits for no lock, or that is
-  /// not found.
+  /// What the task at `task`, which does not run and is at `frames`, waits for; nil if it waits for no lock, or that
+  /// was not found.
   func wait(of task: UInt64, _ frames: [NamedFrame], on own: KernelStack) -> LockWait? {
     if let (lock, kind) = noted(task) ?? pointed(task) { return describe(kind, lock) }
     let names = frames.compactMap(\.symbol?.name)
     let kind = names.lazy.compactMap { name in Self.functions.first { name.hasPrefix($0.prefix) }?.kind }.first
     guard let kind else { return nil }
-    // mutex_lock() of PREEMPT_RT waits by an rt_mutex.
+    // Under PREEMPT_RT, mutex_lock() waits on an rt_mutex.
     let isRT = kind == .rtMutex || kind == .mutex && hasRTMutexes
     let lowest = frames.compactMap(\.frame.sp).filter(own.contains).min() ?? own.start
     let found = isRT ? rtLock(task, own, from: lowest) : lock(kind, task, own, from: lowest)
@@ -65,7 +65,7 @@ struct LockWaitReader: Sendable {
 
   // MARK: - What the task says
 
-  /// `task_struct.blocker`: the lock, and which kind in bits 1:0 (BLOCKER_TYPE_*, include/linux/hung_task.h).
+  /// `task_struct.blocker`: the lock, and its kind in bits 1:0 (BLOCKER_TYPE_*, include/linux/hung_task.h).
   private func noted(_ task: UInt64) -> (UInt64, LockWait.Kind)? {
     guard let word = StructView(space: memory, address: task).pointer(blocker), word != 0 else { return nil }
     let kind: LockWait.Kind = word & 3 == 0 ? .mutex : word & 3 == 1 ? .semaphore : .rwsem
@@ -80,11 +80,11 @@ struct LockWaitReader: Sendable {
     return (lock, .mutex)
   }
 
-  /// More tasks wait for no lock.
+  /// The most tasks that wait for one lock.
   private static let mostWaiters = 4096
 
-  /// Where the lock and its waiters have their members: of `struct list_head` wait_list, or of first_waiter, a ring of
-  /// waiters alone (7.1).
+  /// The members of the lock and its waiters: wait_list, a `struct list_head`, or first_waiter, a ring of only waiters
+  /// (7.1).
   private func members(_ kind: LockWait.Kind) -> (list: UInt64?, first: UInt64?, link: UInt64, task: UInt64)? {
     let names: (lock: String, waiter: String)
     switch kind {
@@ -123,7 +123,7 @@ struct LockWaitReader: Sendable {
     stride(from: lowest & ~7, to: stack.end, by: 8).filter { memory.pointer(at: $0) == task }
   }
 
-  /// The lock whose list has a waiter for `task` on `stack`: the element of the list that is no waiter is its head.
+  /// The lock whose list has a waiter for `task` on `stack`: the element of the list that is not a waiter is its head.
   private func lock(_ kind: LockWait.Kind, _ task: UInt64, _ stack: KernelStack, from lowest: UInt64) -> UInt64? {
     guard let members = members(kind), let list = members.list else { return nil }
     for place in places(of: task, on: stack, from: lowest) {
@@ -149,7 +149,7 @@ struct LockWaitReader: Sendable {
     else { return nil }
     for place in places(of: task, on: stack, from: lowest) {
       let waiter = place &- UInt64(at.offset)
-      // The owner is a task, or none.
+      // The owner is a task or NULL.
       guard let found = memory.pointer(at: waiter &+ UInt64(lock.offset)), found & 7 == 0, found >> 55 & 1 == 1,
         let owner = owner(.rtMutex, found), owner == 0 || knownTask(owner) != nil
       else { continue }

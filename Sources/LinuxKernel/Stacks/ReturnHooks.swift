@@ -1,9 +1,9 @@
 import Bytes
 import DebugInfo
 
-/// The return addresses that ftrace and kprobes replaced by those of their trampolines, and kept elsewhere.
+/// The return addresses that ftrace and kprobes replaced with those of their trampolines and saved elsewhere.
 ///
-/// The entry for a frame is told by the frame pointer that is stored beside the trampoline's address.
+/// The key of a frame's entry is the frame pointer stored next to the trampoline's address.
 /// (`unwind_recover_return_address`, arch/arm64/kernel/stacktrace.c)
 struct ReturnHooks: Sendable {
   private let memory: KernelMemory
@@ -24,13 +24,13 @@ struct ReturnHooks: Sendable {
   /// Whether `pc` is where a trampoline begins.
   func isTrampoline(_ pc: UInt64) -> Bool { trampolines.contains(pc) }
 
-  /// Where the function returns to whose frame record has the trampoline `pc` and the frame pointer `fp`; nil if the
-  /// task at `task` has no entry for it.
+  /// The original return address of the function whose frame record has the trampoline `pc` and the frame pointer `fp`;
+  /// nil if the task at `task` has no entry for it.
   ///
-  /// - Parameter met: how many trampolines of ftrace were met before, on this stack.
+  /// - Parameter met: the number of ftrace trampolines met before on this stack.
   func address(behind pc: UInt64, fp: UInt64, of task: UInt64, met: Int) -> UInt64? {
     var result = pc
-    // Both may have replaced one address.
+    // Both may have replaced the same address.
     for _ in 0..<2 where isTrampoline(result) {
       let next =
         result == graph?.address
@@ -46,7 +46,7 @@ struct ReturnHooks: Sendable {
   func isGraph(_ pc: UInt64) -> Bool { pc == graph?.address }
 }
 
-/// What the function graph tracer keeps of a task. (kernel/trace/fgraph.c)
+/// The function graph tracer's record of a task. (kernel/trace/fgraph.c)
 private struct FunctionGraph: Sendable {
   static let trampoline = "return_to_handler"
 
@@ -58,11 +58,11 @@ private struct FunctionGraph: Sendable {
   private let size: UInt64
   private let ret: UInt64
   private let retp: UInt64?
-  /// Whether the entries are on a stack of longs with others, not in an array. (42675b723b48 ("function_graph: Convert
+  /// Whether the entries are on a stack of longs among others, not in an array. (42675b723b48 ("function_graph: Convert
   /// ret_stack to a series of longs"), 6.11, the version in which `struct fgraph_ops` got `idx`)
   private let isMixed: Bool
 
-  /// A page of longs, or 50 entries (FTRACE_RETFUNC_DEPTH).
+  /// The limit of the index: a page of longs, or 50 entries (FTRACE_RETFUNC_DEPTH).
   private static let highest: Int64 = 8192
 
   init?(_ address: UInt64, _ types: KernelTypes) {
@@ -108,7 +108,7 @@ private struct FunctionGraph: Sendable {
 /// A list of the return addresses of a task that kretprobes or rethooks replaced. (kernel/kprobes.c, 5.11;
 /// kernel/trace/rethook.c, 5.18)
 private struct HookList: Sendable {
-  /// The names that it has in the kernel.
+  /// Its names in the kernel.
   struct Names {
     var trampolines: [String]
     var head: String
@@ -132,7 +132,7 @@ private struct HookList: Sendable {
   private let frame: UInt64
   private let ret: UInt64
 
-  /// A task has no more calls on its stack.
+  /// The most calls on a task's stack.
   private static let most = 4096
 
   init?(_ names: Names, _ found: [String: UInt64], _ types: KernelTypes) {

@@ -1,16 +1,16 @@
 import Bytes
 import DebugInfo
 
-/// When tasks ran, by the clocks of the run queues. (`struct rq`, kernel/sched/sched.h; `update_curr`)
+/// How long ago tasks ran, by the clocks of the run queues. (`struct rq`, kernel/sched/sched.h; `update_curr`)
 struct RunClock: Sendable {
   private let memory: KernelMemory
   private let start: TypeMember
-  /// Of each CPU, how much its clock is ahead of the one that tasks are timed by, which stops for interrupts.
+  /// For each CPU, how far its clock is ahead of the task clock, which stops during interrupts.
   private let ahead: [UInt64]
-  /// The latest clock of all CPUs: those of idle ones stand.
+  /// The latest clock of all CPUs: those of idle CPUs stand still.
   private let now: UInt64
 
-  /// nil if the run queues or their types are not known.
+  /// nil if the run queues or their types are unknown.
   init?(_ context: KernelContext, _ perCPU: PerCPU?) {
     let types = context.types.value
     guard let perCPU, let start = types.member("se.exec_start", of: "task_struct"),
@@ -28,7 +28,7 @@ struct RunClock: Sendable {
     ahead = clocks.map { $0.all > $0.tasks ? $0.all - $0.tasks : 0 }
   }
 
-  /// Nanoseconds since `task` left its CPU; nil if it runs, never ran, or that is not known.
+  /// Nanoseconds since `task` left its CPU; nil if it runs, never ran, or that is unknown.
   func sinceRun(_ task: KernelTask) -> UInt64? {
     guard task.state != "R", let cpu = task.cpu, ahead.indices.contains(cpu),
       let last = StructView(space: memory, address: task.structure).number(start), last > 0

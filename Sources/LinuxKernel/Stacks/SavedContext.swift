@@ -1,16 +1,16 @@
 import Bytes
 import DebugInfo
 
-/// Where a task that does not run has x29, sp and its program counter.
-/// (`struct cpu_context`, arch/arm64/include/asm/processor.h)
+/// Where a task that is not running saves x29, sp and its program counter. (`struct cpu_context`,
+/// arch/arm64/include/asm/processor.h)
 struct SavedContext: Sendable {
   /// Bytes from the start of `struct task_struct`.
   private let fp: UInt64
   private let sp: UInt64
   private let pc: UInt64
 
-  /// By the type, or by what sleeping tasks have: fp, sp and pc are neighbours, the first two on the task's stack and
-  /// the third in executable memory, at one offset in all of them.
+  /// From the type, or inferred from sleeping tasks: fp, sp and pc are adjacent, the first two on the task's stack and
+  /// the third in executable memory, at the same offset in all of them.
   init?(_ context: KernelContext, _ tasks: [KernelTask]) {
     let types = context.types.value
     if let fp = types.member("thread.cpu_context.fp", of: "task_struct"),
@@ -26,9 +26,9 @@ struct SavedContext: Sendable {
     (fp, sp, pc) = (offset, offset + 8, offset + 16)
   }
 
-  /// No `struct task_struct` is larger.
+  /// The largest `struct task_struct`.
   private static let largestTask = 16 << 10
-  /// How many tasks must agree, and how many are looked at.
+  /// The number of tasks that must agree, and that are examined.
   private static let fewest = 4
   private static let most = 32
 
@@ -39,7 +39,7 @@ struct SavedContext: Sendable {
     var looked = 0
     for task in sleeping {
       var found: [UInt64] = []
-      // The structure may end before that: it is read as far as it goes.
+      // The structure may be shorter: it is read as far as possible.
       for start in stride(from: 0, to: largestTask, by: 4096) {
         guard let bytes = context.memory.bytes(at: task.structure &+ UInt64(start), count: 4096 + 16) else { break }
         let span = bytes.rawSpan
@@ -60,7 +60,7 @@ struct SavedContext: Sendable {
     return right.count == 1 ? right.first?.key : nil
   }
 
-  /// What `task` saved; nil if it is unreadable.
+  /// The context that `task` saved; nil if it is unreadable.
   func read(of task: KernelTask, in memory: KernelMemory) -> (pc: UInt64, fp: UInt64, sp: UInt64)? {
     guard let pc = memory.word(at: task.structure &+ pc), let fp = memory.word(at: task.structure &+ fp),
       let sp = memory.word(at: task.structure &+ sp)
@@ -68,8 +68,8 @@ struct SavedContext: Sendable {
     return (pc, fp, sp)
   }
 
-  /// The registers with which `task` returns from `cpu_switch_to`: those that a function must preserve, which lie in
-  /// front of fp, and fp, sp and pc.
+  /// The registers with which `task` returns from `cpu_switch_to`: the callee-saved ones, which precede fp, and fp, sp
+  /// and pc.
   func registers(of task: KernelTask, in memory: KernelMemory) -> TaskRegisters? {
     guard let (pc, fp, sp) = read(of: task, in: memory) else { return nil }
     var registers = TaskRegisters()

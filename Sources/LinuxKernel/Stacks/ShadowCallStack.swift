@@ -1,28 +1,28 @@
 import Bytes
 import DebugInfo
 
-/// The return addresses that functions saved on a stack of their own, apart from their frame records.
+/// The return addresses on a shadow call stack.
 package struct ShadowTrace: Sendable {
   /// The innermost first.
   package let entries: [UInt64]
-  /// Whether they are those of the frame records.
+  /// Whether they agree with the frame records.
   package let agrees: Bool
-  /// Where the two differ and which of them is damaged; nil if they agree.
+  /// Where the two differ, and which of them is damaged; nil if they agree.
   package let message: Diagnostic?
 }
 
 /// Reads shadow call stacks and compares them with frame records.
 ///
-/// A shadow call stack grows up from `scs_base`; x18 points after its last entry, and `scs_sp` of a task that is not
-/// running, or that an interrupt took from its stack. CPUs have others for interrupts. (arch/arm64/include/asm/scs.h;
+/// A shadow call stack grows up from `scs_base`; x18 points after its last entry, and so does `scs_sp` of a task that
+/// is not running, or whose stack an interrupt left. CPUs have others for interrupts. (arch/arm64/include/asm/scs.h;
 /// kernel/scs.c; 5.8. CPUs with pointer authentication may do without: CONFIG_UNWIND_PATCH_PAC_INTO_SCS, 6.2)
 struct ShadowCallStack: Sendable {
   private let memory: KernelMemory
   private let base: UInt64
   private let pointer: UInt64
-  /// Where each CPU's shadow call stacks begin, by CPU.
+  /// The bases of each CPU's shadow call stacks.
   private let ofCPUs: [[UInt64]]
-  /// Where each task's begins.
+  /// The base of each task's.
   private let ofTasks: Lazy<[(start: UInt64, task: KernelTask)]>
 
   /// SCS_SIZE: a page since 5.11, 1 KiB before.

@@ -1,6 +1,6 @@
 import Bytes
 
-/// Compares the entries of a shadow call stack with the frames that frame records lead to.
+/// Compares the entries of a shadow call stack with the frames found by frame records.
 struct ShadowComparison {
   /// The frames, the innermost first.
   let frames: [NamedFrame]
@@ -10,18 +10,18 @@ struct ShadowComparison {
   let isBroken: Bool
   /// Whether there is a call before an address.
   let isReturnAddress: (UInt64) -> Bool
-  /// An address for people.
+  /// Formats an address for messages.
   let name: (UInt64) -> String
 
-  /// Functions in assembly that keep a frame record but have no shadow call stack of their own.
+  /// Assembly functions that push a frame record but no shadow call stack entry.
   private static let withoutShadow: Set<String> = [
     "call_on_irq_stack", "__sdei_asm_handler", "ftrace_caller", "ftrace_regs_caller", "__efi_rt_asm_wrapper",
   ]
 
-  /// How often both ways are tried: exceptions seldom nest deeper.
+  /// How often both alternatives are tried: exceptions seldom nest deeper.
   private static let mostChoices = 4
 
-  /// What comes of `entries`, the innermost first.
+  /// The comparison with `entries`, innermost first.
   func result(_ entries: [UInt64]) -> ShadowTrace {
     let message = difference(entries[...], from: 0, choices: Self.mostChoices)
     return ShadowTrace(entries: entries, agrees: message == nil, message: message)
@@ -34,14 +34,14 @@ struct ShadowComparison {
       let frame = frames[place].frame
       switch frame.kind {
       case .interrupted:
-        // It may have been interrupted between saving x30 there and storing its frame record.
+        // It may have been interrupted between pushing x30 and storing its frame record.
         guard let link = links[place], rest.first == link else { continue }
         let left = max(0, choices - 1)
         let saved = difference(rest.dropFirst(), from: place + 1, choices: left)
         return saved == nil || choices == 0 ? saved : difference(rest, from: place + 1, choices: left)
       case .link, .scanned: continue
       case .call, .trampoline:
-        // Where a task that does not run is has not been saved by a call.
+        // The pc of a task that is not running was not saved by a call.
         guard place > 0 else { continue }
         if rest.first == frame.pc {
           rest.removeFirst()

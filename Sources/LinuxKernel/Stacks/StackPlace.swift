@@ -1,4 +1,4 @@
-/// What an address on a kernel stack, or in the guard below one, belongs to.
+/// The place of an address on a kernel stack, or in the guard area below one.
 package struct StackPlace: Sendable {
   /// What is at the address.
   package enum Part: Sendable {
@@ -6,14 +6,14 @@ package struct StackPlace: Sendable {
     case frame(NamedFrame)
     /// Registers that exception entry saved (`struct pt_regs`).
     case registers(SavedRegisters)
-    /// Below every frame: left behind by calls that have returned, or never used.
+    /// Below every frame: left over from calls that have returned, or never used.
     case unused
     /// Above what could be unwound.
     case unknown
     /// The unmapped space below the stack, which an overflow runs into.
     case guardArea
 
-    /// The word for it in JSON.
+    /// Its name in JSON.
     package var name: String {
       switch self {
       case .frame: "frame"
@@ -36,7 +36,7 @@ package struct StackPlace: Sendable {
 }
 
 extension TaskStackReader {
-  /// What `address` belongs to; nil if it is on no stack, nor right below one.
+  /// The place of `address`; nil if it is neither on a stack nor just below one.
   func place(of address: UInt64) -> StackPlace? {
     func isAt(_ start: UInt64, _ size: UInt64) -> Bool {
       address &- start < size || start &- address <= size && !isMapped(address)
@@ -58,7 +58,7 @@ extension TaskStackReader {
     let task = owner ?? stack.cpu.flatMap { cpu in cpus.value.first { $0.cpu == cpu }?.task }
     let entries = task.flatMap { self.stack(of: $0, scan: false).shadow?.entries } ?? []
     var part = StackPlace.Part.unused
-    // Words above the last entry are of calls that have returned.
+    // Words above the last entry belong to calls that have returned.
     let index = entries.count - 1 - Int((address - stack.start) / 8)
     if let word = context.memory.word(at: address & ~7),
       owner == nil ? entries.contains(word) : entries.indices.contains(index) && entries[index] == word
@@ -87,16 +87,16 @@ extension TaskStackReader {
     let here = trace.chain.compactMap { named in start(of: named, on: stack).map { (start: $0, named: named) } }
       .sorted { $0.start < $1.start }
     guard let found = here.last(where: { $0.start <= address }) else {
-      // A CPU that is on no stack of its own uses none of it, if where it was is known.
+      // A CPU's own stack without frames is unused, if the CPU's backtrace is complete.
       return here.isEmpty && trace.trace.end == .broken ? .unknown : .unused
     }
-    // How far the last frame before a break goes is not known.
+    // The extent of the last frame before a break is unknown.
     return found.start == here.last?.start && trace.trace.end == .broken ? .unknown : .frame(found.named)
   }
 
-  /// Where the frame of `named` begins on `stack`; nil if it is on another. Its record may be above the space for
-  /// arguments of its callees: the function's `add x29, sp, #N` says how far. The stack pointer of a task that is not
-  /// running, and of interrupted code, is known.
+  /// The start of the frame of `named` on `stack`; nil if it is on another. Its record may lie above outgoing
+  /// arguments: the function's `add x29, sp, #N` says how far. For a task that is not running, and for interrupted
+  /// code, sp is known.
   private func start(of named: NamedFrame, on stack: KernelStack) -> UInt64? {
     guard let record = named.frame.sp, stack.contains(record) else { return nil }
     guard named.frame.kind == .call || named.frame.kind == .trampoline, let symbol = named.symbol else { return record }
@@ -110,12 +110,11 @@ extension TaskStackReader {
     return record
   }
 
-  /// Bytes from the entry of a function to where it has stored its frame record.
+  /// The most bytes from a function's entry to the instruction that stores its frame record.
   private static let longestPrologue: UInt64 = 128
 
-  /// The unmapped pages below `stack`. There are at most as many as it has itself: stacks are aligned to twice their
-  /// size, so that one bit of the stack pointer says whether it is off the stack. The guard page at the end of another
-  /// area may be among them.
+  /// The unmapped pages below `stack`. There are at most as many as the stack has: stacks are aligned to twice their
+  /// size, so that one bit of sp shows an overflow. The guard page at the end of another area may be among them.
   /// (THREAD_ALIGN, arch/arm64/include/asm/memory.h; `kernel_ventry`, arch/arm64/kernel/entry.S)
   private func guardArea(below stack: KernelStack) -> Range<UInt64>? {
     guard stack.start & 4095 == 0 else { return nil }

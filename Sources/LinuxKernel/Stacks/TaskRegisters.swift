@@ -1,8 +1,8 @@
 import CrashDump
 
-/// The general registers of a CPU or a task, as far as the dump has them.
+/// The known general registers of a CPU or a task.
 package struct TaskRegisters: Hashable, Sendable {
-  /// x0 to x30; nil if one is not known.
+  /// x0 to x30; nil for unknown ones.
   package var general = [UInt64?](repeating: nil, count: 31)
   /// The stack pointer.
   package var sp: UInt64?
@@ -11,10 +11,10 @@ package struct TaskRegisters: Hashable, Sendable {
   /// PSTATE, as SPSR holds it.
   package var pstate: UInt64?
 
-  /// None is known.
+  /// With no register known.
   package init() {}
 
-  /// Those that an exception saved.
+  /// The registers that an exception saved.
   package init(_ registers: SavedRegisters) {
     general = registers.general
     sp = registers.sp
@@ -22,7 +22,7 @@ package struct TaskRegisters: Hashable, Sendable {
     pstate = registers.pstate
   }
 
-  /// Those of a CPU's note.
+  /// The registers in a CPU's note.
   package init(_ registers: CPURegisters) {
     general = registers.general
     sp = registers.sp

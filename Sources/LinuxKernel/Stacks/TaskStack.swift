@@ -10,7 +10,7 @@ public struct NamedFrame: Sendable {
   /// The function; nil if no symbol names it.
   public let symbol: Symbol?
 
-  /// How far `frame.pc` is in the function, in bytes; 0 without one.
+  /// The offset of `frame.pc` in the function, in bytes; 0 without one.
   public var offset: UInt64 { symbol.map { frame.pc &- $0.address } ?? 0 }
 
   /// The frame as the kernel prints it: `function+0x10/0x40 [module]`, or the address if no symbol names it. (%pS)
@@ -21,7 +21,7 @@ public struct NamedFrame: Sendable {
   }
 }
 
-/// Where a task is.
+/// The stack of a task.
 public struct TaskStack: Sendable {
   /// The task.
   public let task: KernelTask
@@ -29,21 +29,21 @@ public struct TaskStack: Sendable {
   public let runningOn: Int?
   /// Its frames, the innermost first.
   public let frames: [NamedFrame]
-  /// How the chain ends, and the registers on the way.
+  /// The backtrace: how the chain ends, and the registers on the way.
   package let trace: Backtrace
   /// Its shadow call stack; nil if it has none, or it is not in the dump.
   package let shadow: ShadowTrace?
-  /// The lock that it waits for; nil if it waits for none, or that is not found.
+  /// The lock that it waits for; nil if it waits for none, or that was not found.
   package let wait: LockWait?
-  /// Nanoseconds since it ran; nil if it runs, or that is not known.
+  /// Nanoseconds since it ran; nil if it is running, or that is unknown.
   package let sinceRun: UInt64?
 
   /// The frames that are part of the chain.
   package var chain: [NamedFrame] { frames.filter { $0.frame.kind != .link && $0.frame.kind != .scanned } }
 
-  /// A name for the chain of functions, equal for equal chains on every boot of every build: hex digits after 0x (FNV-1a, 64
-  /// bits). Addresses, offsets and frames that are not part of the chain do not count; a frame without a function
-  /// counts as such.
+  /// A hash of the chain of functions, the same for equal chains across boots and builds: hex digits after 0x (FNV-1a,
+  /// 64 bits). Addresses, offsets and frames outside the chain are ignored; a frame without a function counts as
+  /// unknown.
   public var hash: String {
     var value: UInt64 = 0xcbf2_9ce4_8422_2325
     func add(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -43,9 +43,9 @@ struct TaskStackReader: Sendable {
 
   func isMapped(_ address: UInt64) -> Bool { context.memory.leaf(at: address) != nil }
 
-  /// Where `task` is.
+  /// The stack of `task`.
   ///
-  /// - Parameter scan: add what else on its stack looks like a return address.
+  /// - Parameter scan: also include words on its stack that look like return addresses.
   func stack(of task: KernelTask, scan: Bool) -> TaskStack {
     let found = stack(of: task)
     guard scan, task.stack != 0 else { return found }
@@ -56,7 +56,7 @@ struct TaskStackReader: Sendable {
       shadow: found.shadow, wait: found.wait, sinceRun: found.sinceRun)
   }
 
-  /// The registers of `task`: of the CPU that ran it, or those that it saved; nil if the dump has neither.
+  /// The registers of `task`: those of the CPU that ran it, or those that it saved; nil if the dump has neither.
   func registers(of task: KernelTask) -> TaskRegisters? {
     guard let state = cpus.value.first(where: { $0.task?.structure == task.structure }) else {
       return saved.value?.registers(of: task, in: context.memory)
@@ -64,7 +64,7 @@ struct TaskStackReader: Sendable {
     return state.registers.map { TaskRegisters($0) }
   }
 
-  /// Whether the return addresses on the stacks of sleeping tasks, `most` of them, are signed.
+  /// Whether the return addresses on the stacks of sleeping tasks, of which at most `most` are checked, are signed.
   func signsReturnAddresses(_ tasks: [KernelTask], most: Int) -> Bool {
     guard let saved = saved.value else { return false }
     return tasks.lazy.filter { $0.stack != 0 }.prefix(most).contains { task in
@@ -75,7 +75,7 @@ struct TaskStackReader: Sendable {
     }
   }
 
-  /// The words of `stack` that point after a call instruction, but for those of the frame records at `known`.
+  /// The words of `stack` that point after a call instruction, except those in the frame records at `known`.
   private func scanned(_ stack: KernelStack, from start: UInt64?, _ known: Set<UInt64>) -> [StackFrame] {
     var found: [StackFrame] = []
     let unwinder = unwinder(stack, [], of: nil)
@@ -153,7 +153,7 @@ struct TaskStackReader: Sendable {
       return .broken(
         Diagnostic(.objectUnreadable, "task_struct", "its registers, in its task_struct, are not in the dump"))
     }
-    // Stacks of CPUs belong to the tasks that these run.
+    // A CPU's stacks belong to the task that it runs.
     return unwinder(ownStack(of: task), [], of: task.structure).unwind(pc: pc, fp: fp, sp: sp)
   }
 
@@ -177,7 +177,7 @@ struct TaskStackReader: Sendable {
   private func shadow(
     _ task: KernelTask, _ cpu: Int?, _ registers: CPURegisters?, _ frames: [NamedFrame], _ trace: Backtrace
   ) -> ShadowTrace? {
-    // At EL0 x18 is the process's.
+    // At EL0 x18 belongs to the process.
     guard task.stack != 0, cpu == nil || registers.map({ $0.pstate & 0xf != 0 }) ?? false, !frames.isEmpty,
       let entries = shadows.value?.entries(of: task.structure, live: registers?.general[18], cpu: cpu)
     else { return nil }
@@ -200,7 +200,7 @@ struct TaskStackReader: Sendable {
   private func named(_ frames: [StackFrame]) -> [NamedFrame] { frames.map(named) }
 
   func named(_ frame: StackFrame) -> NamedFrame {
-    // What a trampoline that is not resolved returns to is its own beginning.
+    // An unresolved trampoline appears as its own start address.
     let isTrampoline = hooks.value?.isTrampoline(frame.pc) ?? false
     return NamedFrame(
       frame: frame, symbol: names.symbol(containing: isTrampoline ? frame.pc : frame.symbolAddress))
@@ -208,7 +208,7 @@ struct TaskStackReader: Sendable {
 }
 
 extension Backtrace {
-  /// No frames, and why.
+  /// An empty backtrace with a reason.
   static func broken(_ why: Diagnostic) -> Backtrace {
     var trace = Backtrace()
     trace.message = why

@@ -2,26 +2,26 @@ import Bytes
 import DebugInfo
 import VMSA
 
-/// Follows frame records.
+/// Unwinds by frame records.
 ///
-///     x29 -> | x29 of the caller | x30: where the function returns to |
+///     x29 -> | x29 of the caller | x30: the return address |
 ///
-/// A chain lies on one stack at rising addresses, or goes on to another stack that it has not been on: that of the
-/// interrupt to the task's, that of an overflow to either. It ends at the record that the kernel's entry code made, and
-/// is broken anywhere else: nothing is guessed beyond.
-/// (arch/arm64/kernel/stacktrace.c; `frame_record_meta`, asm/stacktrace/frame.h, 6.13; AAPCS64, 6.4.6)
+/// A chain lies on one stack at rising addresses, or continues on another stack not visited before: from the interrupt
+/// stack to the task's, from the overflow stack to either. It ends at the record made by the kernel's entry code, and
+/// is broken anywhere else: nothing beyond is guessed. (arch/arm64/kernel/stacktrace.c; `frame_record_meta`,
+/// asm/stacktrace/frame.h, 6.13; AAPCS64, 6.4.6)
 struct Unwinder {
   let memory: KernelMemory
   let layout: ExceptionFrame
-  /// The width of kernel addresses, above which a pointer authentication code is.
+  /// The width of kernel addresses; pointer authentication codes are above it.
   let addressBits: Int
   /// The task's own stack.
   let task: KernelStack
   /// The stacks of the CPU that the task runs on, or may have run on.
   let others: [KernelStack]
-  /// Where the return addresses are that trampolines stand for; nil if the kernel has none.
+  /// The original return addresses of trampolines; nil if the kernel has none.
   let hooks: ReturnHooks?
-  /// The `struct task_struct`, for what it keeps of those; nil if unknown.
+  /// The `struct task_struct`, which keeps those; nil if unknown.
   let structure: UInt64?
   /// The function that an address is in; nil if no symbol names it.
   let function: (UInt64) -> Symbol?
@@ -37,7 +37,7 @@ struct Unwinder {
         .pcNotExecutable, hex(pc), "the saved program counter, \(hex(pc)), is not in executable memory")
       return trace
     }
-    // A task that has not run yet will begin at ret_from_fork.
+    // A task that has not run yet will start at ret_from_fork.
     let isEntry = function(pc)?.address == pc
     trace.frames.append(
       StackFrame(pc: pc, kind: isEntry ? .interrupted : .call, sp: sp, stack: stack(at: sp)?.kind))
@@ -107,7 +107,7 @@ struct Unwinder {
           return
         }
         if let current, current.isDelegated, here == current.end &- 16 {
-          // The firmware interrupted user space, or another exception level.
+          // The firmware event interrupted user space, or another exception level.
           trace.end = .final
           return
         }
@@ -137,12 +137,12 @@ struct Unwinder {
     broken(.tooManyFrames, "the chain has more than \(Self.mostFrames) frames")
   }
 
-  /// The frame of the function that is returned to at `pc`, and whose own record is at `record`.
+  /// The frame of the function that `pc` returns to, whose own record is at `record`.
   ///
   /// - Parameters:
-  ///   - isExact: `pc` is where an event of the firmware interrupted the code: the handler's record has ELR.
+  ///   - isExact: `pc` is where a firmware event interrupted the code: the handler's record has ELR.
   ///     (`__sdei_asm_handler`, arch/arm64/kernel/entry.S)
-  ///   - met: counts the trampolines of ftrace.
+  ///   - met: counts ftrace trampolines.
   private func frame(_ pc: UInt64, _ record: UInt64, isExact: Bool, _ met: inout Int) -> StackFrame {
     let place = stack(at: record)?.kind
     if isExact { return StackFrame(pc: pc, kind: .interrupted, sp: record, stack: place) }
@@ -154,8 +154,8 @@ struct Unwinder {
     return StackFrame(pc: pc, kind: .call, sp: record, stack: place)
   }
 
-  /// The record of the caller of interrupted code. Firmware keeps none: the wrapper that called it left the address of
-  /// its own at the top of the stack that it runs on. (`__efi_rt_asm_wrapper`, arch/arm64/kernel/efi-rt-wrapper.S)
+  /// The record of the caller of interrupted code. Firmware has no records: the wrapper that called it left the address
+  /// of its own record at the top of the firmware's stack. (`__efi_rt_asm_wrapper`, arch/arm64/kernel/efi-rt-wrapper.S)
   private func caller(of registers: SavedRegisters) -> UInt64 {
     guard let firmware = stack(at: registers.sp), firmware.kind == .efi,
       let record = memory.word(at: firmware.end &- 8), record != 0
@@ -163,7 +163,7 @@ struct Unwinder {
     return record
   }
 
-  /// What a record of two zeros is: the registers of an exception to go on from, or nil if the chain ends.
+  /// Interprets a record of two zeros: the registers of an exception to continue from, or nil if the chain ends.
   private func marked(_ record: UInt64, _ trace: inout Backtrace) -> SavedRegisters? {
     let bottom = task.end &- layout.size &+ layout.record
     let isBottom = record == bottom
@@ -192,7 +192,7 @@ struct Unwinder {
         "the chain ends at \(hex(record)), not at the registers at the top of the stack")
       return nil
     }
-    // init_task never was in user space, and its registers are zeros; those of other kernel threads say EL1.
+    // init_task was never in user space, and its registers are zeros; those of other kernel threads show EL1.
     if let registers = layout.read(at: record &- layout.record, in: memory), isUserMode(registers),
       registers.pc | registers.sp | registers.pstate != 0
     {
@@ -205,8 +205,8 @@ struct Unwinder {
   }
 
   /// The registers of an exception up to 6.12, whose entry code stores x29 and ELR in `pt_regs.stackframe`: they are
-  /// told by agreeing with the record, and by the stack pointer, which was where the registers end. Those of a stack
-  /// that overflowed are at the top of the overflow stack. (`kernel_entry`, `__bad_stack`, arch/arm64/kernel/entry.S)
+  /// recognised because they agree with the record, and sp was at their end. Those of a stack overflow are at the top
+  /// of the overflow stack. (`kernel_entry`, `__bad_stack`, arch/arm64/kernel/entry.S)
   private func exception(recordAt record: UInt64, next: UInt64, pc: UInt64) -> SavedRegisters? {
     let start = record &- layout.record
     guard !layout.hasMarkedRecords, memory.word(at: start &+ 29 &* 8) == next,
@@ -216,14 +216,14 @@ struct Unwinder {
     return registers.sp == end || others.contains { $0.kind == .overflow && $0.end == end } ? registers : nil
   }
 
-  /// Adds where an exception interrupted the code, and what x30 then said, if that is not known otherwise.
+  /// Adds the address where an exception interrupted the code, and x30 at that point, if it adds anything.
   private func interrupted(_ registers: SavedRegisters, _ trace: inout Backtrace) {
     trace.exceptions.append(registers)
     let place = stack(at: registers.sp)?.kind
     trace.frames.append(StackFrame(pc: registers.pc, kind: .interrupted, sp: registers.sp, stack: place))
     let link = stripped(registers.general[30])
     guard isText(link) else { return }
-    // What the next record returns to needs no other witness. After a call x30 is in the function itself.
+    // x30 is redundant if the next record has it. After a call it points into the function itself.
     if let raw = memory.word(at: registers.general[29] &+ 8), stripped(raw) == link { return }
     if let own = function(registers.pc), own.address == function(link &- 1)?.address { return }
     trace.frames.append(StackFrame(pc: link, kind: .link, sp: nil, stack: place))
@@ -239,8 +239,7 @@ struct Unwinder {
     return others.first { $0.contains(address) }
   }
 
-  /// Whether code may be at `address`: in executable memory, or in code of booting that was freed, which idle tasks
-  /// return to.
+  /// Whether `address` may be code: in executable memory, or in freed init code, to which idle tasks return.
   private func isText(_ address: UInt64) -> Bool {
     guard address & 3 == 0, VirtualAddress(address).isUpperHalf else { return false }
     if memory.leaf(at: address)?.attributes.isExecutableEL1 ?? false { return true }

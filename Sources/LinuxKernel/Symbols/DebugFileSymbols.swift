@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The symbols of a vmlinux that is looked for, not given: opened when the cheaper sources lack a name.
+/// The symbols of a vmlinux that is searched for rather than given: opened when cheaper sources lack a name.
 final class DebugFileSymbols: SymbolSource {
   private let table: Lazy<ELFSymbolTable?>
 
@@ -9,7 +9,7 @@ final class DebugFileSymbols: SymbolSource {
     table = Lazy { files.withSymbols.flatMap { try? VMLinuxMatch.symbols($0, vmcoreinfo) } }
   }
 
-  /// Opens the file, as the reader wants to know which it is.
+  /// Opens the file, to say which it is.
   var origin: String { opened?.origin ?? "no vmlinux of this build" }
 
   private var opened: ELFSymbolTable? { table.value }

@@ -1,21 +1,20 @@
 import Bytes
 import DebugInfo
 
-/// Where debuginfo of the dump's kernel is looked for, beside the vmlinux that is given.
+/// Where to look for debuginfo of the dump's kernel, besides a given vmlinux.
 ///
-/// A file is used only if its build-ID is that of the dump, and opened only for a question that nothing cheaper
-/// answers.
+/// A file is used only if its build ID matches the dump's, and opened only for what no cheaper source provides.
 public struct DebugInfoSearch: Sendable {
   /// Look where distributions install it.
   package var isEnabled: Bool
-  /// What stands before each of those places, such as where an image is mounted.
+  /// A prefix of each of those paths, such as the mount point of an image.
   package var root: String
-  /// Ask these servers, when it is not installed.
+  /// The servers to ask if it is not installed.
   package var debuginfod: Debuginfod?
-  /// Called with why a file that was found is not used.
+  /// Called with the reason why a file that was found is not used.
   package var report: (@Sendable (LocatedError) -> Void)?
 
-  /// Looks where distributions install it, unless told otherwise.
+  /// By default looks where distributions install it.
   public init(
     isEnabled: Bool = true, root: String = "", debuginfod: Debuginfod? = nil,
     report: (@Sendable (LocatedError) -> Void)? = nil
@@ -26,7 +25,7 @@ public struct DebugInfoSearch: Sendable {
     self.report = report
   }
 
-  /// The files of the kernel that `vmcoreinfo` is of.
+  /// The debug files of the kernel that `vmcoreinfo` describes.
   func files(given: ELFImage?, _ vmcoreinfo: VMCoreInfo?) -> DebugFiles {
     let finder =
       isEnabled ? DebugFileFinder(buildID: vmcoreinfo?.buildID, release: vmcoreinfo?.release, root: root) : nil

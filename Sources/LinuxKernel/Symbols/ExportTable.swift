@@ -2,19 +2,19 @@ import Bytes
 import DebugInfo
 import Synchronization
 
-/// The symbols that the kernel exports to modules, for kernels whose kallsyms names functions only.
+/// The symbols that the kernel exports to modules, for kernels whose kallsyms has only functions.
 ///
 ///     __ksymtab: value s32 | name s32 | namespace s32, each relative to itself     (5.4; two words in 4.19)
 ///
-/// Found by structure: a name among the strings, then the word that points at it. Looked up in place.
+/// Found by structure: a name among the strings, then the word that points to it. Looked up in place.
 /// (include/linux/export.h, `struct kernel_symbol` in include/linux/export-internal.h)
 final class ExportTable: SymbolSource {
   private let tables: Lazy<Tables>
   private let index: Lazy<ExportIndex>
-  /// Names that were looked for.
+  /// The number of names looked up.
   private let searches = Atomic<Int>(0)
 
-  /// Names that are looked for one by one; an index takes as long as some thirty of them.
+  /// Names looked up one by one before an index is built, which takes as long as some thirty look-ups.
   private static let searchesBeforeIndex = 16
 
   init(_ search: ReadOnlyDataScan?) {
@@ -35,7 +35,7 @@ final class ExportTable: SymbolSource {
     return tables.first { tables.isName($0, wanted) }
   }
 
-  /// What is exported has no size, so that it names its own address only.
+  /// Exported symbols have no size, so each names only its own address.
   func symbol(containing address: UInt64) -> Symbol? {
     let tables = tables.value
     return tables.first { tables.address($0) == address }
@@ -47,9 +47,9 @@ final class ExportTable: SymbolSource {
   }
 }
 
-/// Where in the tables a name is.
+/// An index of the names in the tables.
 private struct ExportIndex: Sendable {
-  /// Where the names of all entries are told, in the order of the entries.
+  /// The offsets of the name words of all entries, in order.
   private let places: [Int]
   private let names: NameIndex
 
@@ -73,7 +73,7 @@ private struct ExportIndex: Sendable {
 
 /// The bytes that hold export tables and their names, and where each table is among them.
 private struct Tables: Sendable {
-  /// A table: where the names of its entries are told, from the first to the last.
+  /// A table, as the offsets of its entries' name words, from the first to the last.
   struct Run: Sendable {
     var places: ClosedRange<Int>
     var stride: Int
@@ -84,9 +84,9 @@ private struct Tables: Sendable {
   var start: UInt64 = 0
   var runs: [Run] = []
 
-  /// Names that every kernel exports, one or the other: to everybody, under the GPL.
+  /// Names exported by every kernel, some to all modules, some only to GPL modules.
   private static let anchors = ["init_task", "__per_cpu_offset", "kmem_cache_alloc", "init_uts_ns"]
-  /// Entries that a true table has at least.
+  /// The fewest entries of a real table.
   private static let fewest = 16
   /// Bytes of the names of all entries: a distribution's kernel has some 300 KiB.
   private static let mostNames = 1 << 20
@@ -95,7 +95,7 @@ private struct Tables: Sendable {
     for range in search.ranges {
       guard let bytes = search.space.bytes(in: range) else { continue }
       var tables = Tables(bytes: bytes, start: range.lowerBound)
-      // As a rule all tables stand one after another, and the first name leads to all.
+      // Usually all tables are adjacent, so that the first name leads to all.
       for anchor in anchors where tables.runs.isEmpty { tables.addRuns(with: anchor) }
       let isWhole = range == search.range || !tables.runs.contains(where: tables.isCut)
       if !tables.runs.isEmpty, isWhole { return tables }
@@ -104,7 +104,7 @@ private struct Tables: Sendable {
   }
 
   private mutating func addRuns(with name: String) {
-    // The linker lets a name be the end of a longer one, so nothing need stand before it.
+    // The linker merges a name with the tail of a longer one, so it need not be preceded by NUL.
     for place in pointers(to: bytes.occurrences(of: Array(name.utf8) + [0]))
     where !runs.contains(where: { $0.places.contains(place) }) {
       for stride in [12, 8] {
@@ -122,16 +122,16 @@ private struct Tables: Sendable {
     Int(bytes.rawSpan.integer(Int32.self, at: offset) ?? 0)
   }
 
-  /// The places of words that point at one of `targets`: the tables stand before the names.
+  /// The offsets of words that point to one of `targets`: the tables precede the names.
   private func pointers(to targets: [Int]) -> [Int] {
     guard let lowest = targets.min(), let highest = targets.max() else { return [] }
     var result: [Int] = []
     let span = bytes.rawSpan
-    // In 32 bits, which hold any place among the bytes.
+    // 32 bits hold any offset among the bytes.
     let start = UInt32(truncatingIfNeeded: lowest)
     let reach = UInt32(truncatingIfNeeded: highest - lowest)
     let end = min(highest, bytes.count - 4)
-    // The value stands before the name.
+    // The value precedes the name.
     var place = 4
     while place < end {
       let target = UInt32(truncatingIfNeeded: place) &+ (span.integer(UInt32.self, at: place) ?? 0)
@@ -144,7 +144,7 @@ private struct Tables: Sendable {
     return result
   }
 
-  /// Whether an entry whose name is told at `place` can be: it points at an identifier.
+  /// Whether there can be an entry with its name word at `place`: it must point to an identifier.
   private func isEntry(_ place: Int) -> Bool {
     guard place >= 4, place <= bytes.count - 4 else { return false }
     let name = place + word(place)
@@ -158,7 +158,7 @@ private struct Tables: Sendable {
     return true
   }
 
-  /// The places of the table that `place` is in.
+  /// The extent of the table that `place` is in.
   private func run(around place: Int, _ stride: Int) -> ClosedRange<Int> {
     var first = place
     while isEntry(first - stride) { first -= stride }
@@ -167,18 +167,18 @@ private struct Tables: Sendable {
     return first...last
   }
 
-  /// Whether `run` may go on, or its next name stand, after the bytes.
+  /// Whether `run`, or its next name, may continue past the bytes.
   func isCut(_ run: Run) -> Bool {
     let next = run.places.upperBound + run.stride
     guard next <= bytes.count - 4 else { return true }
-    // The names stand right after the tables; other bytes that follow reach farther, taken for a distance.
+    // The names follow the tables directly; other bytes, taken as an offset, reach farther.
     let name = next + word(next)
     return name >= bytes.count - 64 && name <= bytes.count + Self.mostNames
   }
 
-  // MARK: - Entries, each by the place where its name is told
+  // MARK: - Entries, each by the offset of its name word
 
-  /// The symbol of the first entry that `isWanted`.
+  /// The symbol of the first entry that satisfies `isWanted`.
   func first(where isWanted: (Int) -> Bool) -> Symbol? {
     for run in runs {
       for place in stride(from: run.places.lowerBound, through: run.places.upperBound, by: run.stride)
@@ -196,7 +196,7 @@ private struct Tables: Sendable {
 
   func address(_ place: Int) -> UInt64 { start &+ UInt64(bitPattern: Int64(place - 4 + word(place - 4))) }
 
-  /// The hash of the name that is told at `place`.
+  /// The hash of the name whose word is at `place`.
   func hash(_ place: Int) -> NameIndex.Hash {
     var hash = NameIndex.Hash()
     for letter in bytes[(place + word(place))...].prefix(Limits.symbolName) {
@@ -214,8 +214,8 @@ private struct Tables: Sendable {
 }
 
 extension KernelMemory {
-  /// The bytes of `range` with zeros where they cannot be read; nil if it is too long, or most of it cannot be read: so
-  /// much memory is what somebody claims.
+  /// The bytes of `range` with zeros where they cannot be read; nil if it is too long, or most of it is unreadable: its
+  /// length is only claimed.
   func bytes(in range: Range<UInt64>) -> [UInt8]? {
     let size = range.upperBound - range.lowerBound
     guard size <= ImageReach.largest else { return nil }

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// kallsyms of the kernel in a dump, loaded when first asked, and believed only when it is borne out.
+/// kallsyms of the kernel in a dump, loaded on first use, and used only if confirmed.
 struct KernelKallsyms: SymbolSource {
   private let table: Lazy<Kallsyms<KernelMemory>?>
 
@@ -12,16 +12,16 @@ struct KernelKallsyms: SymbolSource {
   /// Whether there is one.
   var isPresent: Bool { table.value != nil }
   var origin: String { "kallsyms in the dump" }
-  /// What of it is damaged, in words; nil if nothing is, or there is none.
+  /// What is damaged, as text; nil if nothing is, or there is none.
   var damage: String? { table.value?.damage }
-  /// Whether names are found without a pass over them.
+  /// Whether names can be looked up without a pass over them.
   var isOrdered: Bool { table.value?.isOrdered ?? false }
   /// Where its tables end; nil if there is none.
   var end: UInt64? { table.value?.end }
   func symbol(named name: String) -> Symbol? { table.value?.symbol(named: name) }
   func symbol(containing address: UInt64) -> Symbol? {
     guard let symbol = table.value?.symbol(containing: address) else { return nil }
-    // A table of functions has nothing between the label that ends them and the next function.
+    // A table of only functions has nothing between the label that ends them and the next function.
     let isEnd = symbol.address != address && Self.endsOfText.contains(symbol.name)
     return isEnd && !namesData ? nil : symbol
   }
@@ -31,7 +31,7 @@ struct KernelKallsyms: SymbolSource {
   /// Whether it names data, as with CONFIG_KALLSYMS_ALL.
   var namesData: Bool { symbol(named: "init_task") != nil }
 
-  /// The labels after the functions that a table names without CONFIG_KALLSYMS_ALL. (scripts/kallsyms.c, `text_ranges`;
+  /// The labels that end the functions in a table without CONFIG_KALLSYMS_ALL. (scripts/kallsyms.c, `text_ranges`;
   /// `is_ksym_addr`, include/linux/kallsyms.h)
   private static let endsOfText: Set<String> = ["_etext", "_einittext"]
 
@@ -41,7 +41,7 @@ struct KernelKallsyms: SymbolSource {
     return believed(ReadOnlyDataScan(space, vmcoreinfo)?.kallsymsTables() ?? [], space, vmcoreinfo)
   }
 
-  /// The first of `candidates` that has `_stext` where VMCOREINFO has it.
+  /// The first of `candidates` whose `_stext` agrees with VMCOREINFO.
   private static func believed(
     _ candidates: [KallsymsTables], _ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?
   ) -> Kallsyms<KernelMemory>? {

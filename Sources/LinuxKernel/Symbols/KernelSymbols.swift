@@ -1,13 +1,13 @@
 import Bytes
 import DebugInfo
 
-/// The names that VMCOREINFO gives: few, and without sizes, so they name exact addresses only.
+/// The symbols in VMCOREINFO: few, and without sizes, so they name only exact addresses.
 struct VMCoreInfoSymbols: SymbolSource {
   let origin: String
   private let symbols: [Symbol]
 
-  /// `mem_section` and `vmemmap` stand there by value, not by address (`VMCOREINFO_SYMBOL_ARRAY`,
-  /// kernel/vmcore_info.c; arch/arm64/kernel/vmcore_info.c, 6.9).
+  /// `mem_section` and `vmemmap` are given by value, not by address (`VMCOREINFO_SYMBOL_ARRAY`, kernel/vmcore_info.c;
+  /// arch/arm64/kernel/vmcore_info.c, 6.9).
   init(_ vmcoreinfo: VMCoreInfo) {
     origin = vmcoreinfo.origin
     symbols = vmcoreinfo.symbols
@@ -22,13 +22,13 @@ struct VMCoreInfoSymbols: SymbolSource {
   }
 }
 
-/// All names that are known of a kernel: the sources in the order they are asked.
+/// All known symbols of a kernel, from sources in the order they are searched.
 package struct KernelSymbols: Sendable {
-  /// The sources, the most telling first.
+  /// The sources, the most informative first.
   package let sources: [any SymbolSource]
-  /// What the kernel exports: searched for only where nothing else knows a name.
+  /// The kernel's exports: searched only for names that nothing else knows.
   let exports: ExportTable?
-  /// What can be told by its looks where no name leads to it.
+  /// Objects recognised by their contents, without a symbol.
   let recognised: (any SymbolSource)?
 
   init(sources: [any SymbolSource], exports: ExportTable? = nil, recognised: (any SymbolSource)? = nil) {
@@ -45,8 +45,8 @@ package struct KernelSymbols: Sendable {
     return exports?.symbol(named: name) ?? recognised?.symbol(named: name)
   }
 
-  /// The addresses of those of `names` that are known: cheaper than one by one. What only the table of
-  /// exports knows is not among them.
+  /// The addresses of the known ones of `names`, cheaper than one by one. Names known only from exports are not
+  /// included.
   func addresses(of names: [String]) -> [String: UInt64] {
     var result: [String: UInt64] = [:]
     for source in sources {
@@ -57,9 +57,9 @@ package struct KernelSymbols: Sendable {
     return result
   }
 
-  /// Calls `body` with each symbol of the fullest source there is, until it returns false.
+  /// Calls `body` with each symbol of the most complete source, until it returns false.
   package func forEachSymbol(_ body: (Symbol) -> Bool) {
-    // VMCOREINFO's few names are in every other source. A kallsyms of functions alone knows less than a file.
+    // Every other source includes VMCOREINFO's few names. A kallsyms with only functions has less than a file.
     let kallsyms = sources.first { ($0 as? KernelKallsyms)?.namesData ?? false }
     for source in (kallsyms.map { [$0] } ?? []) + sources.reversed() where !(source is VMCoreInfoSymbols) {
       var isEmpty = true
@@ -72,7 +72,7 @@ package struct KernelSymbols: Sendable {
     sources.first?.forEachSymbol(body)
   }
 
-  /// What of the kernel's own names is missing.
+  /// Notes on missing symbols of the kernel itself.
   package var notes: [Diagnostic] {
     for case let kallsyms as KernelKallsyms in sources where kallsyms.isPresent {
       return kallsyms.damage.map { [Diagnostic(.kallsymsDamaged, $0)] } ?? []
@@ -91,10 +91,10 @@ package struct KernelSymbols: Sendable {
     return nil
   }
 
-  /// What serves, in the order it is asked.
+  /// The sources in use, in the order they are searched.
   package var origins: [String] {
     let present = sources.filter(\.isPresent).map(\.origin)
-    // Functions alone are no full kallsyms: the rest comes from what the kernel exports.
+    // A kallsyms with only functions is complemented by the kernel's exports.
     let lacksData = sources.contains { ($0 as? KernelKallsyms).map { !$0.namesData } ?? false }
     guard lacksData else { return present }
     return present + (exports.flatMap { $0.isPresent ? [$0.origin] : nil } ?? [])
@@ -112,7 +112,7 @@ package struct KernelSymbols: Sendable {
   }
 }
 
-/// The names that a person may have meant: those that differ by a letter or two, then those that begin with what was
+/// The names that the user may have meant: those that differ by a letter or two, then those that begin with what was
 /// typed.
 struct NameSuggestions {
   private let wanted: String
@@ -121,7 +121,7 @@ struct NameSuggestions {
 
   init(_ wanted: String) {
     self.wanted = wanted
-    // Of three letters two are no likeness.
+    // In a name of three letters, two differences are too many.
     limit = wanted.utf8.count < 4 ? 2 : 3
   }
 
@@ -132,7 +132,7 @@ struct NameSuggestions {
   mutating func consider(_ name: String) {
     let distance = SpellingDistance.between(wanted, name, limit: limit)
     guard distance < limit || !wanted.isEmpty && name.utf8.starts(with: wanted.utf8) else { return }
-    // Of those that go on, the shortest.
+    // Of the longer names, the shortest first.
     let rank = distance < limit ? distance : limit + name.utf8.count
     guard distance > 0, rank < found.last?.rank ?? .max || found.count < Limits.suggestions,
       !found.contains(where: { $0.name == name })
@@ -143,9 +143,9 @@ struct NameSuggestions {
   }
 }
 
-/// How many letters two names differ by.
+/// The edit distance of two names.
 enum SpellingDistance {
-  /// The Levenshtein distance, or `limit` when it is that or more. Case counts for nothing.
+  /// The Levenshtein distance, or `limit` if it is that or more. Case is ignored.
   static func between(_ a: String, _ b: String, limit: Int) -> Int {
     let first = a.utf8.map { $0 | 0x20 }
     let second = b.utf8.map { $0 | 0x20 }

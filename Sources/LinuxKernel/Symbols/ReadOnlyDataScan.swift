@@ -1,19 +1,19 @@
 import Bytes
 import DebugInfo
 
-/// Finds what the kernel's read-only data hold by its structure, for kernels that do not say where it is.
+/// Finds objects in the kernel's read-only data by their structure, for kernels that do not say where they are.
 struct ReadOnlyDataScan: Sendable {
   let space: KernelMemory
-  /// From `_stext` to `swapper_pg_dir`, which stands after the read-only data. (arch/arm64/kernel/vmlinux.lds.S; in
-  /// 4.19 after the data, too.)
+  /// From `_stext` to `swapper_pg_dir`, which follows the read-only data. (arch/arm64/kernel/vmlinux.lds.S; in 4.19
+  /// after the data, too.)
   let range: Range<UInt64>
-  /// Where kallsyms ends, where it is known: what is looked for most is not far behind.
+  /// The end of kallsyms, if known: what is mostly wanted follows soon after.
   private let kallsyms: KernelKallsyms?
 
-  /// Bytes that are searched before all: export tables and BTF begin within the first three MiB after kallsyms.
+  /// Bytes searched first: export tables and BTF begin within three MiB after kallsyms.
   private static let near: UInt64 = 4 << 20
 
-  /// nil where VMCOREINFO does not tell the image.
+  /// nil if VMCOREINFO does not locate the image.
   init?(_ space: KernelMemory, _ vmcoreinfo: VMCoreInfo?, behind kallsyms: KernelKallsyms? = nil) {
     guard let start = vmcoreinfo?.symbol("_stext"), let end = vmcoreinfo?.symbol("swapper_pg_dir"), start < end else {
       return nil
@@ -21,20 +21,20 @@ struct ReadOnlyDataScan: Sendable {
     self.init(space, start..<end, behind: kallsyms)
   }
 
-  /// Searches `image`, or as much of it as is ever searched.
+  /// Searches `image`, up to the limit of what is ever searched.
   init(_ space: KernelMemory, _ image: Range<UInt64>, behind kallsyms: KernelKallsyms? = nil) {
     self.space = space
     range = image.lowerBound..<(image.lowerBound + min(image.upperBound - image.lowerBound, ImageReach.largest))
     self.kallsyms = kallsyms
   }
 
-  /// Where to look, one after another.
+  /// The ranges to search, in order.
   var ranges: [Range<UInt64>] {
     guard let first = kallsyms?.end, range.contains(first) else { return [range] }
     return [first..<min(first + Self.near, range.upperBound), range]
   }
 
-  /// The tables of kallsyms that stand in the image: as a rule one set, several where it is not clear.
+  /// The kallsyms tables in the image: usually one set, several if ambiguous.
   func kallsymsTables() -> [KallsymsTables] {
     var result: [KallsymsTables] = []
     var anchorsLeft = Limits.kallsymsAnchors
@@ -49,7 +49,7 @@ struct ReadOnlyDataScan: Sendable {
     return result
   }
 
-  /// The release that the kernel's banner names.
+  /// The release in the kernel's banner.
   func banner() -> String? {
     var result: String?
     space.forEachPiece(range, overlap: 64) { address, bytes in

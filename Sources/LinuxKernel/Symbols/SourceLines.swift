@@ -1,10 +1,10 @@
 import Bytes
 import DebugInfo
 
-/// The source lines of a kernel's code, which KASLR may have moved from where its debug file has it.
+/// The source lines of a kernel's code, which KASLR may have moved from its link address.
 final class SourceLines: Sendable {
   private let dwarf: DWARFTypes
-  /// How far the kernel lies above its link address; nil if there is no debug file.
+  /// The KASLR offset from the link address; nil if there is no debug file.
   private let slide: Lazy<UInt64?>
 
   init(_ files: DebugFiles, _ dwarf: DWARFTypes, _ vmcoreinfo: VMCoreInfo?) {

@@ -2,11 +2,11 @@ import Bytes
 import CrashDump
 import DebugInfo
 
-/// Whether a vmlinux is that of the dump, and how far the dump's kernel was moved from it.
+/// Whether a vmlinux matches the dump, and the KASLR offset of the dump's kernel.
 enum VMLinuxMatch {
-  /// Compares the build-IDs, or the releases where one of them has no build-ID (before 5.9).
+  /// Compares the build IDs, or the releases if one of them has no build ID (before 5.9).
   ///
-  /// - Throws: `LocatedError` naming both, when they differ.
+  /// - Throws: `LocatedError` naming both if they differ.
   static func check(
     _ vmlinux: ELFImage, against vmcoreinfo: VMCoreInfo?, of dump: DumpFile
   ) throws(LocatedError) {
@@ -33,8 +33,8 @@ enum VMLinuxMatch {
     return words.count > 2 && words[0] == "Linux" && words[1] == "version" ? String(words[2]) : nil
   }
 
-  /// The symbols of `vmlinux`, where the dump's kernel has them: moved by what the root table tells, which is
-  /// known by whatever way the kernel was found, or `_stext`, or KERNELOFFSET.
+  /// The symbols of `vmlinux` at their addresses in the dump: moved by the offset of the root table, which is known
+  /// however the kernel was found, or of `_stext`, or by KERNELOFFSET.
   static func symbols(_ vmlinux: ELFImage, _ vmcoreinfo: VMCoreInfo?) throws(LocatedError) -> ELFSymbolTable {
     let unmoved = try ELFSymbolTable(vmlinux, slide: 0)
     for name in ["swapper_pg_dir", "_stext"] {

@@ -9,7 +9,7 @@ struct ListingStyle: Sendable {
   var showsHoles: Bool
   /// Whether the first line begins at address 0 and the first marker is left out.
   var beginsAtZero: Bool
-  /// Whether the linear map's bounds come first, and by which words.
+  /// Whether the linear map's bounds come first, and their wording.
   var linearMarkers: LinearMarkers
   /// Whether the BPF region has markers.
   var hasBPFMarkers: Bool
@@ -17,21 +17,21 @@ struct ListingStyle: Sendable {
   var hasCapitalArea: Bool
   /// Whether the listing and its vmemmap begin at the first address of the width in use.
   var hasWidthInUse: Bool
-  /// GP is shown.
+  /// Whether GP is shown.
   var showsGuarded: Bool
-  /// BLK is shown for blocks alone, not for entries that are not valid.
+  /// Whether BLK is shown only for blocks, not for invalid entries.
   var showsBlocksByType: Bool
-  /// The pages of the fixmap that its marker counts.
+  /// The number of fixmap pages that its marker covers.
   var fixmapPages: @Sendable (Granule) -> UInt64
 
   enum LinearMarkers: Sendable { case oneAtTheEnd(String), first }
 
-  /// What of the fixmap differs with the configuration.
+  /// What in the fixmap depends on the configuration.
   struct Fixmap: Sendable {
-    /// The slot of the trampoline's first page of code (FIX_ENTRY_TRAMP_TEXT1), which is the last that is kept after
-    /// booting; nil if it is not mapped.
+    /// The slot of the trampoline's first page of code (FIX_ENTRY_TRAMP_TEXT1), the last one kept after boot; nil if it
+    /// is not mapped.
     var trampoline: UInt64?
-    /// Slots for the VNCR pages of nested KVM, as far as they follow from the kernel's functions and NR_CPUS.
+    /// The slots for the VNCR pages of nested KVM, from the kernel's functions and NR_CPUS.
     var nested: UInt64
   }
 
@@ -49,9 +49,9 @@ struct ListingStyle: Sendable {
     showsBlocksByType = version.has(.listingShowsBlocksByType)
     if version.has(.listingMarksWholeFixmap) {
       // FIXADDR_TOT_START. Without a trampoline: a hole, an FDT of 2 MiB and two pages, a console, a page for patching
-      // code, VNCR pages, and four for the trampoline all the same (enum fixed_addresses, asm/fixmap.h).
+      // code, VNCR pages, and still four for the trampoline (enum fixed_addresses, asm/fixmap.h).
       let nested = version.has(.nestedFixmap) ? fixmap.nested : 0
-      // Seven slots of 256 KiB for booting, and five pages for tables.
+      // Seven boot-time slots of 256 KiB, and five pages for tables.
       let early: UInt64 = version.has(.longerEarlyMappings) || version == KernelVersion(6, 12) ? 1 : 0
       fixmapPages = { granule in
         let kept = fixmap.trampoline.map { $0 + 1 } ?? (2 << 20) / granule.size + 5 + nested + 4
@@ -64,7 +64,7 @@ struct ListingStyle: Sendable {
     }
   }
 
-  /// The bounds that have a line of their own, in the order in which the kernel lists them.
+  /// The bounds with a line of their own, in the kernel's order.
   func markers(_ layout: AddressLayout, _ configuration: LayoutConfiguration) -> [(address: UInt64, text: String)] {
     var markers: [(address: UInt64, text: String)] = []
     func add(_ span: AddressLayout.Span, _ start: String, _ end: String) {
@@ -93,8 +93,8 @@ struct ListingStyle: Sendable {
     return markers
   }
 
-  /// Where the listing begins (`base_addr`): the lowest address of the kernel's half, as 6.9 has it that of
-  /// the width in use.
+  /// Where the listing begins (`base_addr`): the lowest address of the kernel's half; since 6.9 that of the width in
+  /// use.
   static func base(
     _ style: ListingStyle, _ layout: AddressLayout, _ configuration: LayoutConfiguration
   ) -> UInt64 {
@@ -105,8 +105,8 @@ struct ListingStyle: Sendable {
 
 /// The kernel's own listing of its tables.
 enum DebugfsListing {
-  /// Calls `line` with each line of what the kernel would have printed as `kernel_page_tables` in debugfs at that
-  /// instant, without its end; nil if the layout is not known.
+  /// Calls `line` with each line, without its newline, of what the kernel would have printed as `kernel_page_tables` in
+  /// debugfs at that moment; nil if the layout is unknown.
   ///
   /// - Parameter user: tables of user space to list instead, in the same form, without markers.
   static func write(
@@ -135,12 +135,12 @@ enum DebugfsListing {
     return SweepReport(result: result, problems: writer.problems)
   }
 
-  /// What the tables and the symbols say of the fixmap.
+  /// What the tables and symbols show about the fixmap.
   private static func fixmap(_ context: KernelContext) -> ListingStyle.Fixmap {
     let symbols = context.symbols
     let hasKVM =
       symbols.symbol(named: "kvm_mmu_get_httbr") != nil || symbols.symbol(named: "schedule") == nil
-    // NR_CPUS, by the array that has an entry for each.
+    // NR_CPUS, from an array with an entry per CPU.
     let table = (symbols.symbol(named: "__per_cpu_offset")?.size ?? 0) / 8
     let cpus = (1...UInt64(Limits.cpus)).contains(table) ? table : 512
     var fixmap = ListingStyle.Fixmap(trampoline: nil, nested: hasKVM ? cpus + 1 : 0)
@@ -152,7 +152,7 @@ enum DebugfsListing {
   }
 }
 
-/// Finds the lowest page that may be executed.
+/// Finds the lowest executable page.
 private struct FirstExecutablePage: SweepObserver {
   var address: UInt64?
   mutating func enter(_ table: SweptTable) -> Bool { address == nil }
@@ -162,7 +162,7 @@ private struct FirstExecutablePage: SweepObserver {
   }
 }
 
-/// Puts the entries of a sweep into the kernel's lines. (`note_page`)
+/// Formats the entries of a sweep as the kernel's lines. (`note_page`)
 struct ListingWriter: SweepObserver {
   let style: ListingStyle
   let markers: [(address: UInt64, text: String)]
@@ -171,7 +171,7 @@ struct ListingWriter: SweepObserver {
   let line: (String) -> Void
   var problems = SweepProblems()
 
-  /// The marker that was printed last.
+  /// The last marker printed.
   private var marker = 0
   private var start: UInt64 = 0
   private var level: Int?
@@ -188,7 +188,7 @@ struct ListingWriter: SweepObserver {
     self.line = line
   }
 
-  /// Begins in the middle of a range without entries.
+  /// Starts in the middle of a range without entries.
   mutating func start(at address: UInt64) {
     start = address
     level = rootLevel
@@ -252,7 +252,7 @@ struct ListingWriter: SweepObserver {
   }
   mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int) {
     note(virtual.rawValue, level: level, value: 0)
-    // The others change nothing, but where one is the first beyond a marker.
+    // The others change nothing, except the first one beyond a marker.
     let size = UInt64(1) << UInt64(shift)
     var index: UInt64 = 1
     while index < UInt64(count), let next = nextMarker, next > virtual.rawValue {
@@ -268,7 +268,7 @@ struct ListingWriter: SweepObserver {
     }
   }
 
-  /// One line: addresses, size in the largest unit that divides it, level, and the bits by the kernel's words.
+  /// One line: addresses, size in the largest unit that divides it, level, and the bits by the kernel's names.
   static func text(
     _ start: UInt64, _ end: UInt64, level: Int, rootLevel: Int, _ bits: UInt64, _ style: ListingStyle,
     _ types: MemoryAttributeIndirection?
@@ -328,7 +328,7 @@ struct ListingWriter: SweepObserver {
 }
 
 extension MemoryAttributeIndirection {
-  /// The lowest AttrIndx of `attribute`. Linux gives tagged memory, on hardware without tags, the attribute of
-  /// normal memory once more; indices that it does not use are zero.
+  /// The lowest AttrIndx of `attribute`. On hardware without MTE, Linux gives tagged memory the same attribute as
+  /// normal memory; unused indices are zero.
   fileprivate func firstIndex(of attribute: UInt8) -> Int? { (0..<8).first { self.attribute($0) == attribute } }
 }

@@ -1,9 +1,9 @@
 import Bytes
 import VMSA
 
-/// Where virtual addresses lie in physical memory, one entry a run that is contiguous in both.
+/// The mappings of virtual to physical addresses, one entry per run that is contiguous in both.
 struct MappedExtents: SweepObserver {
-  /// Virtual addresses that follow each other, and the physical ones that they map.
+  /// A run of virtual addresses, and the physical ones that they map.
   struct Extent {
     var virtual: UInt64
     var physical: UInt64
@@ -12,12 +12,12 @@ struct MappedExtents: SweepObserver {
     var isExecutable: Bool
   }
 
-  /// By virtual address.
+  /// Sorted by virtual address.
   private(set) var all: [Extent] = []
-  /// Whether there were more of them than are kept.
+  /// Whether there were more than are kept.
   private(set) var isCutShort = false
 
-  /// A machine of a terabyte with 4 KiB pages throughout has fewer beside its linear map.
+  /// The most kept: a machine of a terabyte, all in 4 KiB pages, has fewer besides its linear map.
   private static let most = 1 << 24
 
   mutating func enter(_ table: SweptTable) -> Bool { !isCutShort }
@@ -38,6 +38,6 @@ struct MappedExtents: SweepObserver {
     }
   }
 
-  /// One page of shadow for all of a region is left out: its addresses are as many as the region's.
+  /// A single shadow page mapped for a whole region is left out: it would have as many addresses as the region.
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64) {}
 }

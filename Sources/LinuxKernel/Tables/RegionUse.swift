@@ -1,27 +1,27 @@
 import KernelLayout
 import VMSA
 
-/// A region of a dump's kernel, and how much of it is mapped.
+/// A region of the kernel, and how much of it is mapped.
 public struct RegionUse: Sendable {
   /// The row of the layout.
   public let row: LayoutRow
-  /// Bytes that entries map there; nil for user space, which the kernel's tables do not translate. What lies
-  /// in the kernel image or in a region that has precedence is counted there.
+  /// Bytes mapped there; nil for user space, which the kernel's tables do not translate. Mappings in the kernel image
+  /// or in a region of higher precedence are counted there.
   public let mapped: UInt64?
-  /// Where the bounds are from, in words.
+  /// The source of the bounds, as text.
   public let source: String
 }
 
-/// The regions of a dump's kernel, in the order of addresses.
+/// The regions of the kernel in address order.
 public struct RegionListing: Sendable {
-  /// The regions. Those inside of another follow it.
+  /// The regions. Those inside another follow it.
   public let regions: [RegionUse]
-  /// What the pass over the tables came to.
+  /// The result of the pass over the tables.
   public let report: SweepReport
 }
 
 extension RegionUse {
-  /// The layout of a dump and what is mapped in each region; nil if the layout is unknown.
+  /// The layout of the kernel and what is mapped in each region; nil if the layout is unknown.
   static func all(
     of context: KernelContext, _ checks: EntryChecks
   ) -> RegionListing? {
@@ -64,17 +64,17 @@ extension RegionUse {
   }
 }
 
-/// Adds up what is mapped in each piece.
+/// Sums up what is mapped in each piece.
 private struct RegionCounter: SweepObserver {
   let map: RegionMap
   var mapped: [RegionMap.Piece: UInt64] = [:]
   var problems = SweepProblems()
-  /// The piece that the last entry lay in, and its sum so far.
+  /// The piece of the last entry, and its sum so far.
   var piece = RegionMap.Piece(first: 0, last: 0)
   var sum: UInt64 = 0
   private let checks: EntryChecks
   private let linearOffset: UInt64?
-  /// What the addresses of the piece are above the physical ones, in the bits that tell: all of the linear map, none
+  /// The expected offset of the piece from physical addresses, under a mask: all bits in the linear map, none
   /// elsewhere.
   private var offset: UInt64 = 0
   private var offsetBits: UInt64 = 0
@@ -85,7 +85,7 @@ private struct RegionCounter: SweepObserver {
     linearOffset = checks.linearOffset
   }
 
-  /// Adds `bytes` that `entry` maps, and counts it where no kernel writes it, or not there.
+  /// Adds `bytes` that `entry` maps, and counts the entry if Linux never writes it, or not there.
   @inline(__always)
   private mutating func add(_ entry: SweptEntry, _ physical: PhysicalAddress, _ bytes: UInt64) {
     let address = entry.virtual.rawValue

@@ -1,17 +1,17 @@
 import KernelLayout
 import VMSA
 
-/// Virtual addresses that map one physical address.
+/// A virtual address, or a run of them, that maps a physical address.
 public struct ReverseMapping: Sendable {
   /// The address.
   public let virtual: VirtualAddress
-  /// The last address of a run of entries that all map it, one a page (KASAN's shadow); nil for one address.
+  /// The last address of a run of entries that all map it, one per page (the KASAN shadow); nil for a single address.
   public let through: UInt64?
   /// The entry.
   public let entry: SweptEntry
-  /// Where it lies.
+  /// Its region.
   public let region: Region?
-  /// Whose tables map it; nil for the kernel's.
+  /// The task whose tables map it; nil for the kernel's.
   public let task: KernelTask?
 }
 
@@ -19,8 +19,8 @@ extension ReverseMapping {
   /// Every virtual address that maps `physical`, in order.
   ///
   /// - Parameters:
-  ///   - task: the process whose tables are looked through; nil for the kernel's.
-  ///   - user: the tables of `task` to look through instead of the kernel's.
+  ///   - task: the process whose tables are searched; nil for the kernel's.
+  ///   - user: the tables of `task`, searched instead of the kernel's.
   ///   - map: the regions of the addresses.
   static func forEach(
     of physical: PhysicalAddress, in context: KernelContext, task: KernelTask?, user: TranslationRegime?,

@@ -4,7 +4,7 @@ import DebugInfo
 /// Finds the BTF of a kernel: after kallsyms by its header, or between its symbols.
 enum BTFLocator {
   static func types(_ space: KernelMemory, _ symbols: [any SymbolSource], _ search: ReadOnlyDataScan?) -> BTFTypes? {
-    // With the names in order (6.2) a look-up is cheaper than a search, which may go through all read-only data.
+    // With sorted names (6.2) a look-up is cheaper than a search, which may scan all read-only data.
     let isOrdered = symbols.contains { ($0 as? KernelKallsyms)?.isOrdered ?? false }
     if isOrdered, let found = named(space, symbols), found.isComplete { return found }
     let found = search?.btf()

@@ -2,8 +2,8 @@ import Bytes
 import DebugInfo
 import Synchronization
 
-/// Where a few members of `struct task_struct` and `struct mm_struct` are, told by what they hold, for kernels of
-/// which nothing else tells the types: a task by its list and its name, a root table by its address.
+/// The offsets of a few members of `struct task_struct` and `struct mm_struct`, inferred from their contents, for
+/// kernels without types: a task by its list and its name, a root table by its address.
 ///
 /// | member | by |
 /// | --- | --- |
@@ -32,9 +32,9 @@ private struct InferredTaskLayoutFinder {
   private let first: UInt64
   private let words: [UInt64]
 
-  /// Bytes of `init_task` that are looked through: it has 2 to 10 KiB.
+  /// Bytes of `init_task` that are scanned: it has 2 to 10 KiB.
   private static let reach = 16 << 10
-  /// Tasks that must have a name before a list is believed to be that of the tasks.
+  /// Tasks that must have a name before a list is accepted as the task list.
   private static let namedTasks = 3
 
   init?(_ space: KernelMemory, _ symbols: KernelSymbols) {
@@ -63,10 +63,10 @@ private struct InferredTaskLayoutFinder {
     members["task_struct.active_mm"] = TypeMember(offset: mm + 8, size: 8)
   }
 
-  /// Where the name and the list of tasks are, and the first tasks on it.
+  /// The offsets of the name and the task list, and the first tasks on it.
   private func nameAndList() -> (comm: Int, tasks: Int, others: [UInt64])? {
     let swapper = Array("swapper".utf8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    // The name, and a NUL or the slash of "swapper/0" behind it.
+    // The name, followed by NUL or the slash of "swapper/0".
     for comm in words.indices where words[comm] & (1 << 56 - 1) == swapper {
       guard [0, UInt64(UInt8(ascii: "/"))].contains(words[comm] >> 56) else { continue }
       for list in 0..<comm {
@@ -94,8 +94,8 @@ private struct InferredTaskLayoutFinder {
     return text[..<end].allSatisfy { (0x20..<0x7f).contains($0) }
   }
 
-  /// Where `pid` is, and `tgid` after it. The first tasks are those that the kernel makes first, `init` and `kthreadd`
-  /// (`rest_init`, init/main.c).
+  /// The offset of `pid`, which `tgid` follows. The first tasks are those that the kernel creates first, `init` and
+  /// `kthreadd` (`rest_init`, init/main.c).
   private func numbers(_ others: [UInt64], before comm: Int) -> Int? {
     stride(from: 0, to: comm, by: 4).first { place in
       func both(_ task: UInt64) -> [UInt32?] {
@@ -105,7 +105,7 @@ private struct InferredTaskLayoutFinder {
     }
   }
 
-  /// Where `mm` is, and `active_mm` after it: `init` has both, `kthreadd` no first.
+  /// The offset of `mm`, which `active_mm` follows: `init` has both, `kthreadd` only the second.
   private func memory(_ others: [UInt64], pgd: UInt64, below comm: Int) -> Int? {
     stride(from: 0, to: comm, by: 8).first { place in
       func word(_ task: UInt64, _ offset: Int) -> UInt64? { space.pointer(at: task &+ UInt64(place + offset)) }

@@ -5,10 +5,10 @@ extension KernelTypes {
   /// The BTF among the sources.
   var btf: BTFTypes? { sources.lazy.compactMap { $0 as? BTFTypes }.first }
 
-  /// Those of the sources that have whole types, in the order they are asked.
+  /// The sources that have complete types, in the order they are searched.
   var graphs: [any TypeGraph] { sources.compactMap(\.graph) }
 
-  /// The enumerators of `enum type`; none if it is not known.
+  /// The enumerators of `enum type`; empty if it is unknown.
   func enumerators(of type: String) -> [CEnumerator] {
     for graph in graphs {
       for found in graph.types(named: TypeName(.enumeration, type)) {
@@ -18,7 +18,7 @@ extension KernelTypes {
     return []
   }
 
-  /// The enumerators of the enumeration, which may have no name, that has one called `name`; none if it is not known.
+  /// The enumerators of the enumeration, possibly anonymous, that has one called `name`; empty if it is unknown.
   func constants(beside name: String) -> [CEnumerator] {
     for graph in graphs {
       if let (type, _) = graph.enumerator(named: name), case .enumeration(let enumeration) = type.shape {
@@ -34,10 +34,10 @@ extension KernelTypes {
     return "no BTF was found in the dump\(dwarf.map { "; \($0.origin)" } ?? "")"
   }
 
-  /// Says that no types are known.
+  /// The diagnostic that no types are known.
   var noTypes: Diagnostic { Diagnostic(.typeUnknown, absence) }
 
-  /// Says that `type` is unknown; `words` say what follows from that.
+  /// The diagnostic that `type` is unknown; `words` say what follows from that.
   func unknown(_ type: String, _ words: String? = nil) -> Diagnostic {
     Diagnostic(.typeUnknown, type, "\(words ?? "the type \(type) is not known"): \(absence)")
   }

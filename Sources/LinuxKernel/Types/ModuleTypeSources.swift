@@ -4,6 +4,6 @@ import DebugInfo
 package struct ModuleTypeSources: Sendable {
   /// The module's own types, then the kernel's.
   package let types: KernelTypes
-  /// Why the module's own types are missing; nil if they are not, and for the kernel itself.
+  /// Why the module's own types are missing; nil if they are not missing, and for the kernel itself.
   package let note: String?
 }

@@ -1,7 +1,7 @@
 import Bytes
 import DebugInfo
 
-/// The types by DWARF, or if that has none, as if it is absent or damaged, by the shape of what is in memory.
+/// The types from DWARF, or, if it is absent or damaged, inferred from memory contents.
 struct TypesOrShape: TypeLayout {
   let dwarf: DWARFTypes
   let shape: InferredTaskLayout

@@ -1,7 +1,6 @@
 import DebugInfo
 
-/// The layouts that the kernel tells in VMCOREINFO: `SIZE(type)` and `OFFSET(type.member)`. It tells no sizes of
-/// members.
+/// The type layouts in VMCOREINFO: `SIZE(type)` and `OFFSET(type.member)`. It has no sizes of members.
 struct VMCoreInfoTypes: TypeLayout {
   let vmcoreinfo: VMCoreInfo
 
