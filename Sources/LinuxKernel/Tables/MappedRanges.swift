@@ -2,42 +2,41 @@ import Bytes
 import KernelLayout
 import VMSA
 
-/// Neighbouring addresses that entries of one level map with one set of attributes.
+/// Adjacent addresses mapped by entries of the same level with the same attributes.
 public struct MappedRange: Sendable {
   /// The first address.
   public let first: UInt64
   /// The last address.
   public fileprivate(set) var last: UInt64
-  /// Where the first address is.
+  /// The physical address of the first.
   public let physical: PhysicalAddress
-  /// Whether each address after it lies as far on in physical memory.
+  /// Whether the physical addresses are consecutive, too.
   public fileprivate(set) var isConsecutive = true
   /// The level of the entries: -1 to 3.
   public let level: Int
   /// The first entry. The others differ from it in the address and in bits that the kernel does not show.
   public let descriptor: Descriptor
-  /// The region that the first address lies in; nil if the layout is not known.
+  /// The region that the first address lies in; nil if the layout is unknown.
   public let region: Region?
 
-  /// Bytes.
+  /// Its size in bytes.
   public var size: UInt64 { last &- first &+ 1 }
 
-  /// The bits that tell ranges apart: those that the kernel's own listing shows.
-  /// (`pte_bits`, arch/arm64/mm/ptdump.c)
+  /// The bits that separate ranges: those that the kernel's own listing shows. (`pte_bits`, arch/arm64/mm/ptdump.c)
   static let shownBits: Descriptor.Bits = [
     .valid, .ap1, .ap2, .pxn, .sh, .af, .nG, .contiguous, .table, .uxn, .gp, .attrIndx,
   ]
 }
 
 extension MappedRange {
-  /// Calls `body` with every mapping in `range`, those that differ in nothing the kernel shows merged, split
-  /// at the bounds of regions.
+  /// Calls `body` with every mapping in `range`. Adjacent ones with the same visible attributes are merged, but split
+  /// at region bounds.
   ///
   /// - Parameters:
   ///   - context: the kernel whose tables are listed.
   ///   - map: its regions.
   ///   - user: tables of user space or of the hypervisor to list instead of the kernel's.
-  /// - Returns: what the pass came to, and the tables on the way that are unreadable or malformed.
+  /// - Returns: the result of the pass, with counts of unreadable tables and malformed entries.
   static func forEach(
     _ range: ClosedRange<UInt64>?, of context: KernelContext, user: TranslationRegime?, in map: RegionMap,
     _ checks: EntryChecks, _ body: @escaping (MappedRange) -> Void
@@ -51,36 +50,36 @@ extension MappedRange {
   }
 }
 
-/// What a pass over a set of tables came to.
+/// The result of a pass over a set of tables.
 public struct SweepReport: Hashable, Sendable {
-  /// How many tables were read, and whether the rest was left out.
+  /// The number of tables read, and whether the pass was cut short.
   public let result: SweepResult
-  /// What on the way is unreadable or malformed.
+  /// What was unreadable or malformed.
   public let problems: SweepProblems
 }
 
-/// What a pass over tables could not show.
+/// What a pass over tables could not read, or found damaged.
 public struct SweepProblems: Hashable, Sendable {
-  /// Bytes of addresses whose tables could not be read.
+  /// Bytes of address space whose tables could not be read.
   public internal(set) var unreadable: UInt64 = 0
   /// Tables that could not be read, in whole or in part.
   public internal(set) var tables = 0
   /// Those among them that were filtered out when the dump was written.
   package internal(set) var filtered = 0
-  /// The last of them, whose parts are told one after another.
+  /// The last of them, whose parts are reported one after another.
   private var last: PhysicalAddress?
   /// The first of those tables.
   package internal(set) var fault: MemoryFault?
-  /// Entries that cannot be.
+  /// Malformed entries.
   public internal(set) var corrupt = 0
-  /// Entries that no kernel writes, where they were looked for.
+  /// Entries that Linux never writes, if they were checked for.
   package internal(set) var odd = 0
-  /// Tables of the kernel that there are twice, so that one was written over another.
+  /// Kernel tables with identical contents, one of which was probably overwritten.
   package internal(set) var twins = 0
   /// The first of those tables.
   package internal(set) var firstTwin: PhysicalAddress?
 
-  /// Notes the tables that there are twice.
+  /// Records the duplicate tables.
   mutating func note(_ tables: DuplicateTables) {
     twins = tables.count
     firstTwin = tables.first

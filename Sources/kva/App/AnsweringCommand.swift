@@ -2,12 +2,12 @@ import ArgumentParser
 import Glibc
 import KernelVA
 
-/// A command whose answer goes to the output of a session, so that one process can ask many.
+/// A command that writes its answer to the output of a session, so that one process can run many.
 protocol AnsweringCommand: ParsableCommand {
-  /// Arguments that it can be parsed with before those of the question are known.
+  /// Arguments with which it can be parsed before those of a query are known.
   static var sampleArguments: [String] { get }
 
-  /// Whether the names of symbols complete its arguments.
+  /// Whether its arguments complete as symbols.
   static var takesSymbols: Bool { get }
 
   /// How its answers are shown.
@@ -15,13 +15,13 @@ protocol AnsweringCommand: ParsableCommand {
 
   /// Replaces its arguments; its options stay.
   ///
-  /// - Throws: `ValidationError` when it cannot take these.
+  /// - Throws: `ValidationError` if it does not accept them.
   mutating func take(_ arguments: [String]) throws
 
   /// Writes the answer to the session's output.
   ///
-  /// - Throws: `ExitCode.notFound` when something asked for was not found, which has then been told;
-  ///   `LocatedError` when a file cannot be used; `ValidationError` for wrong usage.
+  /// - Throws: `ExitCode.notFound` if something was not found, which has then been reported; `LocatedError` if a file
+  ///   cannot be used; `ValidationError` for wrong usage.
   func answer(_ session: Session) throws
 }
 
@@ -29,9 +29,9 @@ extension AnsweringCommand {
   static var sampleArguments: [String] { [] }
   static var takesSymbols: Bool { false }
 
-  /// The command that `words` ask for, after its name and without the dump.
+  /// The command for `words`, the arguments after its name and without the dump.
   ///
-  /// - Throws: what the parser throws, for help as well; `ValidationError` when the words say how to open the dump.
+  /// - Throws: what the parser throws, also for help; `ValidationError` if the words say how to open the dump.
   static func asked(_ words: [String]) throws -> Self {
     let command = try parse((self is any DumpCommand.Type ? ["-"] : []) + words)
     if let options = (command as? any DumpCommand)?.options, !options.access.isPlain {
@@ -54,7 +54,7 @@ protocol DumpCommand: AnsweringCommand {
 extension DumpCommand {
   var display: DisplayOptions { options.display }
 
-  /// Answers as a process of its own does.
+  /// Runs as a process of its own.
   func run() throws {
     try display.write { output in
       let session = Session(options, output)
@@ -73,7 +73,7 @@ extension DisplayOptions {
       return try body(output)
     }
     let pager = try ChildProgram.reading(command)
-    // Ctrl-C is for the pager; when that ends, the next write ends this process.
+    // Ctrl-C belongs to the pager; once that ends, the next write ends this process.
     Interrupt.leaveToOthers()
     let output = Output(.file(pager.pipe), display)
     let result = Result { try body(output) }

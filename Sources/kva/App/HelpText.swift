@@ -1,11 +1,11 @@
 import ArgumentParser
 
-/// The help of a command with its own options first, and those that go with every command after them.
+/// The help of a command with its own options first, and the common ones after them.
 enum HelpText {
-  /// The headings of what goes with every command, as the parser capitalises the titles of `DumpOptions`.
+  /// The headings of the common options, the titles of `DumpOptions` as capitalised by the parser.
   private static let common = ["OUTPUT OPTIONS:", "DUMP OPTIONS:"]
 
-  /// `text` as the parser makes it, its sections in another order.
+  /// The parser's `text` with its sections reordered.
   static func arranged(_ text: String) -> String {
     var (own, shared): ([Substring], [Substring]) = ([], [])
     var isShared = false

@@ -2,8 +2,8 @@ import ArgumentParser
 import KernelVA
 
 extension Session {
-  /// What the commands that list something have in common: lets `body` write its lines, and reports the notes
-  /// it returns. What is missing from a list makes the exit status 1.
+  /// The common part of commands that list something: lets `body` write its lines, and reports the notes it returns. If
+  /// anything is missing, the exit status is 1.
   func list(_ body: (Kernel, Output) throws -> [Diagnostic]) throws {
     let notes = try body(try kernel, output)
     for note in notes { report(note) }

@@ -7,13 +7,13 @@ struct MemoryReader {
   let session: Session
   private var output: Output { session.output }
 
-  /// Pages one after another that cannot be shown for one reason.
+  /// Consecutive pages that cannot be shown for the same reason.
   private struct Gap {
     var first: Unreadable
     var pages: Int
     var last: UInt64
 
-    /// It in one line.
+    /// The gap in one line.
     var message: Diagnostic {
       let message = first.message
       if pages == 1 { return message }
@@ -23,13 +23,13 @@ struct MemoryReader {
     }
   }
 
-  /// How many pages were asked for, and how many of them are not to be had.
+  /// The number of pages requested, and of those unavailable.
   private struct Count {
     var pages = 0
     var missing = 0
     var filtered = 0
 
-    /// It in one line; nil if a page or more is not missing.
+    /// The count in one line; nil if no page is missing.
     var message: Diagnostic? {
       guard missing > 1 else { return nil }
       let why = filtered > 0 ? "; \(filtered) of them were filtered out of this dump" : ""
@@ -37,7 +37,7 @@ struct MemoryReader {
     }
   }
 
-  /// Says that what is at `address` may be something else.
+  /// Reports that the bytes at `address` may be wrong.
   private func report(doubt: Diagnostic?, of address: UInt64) {
     if let doubt { session.report(doubt.explaining("\(Words.hex(address)) is doubtful")) }
   }
@@ -74,7 +74,7 @@ struct MemoryReader {
   /// The most that is read at once, and so kept in memory.
   private static var atOnce: UInt64 { 128 << 20 }
 
-  /// All bytes or none: what does not fit in memory is read twice, and written the second time.
+  /// Writes all bytes or none: what does not fit in memory is read twice, and written the second time.
   func raw(_ start: UInt64, _ length: UInt64) throws -> Bool {
     var chunks: [(start: UInt64, count: UInt64)] = []
     var done: UInt64 = 0
@@ -104,11 +104,11 @@ struct MemoryReader {
     return result
   }
 
-  /// Fills `target` with the bytes from `start` on, those that lie together in physical memory read together.
+  /// Fills `target` with the bytes at `start`, reading what is contiguous in physical memory at once.
   private func fill(_ target: inout MutableRawSpan, from start: UInt64) throws(Unreadable) {
     let count = target.byteCount
     let page = UInt64(1) << UInt64(source.pageShift)
-    // The run that has been gathered so far: where its bytes go, and where they are.
+    // The run collected so far: where its bytes go, and where they are.
     var from = 0
     var physical: PhysicalAddress?
     var done = 0
@@ -141,7 +141,7 @@ struct MemoryReader {
     }
   }
 
-  /// The memory as the values of types are read from it.
+  /// The memory as a source of typed values.
   var pages: PageSource {
     PageSource { start, count in
       do throws(Unreadable) {

@@ -3,14 +3,14 @@ import Glibc
 import KernelVA
 
 extension ExitCode {
-  /// Something that was asked for was not found.
+  /// Something requested was not found.
   static let notFound = ExitCode(1)
 }
 
-/// A dump that is asked questions: opened, and searched for its kernel, when the first of them needs it.
+/// A dump being queried: opened, and searched for its kernel, when first needed.
 ///
-/// A process of one command has one for that; `batch` and `shell` keep theirs, and with it all that the library
-/// has found out and kept.
+/// A process that runs one command has one for that; `batch` and `shell` keep theirs, with everything that the library
+/// has cached.
 final class Session {
   /// How the dump is opened.
   let options: DumpOptions
@@ -24,11 +24,11 @@ final class Session {
   private var regimes: [String: TranslationRegime] = [:]
   private var problems: [Problem]?
 
-  /// Prepares to open what `options` says.
+  /// Prepares to open the dump of `options`.
   ///
   /// - Parameters:
   ///   - readsQueries: whether a command without queries reads them from standard input.
-  ///   - keepsProblems: what is wrong is kept for `takeProblems`, instead of told on standard error.
+  ///   - keepsProblems: problems are kept for `takeProblems` instead of being written to standard error.
   init(_ options: DumpOptions, _ output: Output, readsQueries: Bool = true, keepsProblems: Bool = false) {
     self.options = options
     self.output = output
@@ -38,7 +38,7 @@ final class Session {
 
   /// The dump.
   ///
-  /// - Throws: `LocatedError` when it cannot be opened.
+  /// - Throws: `LocatedError` if it cannot be opened.
   var dump: DumpFile {
     get throws {
       if let opened { return opened }
@@ -50,7 +50,7 @@ final class Session {
 
   /// Its kernel.
   ///
-  /// - Throws: `LocatedError` when it cannot be found; the same each time.
+  /// - Throws: `LocatedError` if it cannot be found; the same each time.
   var kernel: Kernel {
     get throws {
       if let found { return try found.get() }
@@ -61,9 +61,9 @@ final class Session {
     }
   }
 
-  /// Goes on without the memory of processes and files: it reads as filtered out.
+  /// Continues without the memory of processes and files, which then reads as filtered out.
   ///
-  /// - Throws: `LocatedError` where the dump does not tell whose a page is.
+  /// - Throws: `LocatedError` if the dump does not show the owners of pages.
   func leaveOutUserMemory() throws {
     guard let rest = try kernel.dumpWithoutUserMemory else {
       throw LocatedError(
@@ -73,7 +73,7 @@ final class Session {
     found = nil
   }
 
-  /// The tables that `options` asks for; nil if it asks for none. That there are none ends the command.
+  /// The tables that `options` selects; nil if it selects none. The command ends if they do not exist.
   func regime(_ options: TablesOptions) throws -> TranslationRegime? {
     guard let given = options.given else { return nil }
     if let known = regimes[given] { return known }
@@ -91,7 +91,7 @@ final class Session {
 
   /// Says what was not found, or is wrong with the answer.
   ///
-  /// - Parameter file: the dump that it is about; nil for that of the session.
+  /// - Parameter file: the dump concerned; nil for the session's.
   func report(_ diagnostic: Diagnostic, of file: String? = nil) {
     report(
       Problem(kind: .notFound, file: file ?? options.dump, code: diagnostic.code, message: diagnostic.advised))
@@ -100,26 +100,26 @@ final class Session {
   /// Says what was not found, or is wrong with the answer.
   func report(_ code: Diagnostic.Code, _ message: String) { report(Diagnostic(code, message)) }
 
-  /// Says what is wrong with a file.
+  /// Reports what is wrong with a file.
   func report(_ error: LocatedError) { report(Problem(error)) }
 
   private func report(_ problem: Problem) {
     guard let count = problems?.count else {
-      // What was answered before stands before it on a terminal.
+      // Earlier output comes first on a terminal.
       output.flush()
       return Diagnostics.report(problem.description)
     }
     if count < Limits.keptProblems { problems?.append(problem) }
   }
 
-  /// Ends a command that nobody listens to any more: asked between the parts of an answer that may be long.
+  /// Ends a command that nobody listens to any more: called between the parts of long answers.
   ///
-  /// - Throws: `ExitCode`, which is not 0 after an interrupt; a program that does not read to the end is no failure.
+  /// - Throws: `ExitCode`, nonzero after an interrupt; it is not a failure if a program stops reading early.
   func checkListener() throws {
     if output.isDropped { throw Interrupt.isPending ? ExitCode(128 + SIGINT) : ExitCode.success }
   }
 
-  /// What was told since this was asked last.
+  /// The problems reported since the last call.
   func takeProblems() -> [Problem] {
     guard let taken = problems else { return [] }
     problems = []

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension Session {
-  /// Says what a pass over tables could not show; true when there was nothing.
+  /// Reports what a pass over tables could not show; returns true if there was nothing.
   func report(_ pass: SweepReport, _ dump: DumpFile) -> Bool {
     let (result, problems) = (pass.result, pass.problems)
     if let fault = problems.fault {

@@ -1,4 +1,4 @@
-/// This release of kva.
+/// The release of kva.
 enum Release {
   /// Its version. This is the only place to change it: `.ci/check-version --write` copies it to the manual pages and the
   /// Python module.

@@ -8,14 +8,14 @@ struct Batch {
   private let people: Output
   private var commands = ParsedCommands()
 
-  /// Answers on the output of `session`, which keeps its problems.
+  /// Answers on the output of `session`, which must keep its problems.
   init(_ session: Session) {
     self.session = session
     output = session.output
     people = Output(.string(in: session.output))
   }
 
-  /// Answers the request on `line`; an empty line is none.
+  /// Answers the request on `line`; ignores an empty line.
   mutating func answer(_ line: InputLines.Line) {
     if line.bytes.isEmpty, !line.isCut { return }
     var request = Request()
@@ -67,15 +67,15 @@ struct Batch {
     end(status, session.takeProblems() + ending)
   }
 
-  /// Everything before the answer itself. How it ended is not known yet and comes behind, so that an answer of
-  /// any length is written as it is found.
+  /// Everything before the answer itself. The outcome is not known yet and comes afterwards, so that an answer of any
+  /// length is written as it is found.
   private func begin(_ request: Request) {
     output.text("{\"id\":")
     output.jsonIdentifier(request.id)
     output.text(request.isForPeople ? ",\"text\":" : ",\"results\":")
   }
 
-  /// Everything behind it.
+  /// Everything after the answer.
   private func end(_ status: Int32, _ problems: [Problem]) {
     output.text(",\"errors\":")
     output.jsonArray(problems) { $0.problem($1) }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// `kva batch`: many questions to one process.
+/// `kva batch`: many queries to one process.
 struct BatchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "batch",
@@ -18,7 +18,7 @@ struct BatchCommand: ParsableCommand {
 
   func run() throws {
     let session = Session(options, Output(), readsQueries: false, keepsProblems: true)
-    // A dump that cannot be opened ends the process before anything is asked.
+    // A dump that cannot be opened ends the process before the first request.
     _ = try session.dump
     var batch = Batch(session)
     var lines = InputLines(limit: Limits.requestBytes)

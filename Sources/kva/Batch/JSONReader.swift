@@ -1,6 +1,6 @@
 import KernelVA
 
-/// A value of JSON.
+/// A JSON value.
 enum JSONValue: Equatable {
   case null
   case bool(Bool)
@@ -8,7 +8,7 @@ enum JSONValue: Equatable {
   case number(String)
   case string(String)
   case array([JSONValue])
-  /// The members in the order they were written; no two have one name.
+  /// The members in order; names are unique.
   case object([Member])
 
   /// A member of an object.
@@ -21,11 +21,11 @@ enum JSONValue: Equatable {
 /// Reads one JSON text (RFC 8259) strictly: nothing before or after it, no name twice in an object, strings of valid
 /// UTF-8 without lone surrogates, and arrays and objects at most `Limits.jsonDepth` deep.
 ///
-/// What it makes is bounded by the length of the text.
+/// The result's size is bounded by the length of the text.
 struct JSONReader {
-  /// Why a text is no JSON.
+  /// Why a text is not JSON.
   struct Malformed: Error {
-    /// What is wrong, and at which byte, counted from 0.
+    /// What is wrong, and at which byte, counting from 0.
     var message: String
   }
 
@@ -39,7 +39,7 @@ struct JSONReader {
     at = bytes.startIndex
   }
 
-  /// The value that `bytes` are the text of.
+  /// The value of the JSON text `bytes`.
   static func value(_ bytes: ArraySlice<UInt8>) throws(Malformed) -> JSONValue {
     var reader = JSONReader(bytes)
     reader.skipBlanks()
@@ -59,7 +59,7 @@ struct JSONReader {
     while let next = byte, next == 0x20 || next == 0x0a || next == 0x0d || next == 0x09 { at += 1 }
   }
 
-  /// Passes `wanted`, if it is next.
+  /// Skips `wanted` if it is next.
   private mutating func pass(_ wanted: Unicode.Scalar) -> Bool {
     guard byte == UInt8(ascii: wanted) else { return false }
     at += 1
@@ -109,7 +109,7 @@ struct JSONReader {
   private mutating func members(depth: Int) throws(Malformed) -> [JSONValue.Member] {
     try open(depth: depth)
     var members: [JSONValue.Member] = []
-    // A few names are compared one by one; many, which no sound request has, would take long so.
+    // A few names are compared one by one; that would be slow for many, which no valid request has.
     var names: Set<String> = []
     if pass("}") { return members }
     while true {
@@ -161,7 +161,7 @@ struct JSONReader {
       case UInt8(ascii: "\""):
         let end = at
         at += 1
-        // Most strings have no escape: what stands there is the string.
+        // Most strings have no escapes, and are taken as they are.
         if text.isEmpty { return try checked(bytes[plain..<end], start) }
         text += bytes[plain..<end]
         return try checked(text[...], start)

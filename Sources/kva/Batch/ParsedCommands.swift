@@ -1,11 +1,11 @@
 import ArgumentParser
 import KernelVA
 
-/// Commands with their options, parsed once for all questions that differ in the arguments only.
+/// Commands with their options, parsed once for all queries that differ only in their arguments.
 struct ParsedCommands {
   private var kept: [String: any AnsweringCommand] = [:]
 
-  /// The command that `request` asks for, with its arguments.
+  /// The command of `request`, with its arguments.
   mutating func command(_ request: Request) throws(Problem) -> any AnsweringCommand {
     var words = request.isForPeople ? [] : ["--json"]
     var key = request.command + (request.isForPeople ? "\0" : "")

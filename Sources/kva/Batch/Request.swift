@@ -1,5 +1,5 @@
 extension Output {
-  /// Writes what a question is called, as it was given: a string, a number or null.
+  /// Writes the ID of a request as it was given: a string, a number or null.
   func jsonIdentifier(_ value: JSONValue) {
     switch value {
     case .string(let text): jsonString(text)
@@ -9,20 +9,20 @@ extension Output {
   }
 }
 
-/// One question of `kva batch`.
+/// A request of `kva batch`.
 struct Request {
-  /// What it is called, to find the answer by: a string, a number or null.
+  /// Its ID, repeated in the answer: a string, a number or null.
   var id = JSONValue.null
   var command = ""
   var arguments: [String] = []
-  /// Long options without their dashes, but for `json`.
+  /// Long options without their dashes, except `json`.
   var options: [JSONValue.Member] = []
-  /// Whether the answer is to be what people read, as `"json": false` says.
+  /// Whether the answer is to be text for people (`"json": false`).
   var isForPeople = false
 
   /// Reads the members of `object`.
   ///
-  /// - Throws: a `Problem` that says which is wrong; the ID is set where it could be read.
+  /// - Throws: a `Problem` that says which is wrong; the ID is set if it could be read.
   mutating func read(_ object: [JSONValue.Member]) throws(Problem) {
     // The ID first, so that the answer has it whatever else is wrong.
     for case let member in object where member.name == "id" {
@@ -52,7 +52,7 @@ struct Request {
   private static func argument(_ value: JSONValue) throws(Problem) -> String {
     switch value {
     case .string(let text): return text
-    // A number is what it says, and not the hex digits that it looks like.
+    // A JSON number is decimal, not the hex digits that it may look like.
     case .number(let text):
       guard let number = UInt64(text) else {
         throw .badRequest("an argument that is a number has to be whole, from 0 to 2^64 - 1")

@@ -42,14 +42,14 @@ struct AccessOptions: ParsableArguments {
   @Flag(help: "Read the dump instead of mapping it, as from a network mount that may fail.")
   var noMmap = false
 
-  /// Whether nothing is said of how to open the dump.
+  /// Whether all options have their defaults.
   var isPlain: Bool {
     vmlinux == nil && systemMap == nil && !force && !noDebuginfo && !debuginfod && vaBits == nil
       && kimageVoffset == nil && physOffset == nil && swapperPgDir == nil && pageSize == nil && cacheSize == nil
       && !noMmap
   }
 
-  /// They as words of a command line, each in one word.
+  /// The options as command-line words, one each.
   var words: [String] {
     let values: [(String, String?)] = [
       ("--vmlinux", vmlinux), ("--system-map", systemMap), ("--va-bits", vaBits.map { "\($0.bits)" }),
@@ -63,7 +63,7 @@ struct AccessOptions: ParsableArguments {
     return values.compactMap { name, value in value.map { "\(name)=\($0)" } } + flags.filter(\.1).map(\.0)
   }
 
-  /// Contradictions are told before anything is opened.
+  /// Reports contradictions before anything is opened.
   func validate() throws {
     if noDebuginfo, debuginfod { throw ValidationError("--no-debuginfo and --debuginfod exclude each other") }
   }

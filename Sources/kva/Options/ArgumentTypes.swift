@@ -10,7 +10,7 @@ struct Number: ExpressibleByArgument {
   }
 }
 
-/// A size or a length in bytes: decimal, or hex with 0x, and K, M, G or T after it if wanted.
+/// A size or a length in bytes: decimal, or hex with 0x, with an optional suffix K, M, G or T.
 struct Size: ExpressibleByArgument {
   let bytes: UInt64
   init(_ bytes: UInt64) { self.bytes = bytes }
@@ -21,7 +21,7 @@ struct Size: ExpressibleByArgument {
   var defaultValueDescription: String { Words.size(bytes) }
 }
 
-/// A size of memory of kva's own, 1T at most.
+/// The size of a buffer of kva's own, at most 1T.
 struct ByteSize: ExpressibleByArgument {
   let bytes: Int
   init?(argument: String) {

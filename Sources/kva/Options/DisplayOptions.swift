@@ -23,7 +23,7 @@ struct DisplayOptions: ParsableArguments {
 
   enum Colour: String, ExpressibleByArgument, CaseIterable { case auto, always, never }
 
-  /// How to write to `file`; nil for what no terminal and no person reads at once.
+  /// How to write to `file`; nil for output that does not go to a terminal.
   func display(on file: Int32?) -> Display {
     var display = file.map { Display(on: $0) } ?? .plain
     if header { display.hasHeaders = true }
@@ -36,8 +36,7 @@ struct DisplayOptions: ParsableArguments {
     return display
   }
 
-  /// The command that shows the output, if it is to be shown by one: by the option, or because KVA_PAGER names one,
-  /// and only on a terminal.
+  /// The pager command, if the option or KVA_PAGER asks for one; only on a terminal.
   var pagerCommand: String? {
     guard isatty(STDOUT_FILENO) == 1 else { return nil }
     if let own = SystemCall.environment("KVA_PAGER"), !own.isEmpty { return Pager.command(own) }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import KernelVA
 
-/// The dump, how to open it, and how to show what is in it: the same for every command.
+/// The dump, how to open it, and how to show answers: the same for every command.
 struct DumpOptions: ParsableArguments {
   @Argument(
     help: "The dump: a file, a directory of parts, PART,PART... or, for raw memory, FILE@ADDRESS,...",
@@ -25,7 +25,7 @@ struct DumpOptions: ParsableArguments {
     }
   }
 
-  /// `error` with what was probably meant, if the dump is no file.
+  /// `error` with what was probably meant, if the dump does not exist.
   private func explained(_ error: LocatedError) -> LocatedError {
     guard case .system = error.kind, error.file == dump, !SystemCall.isFile(dump) else { return error }
     if dump == "-" {
@@ -41,7 +41,7 @@ struct DumpOptions: ParsableArguments {
       "\(error.message); the dump comes first: kva \(CommandLine.arguments[1]) \(file) \(dump)")
   }
 
-  /// Where to look for debuginfo, and how to say what was found amiss.
+  /// Where to look for debuginfo, and how to report unusable files.
   private var debugInfo: DebugInfoSearch {
     if access.debuginfod, !Debuginfod.hasServers {
       Diagnostics.report("--debuginfod: DEBUGINFOD_URLS is not set, so no server is asked")
@@ -51,8 +51,8 @@ struct DumpOptions: ParsableArguments {
       report: { Diagnostics.report($0.description) })
   }
 
-  /// `error` with the address that was meant, if raw memory has no kernel where it was said to lie, but one if its
-  /// address gets the last zero that is easily lost.
+  /// `error` with the address probably meant, if raw memory has no kernel at the given address, but has one with
+  /// another zero at the end, which is easily lost.
   private func withOtherAddress(_ error: LocatedError) -> LocatedError {
     guard error.kind == .missing, !dump.contains(","), !SystemCall.isFile(dump), let at = dump.lastIndex(of: "@") else {
       return error
@@ -64,7 +64,7 @@ struct DumpOptions: ParsableArguments {
       "\(error.message); did you mean \(other[other.index(after: at)...])?")
   }
 
-  /// Finds the kernel in `dump`, and says on standard error what is doubtful about it.
+  /// Finds the kernel in `dump`, and warns on standard error about what is doubtful.
   func kernel(in dump: DumpFile) throws -> Kernel {
     var overrides = KernelOverrides()
     overrides.vaBits = access.vaBits?.bits

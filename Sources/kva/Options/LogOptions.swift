@@ -1,8 +1,8 @@
 import ArgumentParser
 import KernelVA
 
-/// Levels of the log: names of dmesg(1) or numbers with commas between them, each with a `+` after it for itself and
-/// the more severe ones.
+/// Log levels: comma-separated dmesg(1) names or numbers, each with an optional `+` for itself and the more severe
+/// ones.
 struct LogLevels: ExpressibleByArgument {
   let levels: Set<Int>
 
@@ -23,7 +23,7 @@ struct LogLevels: ExpressibleByArgument {
   static let allValueStrings = names
 }
 
-/// A time of the log in seconds, with s, m or h after it if wanted; negative before its last message.
+/// A log time in seconds, with an optional suffix s, m or h; if negative, before the last message.
 struct LogTime: ExpressibleByArgument {
   private let nanoseconds: Double
   private let isBeforeEnd: Bool
@@ -40,7 +40,7 @@ struct LogTime: ExpressibleByArgument {
     isBeforeEnd = digits.hasPrefix("-")
   }
 
-  /// The time in nanoseconds since boot, if the last message is of `last`.
+  /// The time in nanoseconds since boot, given the time `last` of the last message.
   func nanoseconds(last: UInt64) -> UInt64 {
     let value = nanoseconds < 1e19 ? UInt64(nanoseconds) : .max
     return isBeforeEnd ? last - min(value, last) : value

@@ -1,4 +1,4 @@
-/// A name with `*` and `?` in it.
+/// A name pattern with `*` and `?`.
 struct NamePattern {
   private let pattern: [UInt8]
   private let ignoresCase: Bool
@@ -12,7 +12,7 @@ struct NamePattern {
     UInt8(ascii: "A")...UInt8(ascii: "Z") ~= letter ? letter | 0x20 : letter
   }
 
-  /// Whether `name` is like the pattern. Time grows with the product of the lengths at most.
+  /// Whether `name` matches the pattern. Takes time at most proportional to the product of the lengths.
   func matches(_ name: String) -> Bool {
     let name = ignoresCase ? name.utf8.map(Self.lowered) : Array(name.utf8)
     var at = 0

@@ -11,11 +11,11 @@ struct TablesOptions: ParsableArguments {
   @Flag(help: "Use the tables of the hypervisor (KVM without VHE), for its addresses.")
   var el2 = false
 
-  /// Contradictions are told before anything is opened.
+  /// Reports contradictions before anything is opened.
   func validate() throws {
     if el2, ttbr0 != nil { throw ValidationError("--el2 and --ttbr0 exclude each other.") }
   }
 
-  /// The option as it was given; nil if none was.
+  /// The option as given; nil if none was.
   var given: String? { ttbr0.map { "--ttbr0 \($0)" } ?? (el2 ? "--el2" : nil) }
 }

@@ -1,11 +1,11 @@
 import KernelVA
 
 extension Diagnostic {
-  /// The text, and what to do about it with this command.
+  /// The text with the advice.
   var advised: String { advice.map { "\(text); \($0)" } ?? text }
 
   private var advice: String? {
-    // The rest of a report's notes is where the list is.
+    // The list itself has the rest of a report's notes.
     if code == .notesOmitted {
       let commands = ["log": "dmesg", "stacks": "stack"]
       return subject.map { "see kva \(commands[$0] ?? $0)" }
@@ -15,7 +15,7 @@ extension Diagnostic {
 }
 
 extension Diagnostic.Code {
-  /// What to do about it with the options and commands of kva; nil if nothing is.
+  /// What to do about it with kva's options and commands; nil if nothing can be done.
   var advice: String? {
     switch self {
     case .symbolUnknown, .kallsymsMissing: "give --vmlinux or --system-map"

@@ -7,7 +7,7 @@ final class CollectedOutput {
 
   private let limit: Int
 
-  /// Keeps `limit` bytes at most.
+  /// Keeps at most `limit` bytes.
   init(limit: Int = Limits.collectedBytes) { self.limit = limit }
 
   /// Whether there is no room for more.

@@ -1,10 +1,10 @@
 import KernelVA
 
-/// Finds the bytes of a text that have to be escaped.
+/// Finds bytes of a text that must be escaped.
 enum ControlBytes {
   /// Whether there is a control character, or, with `orQuotes`, a quote or a backslash.
   ///
-  /// Nearly all text has none, and all that is printed is asked: eight bytes are looked at together.
+  /// Nearly all text has none, and all output is checked, so eight bytes are tested at once.
   static func arePresent(in bytes: RawSpan, orQuotes: Bool = false) -> Bool {
     var index = 0
     while let word = bytes.integer(UInt64.self, at: index) {
@@ -21,8 +21,8 @@ enum ControlBytes {
 
   private static var ones: UInt64 { 0x0101_0101_0101_0101 }
 
-  /// Whether a byte of `word` is below `limit`, which is 128 at most: subtracting it borrows into the highest bit of the
-  /// lowest such byte.
+  /// Whether a byte of `word` is below `limit`, which is at most 128: subtracting it borrows into the highest bit of
+  /// the lowest such byte.
   @inline(__always)
   private static func hasByte(_ word: UInt64, below limit: UInt64) -> Bool {
     (word &- ones &* limit) & ~word & ones &* 0x80 != 0

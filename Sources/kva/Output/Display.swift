@@ -3,7 +3,7 @@ import KernelVA
 
 /// How answers are shown to people.
 struct Display {
-  /// Columns at which lines are folded; nil to leave them as long as they are, as for a file or a program.
+  /// Columns at which lines are folded; nil to leave them unfolded, as for a file or a program.
   var width: Int?
   /// Whether words may be coloured.
   var isColoured = false
@@ -12,16 +12,16 @@ struct Display {
   /// Whether the sources of facts are shown.
   var isVerbose = false
 
-  /// What a file, or a program that reads the output, gets.
+  /// The format for files and programs.
   static let plain = Display()
 
-  /// Narrower terminals are written to as if they had so many columns.
+  /// The width assumed for narrower terminals.
   private static let leastWidth = 40
 
   private init() {}
 
-  /// What is shown on `file`: on a terminal, headers, lines of its width, and colours if it has them.
-  /// COLUMNS overrides its width. (environ(7))
+  /// The format for `file`: on a terminal, headers, lines of its width, and colours if it has them. COLUMNS overrides
+  /// the width. (environ(7))
   init(on file: Int32) {
     guard isatty(file) == 1 else { return }
     hasHeaders = true

@@ -1,4 +1,4 @@
-/// Answers folded at the width of the terminal.
+/// Answers folded to the width of the terminal.
 extension Output {
   /// Lets `body` write whole lines, and folds those that are too long for the terminal.
   ///

@@ -1,4 +1,4 @@
-/// One JSON object a line, written field by field in the order given.
+/// One JSON object per line, written field by field in the order given.
 extension Output {
   /// Writes an object on a line of its own, or as the next element of an array.
   func jsonLine(_ fields: (inout JSONObject) -> Void) {
@@ -33,8 +33,8 @@ extension Output {
     byte(UInt8(ascii: "]"))
   }
 
-  /// Writes a string with its quotes. Text is UTF-8 already; only quotes, backslashes and control characters
-  /// are escaped.
+  /// Writes a string with its quotes. Text is already UTF-8; only quotes, backslashes and control characters are
+  /// escaped.
   func jsonString(_ string: String) {
     byte(UInt8(ascii: "\""))
     if ControlBytes.arePresent(in: string.utf8.span.rawSpan, orQuotes: true) {
@@ -72,9 +72,9 @@ extension Output {
   }
 }
 
-/// The fields of an object that is being written. A value that is nil is written as null.
+/// The fields of an object being written. A nil value is written as null.
 struct JSONObject {
-  /// The number of the JSON format that kva-json(5) describes. It grows when a field changes its meaning, not when one
+  /// The number of the JSON format that kva-json(5) describes. It increases if a field changes its meaning, not if one
   /// is added.
   static let schema = 1
 
@@ -83,7 +83,7 @@ struct JSONObject {
 
   init(output: Output) { self.output = output }
 
-  /// A field's name, in which nothing has to be escaped.
+  /// A field's name, which needs no escaping.
   private mutating func key(_ name: String) {
     output.text(isFirst ? "\"" : ",\"")
     isFirst = false
@@ -120,7 +120,8 @@ struct JSONObject {
     output.decimal(UInt64(value.magnitude))
   }
 
-  /// An integer of the kernel, given by its 64 bits: a number if all readers keep it, up to 2^53 - 1, else a hex string.
+  /// An integer of the kernel, given by its 64 bits: a number if all readers preserve it, up to 2^53 - 1, else a hex
+  /// string.
   mutating func integer(_ name: String, _ value: Int64, isSigned: Bool) {
     key(name)
     output.jsonInteger(value, isSigned: isSigned)
@@ -136,7 +137,7 @@ struct JSONObject {
     output.jsonObject(fields)
   }
 
-  /// An object that there may not be.
+  /// An optional object.
   mutating func object<Value>(_ name: String, _ value: Value?, _ fields: (inout JSONObject, Value) -> Void) {
     key(name)
     guard let value else { return output.text("null") }

@@ -1,29 +1,29 @@
 import KernelVA
 
-/// Where `read` reads: at most a page at a time.
+/// What `read` reads from, at most a page at a time.
 protocol ReadSource {
-  /// log2 of the pieces.
+  /// log2 of the size of the pieces.
   var pageShift: Int { get }
-  /// Where `address` is, or why it is nowhere.
+  /// The place of `address`, or why it has none.
   func locate(_ address: UInt64) -> Result<Place, Unreadable>
 }
 
 /// Where an address is.
 struct Place {
   var physical: PhysicalAddress
-  /// Why that may be wrong; nil if nothing says so.
+  /// Why that may be wrong; nil if nothing suggests it.
   var doubt: Diagnostic?
 }
 
 /// Why an address cannot be read.
 struct Unreadable: Error {
-  /// What neighbours may have in common.
+  /// The reason, by which neighbours are merged.
   enum Kind: Equatable {
     case unmapped(Resolution.Status, Diagnostic?)
     case absent(Absence)
   }
   var kind: Kind
-  /// It in one line.
+  /// The reason in one line.
   var message: Diagnostic
 }
 

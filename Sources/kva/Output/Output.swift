@@ -1,38 +1,38 @@
 import Glibc
 import KernelVA
 
-/// What is answered, through one buffer, with numbers written digit by digit.
+/// The output of answers through one buffer, with numbers written digit by digit.
 ///
-/// Nothing here allocates but the buffer.
+/// Only the buffer is allocated.
 final class Output {
   /// Where it goes.
   enum Destination {
-    /// An open file. A write that fails ends the process with one line, since nothing that follows could be told.
+    /// An open file. A failed write ends the process with one line, since nothing after it could be written.
     case file(Int32)
-    /// A file or a pipe of a command among others. A write that fails is noted, and the rest is dropped; so is
-    /// everything after an interrupt.
+    /// A file or a pipe of one command of a session. After a failed write, which is recorded, or an interrupt, the rest
+    /// is dropped.
     case job(Int32)
-    /// A string of JSON that is being written to another output.
+    /// A JSON string in another output.
     case string(in: Output)
-    /// Memory. What is more than it keeps is dropped.
+    /// Memory. What exceeds its limit is dropped.
     case collected(CollectedOutput)
   }
 
-  /// How objects are set apart.
+  /// How objects are separated.
   enum Framing {
     /// Each has a line of its own.
     case lines
-    /// They are the elements of an array, and `isFirst` says that none was written yet.
+    /// They are elements of an array; `isFirst` until one was written.
     case elements(isFirst: Bool)
   }
 
-  /// How objects are set apart.
+  /// How objects are separated.
   var framing = Framing.lines
 
-  /// `errno` of the write to a job's file that failed.
+  /// `errno` of the failed write to a job's file.
   private(set) var failure: Int32?
 
-  /// Whether all that is written goes nowhere any more.
+  /// Whether all further output is dropped.
   var isDropped: Bool {
     switch destination {
     case .job: failure != nil || Interrupt.isPending
@@ -56,14 +56,14 @@ final class Output {
     self.display = display
   }
 
-  /// Hands on what is buffered.
+  /// Writes out the buffer.
   func flush() {
     buffer.withBytes(used, writeOut)
     used = 0
     flushes &+= 1
   }
 
-  /// Lets `body` write, and puts what `change` makes of that in its place; as it is if it is longer than half the
+  /// Lets `body` write, and replaces its output with what `change` makes of it; unchanged if it is longer than half the
   /// buffer.
   func rewriting(_ body: () throws -> Void, _ change: ([UInt8]) -> [UInt8]) rethrows {
     if used > OutputBuffer.size / 2 { flush() }
@@ -134,7 +134,7 @@ final class Output {
   func digits(_ value: UInt64, atLeast digits: Int = 1) {
     let needed = (67 &- (value | 1).leadingZeroBitCount) &>> 2
     let count = max(needed, min(digits, 16))
-    // The first digit into the highest bits; what stands after the last is written over.
+    // Moves the first digit to the highest bits; what follows the last is overwritten.
     let shifted = value &<< UInt64(truncatingIfNeeded: 64 &- 4 &* count)
     append(Self.eight(UInt32(truncatingIfNeeded: shifted &>> 32)), min(count, 8))
     if count > 8 { append(Self.eight(UInt32(truncatingIfNeeded: shifted)), count &- 8) }
@@ -152,7 +152,7 @@ final class Output {
     digits = (digits & 0xffff_0000) &>> 16 | (digits & 0xffff) &<< 32
     digits = (digits & 0x0000_ff00_0000_ff00) &>> 8 | (digits & 0x0000_00ff_0000_00ff) &<< 16
     digits = (digits & 0x00f0_00f0_00f0_00f0) &>> 4 | (digits & 0x000f_000f_000f_000f) &<< 8
-    // 1 in each byte whose digit is a letter: `a` comes 39 after what would follow `9`.
+    // 1 in each byte whose digit is a letter: `a` is 39 above the character after `9`.
     let letters = ((digits &+ 0x0606_0606_0606_0606) &>> 4) & 0x0101_0101_0101_0101
     return digits &+ 0x3030_3030_3030_3030 &+ letters &* 39
   }
@@ -164,7 +164,7 @@ final class Output {
     digits(value)
   }
 
-  /// Writes `value` in decimal, with spaces before it where it has fewer than `width` digits.
+  /// Writes `value` in decimal, padded with spaces on the left to `width`.
   func decimal(_ value: UInt64, width: Int = 1) {
     // The last eight digits, the first of them lowest.
     var last: UInt64 = 0
@@ -179,7 +179,7 @@ final class Output {
     append(last, count)
   }
 
-  /// Writes a size as `Words.size` puts it, with spaces before it up to `width`.
+  /// Writes a size as `Words.size` formats it, padded with spaces on the left to `width`.
   func size(_ bytes: UInt64, width: Int = 1) {
     let unit = bytes == 0 ? 0 : min(bytes.trailingZeroBitCount / 10, 4)
     decimal(bytes &>> UInt64(truncatingIfNeeded: unit &* 10), width: unit == 0 ? width : width &- 1)

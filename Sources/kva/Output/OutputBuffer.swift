@@ -1,7 +1,7 @@
 import Glibc
 import KernelVA
 
-/// Memory that output gathers in.
+/// The memory in which output collects.
 ///
 /// Safety: the memory is this value's alone, which cannot be copied: allocated with it, zeroed, so that no byte is read
 /// that was not written, and freed with it. Each store is checked against the size, and needs no alignment. A span
@@ -22,7 +22,7 @@ struct OutputBuffer: ~Copyable {
 
   deinit { unsafe free(memory) }
 
-  /// Stores `value` at `position`, its lowest byte first; false, with nothing stored, where there is no room for it.
+  /// Stores `value` at `position`, its lowest byte first; false, with nothing stored, if there is no room for it.
   @inline(__always)
   func put<T: FixedWidthInteger & BitwiseCopyable>(_ value: T, at position: Int) -> Bool {
     guard position >= 0, position <= Self.size &- MemoryLayout<T>.size else { return false }
@@ -30,7 +30,7 @@ struct OutputBuffer: ~Copyable {
     return true
   }
 
-  /// Copies `bytes` to `position` on; false, with nothing stored, where there is no room for them.
+  /// Copies `bytes` to `position`; false, with nothing stored, if there is no room for them.
   func put(_ bytes: RawSpan, at position: Int) -> Bool {
     guard position >= 0, position <= Self.size, bytes.byteCount <= Self.size &- position else { return false }
     unsafe bytes.withUnsafeBytes { from in

@@ -4,7 +4,7 @@ extension Output {
     for value in text.utf8 { byte(value < 0x20 && value != 0x09 || value == 0x7f ? UInt8(ascii: "?") : value) }
   }
 
-  /// Writes a name from a dump: control characters as `\x02`, so that it can be told from others.
+  /// Writes a name from a dump: control characters as `\x02`, so that it stays distinguishable.
   func escapedName(_ name: String) {
     guard ControlBytes.arePresent(in: name.utf8.span.rawSpan) else { return text(name) }
     for value in name.utf8 {
@@ -17,7 +17,7 @@ extension Output {
     }
   }
 
-  /// Writes `value` at the right of `width` columns.
+  /// Writes `value` right-aligned in `width` columns.
   func column(_ value: String, _ width: Int) {
     spaces(width - value.utf8.count)
     text(value)

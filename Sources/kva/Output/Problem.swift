@@ -1,47 +1,47 @@
 import KernelVA
 
-/// What is wrong, as text for people and as an object for programs.
+/// A problem, as text for people and as an object for programs.
 struct Problem: Error, CustomStringConvertible {
-  /// What a program can tell problems apart by.
+  /// The kind of problem, for programs.
   enum Kind: String {
-    /// Something that was asked for is not there.
+    /// Something requested does not exist.
     case notFound = "not-found"
-    /// The request is no request.
+    /// The request is malformed.
     case badRequest = "bad-request"
-    /// The request asks for what there is not: a command, an option, an argument.
+    /// The request names an unknown command or option, or an invalid argument.
     case usage
     /// A file cannot be opened or mapped.
     case system
     /// A file ends before what it announces.
     case truncated
-    /// A file holds a value that cannot be.
+    /// A file has an impossible value.
     case malformed
     /// A file is of a kind that kva does not read.
     case unsupported
     /// Two files do not belong together.
     case mismatch
-    /// A sound file lacks what the question needs.
+    /// A sound file lacks something that is needed.
     case missing
   }
 
   var kind: Kind
-  /// The file that it is about, where it is about one.
+  /// The file concerned, if there is one.
   var file: String?
-  /// Where in the file.
+  /// The offset in the file.
   var offset: UInt64?
-  /// What is the matter, if more is known of it than its kind.
+  /// The diagnostic code, if there is one that says more than the kind.
   var code: Diagnostic.Code?
   /// What is wrong and what to do, in one line.
   var message: String
 
-  /// `FILE: MESSAGE (at offset 0x...)`, as far as there is of it.
+  /// `FILE: MESSAGE (at offset 0x...)`, without the parts that are unknown.
   var description: String {
     (file.map { "\($0): " } ?? "") + message + (offset.map { " (at offset \(Words.hex($0)))" } ?? "")
   }
 }
 
 extension Problem {
-  /// What is wrong with a file.
+  /// A problem with a file.
   init(_ error: LocatedError) {
     let kind: Kind =
       switch error.kind {
@@ -59,8 +59,8 @@ extension Problem {
 }
 
 extension Problem {
-  /// A request that is none.
+  /// A malformed request.
   static func badRequest(_ message: String) -> Problem { Problem(kind: .badRequest, message: message) }
-  /// A request for what there is not.
+  /// A request for something unknown.
   static func usage(_ message: String) -> Problem { Problem(kind: .usage, message: message) }
 }

@@ -1,13 +1,13 @@
 import KernelVA
 
-/// The kernel's half of the address space as a bar, in which each region is marked where it lies.
+/// The kernel's half of the address space as a bar with each region marked.
 struct RegionMapBar {
   /// Fewer columns show too little.
   static let leastRoom = 12
   /// More columns show no more.
   static let mostRoom = 64
 
-  /// The first address of the kernel's half, as far as it is used.
+  /// The first used address of the kernel's half.
   private let first: UInt64
 
   /// - Parameter spans: the regions of the whole space.
@@ -24,7 +24,7 @@ struct RegionMapBar {
     return name.utf8.count <= room ? name : "MAP"
   }
 
-  /// The bar of a region: at least one mark, and nothing for one that is not in the kernel's half.
+  /// The bar of a region: at least one mark, or nothing if it is not in the kernel's half.
   func bar(_ span: AddressLayout.Span, _ room: Int) -> String {
     guard span.start >= first, room > 0 else { return "" }
     // The last address instead of the end, which may be 2^64.

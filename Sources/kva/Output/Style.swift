@@ -1,6 +1,6 @@
 import KernelVA
 
-/// What a word looks like on a terminal.
+/// The style of a word on a terminal.
 enum Style: String {
   case strong = "1"
   case bad = "1;31"
@@ -15,10 +15,10 @@ enum Style: String {
 }
 
 extension Output {
-  /// Writes a word of ours.
+  /// Writes a word of kva's own.
   func styled(_ word: String, _ style: Style) { styled(style) { text(word) } }
 
-  /// Lets `body` write words that look so; as others if `style` is nil.
+  /// Lets `body` write words in `style`; plain if it is nil.
   func styled(_ style: Style?, _ body: () -> Void) {
     guard display.isColoured, let style else { return body() }
     text("\u{1b}[\(style.rawValue)m")

@@ -1,8 +1,8 @@
-/// A table for people: columns as wide as what stands in them, headers where they are wanted, and rows folded at the
-/// width of the terminal.
+/// A table for people: columns as wide as their contents, optional headers, and rows folded to the width of the
+/// terminal.
 ///
-/// The first rows are kept until the widths are known; what comes after them is written at once, in columns that are as
-/// wide. Each cell but the last of a row should be one word, so that rows can be cut by programs.
+/// The first rows are kept until the widths are known; later ones are written at once, in columns of the same widths.
+/// Each cell except the last of a row should be one word, so that programs can split rows.
 struct Table {
   /// A column.
   struct Column {
@@ -11,17 +11,17 @@ struct Table {
     /// Whether its cells end at its right edge, as numbers do.
     var isNumber: Bool
 
-    /// A column of words.
+    /// A left-aligned column.
     static func left(_ name: String) -> Column { Column(name: name, isNumber: false) }
-    /// A column of numbers.
+    /// A right-aligned column.
     static func right(_ name: String) -> Column { Column(name: name, isNumber: true) }
   }
 
-  /// Cells that make their column no wider: what is longer stands out of it.
+  /// The widest a cell can make its column; longer ones overflow.
   private static let mostWidth = 40
   /// The last column is put on a line of its own if less than this is left for it.
   private static let leastRoom = 16
-  /// Columns before what is continued.
+  /// The indentation of continued rows.
   private static let indent = 4
 
   private let output: Output
@@ -33,7 +33,7 @@ struct Table {
   private struct Place {
     var start: Int
     var width: Int
-    /// Whether it begins a line: with it the row before it is full.
+    /// Whether it begins a line, because the one before is full.
     var beginsLine: Bool
   }
 
@@ -42,7 +42,7 @@ struct Table {
     self.columns = columns
   }
 
-  /// Adds a row; cells that are missing at its end are empty. Control characters become `?`.
+  /// Adds a row; missing cells at its end are empty. Control characters become `?`.
   mutating func row(_ cells: [String]) {
     guard kept != nil else { return write(cells) }
     kept?.append(cells)
@@ -52,7 +52,7 @@ struct Table {
   /// Adds a row.
   mutating func row(_ cells: String...) { row(cells) }
 
-  /// Writes what is kept.
+  /// Writes the rows kept.
   fileprivate mutating func finish() {
     guard let rows = kept else { return }
     kept = nil
@@ -69,7 +69,7 @@ struct Table {
       let isLast = number == columns.count - 1
       var width = output.display.hasHeaders ? column.name.utf8.count : 0
       for row in rows where number < row.count { width = max(width, min(Self.width(row[number]), Self.mostWidth)) }
-      // What the last column says can be folded, if there is room enough.
+      // The last column can be folded if there is enough room.
       let needed = isLast && !column.isNumber ? min(width, Self.leastRoom) : width
       var place = Place(start: start, width: width, beginsLine: false)
       if number > 0, start + needed > widest {
@@ -81,14 +81,14 @@ struct Table {
     }
   }
 
-  /// Columns of the terminal that a table takes if nothing is folded.
+  /// The width of a table if nothing is folded.
   static func width(_ columns: [Column], _ rows: [[String]]) -> Int {
     columns.indices.reduce(columns.count - 1) { sum, number in
       sum + rows.reduce(columns[number].name.utf8.count) { max($0, number < $1.count ? width($1[number]) : 0) }
     }
   }
 
-  /// Columns of the terminal that `cell` takes.
+  /// The width of `cell`.
   private static func width(_ cell: String) -> Int { cell.utf8.lazy.filter { $0 & 0xc0 != 0x80 }.count }
 
   private func write(_ cells: [String], style: Style? = nil) {
@@ -104,7 +104,7 @@ struct Table {
         }
         let width = Self.width(cell)
         let padding = columns[number].isNumber ? max(place.width - width, 0) : 0
-        // A cell that stands out of its column moves those after it, as far as they have no room to give.
+        // A cell that overflows its column moves those after it, unless they have room to spare.
         let isFirst = number == 0 || place.beginsLine
         let lead = max(place.start - column + padding, isFirst ? 0 : 1)
         output.spaces(lead)

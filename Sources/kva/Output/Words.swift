@@ -1,11 +1,11 @@
 import KernelVA
 
-/// How sizes and permissions are put for people.
+/// How sizes and permissions are written for people.
 enum Words {
   /// `value` in hex with 0x.
   static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
 
-  /// The addresses from `first` to `last`, that one included.
+  /// The addresses from `first` to `last`, inclusive.
   static func range(_ first: UInt64, _ last: UInt64) -> String { "\(hex(first))-\(hex(last))" }
 
   /// The same with 16 digits each, for columns.
@@ -39,7 +39,7 @@ enum Words {
     }
   }
 
-  /// What EL1 and EL0 may do, or EL2 alone: "EL1 rw- EL0 r-x", "EL2 r-x"; EL0 is left out if it may do nothing.
+  /// The permissions of EL1 and EL0, or of EL2: "EL1 rw- EL0 r-x", "EL2 r-x"; EL0 is left out if it has none.
   static func permissions(_ attributes: Attributes) -> String {
     if attributes.isSingleRange {
       return "EL2 \(triple(true, attributes.isWritable, attributes.isExecutableEL2))"
@@ -49,7 +49,7 @@ enum Words {
     return "EL1 \(triple(true, attributes.isWritable, attributes.isExecutableEL1))\(user)"
   }
 
-  /// The same of the bits of one entry, whatever the tables above it say.
+  /// The same for the bits of one entry, without the restrictions of the tables above it.
   static func permissions(_ descriptor: Descriptor, isSingleRange: Bool) -> String {
     let isWritable = !descriptor.has(.ap2)
     if isSingleRange { return "EL2 \(triple(true, isWritable, !descriptor.has(.uxn)))" }
@@ -90,7 +90,7 @@ enum Words {
       + (summary.excludesVmemmap ? ["parts of vmemmap"] : [])
   }
 
-  /// What to say beside an address that was read as hex, and is made of decimal digits alone: empty for any other.
+  /// A hint for an address that was read as hex but consists only of decimal digits; empty for any other.
   static func decimalHint(_ text: String) -> String {
     guard (8...16).contains(text.utf8.count), text.utf8.allSatisfy({ 0x30...0x39 ~= $0 }), let value = UInt64(text)
     else { return "" }
@@ -98,14 +98,14 @@ enum Words {
   }
 
   /// Why `resolution` is not mapped, and what to do, with a hint if its address may have been meant as decimal; nil if
-  /// nothing is to be said.
+  /// there is nothing to say.
   static func message(of resolution: Resolution) -> String? {
     resolution.message.map { message in
       message.advised + (resolution.status == .mapped ? "" : decimalHint(resolution.query))
     }
   }
 
-  /// Nanoseconds in seconds, as the log has them: "12.345678".
+  /// Nanoseconds as seconds, as in the log: "12.345678".
   static func seconds(_ nanoseconds: UInt64) -> String {
     let micros = String(nanoseconds / 1000 % 1_000_000)
     return "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)"
@@ -128,8 +128,8 @@ enum Words {
       + "\(two(time / 3600)):\(two(time / 60 % 60)):\(two(time % 60)) UTC"
   }
 
-  /// A size as a memory map for people has it: whole units of the largest kind, with `~` where that is off by
-  /// more than one part in a thousand: "128T", "~4P".
+  /// A size as in a memory map for people: whole units of the largest kind, with `~` if that is off by more than one
+  /// part in a thousand: "128T", "~4P".
   static func roughSize(_ span: AddressLayout.Span) -> String {
     let bytes = span.size
     let units = [(60, "E"), (50, "P"), (40, "T"), (30, "G"), (20, "M"), (10, "K")]

@@ -1,9 +1,9 @@
 import Glibc
 
-/// A file that shrinks while it is mapped, or whose disk or network fails, ends the process that looks at it with
-/// SIGBUS. This makes of it one line on standard error and status 2.
+/// A mapped file that shrinks, or whose disk or network fails, kills the process that reads it with SIGBUS. This turns
+/// that into one line on standard error and status 2.
 enum BusError {
-  /// Prepares for the end of a process that reads `path`.
+  /// Installs the handler for a process that reads `path`.
   static func install(_ path: String) {
     SignalHandler.exit(
       on: SIGBUS,

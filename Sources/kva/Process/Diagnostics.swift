@@ -1,9 +1,9 @@
 import Glibc
 import KernelVA
 
-/// What goes to standard error: one line each, `kva: FILE: what is wrong`.
+/// Messages on standard error, one line each: `kva: FILE: what is wrong`.
 enum Diagnostics {
-  /// The terminal that messages are folded for; nil if they go to a file or a program, where each is one line.
+  /// The folding of messages for the terminal; nil if they go to a file or a program, where each is one line.
   private static let folding = SystemCall.terminalWidth(of: STDERR_FILENO).map { Folding(width: $0, indent: 4) }
 
   /// Writes one line. Control characters, which may come from a file's name or a note, become `?`.
@@ -24,7 +24,7 @@ enum Diagnostics {
 
   /// Writes `text` as it is.
   static func write(_ text: String) {
-    // Where standard error cannot be written, there is nobody to tell.
+    // If standard error cannot be written, there is no one to report it to.
     _ = SystemCall.write(text.utf8.span.rawSpan, to: STDERR_FILENO)
   }
 }

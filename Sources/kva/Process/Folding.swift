@@ -1,14 +1,14 @@
-/// Lines broken at spaces, so that a terminal does not break them elsewhere. Words stay whole: an address, a path or a
+/// Breaks lines at spaces, so that a terminal does not break them elsewhere. Words stay whole: an address, a path or a
 /// symbol longer than a line can still be pasted back.
 struct Folding {
-  /// The columns of a line.
+  /// The width of a line in columns.
   let width: Int
   /// The column where a continued line begins.
   let indent: Int
 
-  /// Long words are moved to the left as far as this.
+  /// The smallest indent to which long words are moved.
   private static let leastIndent = 2
-  /// A continued line has at least this much room.
+  /// The least room on a continued line.
   private static let leastRoom = 24
 
   init(width: Int, indent: Int) {
@@ -31,7 +31,7 @@ struct Folding {
     var start = line.startIndex
     var column = 0
     var indent = indent
-    // Where the word began that is being passed.
+    // The start of the current word.
     var word: (place: Int, edge: Int)?
     // The space to break at: one after a word, or else one before the first.
     var space: Int?
@@ -44,7 +44,7 @@ struct Folding {
         while at < line.endIndex, !Self.isLetter(line[at]) { at += 1 }
       } else if value == UInt8(ascii: " ") {
         if let word {
-          // The last that fits, or else the first there is.
+          // The last that fits, or else the first.
           if word.edge >= indent {
             if column <= width || space == nil { space = at }
           } else {
@@ -56,7 +56,7 @@ struct Folding {
       } else if value & 0xc0 != 0x80 {
         if word == nil { word = (at, column) }
         if column >= width, let end = space ?? firstSpace, let next = line[end...].firstIndex(where: { $0 != 0x20 }) {
-          // A word that is too long for the rest of its line gets as much of a line as it needs.
+          // A word too long for the rest of its line gets as much of a line as it needs.
           let length = line[next...].prefix { $0 != 0x20 }.count { $0 & 0xc0 != 0x80 }
           let place = min(self.indent, max(width - length, Self.leastIndent))
           if space != nil || place < (word?.edge ?? 0) {

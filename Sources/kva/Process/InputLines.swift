@@ -1,15 +1,15 @@
 import Glibc
 import KernelVA
 
-/// The lines of standard input, as they come.
+/// The lines of standard input as they arrive.
 struct InputLines: ~Copyable {
-  /// A line without its end, and without blanks around it.
+  /// A line without its newline and surrounding blanks.
   struct Line {
     /// Its bytes.
     var bytes: ArraySlice<UInt8>
-    /// Whether it was longer than the limit: what went beyond it is lost.
+    /// Whether it exceeded the limit and was truncated.
     var isCut = false
-    /// As text.
+    /// The line as text.
     var text: String { String(decoding: bytes, as: UTF8.self) }
   }
 
@@ -22,8 +22,8 @@ struct InputLines: ~Copyable {
   /// - Parameter limit: the longest line, in bytes.
   init(limit: Int) { self.limit = limit }
 
-  /// The next line, or nil at the end of the input. `beforeWaiting` is called whenever no whole line is at
-  /// hand, so that answers go out before the process blocks.
+  /// The next line, or nil at the end of the input. `beforeWaiting` is called whenever no complete line is buffered, so
+  /// that answers go out before the process blocks.
   mutating func next(beforeWaiting: () -> Void) -> Line? {
     var searched = start
     while true {
@@ -42,7 +42,7 @@ struct InputLines: ~Copyable {
       }
       if isSkipping { start = buffer.count }
       if buffer.count - start > limit {
-        // The rest of the line, up to its end, is passed over.
+        // The rest of the line is skipped.
         isSkipping = true
         defer { start = buffer.count }
         return Self.trimmed(buffer[start...].prefix(limit), isCut: true)
@@ -59,7 +59,7 @@ struct InputLines: ~Copyable {
     if SystemCall.read(64 << 10, from: STDIN_FILENO, to: &buffer) == 0 { isAtEnd = true }
   }
 
-  /// A line with blanks around it and a carriage return taken off.
+  /// A line without surrounding blanks and a carriage return.
   private static func trimmed(_ bytes: ArraySlice<UInt8>, isCut: Bool) -> Line {
     var bytes = bytes
     while let last = bytes.last, last <= 0x20 { bytes.removeLast() }

@@ -1,9 +1,9 @@
 import KernelVA
 
 extension ChildProgram {
-  /// What reads what kva writes: `command`, run by sh(1).
+  /// A program that reads kva's output: `command`, run by sh(1).
   ///
-  /// - Throws: `LocatedError` when no process can be started.
+  /// - Throws: `LocatedError` if no process can be started.
   static func reading(_ command: String) throws(LocatedError) -> ChildProgram {
     do throws(Failure) {
       return try ChildProgram("/bin/sh", ["sh", "-c", command], pipe: .input)
@@ -14,9 +14,9 @@ extension ChildProgram {
   }
 }
 
-/// The pager that people have chosen.
+/// The user's pager.
 enum Pager {
-  /// What runs `program`, or less(1) if that is empty. (LESS as git(1) sets it: colours as they are, and no paging of
-  /// what fits the screen)
+  /// The shell command for `program`, or less(1) if that is empty. (LESS as git(1) sets it: raw colours, and no paging
+  /// if the output fits the screen)
   static func command(_ program: String) -> String { "LESS=\"${LESS-FRX}\" " + (program.isEmpty ? "less" : program) }
 }

@@ -1,22 +1,22 @@
 import Glibc
 import KernelVA
 
-/// What happens when a signal comes.
+/// Signal handlers.
 ///
 /// Safety: sigaction(2) gets a struct of its own and copies it. A handler may run between any two instructions of any
-/// thread, so it touches only what cannot be half written there (signal-safety(7)): one that `call` installs may read
-/// and write atomic values, no more; that of `exit` calls write(2) and _exit(2), and reads `lastWords`, which are
-/// written once, before it is installed, by the one thread that opens files, and never changed or freed.
+/// thread, so it touches only what is safe there (signal-safety(7)): one installed by `call` may only read and write
+/// atomic values; that of `exit` calls write(2) and _exit(2), and reads `lastWords`, written once, before it is
+/// installed, by the one thread that opens files, and never changed or freed.
 @safe
 enum SignalHandler {
-  /// A function that may run at any time; it captures nothing.
+  /// A handler that may run at any time; it captures nothing.
   typealias Function = @convention(c) (Int32) -> Void
 
   nonisolated(unsafe) private static var lastWords: UnsafeRawBufferPointer?
 
-  /// Calls `function` when `signal` comes.
+  /// Calls `function` on `signal`.
   ///
-  /// - Parameter once: from the second on, the signal does what it does in other programs.
+  /// - Parameter once: from the second time on, the signal has its default action.
   static func call(_ function: @escaping Function, on signal: Int32, once: Bool) {
     var action = sigaction()
     unsafe action.__sigaction_handler.sa_handler = function
@@ -24,7 +24,8 @@ enum SignalHandler {
     unsafe sigaction(signal, &action, nil)
   }
 
-  /// Ends the process with status 2 when `signal` comes, after `text` on standard error. The first such call holds.
+  /// Ends the process with status 2 on `signal`, after writing `text` to standard error. Only the first such call has
+  /// an effect.
   static func exit(on signal: Int32, saying text: String) {
     guard unsafe lastWords == nil else { return }
     let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)

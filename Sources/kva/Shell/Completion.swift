@@ -1,15 +1,15 @@
 import KernelVA
 import Synchronization
 
-/// What a word of the shell may become.
+/// Completion of words in the shell.
 enum Completion {
-  /// The kernel whose symbols are offered, once it is known.
+  /// The kernel whose symbols are offered, once known.
   static let kernel = Mutex<Kernel?>(nil)
 
-  /// Symbols that are offered at once.
+  /// The most symbols offered at once.
   private static let most = 2000
 
-  /// What `word` may become after `text`. Empty where a file is meant, or nothing fits.
+  /// The completions of `word` after `text`. Empty if a file name is expected, or nothing fits.
   static func candidates(_ word: String, after text: String) -> [String] {
     let before = (ShellLine.commands(text).last ?? "").split(separator: " ")
     if text.hasPrefix("!") || text.contains(">") || text.contains("|") { return [] }
@@ -28,7 +28,7 @@ enum Completion {
     return type.takesSymbols ? symbols(word) : []
   }
 
-  /// What all of `candidates` begin with.
+  /// The common prefix of `candidates`.
   static func common(_ candidates: [String]) -> String {
     guard var common = candidates.first.map({ Array($0.utf8) }) else { return "" }
     for candidate in candidates {
@@ -42,7 +42,7 @@ enum Completion {
     names.filter { $0.hasPrefix(word) }.sorted()
   }
 
-  /// The long options that the help of a command shows, but for those of the dump.
+  /// The long options in the help of a command, except those for opening the dump.
   private static func options(of type: any AnsweringCommand.Type) -> [String] {
     let shared = longOptions(DumpOptions.helpMessage())
     let own = longOptions(type.helpMessage(columns: 200))
@@ -57,8 +57,7 @@ enum Completion {
     return options.sorted()
   }
 
-  /// What may stand after `option`, which may have `=` at its end, as the help of a command lists it; nil if that lists
-  /// nothing.
+  /// The values of `option`, which may end with `=`, as listed in the help of a command; nil if it lists none.
   private static func values(of option: Substring, _ type: any AnsweringCommand.Type) -> [String]? {
     let name = option.hasSuffix("=") ? option.dropLast() : option
     if name == "--ttbr0" { return tables() }
@@ -80,19 +79,19 @@ enum Completion {
 
   private static func modules() -> [String] { kernel.withLock(\.self)?.modules.elements.map(\.name) ?? [] }
 
-  /// What names a task: each CPU, and each PID.
+  /// The names of tasks: each CPU, and each PID.
   private static func tasks() -> [String] {
     guard let kernel = kernel.withLock(\.self) else { return [] }
     return kernel.cpus.map { "cpu\($0.cpu)" } + kernel.tasks.elements.map { "\($0.pid)" }
   }
 
-  /// What `--ttbr0` takes by name: each CPU, and each process.
+  /// The names that `--ttbr0` accepts: each CPU, and each process.
   private static func tables() -> [String] {
     guard let kernel = kernel.withLock(\.self) else { return [] }
     return kernel.cpus.map { "cpu\($0.cpu)" } + kernel.addressSpaces.map { "\($0.pid)" }
   }
 
-  /// Symbols of the kernel and its modules, modules with the colon after them, and after that their symbols.
+  /// Symbols of the kernel and its modules; modules followed by a colon, and after that their symbols.
   private static func symbols(_ word: String) -> [String] {
     guard !word.isEmpty, let kernel = kernel.withLock(\.self) else { return [] }
     if let at = word.firstIndex(of: "@") {

@@ -1,13 +1,13 @@
 import Glibc
 
-/// The functions of libedit that a prompt needs (editline/readline.h), loaded when it is: linked, it would cost every
-/// start of every command 400,000 instructions and 39 system calls.
+/// The functions of libedit that a prompt needs (editline/readline.h), loaded with dlopen(3): linking it would cost
+/// every start of every command 400,000 instructions and 39 system calls.
 ///
 /// Safety: each function and variable is called and written as the header declares it, an interface that is GNU
-/// readline's and has been the same for decades. The library is never unloaded, so that they stay. Strings that it gets
-/// end with NUL and are copied by it; the line that it returns is the caller's to free, and the list that it is given
-/// for completion, all of it by malloc(3), its own. It calls back on the thread that called it, with strings that end
-/// with NUL and last as long as the call; `rl_line_buffer` is the line as it is then.
+/// readline's and has been the same for decades. The library is never unloaded, so the pointers stay valid. Strings
+/// passed to it end with NUL and it copies them; the caller frees the line that it returns, and it frees the completion
+/// list, all of whose parts come from malloc(3). It calls back on the thread that called it, with strings that end with
+/// NUL and last as long as the call; `rl_line_buffer` is the line as it is then.
 @safe
 struct Libedit {
   private typealias ReadLine = @convention(c) (UnsafePointer<CChar>?) -> UnsafeMutablePointer<CChar>?
@@ -23,9 +23,10 @@ struct Libedit {
   private let write: TakesText
   private let limit: TakesNumber
 
-  /// Loads it, and lets it read keys by `LineEditor` and complete words by `Completion`; nil if it is not installed.
+  /// Loads the library, and makes it read keys through `LineEditor` and complete words through `Completion`; nil if it
+  /// is not installed.
   init?() {
-    // Debian calls it .2, all others .0. Global, so that completion finds the line that is being edited.
+    // Debian calls it .2, all others .0. Global, so that completion finds the line being edited.
     let names = ["libedit.so.2", "libedit.so.0", "libedit.so"]
     guard let library = unsafe names.lazy.compactMap({ unsafe dlopen($0, RTLD_NOW | RTLD_GLOBAL) }).first,
       let readLine = unsafe dlsym(library, "readline"), let add = unsafe dlsym(library, "add_history"),
@@ -50,27 +51,27 @@ struct Libedit {
     unsafe keyReader.storeBytes(of: readKey, as: ReadKey.self)
   }
 
-  /// Shows `prompt` and returns the line that a person enters; nil at the end of the input.
+  /// Shows `prompt` and returns the line entered; nil at the end of the input.
   func line(_ prompt: String) -> String? {
     guard let text = unsafe readLine(prompt) else { return nil }
     defer { unsafe free(text) }
     return unsafe String(cString: text)
   }
 
-  /// Keeps `line` among those that the arrow keys bring back.
+  /// Adds `line` to the history.
   func keep(_ line: String) { _ = unsafe add(line) }
 
-  /// Keeps the last `count` lines alone.
+  /// Keeps only the last `count` lines.
   func keep(last count: CInt) { limit(count) }
 
-  /// Takes the lines of the file at `path` as if they had been entered.
+  /// Reads the history from the file at `path`.
   func readHistory(_ path: String) { _ = unsafe read(path) }
 
-  /// Writes the kept lines to the file at `path`.
+  /// Writes the history to the file at `path`.
   func writeHistory(_ path: String) { _ = unsafe write(path) }
 
-  /// `candidates` as `rl_attempted_completion_function` returns them: first what they have in common, then each,
-  /// all allocated; nil for none. libedit looks at the third even where there is one candidate.
+  /// `candidates` as `rl_attempted_completion_function` returns them: first the common prefix, then each, all
+  /// allocated; nil for none. libedit reads the third even if there is only one candidate.
   private static func matches(_ candidates: [String]) -> Matches? {
     guard !candidates.isEmpty else { return nil }
     let strings = [Completion.common(candidates)] + candidates

@@ -1,12 +1,12 @@
 import Glibc
 import KernelVA
 
-/// A prompt at which lines are edited, completed and kept.
+/// A prompt with line editing, completion and history.
 struct LineEditor {
-  /// What a person entered.
+  /// What the user entered.
   enum Entry {
     case line(String)
-    /// Ctrl-C: the line is given up.
+    /// Ctrl-C: the line is discarded.
     case interrupted
     /// Ctrl-D at the beginning of a line.
     case end
@@ -15,12 +15,12 @@ struct LineEditor {
   private let library: Libedit
   private let history: String?
 
-  /// Lines that are kept from one session to the next.
+  /// Lines of history kept across sessions.
   private static let historyLength: CInt = 1000
 
-  /// Loads what edits; nil if it is not installed.
+  /// Loads libedit; nil if it is not installed.
   ///
-  /// - Parameter history: the file that lines are kept in; nil to keep none.
+  /// - Parameter history: the history file; nil for none.
   init?(history: String?) {
     guard let library = Libedit() else { return nil }
     self.library = library
@@ -29,7 +29,7 @@ struct LineEditor {
     library.keep(last: Self.historyLength)
   }
 
-  /// Shows `prompt` and lets a person enter a line, which is kept.
+  /// Shows `prompt` and reads a line, which is added to the history.
   func next(prompt: String) -> Entry {
     Interrupt.arm()
     let line = library.line(prompt)
@@ -39,17 +39,17 @@ struct LineEditor {
     return .line(line)
   }
 
-  /// Writes the lines that were entered to the file that they are kept in.
+  /// Writes the history file.
   func finish() {
     guard let history else { return }
-    // Lines may name what others should not see.
+    // Lines may contain what others should not see.
     let mask = umask(0o077)
     library.writeHistory(history)
     umask(mask)
   }
 
-  /// The next key, or -1 at the end of the input and after Ctrl-C. libedit's own would wait on where the signal
-  /// came between two keys, and read(2) was not interrupted.
+  /// The next key, or -1 at the end of the input and after Ctrl-C. libedit's own would go on waiting if the signal came
+  /// between two keys and so did not interrupt read(2).
   static func readKey() -> CInt {
     while !Interrupt.isPending {
       guard SystemCall.isReadable(STDIN_FILENO, within: 50) else { continue }

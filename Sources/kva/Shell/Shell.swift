@@ -3,12 +3,12 @@ import Glibc
 import KernelVA
 import Synchronization
 
-/// Runs commands that are entered line by line, on one session.
+/// Runs commands entered line by line, on one session.
 struct Shell {
   private let session: Session
   private let standardOutput: Output
 
-  /// What a line may begin with.
+  /// The words that a line may begin with.
   static var names: [String] {
     let commands = SessionCommands.all.flatMap { type in
       [type.configuration.commandName].compactMap(\.self) + type.configuration.aliases
@@ -21,9 +21,9 @@ struct Shell {
     standardOutput = session.output
   }
 
-  /// Runs one line: commands with `;` between them or, after `!`, one of sh(1).
+  /// Runs one line: commands separated by `;` or, after `!`, a command for sh(1).
   ///
-  /// - Returns: the exit status of the first that failed, as it would have as a command; nil if one ends the shell.
+  /// - Returns: the exit status of the first that failed, the same as on the command line; nil if one ends the shell.
   func run(_ text: String) -> Int32? {
     var worst: Int32 = 0
     for command in ShellLine.commands(text) {
@@ -86,7 +86,7 @@ struct Shell {
     do {
       command = try type.asked(Array(words.dropFirst()))
     } catch  where SessionCommands.exitCode(for: error) == .success {
-      // It was asked for help.
+      // This is a request for help.
       try write(line.destination) { session.output.text(HelpText.arranged(type.message(for: error)) + "\n") }
       return 0
     }
@@ -136,7 +136,7 @@ struct Shell {
 
   private static let countsWereExplained = Atomic<Bool>(false)
 
-  /// Says once that rd is crash's here.
+  /// Explains once that `rd` counts words here, as in crash.
   private static func explainCounts() {
     guard !countsWereExplained.exchange(true, ordering: .relaxed) else { return }
     Diagnostics.report("rd counts words of 8 bytes here, as crash does, and one if not told; read counts bytes")

@@ -27,7 +27,7 @@ struct ShellCommand: ParsableCommand {
       let kernel = try session.kernel
       Completion.kernel.withLock { $0 = kernel }
     } catch let error as LocatedError {
-      // There is still what info tells.
+      // `info` still works.
       Diagnostics.report(Problem(error).description)
     }
     banner(session)
@@ -53,7 +53,7 @@ struct ShellCommand: ParsableCommand {
     editor.finish()
   }
 
-  /// What the dump is, before the first prompt.
+  /// Describes the dump before the first prompt.
   private func banner(_ session: Session) {
     let output = Output(.file(STDOUT_FILENO), options.display.display(on: STDOUT_FILENO))
     output.text("kva \(Release.version)\n")
@@ -79,13 +79,13 @@ struct ShellCommand: ParsableCommand {
     for line in text.split(separator: "\n") { _ = shell.run(String(line)) }
   }
 
-  /// The name of a dump without its folders, and of parts the first.
+  /// The name of a dump without its directories; of several parts, the first.
   private static func shortName(_ dump: String) -> String {
     let first = dump.prefix { $0 != "," }
     return first.split(separator: "/").last.map(String.init) ?? dump
   }
 
-  /// Lines that no person enters: there is no prompt, and the exit status tells of the first that failed.
+  /// Runs lines from a script: there is no prompt, and the exit status is that of the first that failed.
   private func script(_ shell: Shell) throws {
     var lines = InputLines(limit: Limits.queryBytes)
     var worst: Int32 = 0
@@ -109,8 +109,7 @@ struct ShellCommand: ParsableCommand {
     session.output.flush()
   }
 
-  /// The file that entered lines are kept in: what KVA_HISTORY names, none if that is empty, else one in the home
-  /// directory.
+  /// The history file: the one that KVA_HISTORY names, none if that is empty, else one in the home directory.
   private static var historyPath: String? {
     if let named = SystemCall.environment("KVA_HISTORY") { return named.isEmpty ? nil : named }
     return SystemCall.environment("HOME").map { $0 + "/.kva_history" }

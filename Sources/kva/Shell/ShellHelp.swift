@@ -3,7 +3,7 @@ import KernelVA
 
 /// The help of the shell, and of debuggers' `monitor`.
 enum ShellHelp {
-  /// What can be entered, one command a line.
+  /// The available commands, one per line.
   static var commands: String {
     var text = ""
     for type in SessionCommands.all {
@@ -14,7 +14,7 @@ enum ShellHelp {
     return text
   }
 
-  /// How one command is used, or without a name what can be entered.
+  /// The usage of one command, or without a name the list of commands.
   ///
   /// - Throws: `ValidationError` if there is no such command.
   static func text(of name: String?) throws -> String {
@@ -35,7 +35,7 @@ enum ShellHelp {
       : text
   }
 
-  /// What to say of a command that there is not.
+  /// The error for an unknown command.
   static func unknown(_ name: String) -> ValidationError {
     ValidationError("there is no command '\(name)'\(CrashNames.advice(name).map { ": \($0)" } ?? "; see 'help'")")
   }

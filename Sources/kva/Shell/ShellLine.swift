@@ -1,15 +1,15 @@
-/// A line of the shell: the words of a command, and where its output goes.
+/// A command line of the shell: the words, and where the output goes.
 struct ShellLine: Equatable {
   /// Where the output of a command goes.
   enum Destination: Equatable {
     case standardOutput
-    /// A command of sh(1).
+    /// A command for sh(1).
     case program(String)
-    /// A file, written anew or at its end.
+    /// A file, truncated or appended to.
     case file(String, appends: Bool)
   }
 
-  /// Why a line is none.
+  /// Why a line is malformed.
   struct Malformed: Error {
     /// What is wrong with it.
     var message: String
@@ -18,8 +18,8 @@ struct ShellLine: Equatable {
   private(set) var words: [String] = []
   private(set) var destination = Destination.standardOutput
 
-  /// The commands of `text`, with `;` between them. A `;` in quotes or in parentheses or braces, as a program after `|`
-  /// may have, is part of a command; so is all after a `!` that a command begins with.
+  /// The commands of `text`, separated by `;`. A `;` inside quotes, parentheses or braces, as in a program after `|`,
+  /// is part of a command; so is everything after a leading `!`.
   static func commands(_ text: String) -> [Substring] {
     var parts: [Substring] = []
     var start = text.startIndex
@@ -39,7 +39,7 @@ struct ShellLine: Equatable {
       } else if letter == "'" || letter == "\"" {
         quote = letter
       } else if letter == "#" && isAtWord || letter == "!" && isAtCommand {
-        // A comment, or a program, to the end.
+        // A comment or a program extends to the end.
         break
       } else if letter == "(" || letter == "{" {
         depth += 1
@@ -55,8 +55,8 @@ struct ShellLine: Equatable {
     return parts + [text[start...]]
   }
 
-  /// Splits `text` at blanks. What stands in quotes, and what a backslash stands before, is taken as it is;
-  /// what follows `#` at the beginning of a word is not read.
+  /// Splits `text` at blanks. Quoted text, and characters after a backslash, are taken literally; `#` at the beginning
+  /// of a word starts a comment.
   init(_ text: some StringProtocol) throws(Malformed) {
     var word: String?
     var rest = String(text)[...]

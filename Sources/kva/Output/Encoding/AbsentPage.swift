@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// What Linux keeps in an entry that is not valid.
+  /// The meaning of an invalid entry to Linux.
   mutating func absentPage(_ page: NonPresentEntry) {
     string("entry", page.name)
     switch page {

@@ -19,7 +19,7 @@ extension JSONObject {
     strings("software", Words.softwareNames(kernel.facts.meaningful(attributes.software)))
   }
 
-  /// The fields of the `attributes` that are an entry's own bits, whatever the tables above say.
+  /// The fields for an entry's own bits in `attributes`, without the restrictions of the tables above.
   mutating func entryAttributes(
     _ descriptor: Descriptor, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, isSingleRange: Bool
   ) {
@@ -40,12 +40,12 @@ extension JSONObject {
 }
 
 extension Attributes {
-  /// SH as `regime` has it.
+  /// SH under `regime`.
   func shareability(_ regime: TranslationRegime) -> Shareability? { shareability(regime.format) }
 }
 
 extension Words {
-  /// What a table descriptor takes away from everything below it.
+  /// The restrictions that a table descriptor places on everything below it.
   static func tableRestrictions(_ tables: TableAttributes) -> [String] {
     var words: [String] = []
     if tables.contains(.noExecuteEL1) { words.append("PXNTable") }

@@ -13,7 +13,7 @@ extension Output {
     }
   }
 
-  /// Why a container is not whole as a JSON object.
+  /// Why a container is incomplete, as a JSON object.
   func listEndJSON(_ message: Diagnostic) {
     jsonLine { object in
       object.string("end", "broken")

@@ -1,7 +1,6 @@
 import KernelVA
 
-/// The parts of `kva info` that say how far the rest can be believed: what was held against each other, and the
-/// root tables that were chosen from.
+/// The parts of `kva info` that show how trustworthy the rest is: the cross-checks, and the candidate root tables.
 extension JSONObject {
   /// The fields `verification` and `rootCandidates`.
   mutating func evidence(for kernel: Kernel) {
@@ -24,7 +23,7 @@ extension JSONObject {
 }
 
 extension Output {
-  /// The same for people: what disagrees, and the rest among the sources.
+  /// The same as text: disagreements always, the rest with the sources.
   func evidenceText(for kernel: Kernel, _ line: (String, String, String?) -> Void) {
     for check in kernel.fullVerification.checks where display.isVerbose || check.outcome == .disagrees {
       line("check, \(check.subject.rawValue)", check.outcome.rawValue, check.detail)

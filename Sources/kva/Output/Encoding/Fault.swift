@@ -41,7 +41,7 @@ extension Output {
     jsonLine { $0.fault(fault) }
   }
 
-  /// What an entry that an oops printed says, by its bits 1:0 and the kernel's name for its level.
+  /// The meaning of an entry printed in an oops, from its bits 1:0 and the kernel's name for its level.
   private static func entryWords(_ logged: (name: String, entry: UInt64)) -> String {
     switch (logged.entry & 3, logged.name) {
     case (3, "pte"), (1, _):
@@ -55,7 +55,7 @@ extension Output {
     }
   }
 
-  /// A fault for people: what, where, the registers, the walks.
+  /// A fault as text: what, where, the registers, the walks.
   func faultText(_ fault: KernelFault) {
     func line(_ name: String, _ value: String?) {
       if let value { field(name, value, indent: 10) }

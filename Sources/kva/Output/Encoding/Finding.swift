@@ -4,7 +4,7 @@ extension Output {
   /// One finding as a JSON object.
   func findingJSON(_ finding: Finding) { jsonLine { $0.finding(finding) } }
 
-  /// What an audit found, and what it did not look at.
+  /// What an audit found, and what it did not check.
   func auditText(_ report: AuditReport) {
     for finding in report.findings { folded { findingText(finding) } }
     if report.findings.isEmpty { text("no findings in \(report.tables) tables\n") }
@@ -21,7 +21,7 @@ extension Output {
     for reason in report.unchecked { text("not checked: \(reason.advised)\n") }
   }
 
-  /// One finding as a line, the entries that prove it below.
+  /// One finding as a line, with the entries that prove it below.
   func findingText(_ finding: Finding) {
     styled(finding.severity.rawValue, finding.severity == .high ? .bad : .doubtful)
     text(": \(finding.code.rawValue): ")

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// What an address is to the hypervisor; nothing where it is none of its.
+  /// The hypervisor's view of an address; nothing if it has none.
   mutating func hypervisorAddress(_ place: Hypervisor.Address?) {
     guard let place else { return }
     object("hypervisor") { object in
@@ -12,7 +12,7 @@ extension JSONObject {
 }
 
 extension Words {
-  /// The part of the hypervisor's addresses that one is in, and the kernel's address of the same byte.
+  /// The part of the hypervisor's address space, and the kernel's address of the same byte.
   static func place(_ place: Hypervisor.Address) -> String {
     "\(place.part.rawValue) part" + (place.kernelAddress.map { ", the kernel's \(hex($0))" } ?? "")
   }

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension Output {
-  /// What is known as one JSON object; parts that do not apply are left out.
+  /// An identity as one JSON object; parts that do not apply are left out.
   func identityJSON(_ identity: AddressIdentity, _ kernel: Kernel) {
     let resolution = identity.resolution
     jsonLine { object in
@@ -80,7 +80,7 @@ extension Output {
     }
   }
 
-  /// What is known for people: a line for the address, a line for each thing known.
+  /// An identity as text: a line for the address, then one for each thing known.
   func identityText(_ identity: AddressIdentity, _ kernel: Kernel) {
     let resolution = identity.resolution
     folded {

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// Where else the memory at an address is, and who has it.
+  /// The aliases of an address, and the owners of its memory.
   mutating func places(_ identity: AddressIdentity) {
     if let alias = identity.linearAlias { hex("linearAlias", alias) }
     if let alias = identity.imageAlias { hex("imageAlias", alias) }
@@ -48,7 +48,7 @@ extension JSONObject {
 }
 
 extension Words {
-  /// The same in words: names of lines and what to say there.
+  /// The same as text: labels and values.
   static func places(_ identity: AddressIdentity) -> [(String, String)] {
     var lines: [(String, String)] = []
     if let alias = identity.linearAlias { lines.append(("linear map", hex(alias))) }

@@ -7,7 +7,7 @@ extension Output {
     let facts = kernel?.facts
     let noted = kernel == nil ? NotedFacts(dump) : nil
     let pageSize = facts?.granule.value.size ?? noted?.pageSize
-    // As the text has it: where no page size is known, pages are of 4 KiB.
+    // As in the text: without a known page size, pages are 4 KiB.
     let page = pageSize ?? 4096
     jsonLine { object in
       object.number("schema", JSONObject.schema)
@@ -87,7 +87,7 @@ extension Output {
     }
   }
 
-  /// All facts for people, a line each, with their sources.
+  /// All facts as text, a line each, with their sources.
   func infoText(_ dump: DumpFile, _ kernel: Kernel?) {
     let summary = dump.summary
     func line(_ name: String, _ value: String, _ source: String? = nil) {
@@ -147,7 +147,7 @@ extension Output {
   }
 }
 
-/// One fact as `info` shows it.
+/// A fact as `info` shows it.
 struct ShownFact {
   var key: String
   var name: String
@@ -156,7 +156,7 @@ struct ShownFact {
 }
 
 extension KernelFacts {
-  /// The facts that are known, in the order they are shown.
+  /// The known facts, in output order.
   var list: [ShownFact] {
     var list: [ShownFact] = []
     func add<Value>(_ key: String, _ name: String, _ fact: Sourced<Value>?, _ text: (Value) -> String) {
@@ -181,7 +181,7 @@ extension KernelFacts {
   }
 }
 
-/// What the VMCOREINFO note says of a kernel that was not found.
+/// The facts in the VMCOREINFO note of a kernel that was not found.
 struct NotedFacts {
   let release: String?
   let buildID: String?
@@ -199,7 +199,7 @@ struct NotedFacts {
     vaBits = note.number("VA_BITS").flatMap { Int(exactly: $0) }
   }
 
-  /// The facts that are known, in the order they are shown.
+  /// The known facts, in output order.
   var list: [ShownFact] {
     var list: [ShownFact] = []
     func add(_ key: String, _ name: String, _ text: String?, _ line: String) {
@@ -215,7 +215,7 @@ struct NotedFacts {
 }
 
 extension DumpNotes {
-  /// The lines of what makedumpfile erased.
+  /// The list of what makedumpfile erased.
   fileprivate var erased: [String] {
     guard let text = eraseInfo else { return [] }
     return text.prefix { $0 != 0 }.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }

@@ -19,7 +19,7 @@ extension Output {
     }
   }
 
-  /// The same for people, as the kernel's document shows it.
+  /// The same as text, as in the kernel's documentation.
   func layoutText(_ era: LayoutEra, _ configuration: LayoutConfiguration, _ rows: [LayoutRow]) {
     let lookup = configuration.lookup
     let pages = "\(Words.size(configuration.granule.size)) pages"
@@ -52,7 +52,7 @@ extension Output {
   private func layoutTable(_ rows: [LayoutRow]) {
     var columns: [Table.Column] = [.left(Words.rangeHeader), .right("SIZE"), .left("USE")]
     var cells = rows.map { row in
-      // What is not usable as memory, and KASAN's share of the linear map, stand in brackets.
+      // Unusable ranges, and KASAN's share of the linear map, are in brackets.
       let isAside = [.guardRegion, .hole, .kasanShadow].contains(row.region)
       return [
         Words.range(row.span), Words.roughSize(row.span), isAside ? "[\(row.region.rawValue)]" : row.region.rawValue,

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// The fields of a message of the log.
+  /// The fields of a log message.
   mutating func logRecord(_ record: LogRecord) {
     number("sequence", record.sequence)
     number("timestamp", record.timestamp)
@@ -16,8 +16,8 @@ extension Output {
   /// One message as a JSON object.
   func logJSON(_ record: LogRecord) { jsonLine { $0.logRecord(record) } }
 
-  /// A message of the log as dmesg(1) shows it, each of its lines with the time: seconds since boot or, if it is known
-  /// when that was, a date.
+  /// A log message as dmesg(1) shows it, each of its lines with the time: seconds since boot, or a date if the boot
+  /// time is known.
   func logText(_ record: LogRecord, boot: UInt64? = nil) {
     let seconds = Words.seconds(record.timestamp)
     let time =

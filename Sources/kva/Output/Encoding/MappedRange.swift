@@ -1,11 +1,11 @@
 import KernelVA
 
 extension Output {
-  /// One range as a JSON object; `attributes` are the entries' own bits, whatever the tables above say.
+  /// One range as a JSON object; `attributes` are the entries' own bits, without the restrictions of the tables above.
   ///
   /// - Parameters:
-  ///   - hypervisor: the kernel, where the tables are the hypervisor's.
-  ///   - doubt: why it may be no mapping.
+  ///   - hypervisor: the kernel, if the tables are the hypervisor's.
+  ///   - doubt: why the mapping may be bogus.
   func mappedRangeJSON(
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
     _ doubt: Diagnostic?
@@ -27,7 +27,7 @@ extension Output {
     }
   }
 
-  /// The columns of ranges, each of which is a line that is written as soon as it is found: as wide as what most need.
+  /// The header of ranges. Their lines are written as they are found, so the columns have fixed widths that fit most.
   func mappedRangeHeader() {
     guard display.hasHeaders else { return }
     folded(indent: 8) {
@@ -36,7 +36,7 @@ extension Output {
     }
   }
 
-  /// One range as a line: addresses, size, where it is, level, permissions, region, what is unusual about it.
+  /// One range as a line: addresses, size, physical address, level, permissions, region, and unusual attributes.
   func mappedRangeText(
     _ range: MappedRange, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?, _ hypervisor: Kernel?,
     _ doubt: Diagnostic?
@@ -71,7 +71,7 @@ extension Output {
     digits(value, atLeast: 16)
   }
 
-  /// What most mappings are not.
+  /// The unusual attributes of a mapping.
   private func mappedRangeBits(
     _ own: Attributes, _ format: DescriptorFormat, _ types: MemoryAttributeIndirection?
   ) {

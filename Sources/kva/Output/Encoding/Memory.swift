@@ -1,6 +1,6 @@
 import KernelVA
 
-/// A piece of memory that was asked for, within one page.
+/// A piece of requested memory, within one page.
 struct MemoryPiece {
   var address: UInt64
   var count: Int
@@ -22,7 +22,7 @@ extension Output {
     }
   }
 
-  /// One piece for people: sixteen bytes a line, in hex and ASCII, or as words.
+  /// One piece as text: sixteen bytes a line, in hex and ASCII, or as words.
   func memoryText(_ piece: MemoryPiece, wordSize: Int?) {
     for offset in stride(from: 0, to: piece.bytes.count, by: 16) {
       let line = piece.bytes[offset..<min(offset + 16, piece.bytes.count)]
@@ -33,7 +33,7 @@ extension Output {
     }
   }
 
-  /// Columns of a line of bytes that stand apart.
+  /// The width of a line of separate bytes.
   private static var byteColumns: Int { 86 }
 
   private func memoryBytes(_ line: ArraySlice<UInt8>) {
@@ -46,7 +46,7 @@ extension Output {
     memoryCharacters(line)
   }
 
-  /// Bytes in groups of four, in the order of memory, where the terminal has no room for all apart.
+  /// Bytes in groups of four, in memory order, if the terminal is too narrow for separate bytes.
   private func memoryGroups(_ line: ArraySlice<UInt8>) {
     for (index, byte) in line.enumerated() {
       if index % 4 == 0 { spaces(1) }
@@ -62,7 +62,7 @@ extension Output {
     text("|")
   }
 
-  /// Little-endian words; a last part that is no whole word is shown byte by byte.
+  /// Little-endian words; an incomplete last word is shown byte by byte.
   private func memoryWords(_ line: ArraySlice<UInt8>, _ size: Int) {
     var rest = line
     while rest.count >= size {

@@ -14,7 +14,7 @@ extension Output {
     }
   }
 
-  /// Matches as a table; pointers differ, and are shown.
+  /// Matches as a table, with their bytes for pointers, which differ.
   func matchesText(_ matches: [MemoryMatch], _ kernel: Kernel, _ user: TranslationRegime?, showsBytes: Bool) {
     let values: [Table.Column] = showsBytes ? [.left("POINTER")] : []
     table([.left("ADDRESS"), .left("PHYSICAL")] + values + [.left("REGION"), .left("SYMBOL")]) { table in

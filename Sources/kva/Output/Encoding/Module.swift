@@ -18,7 +18,7 @@ extension Output {
     }
   }
 
-  /// Modules for people.
+  /// Modules as a table.
   func moduleTable(_ modules: [KernelModule]) {
     table(
       .left("MODULE"), .left("ADDRESS"), .right("SIZE"), .right("REFS"), .left("TAINT"), .left("USED BY")
@@ -32,7 +32,7 @@ extension Output {
     }
   }
 
-  /// The memory of modules, a line a piece.
+  /// The memory of modules, a line per piece.
   func moduleMemoryTable(_ modules: [KernelModule]) {
     table(.left("MODULE"), .left(Words.rangeHeader), .right("SIZE"), .left("MEMORY")) { table in
       for module in modules {
@@ -47,6 +47,6 @@ extension Output {
 }
 
 extension KernelModule {
-  /// The letters of its taint, as /proc/modules has them; nil if that cannot be read.
+  /// Its taint letters, as in /proc/modules; nil if unreadable.
   fileprivate var taint: String? { taints.map { Taint(mask: $0).letters } }
 }

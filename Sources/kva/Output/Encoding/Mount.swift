@@ -15,7 +15,7 @@ extension Output {
     }
   }
 
-  /// Mounts for people.
+  /// Mounts as a table.
   func mountTable(_ mounts: [Mount]) {
     table(.left("MOUNT"), .left("SUPERBLOCK"), .left("TYPE"), .left("SOURCE"), .left("OPTIONS"), .left("TARGET")) {
       table in

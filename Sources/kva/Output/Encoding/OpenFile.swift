@@ -22,7 +22,7 @@ extension Output {
     }
   }
 
-  /// Open files for people.
+  /// Open files as a table.
   func openFileTable(_ files: [OpenFile]) {
     table(.right("FD"), .left("FILE"), .right("OFFSET"), .left("FLAGS"), .left("PATH")) { table in
       for file in files {
@@ -36,7 +36,7 @@ extension Output {
 }
 
 extension Words {
-  /// What a socket is connected to, in one line.
+  /// A socket and its peer in one line.
   static func socket(_ socket: OpenSocket) -> String {
     var words = [
       socket.protocol.map { socket.family == "NETLINK" ? "NETLINK \($0)" : $0 } ?? "\(socket.family) \(socket.type)"

@@ -74,7 +74,7 @@ extension Output {
     newline()
   }
 
-  /// One frame for people: a line for it, and a line for each thing known.
+  /// One frame as text: a line for it, and one for each thing known.
   func pageText(_ frame: PageFrame, _ owner: String?, _ cgroup: String?, _ reader: PageReader) {
     text("pfn 0x\(String(frame.frame, radix: 16)) (\(frame.frame)): \(frame.use.rawValue)")
     if let owner { printable(", \(owner)") }
@@ -124,7 +124,7 @@ extension Output {
     }
   }
 
-  /// The frames of one use as a JSON object.
+  /// The number of frames of one use as a JSON object.
   func pageSummaryJSON(_ use: String, _ count: UInt64, _ kernel: Kernel) {
     jsonLine { object in
       object.string("use", use)
@@ -133,7 +133,7 @@ extension Output {
     }
   }
 
-  /// The frames by use for people.
+  /// The frames by use as a table.
   func pageSummaryTable(_ rows: [(use: String, count: UInt64)], _ kernel: Kernel) {
     table(.left("USE"), .right("PAGES"), .right("SIZE")) { table in
       for (use, count) in rows {

@@ -44,7 +44,7 @@ extension Output {
 }
 
 extension JSONObject {
-  /// A value of the kernel.
+  /// A field for a kernel value.
   mutating func value(_ name: String, _ value: CValue) {
     memberKey(name)
     output.jsonValue(value)
@@ -62,7 +62,7 @@ extension Output {
     newline()
   }
 
-  /// A value alone, in one line unless it is a structure or a long array.
+  /// Only the value, in one line unless it is a structure or a long array.
   func value(_ value: CValue, _ depth: Int, inHex: Bool) {
     switch value {
     case .integer(let bits, let isSigned): integer(bits, isSigned: isSigned, inHex: inHex)
@@ -132,7 +132,7 @@ extension Output {
     text("}")
   }
 
-  /// Equal elements one after another are written once, with the range of their indices.
+  /// Consecutive equal elements are written once, with the range of their indices.
   private func array(_ elements: [CValue], _ count: Int, _ depth: Int, inHex: Bool) {
     guard !elements.isEmpty else { return text("{}") }
     let isFlat = elements.allSatisfy { $0.isPlain }
@@ -172,7 +172,7 @@ extension CValue {
     }
   }
 
-  /// Whether it is written as `other` is.
+  /// Whether it is written like `other`.
   fileprivate func isSame(_ other: CValue) -> Bool {
     switch (self, other) {
     case (.integer(let a, _), .integer(let b, _)): a == b

@@ -20,7 +20,7 @@ extension Output {
     }
   }
 
-  /// All regions for people, a line each.
+  /// All regions as a table.
   func regionsTable(_ regions: [RegionUse]) {
     var columns: [Table.Column] = [.left(Words.rangeHeader), .right("SIZE"), .right("MAPPED"), .left("REGION")]
     var rows = regions.map { use in
@@ -40,7 +40,7 @@ extension Output {
     }
   }
 
-  /// Adds a column that shows where in the kernel's half of the space each of `spans` lies, if the terminal has room.
+  /// Adds a column that shows the place of each of `spans` in the kernel's half, if the terminal has room.
   func addBars(_ spans: [AddressLayout.Span], _ columns: inout [Table.Column], _ rows: inout [[String]]) {
     guard let width = display.width else { return }
     let room = min(width - Table.width(columns, rows) - 1, RegionMapBar.mostRoom)
@@ -55,7 +55,7 @@ extension Words {
   /// The addresses of a region, 16 digits each.
   static func range(_ span: AddressLayout.Span) -> String { wideRange(span.start, span.end &- 1) }
 
-  /// The name of a region, in brackets if it lies in the row before.
+  /// The name of a region, in brackets if it lies inside the row before.
   static func name(_ row: LayoutRow) -> String {
     row.isOptional ? "[\(row.region.rawValue)]" : row.region.rawValue
   }

@@ -1,12 +1,12 @@
 import KernelVA
 
-/// What `kva report` prints: what is wrong with the dump, or what is known of its kernel.
+/// What `kva report` prints: the problems of the dump, and the facts about its kernel.
 struct DumpReport {
-  /// Findings that are shown.
+  /// The most findings shown.
   static let shownFindings = 5
-  /// Blocked tasks that the text shows.
+  /// The most blocked tasks in the text.
   static let shownBlocked = 8
-  /// Calls that the text shows.
+  /// The most calls in the text.
   static let shownCalls = 12
 
   let path: String
@@ -18,7 +18,7 @@ struct DumpReport {
 }
 
 extension Output {
-  /// The report as one JSON object; what cannot be had is null.
+  /// The report as one JSON object; what is unavailable is null.
   func reportJSON(_ report: DumpReport) {
     let triage = report.triage
     jsonLine { object in
@@ -91,7 +91,7 @@ extension Output {
     }
   }
 
-  /// The report for people, a line for each thing.
+  /// The report as text.
   func reportText(_ report: DumpReport) {
     let triage = report.triage
     func line(_ name: String, _ value: String?) {

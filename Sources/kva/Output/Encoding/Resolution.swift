@@ -60,7 +60,7 @@ extension Output {
     }
   }
 
-  /// The answer as one line for people, the walk below it where asked for.
+  /// The answer as a line of text, with the walk below it if requested.
   func resolutionText(
     _ resolution: Resolution, _ kernel: Kernel, withWalk: Bool, _ check: Arithmetic.Answer? = nil
   ) {

@@ -57,7 +57,7 @@ extension Output {
     }
   }
 
-  /// Why a mapping of the kernel's tables may be none.
+  /// Why a mapping in the kernel's tables may be bogus.
   private func doubt(_ mapping: ReverseMapping, _ kernel: Kernel) -> Diagnostic? {
     mapping.task == nil ? kernel.doubt(of: mapping.virtual) : nil
   }

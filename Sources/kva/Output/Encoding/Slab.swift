@@ -19,7 +19,7 @@ extension Output {
     }
   }
 
-  /// Caches for people, the memory of their slabs first.
+  /// Caches as a table.
   func slabTable(_ summaries: some Sequence<SlabSummary>, _ kernel: Kernel) {
     func text(_ value: Int?) -> String { value.map(String.init) ?? "?" }
     table(
@@ -93,7 +93,7 @@ extension Output {
     slabTracksText(listed.tracks, kernel)
   }
 
-  /// The objects that one call trace asked for as a JSON object.
+  /// The objects of one call trace as a JSON object.
   func slabCallerJSON(_ caller: SlabCaller, _ kernel: Kernel) {
     jsonLine { object in
       object.string("cache", caller.cache.name)
@@ -103,7 +103,7 @@ extension Output {
     }
   }
 
-  /// The objects that one call trace asked for, and the trace.
+  /// The objects of one call trace, and the trace.
   func slabCallerText(_ caller: SlabCaller, _ kernel: Kernel) {
     text("\(caller.count) of ")
     printable(caller.cache.name)

@@ -17,7 +17,7 @@ extension JSONObject {
     if !object.damage.isEmpty { array("damage", object.damage) { part, damage in part.slabDamage(damage) } }
   }
 
-  /// The fields of what was written over.
+  /// The fields of slab damage.
   mutating func slabDamage(_ damage: SlabDamage) {
     string("what", damage.kind.rawValue)
     hex("start", damage.range.lowerBound)
@@ -26,7 +26,7 @@ extension JSONObject {
     string("found", damage.found.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
   }
 
-  /// The fields of who allocated or freed something.
+  /// The fields of an allocation or free track.
   mutating func slabTrack(_ track: SlabTrack, _ kernel: Kernel) {
     string("what", track.kind.rawValue)
     number("pid", track.pid)
@@ -63,7 +63,7 @@ extension Output {
 }
 
 extension SlabObject {
-  /// How far the next object is, of a place in the red zone before it.
+  /// The distance to the next object from the red zone before it.
   fileprivate var distanceToNext: String {
     let distance = cache.size - offset
     guard part == .redZone, freeList != .kfence, offset > 0, 1...cache.redLeftPad ~= distance else { return "" }

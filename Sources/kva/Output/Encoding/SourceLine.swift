@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// The fields of a line of source.
+  /// The fields of a source line.
   mutating func sourceLine(_ source: SourceLine) {
     string("file", source.file)
     number("line", source.line)

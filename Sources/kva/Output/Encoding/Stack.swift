@@ -107,7 +107,7 @@ extension Output {
     chainText(stack, kernel)
   }
 
-  /// Equal stacks, told once.
+  /// Equal stacks, shown once.
   func stackGroupText(_ hash: String, _ stacks: [TaskStack], _ kernel: Kernel) {
     folded { stackGroupLines(hash, stacks, kernel) }
   }
@@ -124,7 +124,7 @@ extension Output {
     if let first = stacks.first { chainText(first, kernel) }
   }
 
-  /// How many tasks of a group are named.
+  /// The most tasks of a group that are named.
   private static var shownTasks: Int { 8 }
 
   private func framesText(_ frames: [NamedFrame], _ kernel: Kernel) {
@@ -174,7 +174,7 @@ extension Output {
 }
 
 extension Words {
-  /// A lock that a task waits for, and who has it.
+  /// A lock that a task waits for, and its owner.
   static func wait(_ wait: LockWait) -> String {
     let holder = wait.isHeldByReaders == true ? ", held by readers, one of them" : ", held by"
     let owner = wait.owner.map { "\(holder) \($0.comm), pid \($0.pid)" } ?? ""

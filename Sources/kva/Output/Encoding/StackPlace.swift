@@ -24,7 +24,7 @@ extension JSONObject {
 }
 
 extension Words {
-  /// A place on a stack: which, whose, and what is there.
+  /// A place on a stack: which stack, whose, and what is there.
   static func place(_ place: StackPlace) -> String {
     let stack = place.stack
     var words = "\(stack.kind.rawValue) stack \(Words.range(stack.start, stack.end &- 1))"

@@ -1,7 +1,7 @@
 import KernelVA
 
 extension JSONObject {
-  /// The fields of an entry on the way of a walk.
+  /// The fields of a step of a walk.
   mutating func step(_ step: WalkStep) {
     number("level", step.level)
     number("index", step.index)
@@ -12,7 +12,7 @@ extension JSONObject {
 }
 
 extension Output {
-  /// An entry for people, without the end of the line: level, index, address, value, what it is.
+  /// An entry as text, without a newline: level, index, address, value, kind.
   func stepText(_ step: WalkStep) {
     text("    L\(step.level)[\(step.index)] ")
     hex(step.address.rawValue)

@@ -1,6 +1,6 @@
 import KernelVA
 
-/// The parts of `kva info` that tell of system registers: the root tables, TCR_EL1, and the hypervisor.
+/// The system registers in `kva info`: the root tables, TCR_EL1, and the hypervisor.
 extension JSONObject {
   /// The fields `rootTables`, `kpti`, `tcr` and `hypervisor`.
   mutating func registers(of kernel: Kernel) {
@@ -74,7 +74,7 @@ extension HypervisorRegisters {
 }
 
 extension Output {
-  /// The same for people: `line` writes a name, a value and its source.
+  /// The same as text: `line` writes a name, a value and its source.
   func registersText(of kernel: Kernel, _ line: (_ name: String, _ value: String, _ source: String?) -> Void) {
     let control = kernel.translationControl.value
     let known = TranslationControl.Field.allCases.compactMap { field in
@@ -127,7 +127,7 @@ extension Output {
 }
 
 extension Words {
-  /// What a field of TCR_EL1 says where its number does not: " (48 bits)", " (4K)"; empty for others.
+  /// The meaning of a TCR_EL1 field whose number does not show it: " (48 bits)", " (4K)"; empty for others.
   fileprivate static func meaning(of field: TranslationControl.Field, _ value: UInt64) -> String {
     switch field {
     case .t0sz, .t1sz: return " (\(64 - min(value, 64)) bits)"

@@ -20,7 +20,7 @@ extension JSONObject {
   }
 }
 
-/// A task, and how deep it stands in a tree of them.
+/// A task, and its depth in a tree of them.
 struct TaskLine {
   var task: KernelTask
   var depth = 0
@@ -32,10 +32,10 @@ extension Output {
     jsonLine { $0.task(task) }
   }
 
-  /// Levels of a tree that are indented.
+  /// The most levels of a tree that are indented.
   private static var shownDepth: Int { 32 }
 
-  /// Tasks for people: without when each last ran, if the kernel does not keep that.
+  /// Tasks as a table; without the time since they last ran if the kernel does not record it.
   func taskTable(_ lines: [TaskLine]) {
     let hasRun = lines.contains { $0.task.lastRun != nil }
     var columns: [Table.Column] = [

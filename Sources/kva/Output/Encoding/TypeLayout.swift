@@ -1,12 +1,12 @@
 import KernelVA
 
 extension CType {
-  /// Where it comes from.
+  /// The source of the type.
   var origin: String { if case .described(let graph, _) = self { graph.origin } else { "C" } }
   /// The module that defines it; nil for the kernel itself.
   var module: String? { if case .described(let graph, _) = self { graph.module } else { nil } }
 
-  /// What kind of type it is, in a word.
+  /// The kind of type in a word.
   var kind: String {
     switch shape {
     case .void: "void"
@@ -56,7 +56,7 @@ extension Output {
     }
   }
 
-  /// What declares a function or a variable.
+  /// The declaration of a function or a variable.
   func declarationText(_ name: String, _ type: CType) {
     printable(type.declaration(of: name))
     text(";\n")
@@ -82,7 +82,7 @@ extension Output {
     }
   }
 
-  /// A member as it is declared, with its place.
+  /// A member's declaration with its offset.
   func memberText(_ name: String, _ member: FoundMember) {
     printable(member.type.declaration(of: String(name[(name.firstIndex(of: ".") ?? name.startIndex)...].dropFirst())))
     if let count = member.bitCount { text(":\(count)") }
@@ -101,7 +101,7 @@ extension Output {
     }
   }
 
-  /// What is at an offset in a type in a line.
+  /// What is at an offset in a type as a line.
   func typeMemberText(_ type: CType, _ offset: UInt64, _ member: (path: String, rest: Int)?) {
     text("\(type.text) + \(Words.hex(offset)): ")
     if let member {

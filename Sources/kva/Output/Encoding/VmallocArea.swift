@@ -16,7 +16,7 @@ extension Output {
     }
   }
 
-  /// Areas for people: what /proc/vmallocinfo has.
+  /// Areas as a table, with the contents of /proc/vmallocinfo.
   func vmallocTable(_ areas: some Sequence<VmallocArea>, _ kernel: Kernel) {
     table(.left(Words.rangeHeader), .right("SIZE"), .right("PAGES"), .left("CALLER AND FLAGS")) { table in
       for area in areas {
