@@ -20,6 +20,9 @@ public final class DumpFile: Sendable {
   /// Bytes of memory whose contents the file should hold, missing ones included; cheap to compute.
   package var storedBytes: UInt64 { container.storedBytes }
 
+  /// Memory that reads as zeros because the file has a hole there; cheap to compute.
+  package var holes: [Range<UInt64>] { container.holes }
+
   /// The end of the machine's memory (exclusive), as the dump describes it; cheap to compute.
   package var endOfMemory: UInt64 { container.endOfMemory }
 

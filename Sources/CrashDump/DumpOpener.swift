@@ -76,6 +76,7 @@ struct DumpOpener {
       return try ELFDump(file, ELFHeaders(reading: file), format: "ELF")
     }
     if isA(LiMEFile.recognises) { return try LiMEFile(file) }
+    if let packed = try packed(file) { return packed }
     if let words = (file.withHead(ForeignFile.describe) ?? nil) ?? ForeignFile.describeSwap(file) {
       throw LocatedError(file: path, offset: 0, kind: .unsupported, words)
     }
@@ -88,6 +89,16 @@ struct DumpOpener {
         "is not a dump of a format kva knows; for raw memory say where it lies: \(path)@ADDRESS")
     }
     return try RawImage(path: path, [RawImage.Piece(file: file, address: 0)], isAddressUnknown: true)
+  }
+
+  /// A LiME or AVML file with compressed memory; nil if `file` is not one.
+  private func packed(_ file: DumpBytes) throws(LocatedError) -> LiMEFile? {
+    if file.withHead(AVMLFile.recognises) ?? false {
+      return try LiMEFile(.packed(AVMLFile.unpacked(file, cacheSize: cacheSize)), format: "AVML")
+    }
+    let head = file.withHead { DeflatedFile.recognises($0) ? DeflatedFile.head($0, count: 8) : nil } ?? nil
+    guard let head, LiMEFile.recognises(head.rawSpan) else { return nil }
+    return try LiMEFile(.packed(DeflatedFile.unpacked(file, cacheSize: cacheSize)), format: "LiME, compressed")
   }
 
   /// A kdump file, flattened or not; nil if `file` is not one.

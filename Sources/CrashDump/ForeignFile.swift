@@ -39,14 +39,13 @@ enum ForeignFile {
     return nil
   }
 
-  /// A zlib stream (RFC 1950): deflate with a window of 32 KiB at most, no dictionary, and a valid check; then no
-  /// stored block, which compressed memory does not begin with. LiME's `compress=1` makes them.
+  /// A zlib stream (RFC 1950) with a window of 32 KiB, or of 2 KiB as LiME's `compress=1` writes; then no stored
+  /// block, which compressed memory does not begin with. Compressed files of LiME's own format have been opened before.
   private static func zlib(_ bytes: RawSpan) -> String? {
-    guard let method = bytes.integer(UInt8.self, at: 0), let flags = bytes.integer(UInt8.self, at: 1),
-      let block = bytes.integer(UInt8.self, at: 2), method == 0x78, flags & 0x20 == 0,
-      (UInt16(method) << 8 | UInt16(flags)) % 31 == 0, (1...2).contains(block >> 1 & 3)
+    guard let method = bytes.integer(UInt8.self, at: 0), method == 0x78 || method == 0x38,
+      let block = bytes.integer(UInt8.self, at: 2), DeflatedFile.recognises(bytes), (1...2).contains(block >> 1 & 3)
     else { return nil }
-    return "is compressed with zlib, as LiME does with compress=1; unpack it first (zlib-flate -uncompress)"
+    return "is compressed with zlib and not in LiME's own format; unpack it first (zlib-flate -uncompress)"
   }
 
   private static let signatures: [(StaticString, Int, String)] = [
@@ -60,7 +59,7 @@ enum ForeignFile {
     ("LZO\0", 1, "is compressed with LZO; unpack it first (lzop -d)"),
     ("LZIP", 0, "is compressed with lzip; unpack it first (lzip -d)"),
     ("sNaPpY", 4, "is compressed with snappy; unpack it first (snzip -d)"),
-    ("AVML", 0, "is an AVML image whose memory is compressed; make it a LiME file first (avml-convert)"),
+    ("AVML", 0, "is an AVML image of a version other than 2; make it a LiME file first (avml-convert)"),
     ("Rar!", 0, "is a RAR archive; unpack it first"),
     ("LibvirtQemudSave", 0, "is a guest saved by virsh save; dump its memory with virsh dump --memory-only instead"),
     ("QEVM", 0, "is a migration stream of QEMU; dump the guest's memory with dump-guest-memory instead"),

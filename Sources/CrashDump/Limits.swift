@@ -57,6 +57,13 @@ package enum Limits {
   /// Ranges of a LiME file, and of the frames that a kdump file says exist: one for each range of System RAM.
   static let memoryRanges = 1 << 20
 
+  // MARK: Packed files
+
+  /// Pieces of a file that is packed in pieces: 64 KiB each in 1 TiB.
+  static let packedPieces = 1 << 24
+  /// Bytes of a deflate stream between two places where reading may begin: a block of LiME's has half a mebibyte.
+  static let inflatedPiece: UInt64 = 64 << 20
+
   // MARK: Flattened files
 
   /// Records of a flattened file: QEMU writes one for 256 KiB, makedumpfile one for 64 KiB and more, so that

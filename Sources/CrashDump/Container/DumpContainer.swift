@@ -13,6 +13,8 @@ protocol DumpContainer: PhysicalMemory {
   var storedBytes: UInt64 { get }
   /// The end of the machine's memory (exclusive), as the dump describes it; cheap to compute.
   var endOfMemory: UInt64 { get }
+  /// Memory that reads as zeros because the file has a hole there; cheap to compute.
+  var holes: [Range<UInt64>] { get }
   /// makedumpfile's dump level, if the format has one.
   var dumpLevel: Int? { get }
   /// The range of the missing part of a split dump that holds `address`, in words.
@@ -20,6 +22,7 @@ protocol DumpContainer: PhysicalMemory {
 }
 
 extension DumpContainer {
+  var holes: [Range<UInt64>] { [] }
   var dumpLevel: Int? { nil }
   func missingPart(at address: PhysicalAddress) -> String? { nil }
 }

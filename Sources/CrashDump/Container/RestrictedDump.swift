@@ -14,6 +14,7 @@ struct RestrictedDump: DumpContainer {
   var summary: DumpSummary { whole.summary }
   var storedBytes: UInt64 { whole.storedBytes }
   var endOfMemory: UInt64 { whole.endOfMemory }
+  var holes: [Range<UInt64>] { whole.holes }
   var dumpLevel: Int? { whole.dumpLevel }
   var ranges: [Range<PhysicalAddress>] { whole.ranges }
 

@@ -5,9 +5,9 @@ import VMSA
 /// An ELF vmcore: `/proc/vmcore`, QEMU's `dump-guest-memory`, makedumpfile's `-E`, `/proc/kcore`.
 ///
 /// Only p_paddr is trusted: p_vaddr may be wrong, equal to p_paddr, or zero.
-final class ELFDump: DumpContainer {
+final class ELFDump: SegmentedContainer {
   let notes: DumpNotes
-  private let memory: SegmentedMemory
+  let memory: SegmentedMemory
   private let isIncomplete: Bool
   private let format: String
   /// Whether parts of the file overlap that should not.
@@ -79,23 +79,8 @@ final class ELFDump: DumpContainer {
     }
   }
 
-  @inline(__always)
-  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 { try memory.word(at: address) }
-
-  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
-    try memory.read(address, into: &buffer)
-  }
-
-  func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
-
-  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
-
   /// Whether the file is generated on reading, as /proc/kcore is.
   var isLive: Bool { if case .unmapped = memory.source { true } else { false } }
-
-  var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
-  var storedBytes: UInt64 { memory.map.bytes(nil) }
-  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [Diagnostic] {
     outerWarnings + memory.warnings + memory.conflicts(limit: Limits.comparedCoreBytes) { "the segment \($0.name)" }

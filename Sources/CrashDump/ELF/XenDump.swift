@@ -10,9 +10,9 @@ import VMSA
 ///     .note.Xen    a note 0x2000001: magic, virtual CPUs, pages, bytes of a page, 64 bits each
 ///
 /// (xen, docs/misc/dump-core-format.txt)
-final class XenDump: DumpContainer {
+final class XenDump: SegmentedContainer {
   let notes = DumpNotes()
-  private let memory: SegmentedMemory
+  let memory: SegmentedMemory
 
   /// A section as its header describes it.
   private struct Section {
@@ -97,15 +97,6 @@ final class XenDump: DumpContainer {
     return nil
   }
 
-  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 { try memory.word(at: address) }
-  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
-    try memory.read(address, into: &buffer)
-  }
-  func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
-  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
-  var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
-  var storedBytes: UInt64 { memory.map.bytes(nil) }
-  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
   var warnings: [Diagnostic] { memory.warnings }
   var summary: DumpSummary { memory.summary(format: "ELF, of Xen") }
 }

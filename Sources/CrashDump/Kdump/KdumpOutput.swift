@@ -83,7 +83,8 @@ package struct KdumpOutput {
     let file = try OutputFile(path)
     try file.write(layout.headers(description, pieces).rawSpan, at: 0)
     let writing = Mutex(Writing(file: file, layout: layout))
-    let packers = ContextPool { PagePacker(description, pieces) }
+    let segments = (memory as? any SegmentedContainer)?.memory
+    let packers = ContextPool { PagePacker(description, pieces, segments) }
     OrderedWork.run(pieces.count) { number in
       packers.withContext { $0.pack(pieces[number], of: memory, excludes: excludes) }
     } take: { piece in

@@ -26,26 +26,28 @@ struct PackedPages: Sendable {
 
   /// The descriptors: `struct page_desc`, with the data written at `start`.
   func descriptors(at start: UInt64, zeroPage: UInt64) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(pages.count * Int(KdumpOutputLayout.descriptorSize))
-    func add(_ value: UInt64) {
-      for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * shift))) }
-    }
-    var next = start
-    for page in pages {
-      switch page {
-      case .zero:
-        add(zeroPage)
-        add(pageSize)
-      case .stored(let size, let isCompressed):
-        add(next)
-        add(UInt64(size) | (isCompressed ? UInt64(codec.rawValue) << 32 : 0))
-        next += UInt64(size)
+    [UInt8](count: pages.count * Int(KdumpOutputLayout.descriptorSize)) { target in
+      var place = 0
+      func add(_ value: UInt64) {
+        target.storeBytes(of: value.littleEndian, toByteOffset: place, as: UInt64.self)
+        place += 8
       }
-      // page_flags
-      add(0)
+      var next = start
+      for page in pages {
+        switch page {
+        case .zero:
+          add(zeroPage)
+          add(pageSize)
+        case .stored(let size, let isCompressed):
+          add(next)
+          add(UInt64(size) | (isCompressed ? UInt64(codec.rawValue) << 32 : 0))
+          next += UInt64(size)
+        }
+        // page_flags
+        add(0)
+      }
+      return true
     }
-    return bytes
   }
 }
 
@@ -55,6 +57,8 @@ final class PagePacker {
   private let codec: PageCodec
   private let pageSize: Int
   private let framesAtOnce: UInt64
+  /// Memory that is packed from where it lies.
+  private let segments: SegmentedMemory?
   private var buffers: Buffers
 
   /// What is read, and what is made of it.
@@ -65,7 +69,8 @@ final class PagePacker {
     var used = 0
   }
 
-  init(_ description: KdumpDescription, _ pieces: FramePieces) {
+  init(_ description: KdumpDescription, _ pieces: FramePieces, _ segments: SegmentedMemory?) {
+    self.segments = segments
     compression = CompressionContext(description.compression)
     codec = description.compression.codec
     pageSize = Int(description.pageSize)
@@ -112,6 +117,14 @@ final class PagePacker {
   ) {
     guard !run.isEmpty else { return }
     let count = Int(run.upperBound - run.lowerBound) * pageSize
+    let start = PhysicalAddress(run.lowerBound * UInt64(pageSize))
+    let isPacked: Void? = segments?.withBytes(start, count: count) { bytes in
+      for frame in run {
+        let place = Int(frame - run.lowerBound) * pageSize
+        add(frame, bytes.extracting(place..<(place + pageSize)), piece, &result, &buffers.output, &buffers.used)
+      }
+    }
+    if isPacked != nil { return }
     let isWhole = Self.read(run.lowerBound * UInt64(pageSize), 0..<count, of: memory, &buffers.input)
     for frame in run {
       let place = Int(frame - run.lowerBound) * pageSize
@@ -120,31 +133,39 @@ final class PagePacker {
         result.unreadable += 1
         continue
       }
-      let bit = Int(frame - piece.first)
-      result.dumped[bit / 8] |= 1 << UInt8(bit % 8)
-      guard let (size, isCompressed) = pack(buffers.input, bytes, to: &buffers.output, at: buffers.used) else {
-        result.zeroPages += 1
-        result.pages.append(.zero)
-        continue
-      }
-      result.pages.append(.stored(UInt32(size), isCompressed: isCompressed))
-      buffers.used += size
+      let input = buffers.input
+      add(frame, input.rawSpan.extracting(bytes), piece, &result, &buffers.output, &buffers.used)
     }
   }
 
-  /// Puts the page at `place` of `input` to `position` of `output`, compressed if that makes it smaller.
+  /// Adds `page`, which is that of `frame`, to `result` and what is made of it to `output`, where `used` bytes are made.
+  private func add(
+    _ frame: UInt64, _ page: RawSpan, _ piece: FramePieces.Piece, _ result: inout PackedPages,
+    _ output: inout [UInt8], _ used: inout Int
+  ) {
+    let bit = Int(frame - piece.first)
+    result.dumped[bit / 8] |= 1 << UInt8(bit % 8)
+    guard let (size, isCompressed) = pack(page, to: &output, at: used) else {
+      result.zeroPages += 1
+      result.pages.append(.zero)
+      return
+    }
+    result.pages.append(.stored(UInt32(size), isCompressed: isCompressed))
+    used += size
+  }
+
+  /// Puts `page` to `position` of `output`, compressed if that makes it smaller.
   ///
   /// - Returns: its bytes there; nil, with nothing written, if it is all zeros.
   private func pack(
-    _ input: [UInt8], _ place: Range<Int>, to output: inout [UInt8], at position: Int
+    _ page: RawSpan, to output: inout [UInt8], at position: Int
   ) -> (size: Int, isCompressed: Bool)? {
-    let page = input.rawSpan.extracting(place)
     guard !page.isZero else { return nil }
     return output.withMutableRawSpan { target -> (size: Int, isCompressed: Bool) in
       var rest = target._mutatingExtracting(position..<target.byteCount)
       if let size = compression.compress(page, into: &rest) { return (size, true) }
       _ = rest.copy(page)
-      return (place.count, false)
+      return (page.byteCount, false)
     }
   }
 

@@ -2,11 +2,11 @@ import Bytes
 import VMSA
 
 /// Raw memory: one file or several, each the memory from some physical address.
-final class RawImage: DumpContainer {
+final class RawImage: SegmentedContainer {
   let notes = DumpNotes()
   /// Whether no load address was given.
   let isAddressUnknown: Bool
-  private let memory: SegmentedMemory
+  let memory: SegmentedMemory
   private let isGuess: Bool
   private let pieces: [Piece]
 
@@ -110,16 +110,6 @@ final class RawImage: DumpContainer {
     else { return false }
     return size < 1 << 30 && flags < 16
   }
-
-  func word(at address: PhysicalAddress) throws(MemoryFault) -> UInt64 { try memory.word(at: address) }
-  func read(_ address: PhysicalAddress, into buffer: inout MutableRawSpan) throws(MemoryFault) {
-    try memory.read(address, into: &buffer)
-  }
-  func absence(at address: PhysicalAddress) -> Absence? { memory.absence(at: address) }
-  func scan(_ body: @Sendable (PhysicalAddress, RawSpan) -> Bool) { memory.scan(body) }
-  var ranges: [Range<PhysicalAddress>] { memory.map.ranges }
-  var storedBytes: UInt64 { memory.map.bytes(nil) }
-  var endOfMemory: UInt64 { memory.map.intervals.last?.end ?? 0 }
 
   var warnings: [Diagnostic] {
     let warnings =

@@ -40,10 +40,19 @@ struct SegmentedMemory: Sendable {
       let offset = interval.offset + (here.rawValue - interval.start)
       guard source.copy(offset, count: count, into: &buffer, at: done) else {
         // The map already tells what lies beyond the end of the file.
-        throw MemoryFault(source.range(at: offset, count: UInt64(count)) == nil ? .cutOff : .unreadable, at: here)
+        throw MemoryFault(source.range(at: offset, count: UInt64(count)) == nil ? .cutOff : source.failure, at: here)
       }
       done += count
     }
+  }
+
+  /// Shows `body` `count` bytes from `address` on where they lie in the file; nil where they do not lie there together.
+  func withBytes<R>(_ address: PhysicalAddress, count: Int, _ body: (RawSpan) -> R) -> R? {
+    guard let interval = map.interval(at: address.rawValue), interval.absence == nil,
+      UInt64(count) <= interval.end - address.rawValue
+    else { return nil }
+    let offset = interval.offset + (address.rawValue - interval.start)
+    return source.withBytes(offset..<(offset + UInt64(count)), body)
   }
 
   /// Why the byte at `address` cannot be read, or nil.
@@ -81,6 +90,17 @@ struct SegmentedMemory: Sendable {
       seen = end
     }
     return result
+  }
+
+  /// Memory that reads as zeros because the file has a hole there.
+  var holes: [Range<UInt64>] {
+    guard source.readsUnwrittenAsZeros else { return [] }
+    return map.intervals.filter { $0.absence == nil }.flatMap { interval in
+      let bytes = interval.offset..<(interval.offset + (interval.end - interval.start))
+      return RangeSet([bytes]).subtracting(RangeSet(source.written(bytes))).ranges.map { hole in
+        (interval.start + (hole.lowerBound - interval.offset))..<(interval.start + (hole.upperBound - interval.offset))
+      }
+    }
   }
 
   /// Shows `body` all memory in the file, a mebibyte at a time.

@@ -1,4 +1,5 @@
 import Bytes
+import VMSA
 
 /// The bytes of a dump, wherever they are: an enum, so that the formats need not be generic and reading a mapped file
 /// costs one comparison.
@@ -13,6 +14,8 @@ enum DumpBytes: ByteSource {
   case flattened(FlattenedFile)
   /// Several files, one after another.
   case files(FileSet)
+  /// What is packed in a file.
+  case packed(PackedFile)
 
   private var source: any ByteSource {
     switch self {
@@ -21,6 +24,7 @@ enum DumpBytes: ByteSource {
     case .cached(let file): file
     case .flattened(let file): file
     case .files(let files): files
+    case .packed(let file): file
     }
   }
 
@@ -51,6 +55,18 @@ enum DumpBytes: ByteSource {
   func forget(_ range: Range<UInt64>) { source.forget(range) }
 
   func written(_ range: Range<UInt64>) -> [Range<UInt64>] { source.written(range) }
+
+  /// Why bytes that are there cannot be had.
+  var failure: Absence {
+    if case .packed = self { return .damaged }
+    return .unreadable
+  }
+
+  /// Whether what is in no part of `written` is zeros: of a file that is cut short nobody knows what it was.
+  var readsUnwrittenAsZeros: Bool {
+    if case .flattened(let file) = self { return !file.isCutShort }
+    return true
+  }
 
   @inline(__always)
   func integer<T: FixedWidthInteger & BitwiseCopyable>(_ type: T.Type = T.self, at offset: UInt64) -> T? {

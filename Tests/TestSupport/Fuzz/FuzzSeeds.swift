@@ -26,6 +26,9 @@ public enum FuzzSeeds {
       file.segments.append(.init(file.segments[0].physical + 512, text(1024)))
       return file.bytes()
     },
+    "elf/xen": {
+      XenCoreWriter.bytes([(0x40000, text(4096)), (.max, text(4096)), (0x40001, text(4096))])
+    },
     "kdump/version6": { kdump(6).bytes() },
     "kdump/erased": {
       var writer = kdump(6)
@@ -53,6 +56,12 @@ public enum FuzzSeeds {
     "lime/two": { LiMEWriter([.init(0x4000_0000, text(700)), .init(0x8000_0000, text(300))]).bytes() },
     "lime/overlap": {
       LiMEWriter([.init(0x4000_0000, text(700)), .init(0x4000_0100, text(300))]).bytes() + .zeros(64)
+    },
+    "lime/compressed": {
+      ZlibStream.packed(LiMEWriter([.init(0x4000_0000, text(3000)), .init(0x8000_0000, text(300))]).bytes())
+    },
+    "lime/avml": {
+      AVMLWriter.bytes([(0x4000_0000, text(3000)), (0x8000_0000, text(300))], stored: [1])
     },
     "codec/zlib": { [0] + KdumpCodec.zlib.pack(text(4096)) },
     "codec/lzo": { [1] + KdumpCodec.lzo.pack(text(4096)) },
