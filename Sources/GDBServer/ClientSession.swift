@@ -27,7 +27,15 @@ final class ClientSession {
   /// The reply to `request`; nil if there is none.
   ///
   /// - Parameter intermediate: sends a packet before the reply.
-  func answer(_ request: Request, intermediate: ([UInt8]) -> Void) -> [UInt8]? {
+  func answer(_ request: Request, intermediate: ([UInt8]) -> Void) -> Reply? {
+    var memory = request
+    if memory.take("x") { return self.memory(&memory, isBinary: true) }
+    if memory.take("m") { return self.memory(&memory, isBinary: false) }
+    return payload(request, intermediate).map { .text($0) }
+  }
+
+  /// The reply to a `request` that is not for memory.
+  private func payload(_ request: Request, _ intermediate: ([UInt8]) -> Void) -> [UInt8]? {
     var request = request
     guard let letter = request.rest.first else { return [] }
     switch letter {
@@ -40,12 +48,6 @@ final class ClientSession {
       _ = request.take("g")
       return registers(of: request.threadSuffix() ?? current)
     case UInt8(ascii: "p"): return register(&request)
-    case UInt8(ascii: "m"):
-      _ = request.take("m")
-      return memory(&request, isBinary: false)
-    case UInt8(ascii: "x"):
-      _ = request.take("x")
-      return memory(&request, isBinary: true)
     case UInt8(ascii: "D"), UInt8(ascii: "k"):
       isOver = true
       return letter == UInt8(ascii: "k") ? nil : words("OK")
@@ -155,7 +157,7 @@ final class ClientSession {
       if thread.id == server.threads.first { text += ",\"reason\":\"signal\",\"signal\":5" }
       text += "}"
     }
-    return Packet.escaped(Array((text + "]").utf8))
+    return BinaryData.escaped(Array((text + "]").utf8))
   }
 
   // MARK: Registers
@@ -196,10 +198,10 @@ final class ClientSession {
 
   // MARK: Memory
 
-  private func memory(_ request: inout Request, isBinary: Bool) -> [UInt8] {
-    guard let (address, length) = request.addressAndLength() else { return error(22) }
+  private func memory(_ request: inout Request, isBinary: Bool) -> Reply {
+    guard let (address, length) = request.addressAndLength() else { return .text(error(22)) }
     // This is lldb's probe for binary data without a prefix, which is not supported.
-    if isBinary, address == 0, length == 0 { return [] }
+    if isBinary, address == 0, length == 0 { return .text([]) }
     let thread = server.threads[request.threadSuffix() ?? current]
     let wanted = min(length, UInt64(Limits.memoryBytes))
     let (bytes, failure) = server.memory.read(VirtualAddress(address), count: Int(wanted), root: thread?.userTables)
@@ -207,9 +209,9 @@ final class ClientSession {
       let page = address & ~0xfff
       if reported != page { server.report(failure) }
       reported = page
-      return error(14, failure)
+      return .text(error(14, failure))
     }
-    return isBinary ? Packet.escaped(bytes, behind: UInt8(ascii: "b")) : Hex.text(bytes)
+    return isBinary ? .binary(UInt8(ascii: "b"), bytes) : .text(Hex.text(bytes))
   }
 
   private func region(_ request: Request) -> [UInt8] {
@@ -248,7 +250,7 @@ final class ClientSession {
     let start = Int(offset)
     let count = Int(min(length, UInt64(Limits.memoryBytes), UInt64(document.count - start)))
     let isLast = start + count == document.count
-    return Packet.escaped(Array(document[start..<(start + count)]), behind: UInt8(ascii: isLast ? "l" : "m"))
+    return [UInt8(ascii: isLast ? "l" : "m")] + BinaryData.escaped(Array(document[start..<(start + count)]))
   }
 
   private func command(_ request: Request, _ intermediate: ([UInt8]) -> Void) -> [UInt8] {

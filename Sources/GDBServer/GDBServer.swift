@@ -1,3 +1,4 @@
+import Bytes
 import KernelVA
 
 /// A debugger's view of a dump by the GDB remote serial protocol: CPUs and tasks are threads, memory is virtual,
@@ -45,25 +46,26 @@ public final class GDBServer {
   public func serve(_ transport: some GDBTransport) {
     let session = ClientSession(self)
     var reader = PacketReader()
-    var last: [UInt8] = []
+    var last = Packet()
+    func sign(_ letter: Unicode.Scalar) -> Bool { transport.send([UInt8(ascii: letter)].rawSpan) }
     while reader.receive(transport.receive) {
       while let event = reader.next() {
         switch event {
         case .damaged:
-          guard transport.send([UInt8(ascii: "-")]) else { return }
+          guard sign("-") else { return }
         case .resend:
-          guard transport.send(last) else { return }
+          guard transport.send(last.bytes) else { return }
         case .interrupt:
           // The target is already stopped.
-          last = Packet.framed(Array(session.stopReply(threads.first).utf8))
-          guard transport.send(last) else { return }
+          last.put(.text(Array(session.stopReply(threads.first).utf8)))
+          guard transport.send(last.bytes) else { return }
         case .packet(let payload):
-          if reader.comparesChecksums, !transport.send([UInt8(ascii: "+")]) { return }
-          let reply = session.answer(Request(payload), intermediate: { _ = transport.send(Packet.framed($0)) })
+          if reader.comparesChecksums, !sign("+") { return }
+          let reply = session.answer(Request(payload), intermediate: { _ = transport.send(Packet($0).bytes) })
           if session.acknowledgesNothing { reader.comparesChecksums = false }
           if let reply {
-            last = Packet.framed(reply)
-            guard transport.send(last) else { return }
+            last.put(reply)
+            guard transport.send(last.bytes) else { return }
           }
           if session.isOver { return }
         }

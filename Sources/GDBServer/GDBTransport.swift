@@ -10,5 +10,5 @@ public protocol GDBTransport {
   /// Sends all of `bytes`.
   ///
   /// - Returns: false when the client has gone.
-  func send(_ bytes: [UInt8]) -> Bool
+  func send(_ bytes: RawSpan) -> Bool
 }

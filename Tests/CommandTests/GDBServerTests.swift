@@ -97,6 +97,53 @@ import Testing
     #expect(words[2].contains("there is no command 'nonsense'") && words[4].contains("quote"))
   }
 
+  @Test("monitor gives what each command prints, for every command that answers questions")
+  func monitorOfAllCommands() throws {
+    func hex(_ text: String) -> String { text.utf8.map { String(format: "%02x", $0) }.joined() }
+    let dump = try holder().path()
+    var questions = SchemaTests.questions(["init_task", "0x0", "runqueues@cpu1"])
+    questions.append((command: "layout", arguments: [], options: ["kernel=6.12", "page-size=64K", "va-bits=52"]))
+    questions.append((command: "diff", arguments: [dump], options: []))
+    let known = try Kva.run(["shell", dump], input: "help\n").lines.filter { $0.hasPrefix("  ") }
+      .compactMap { $0.split { " ,".contains($0) }.first.map(String.init) }
+    #expect(Set(known) == Set(questions.map(\.command)))
+    let lines = questions.map { question in
+      ([question.command] + question.arguments + question.options.map { "--\($0)" }).map { "'\($0)'" }
+        .joined(separator: " ")
+    }
+    let server = try Kva.run(
+      ["gdbserver", dump, "--stdio"], input: lines.flatMap { RemoteProtocol.packet("qRcmd,\(hex($0))") })
+    var replies = try RemoteProtocol.packets(Array(server.output)).map(text)[...]
+    for (line, question) in zip(lines, questions) {
+      var shown: [UInt8] = []
+      while let reply = replies.popFirst(), reply != "OK" { shown += try parseBytes(String(reply.dropFirst())) }
+      let (command, arguments, options) = question
+      let printed = try Kva.run(
+        [command] + (command == "layout" ? [] : [dump]) + arguments + options.map { "--\($0)" })
+      // Behind it comes what the command says on standard error.
+      #expect(text(shown).hasPrefix(printed.text), "\(line): \(text(shown).prefix(200))")
+      let rest = text(shown).dropFirst(printed.text.count).split(separator: "\n")
+      #expect(rest.allSatisfy { printed.standardError.contains($0) }, "\(line): \(rest.prefix(4))")
+    }
+    #expect(replies.isEmpty)
+  }
+
+  @Test("The user memory of a CPU's thread is that of the process it ran", arguments: dumps)
+  func userMemory(_ dump: Dump) throws {
+    let core = try CoreReader(path: dump.path())
+    for (cpu, samples) in try dump.entry.mmu().userSamples {
+      let there = samples.filter { !$0.hasTag }.compactMap { sample in
+        sample.physical.flatMap { try? core.bytes($0 & ~15, 16) }.map { (sample.virtual & ~15, $0) }
+      }
+      let replies = try ask(
+        dump, ["Hg\(String(cpu + 1, radix: 16))"] + there.map { "m\(String($0.0, radix: 16)),10" })
+      #expect(!there.isEmpty)
+      for (reply, (address, bytes)) in zip(replies.dropFirst(), there) {
+        #expect(try parseBytes(text(reply)) == bytes, "\(String(address, radix: 16)) of CPU \(cpu)")
+      }
+    }
+  }
+
   @Test("A thousand broken clients of one server harm nothing")
   func brokenClients() throws {
     var random = SeededGenerator(seed: 22)

@@ -22,8 +22,8 @@ private final class FuzzedClient: GDBTransport {
     return !unsent.isEmpty
   }
 
-  func send(_ bytes: [UInt8]) -> Bool {
-    sent += bytes.prefix(64)
+  func send(_ bytes: RawSpan) -> Bool {
+    for index in 0..<min(bytes.byteCount, 64) { sent.append(bytes.integer(UInt8.self, at: index) ?? 0) }
     return true
   }
 }

@@ -1,6 +1,25 @@
+import Bytes
+
 /// Numbers and bytes in the protocol's hex, which has no prefix.
 enum Hex {
-  private static let letters = Array("0123456789abcdef".utf8)
+  /// The digit for the lowest four bits of `value`.
+  static func letter(_ value: UInt8) -> UInt8 {
+    let value = value & 15
+    return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  }
+
+  /// The eight digits of four bytes, the first in the lowest byte; the first of the four is the lowest, too.
+  @inline(__always)
+  private static func letters(_ bytes: UInt32) -> UInt64 {
+    // One digit's value in each byte.
+    var value = UInt64(bytes)
+    value = (value | value << 16) & 0x0000_ffff_0000_ffff
+    value = (value | value << 8) & 0x00ff_00ff_00ff_00ff
+    value = (value >> 4 | value << 8) & 0x0f0f_0f0f_0f0f_0f0f
+    // 1 in each byte that is above 9; a letter is 39 places behind `9`.
+    let isLetter = (value &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return value &+ 0x3030_3030_3030_3030 &+ isLetter &* 39
+  }
 
   /// The value of a digit; nil if it is not one.
   static func digit(_ letter: UInt8) -> UInt8? {
@@ -40,8 +59,8 @@ enum Hex {
   /// Appends two digits for each of `bytes` to `text`.
   static func append(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
     for byte in bytes {
-      text.append(letters[Int(byte >> 4)])
-      text.append(letters[Int(byte & 15)])
+      text.append(letter(byte >> 4))
+      text.append(letter(byte))
     }
   }
 
@@ -50,6 +69,24 @@ enum Hex {
     var text: [UInt8] = []
     append(bytes, to: &text)
     return text
+  }
+
+  /// Two digits for each of `bytes`.
+  static func text(_ bytes: [UInt8]) -> [UInt8] {
+    let source = bytes.rawSpan
+    return [UInt8](count: 2 * bytes.count) { target in
+      var index = 0
+      while let word = source.integer(UInt32.self, at: index) {
+        target.storeBytes(of: letters(word).littleEndian, toByteOffset: 2 * index, as: UInt64.self)
+        index += 4
+      }
+      while let byte = source.integer(UInt8.self, at: index) {
+        target.storeBytes(of: letter(byte >> 4), toByteOffset: 2 * index, as: UInt8.self)
+        target.storeBytes(of: letter(byte), toByteOffset: 2 * index + 1, as: UInt8.self)
+        index += 1
+      }
+      return true
+    }
   }
 
   /// `value` in as few digits as it needs.

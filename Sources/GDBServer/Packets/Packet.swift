@@ -1,63 +1,59 @@
 import Bytes
 
-/// A packet to the client.
-enum Packet {
-  /// `payload` between `$` and `#`, with its checksum.
-  static func framed(_ payload: [UInt8]) -> [UInt8] {
-    var packet: [UInt8] = []
-    packet.reserveCapacity(payload.count + 4)
-    packet.append(UInt8(ascii: "$"))
-    packet += payload
-    packet.append(UInt8(ascii: "#"))
-    Hex.append([payload.reduce(0, &+)], to: &packet)
-    return packet
+/// What is sent to a client.
+enum Reply {
+  /// A payload without reserved letters.
+  case text([UInt8])
+  /// Any bytes, which are escaped, behind a letter.
+  case binary(UInt8, [UInt8])
+}
+
+/// A packet to the client: `$`, the payload, `#` and its checksum. Its memory is kept from one to the next.
+struct Packet {
+  private var storage: [UInt8] = []
+  private var end = 0
+
+  /// The packet; nothing before the first.
+  var bytes: RawSpan {
+    @_lifetime(borrow self)
+    get { storage.rawSpan.extracting(0..<end) }
   }
 
-  private static let escape = UInt8(ascii: "}")
+  /// A packet of `payload`, which has no reserved letters.
+  init(_ payload: [UInt8]) { put(.text(payload)) }
 
-  private static func isReserved(_ byte: UInt8) -> Bool {
-    byte == UInt8(ascii: "#") || byte == UInt8(ascii: "$") || byte == escape || byte == UInt8(ascii: "*")
-  }
+  /// No packet.
+  init() {}
 
-  /// Whether any of the eight bytes of `word` may be reserved. There are false positives, but no false negatives.
-  @inline(__always)
-  private static func mayHaveReserved(_ word: UInt64) -> Bool {
-    // A byte of `difference` is zero if the word has that letter there; its top bit is then set in the result.
-    func has(_ letter: Unicode.Scalar) -> UInt64 {
-      let ones: UInt64 = 0x0101_0101_0101_0101
-      let difference = word ^ (ones &* UInt64(UInt8(ascii: letter)))
-      return (difference &- ones) & ~difference & (ones &* 0x80)
-    }
-    return has("#") | has("$") | has("}") | has("*") != 0
-  }
-
-  /// `bytes` with those that would end or alter a packet escaped: sent as `}` and the byte with bit 5 inverted. (GDB
-  /// manual, "Binary Data")
-  static func escaped(_ bytes: [UInt8], behind prefix: UInt8? = nil) -> [UInt8] {
-    var result: [UInt8] = []
-    result.reserveCapacity(bytes.count + bytes.count / 32 + 1)
-    if let prefix { result.append(prefix) }
-    let span = bytes.rawSpan
-    // Runs that need no escape are copied at once.
-    var start = 0
-    var index = 0
-    while index < bytes.count {
-      if let word = span.integer(UInt64.self, at: index), !mayHaveReserved(word) {
-        index += 8
-        continue
+  /// Puts `reply` in place of what was there.
+  mutating func put(_ reply: Reply) {
+    let (payload, room) =
+      switch reply {
+      case .text(let payload): (payload, payload.count)
+      case .binary(_, let payload): (payload, 2 * payload.count + 1)
       }
-      let end = min(index + 8, bytes.count)
-      while index < end {
-        if isReserved(bytes[index]) {
-          result += bytes[start..<index]
-          result.append(escape)
-          result.append(bytes[index] ^ 0x20)
-          start = index + 1
-        }
-        index += 1
-      }
+    // `$` before it, `#` and two digits behind it.
+    let size = room + 4
+    if storage.count < size { storage = [UInt8](repeating: 0, count: size) }
+    storage[0] = UInt8(ascii: "$")
+    end = 1
+    var sum: UInt8 = 0
+    if case .binary(let letter, _) = reply {
+      storage[1] = letter
+      end = 2
+      sum = letter
     }
-    result += bytes[start...]
-    return result
+    let start = end
+    (end, sum) = storage.withMutableRawSpan { target in
+      if case .binary = reply, let written = BinaryData.write(payload.rawSpan, to: &target, at: start) {
+        return (written.end, sum &+ written.sum)
+      }
+      _ = target.copy(payload.rawSpan, at: start)
+      return (start + payload.count, sum &+ payload.reduce(0, &+))
+    }
+    storage[end] = UInt8(ascii: "#")
+    storage[end + 1] = Hex.letter(sum >> 4)
+    storage[end + 2] = Hex.letter(sum & 15)
+    end += 3
   }
 }

@@ -71,8 +71,10 @@ enum TargetDescription {
     return result
   }
 
-  /// `text` with `?` for everything but printable ASCII.
+  /// `text` with `?` for everything but printable ASCII, and for what would end or alter a packet.
   static func printable(_ text: String) -> String {
-    String(decoding: text.utf8.map { 0x20..<0x7f ~= $0 ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
+    String(
+      decoding: text.utf8.map { 0x20..<0x7f ~= $0 && !BinaryData.isReserved($0) ? $0 : UInt8(ascii: "?") },
+      as: UTF8.self)
   }
 }

@@ -10,6 +10,11 @@ struct VirtualMemory {
   func read(
     _ address: VirtualAddress, count: Int, root: PhysicalAddress?
   ) -> (bytes: [UInt8], failure: String?) {
+    // Most reads of the kernel's half succeed as a whole.
+    if address.isUpperHalf {
+      let bytes = [UInt8](count: count) { fill(&$0, from: address, nil) == nil }
+      if bytes.count == count { return (bytes, nil) }
+    }
     var bytes = [UInt8](repeating: 0, count: count)
     let user = address.isUpperHalf ? nil : root.map { kernel.userRegime(root: $0) }
     let page = kernel.regime.granule.size
@@ -28,7 +33,7 @@ struct VirtualMemory {
     return (bytes, failure)
   }
 
-  /// Fills `piece`, which lies in one page, or says why it cannot.
+  /// Fills `piece`, which in the lower half lies in one page, or says why it cannot.
   private func fill(
     _ piece: inout MutableRawSpan, from address: VirtualAddress, _ user: TranslationRegime?
   ) -> String? {

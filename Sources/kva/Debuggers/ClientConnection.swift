@@ -15,5 +15,5 @@ struct ClientConnection: GDBTransport {
     SystemCall.read(Self.pieceBytes, from: input, to: &bytes) > 0
   }
 
-  func send(_ bytes: [UInt8]) -> Bool { SystemCall.write(bytes.rawSpan, to: output) == nil }
+  func send(_ bytes: RawSpan) -> Bool { SystemCall.write(bytes, to: output) == nil }
 }
