@@ -39,6 +39,32 @@ import Testing
     return (dump, secrets)
   }
 
+  /// Whether `bytes` are in a kdump file packed with zlib, as they are or in a page unpacked: by zlib of Python and the
+  /// offsets of makedumpfile's diskdump_mod.h.
+  private static func kdumpHolds(_ path: String, _ bytes: [UInt8]) throws -> Bool {
+    let script = """
+      import struct, sys, zlib
+      file, secret = open(sys.argv[1], "rb").read(), sys.argv[2].encode()
+      block, header, bitmaps = struct.unpack_from("<iii", file, 428)
+      start = (1 + header + bitmaps) * block
+      second = file[(1 + header) * block + bitmaps * block // 2:start]
+      pages = sum(bin(byte).count("1") for byte in second)
+      found = secret in file
+      for number in range(pages):
+          offset, size, flags = struct.unpack_from("<QII", file, start + 24 * number)
+          page = file[offset:offset + size]
+          found = found or secret in (zlib.decompress(page) if flags & 1 else page)
+      print(pages, found)
+      """
+    let result = try Program.run(
+      "python3 - \"$1\" \"$2\" <<'END'\n\(script)\nEND", [path, String(decoding: bytes, as: UTF8.self)])
+    let words = result.text.split(separator: "\n").first?.split(separator: " ").map(String.init) ?? []
+    guard words.count == 2, Int(words[0]) ?? 0 > 100 else {
+      throw TestSupportError("no pages: \(result.standardError)")
+    }
+    return words[1] == "True"
+  }
+
   @Test("Secrets of users are in no byte of a file without user memory, and in one with it")
   func secrets() throws {
     try Scratch.withFolder { folder in
@@ -51,6 +77,12 @@ import Testing
         }
       }
       let path = try export(dump, ["--kdump", "zlib", "--no-user"], to: folder)
+      for secret in secrets {
+        #expect(try !Self.kdumpHolds(path, secret.bytes))
+      }
+      let whole = try export(dump, ["--kdump", "zlib"], to: folder)
+      for secret in secrets { #expect(try Self.kdumpHolds(whole, secret.bytes)) }
+      _ = try export(dump, ["--kdump", "zlib", "--no-user"], to: folder)
       for secret in secrets {
         let address = "0x" + String(secret.physical, radix: 16)
         let page = try Kva.run(["page", path, address, "--json"]).object()
@@ -103,9 +135,20 @@ import Testing
       try FileManager.default.copyItem(atPath: entry.path("vmcore.elf.zst"), toPath: dump)
       try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: dump)
       let core = try CoreReader(path: dump)
-      // A page of a slab of key_jar, which kva finds, and the MMU's address of it.
-      let object = try #require(Kva.run(["slab", dump, "key_jar", "--objects", "--json"]).objects().first)
-      let address = try #require(object["object"] as? String)
+      // Of the objects in the slabs of key_jar, which this kernel merged with maple_node, the first that is a key: its
+      // type has a name.
+      let objects = try Kva.run(["slab", dump, "key_jar", "--objects", "--json"]).objects().compactMap {
+        $0["object"] as? String
+      }
+      let names = objects.map { "((struct key *)\($0))->type->name" }
+      // The pointer to it is one to a constant of the kernel's image.
+      let image = try parseAddress(try #require(try entry.vmcoreinfo()["SYMBOL(_stext)"]))
+      let key = try Kva.run(["print", dump, "--json"] + names).objects().first { answer in
+        guard let name = answer["value"] as? String, let address = try? parseAddress(name) else { return false }
+        return address > image && address < image + 64 << 20
+      }
+      let query = try #require(key?["query"] as? String)
+      let address = try #require(objects.first { query.contains($0) })
       let place = try #require(Kva.run(["resolve", dump, address, "--json"]).object()["physical"] as? String)
       let physical = try parseAddress(place) & ~0xfff
       let secret = Array("kva-planted-key-do-not-export".utf8)
@@ -116,6 +159,15 @@ import Testing
       let whole = try Data(contentsOf: URL(fileURLWithPath: export(dump, ["--physical"], to: folder)))
       let part = try Data(contentsOf: URL(fileURLWithPath: export(dump, ["--physical", "--no-user"], to: folder)))
       #expect(whole.range(of: Data(secret)) != nil && part.range(of: Data(secret)) == nil)
+      let path = try export(dump, ["--kdump", "zlib", "--no-user"], to: folder)
+      #expect(try !Self.kdumpHolds(path, secret))
+      // The tables of VMAs that are in slabs of the same cache are all there, and the file says what is not.
+      let omitted = try #require(Kva.run(["info", path, "--json"]).object()["omitted"] as? [String])
+      #expect(omitted.contains { $0.contains("slabs with a key of") && $0.contains("maple_node") })
+      for process in try Kva.run(["tasks", dump, "--json"]).objects() where process["mm"] is String {
+        let pid = "\(try #require(process["pid"] as? Int))"
+        #expect(try Kva.run(["maps", path, pid]).text == Kva.run(["maps", dump, pid]).text, "PID \(pid)")
+      }
     }
   }
 }

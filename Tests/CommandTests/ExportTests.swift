@@ -203,6 +203,30 @@ import Testing
     }
   }
 
+  /// Debian's Python, for which it packages libkdumpfile.
+  private static let hasLibkdumpfile =
+    ProcessInfo.processInfo.environment["CI"] != nil
+    || (try? Program.run("/usr/bin/python3 -c 'import kdumpfile'", []).status == 0) ?? false
+
+  @Test(
+    "libkdumpfile reads 10,000 pages of an ELF core and of a kdump file as they are in the dump",
+    .enabled(if: hasLibkdumpfile), arguments: ["--physical", "--kdump=zstd", "--kdump=lzo"])
+  func libkdumpfile(_ option: String) throws {
+    let core = try DumpEntry.named("c61-4k48-nokaslr").path("vmcore.elf.zst")
+    let script = Self.comparison.replacing("import drgn, random", with: "import kdumpfile, random")
+      .replacing("drgn.Program()", with: "kdumpfile.kdumpfile(sys.argv[2])")
+      .replacing("dump.set_core_dump(sys.argv[2])", with: "")
+      .replacing(
+        "dump.read(address, size, physical=True)", with: "bytes(dump.read(kdumpfile.KDUMP_MACHPHYSADDR, address, size))"
+      )
+      .replacing("drgn.FaultError", with: "ValueError")
+    try Scratch.withFolder { folder in
+      let path = try export(core, [option], to: folder)
+      let result = try Program.run("/usr/bin/python3 - \"$1\" \"$2\" 4096 <<'END'\n\(script)\nEND", [core, path])
+      #expect(result.text == "10000 0\n", "\(result.standardError)")
+    }
+  }
+
   // MARK: kdump-compressed files
 
   /// Compares pages of a kdump-compressed file, as drgn reads them, with those of an ELF core.

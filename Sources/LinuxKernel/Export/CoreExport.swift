@@ -50,14 +50,14 @@ struct CoreExport {
   ///
   /// - Parameter progress: called with the number of bytes of memory just written.
   /// - Throws: `LocatedError` if the file cannot be written.
-  func write(to path: String, progress: (UInt64) -> Void) throws(LocatedError) -> CoreSummary {
+  func write(to path: String, progress: @Sendable (UInt64) -> Void) throws(LocatedError) -> CoreSummary {
     var damaged: Set<UInt64> = []
     while true {
       var file = try OutputFile(path)
       var summary = CoreSummary()
       let (runs, header) = try layOut(without: damaged, &summary)
       try file.write(header.rawSpan, at: 0)
-      let found = try copy(runs, to: file, progress)
+      let found = try MemoryCopier(context.dump).copy(runs, to: file, progress)
       guard found.isEmpty else {
         // Such a page must have no segment either.
         damaged.formUnion(found)
@@ -158,7 +158,7 @@ struct CoreExport {
     var result: [Segment] = []
     for extent in extents(vmemmap ? wanted.union([.vmemmap]) : wanted, &summary) {
       let flags: UInt32 = 4 | (extent.isWritable ? 2 : 0) | (extent.isExecutable ? 1 : 0)
-      runs.forEach(in: extent.physical..<(extent.physical &+ extent.size)) { physical, offset in
+      for (physical, offset) in runs.parts(in: extent.physical..<(extent.physical &+ extent.size)) {
         result.append(
           Segment(
             virtual: extent.virtual &+ (physical.lowerBound - extent.physical), physical: physical.lowerBound,
@@ -180,17 +180,5 @@ struct CoreExport {
         Diagnostic(.passCutShort, "the tables map more pieces than are kept; the rest is left out"))
     }
     return found.all
-  }
-
-  /// Copies the memory of `runs`.
-  ///
-  /// - Returns: the pages that cannot be read.
-  private func copy(
-    _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: (UInt64) -> Void
-  ) throws(LocatedError) -> [UInt64] {
-    let copier = MemoryCopier(memory: context.dump.memory)
-    var damaged: [UInt64] = []
-    for run in runs.all { damaged += try copier.copy(run.start, run.size, to: file, at: run.offset, progress) }
-    return damaged
   }
 }

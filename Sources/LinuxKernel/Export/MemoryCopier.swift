@@ -1,13 +1,80 @@
 import Bytes
 import CrashDump
+import Synchronization
 import VMSA
 
 /// Copies physical memory to a file, with holes for zero pages.
 struct MemoryCopier {
-  let memory: any PhysicalMemory
+  let dump: DumpFile
+  private var memory: any PhysicalMemory { dump.memory }
+
+  init(_ dump: DumpFile) { self.dump = dump }
 
   /// Bytes read at once.
   private static let pieceBytes: UInt64 = 1 << 20
+
+  /// Copies the memory of `runs`. If it is most of the dump, all of that is looked through, on all cores and from where
+  /// it lies.
+  ///
+  /// - Parameter progress: called with the number of bytes that were just written.
+  /// - Returns: the pages that cannot be read.
+  func copy(
+    _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: @Sendable (UInt64) -> Void
+  ) throws(LocatedError) -> [UInt64] {
+    let total = runs.all.reduce(0) { $0 &+ $1.size }
+    let done = total >= dump.storedBytes / 2 ? try scan(runs, to: file, progress) : RangeSet()
+    var damaged: [UInt64] = []
+    for rest in RangeSet(runs.all.map { $0.start..<$0.end }).subtracting(done).ranges {
+      for (part, offset) in runs.parts(in: rest) {
+        damaged += try copy(part.lowerBound, part.upperBound - part.lowerBound, to: file, at: offset, progress)
+      }
+    }
+    return damaged
+  }
+
+  /// What a scan has written.
+  private struct Written {
+    var ranges: [Range<UInt64>] = []
+    var failure: LocatedError?
+  }
+
+  /// Writes what a scan of the dump shows of `runs`.
+  ///
+  /// - Returns: the addresses that need not be copied any more.
+  private func scan(
+    _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: @Sendable (UInt64) -> Void
+  ) throws(LocatedError) -> RangeSet<UInt64> {
+    let state = Mutex(Written())
+    memory.scan { address, bytes in
+      var written = Written()
+      let start = address.rawValue
+      for (part, offset) in runs.parts(in: start..<(start &+ UInt64(bytes.byteCount))) {
+        do throws(LocatedError) {
+          let place = Int(part.lowerBound - start)..<Int(part.upperBound - start)
+          try Self.write(bytes.extracting(place), to: file, at: offset)
+        } catch {
+          written.failure = error
+          break
+        }
+        written.ranges.append(part)
+        progress(part.upperBound - part.lowerBound)
+      }
+      return state.withLock { state in
+        state.ranges += written.ranges
+        state.failure = state.failure ?? written.failure
+        return state.failure == nil
+      }
+    }
+    var written = state.withLock { $0 }
+    if let failure = written.failure { throw failure }
+    for hole in dump.holes {
+      for (part, _) in runs.parts(in: hole) {
+        written.ranges.append(part)
+        progress(part.upperBound - part.lowerBound)
+      }
+    }
+    return RangeSet(written.ranges)
+  }
 
   /// Copies the `size` bytes of whole pages at `start` to `offset` of `file`.
   ///

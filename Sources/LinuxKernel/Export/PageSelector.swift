@@ -21,15 +21,29 @@ struct PageSelector {
     "maple_node", "fs_cache", "thread_stack", "task_group",
   ]
 
-  /// Whether a cache of this name holds keys, or cipher state.
-  private static func isSecret(_ cache: String) -> Bool {
-    cache == "key_jar" || ["crypt", "keyring", "dm_integrity", "tls_", "blk_crypto"].contains { cache.contains($0) }
+  /// Whether a cache of this name holds cipher state.
+  private static func isCryptographic(_ cache: String) -> Bool {
+    ["crypt", "keyring", "dm_integrity", "tls_", "blk_crypto"].contains { cache.contains($0) }
+  }
+
+  /// What is left out with other objects because the kernel merged their caches, in words.
+  func mergedOmissions(of selection: PageSelection) -> [String] {
+    guard selection.hidesUser else { return [] }
+    return slabs.caches(named: { $0 == KeySlabs.cache || Self.isCryptographic($0) }).compactMap { cache in
+      let names = [cache.name] + slabs.names(of: cache)
+      let secret = names.filter { $0 == KeySlabs.cache || Self.isCryptographic($0) }
+      let others = names.filter { !secret.contains($0) }
+      guard !others.isEmpty else { return nil }
+      let isAll = secret.contains(where: Self.isCryptographic)
+      return "\(isAll ? "all slabs" : "slabs with a key") of \(others.joined(separator: ", ")), "
+        + "merged with \(secret.joined(separator: ", "))"
+    }
   }
 
   /// The frames that `selection` leaves out.
   func left(outOf selection: PageSelection) -> FrameSet {
     let secret =
-      selection.hidesUser ? FrameSet(slabFrames { Self.isSecret($0) } + payloadFrames) : FrameSet()
+      selection.hidesUser ? FrameSet(slabFrames { Self.isCryptographic($0) } + keyFrames) : FrameSet()
     let wanted = selection.only.map { ($0, frames(of: $0)) }
     var left = FrameSet()
     for frames in context.ramFrames {
@@ -109,28 +123,34 @@ struct PageSelector {
     }
   }
 
-  /// The pages that keys point to, which hold their payloads. (`struct key`, include/linux/key.h)
-  private var payloadFrames: [Range<UInt64>] {
-    guard let payload = context.types.value.member("payload", of: "key"), let pages = slabs.slub?.pages else {
-      return []
-    }
+  /// The slabs with keys, and what keys point to.
+  private var keyFrames: [Range<UInt64>] {
+    let all = slabFrames { $0 == KeySlabs.cache }
+    guard let keys = KeySlabs(context, types: data + constants) else { return all }
     var found: [Range<UInt64>] = []
-    for cache in slabs.caches(named: { $0 == "key_jar" }) {
-      _ = slabs.forEachObject(of: cache) { object in
-        for word in 0..<UInt64(4) {
-          guard let pointer = context.memory.pointer(at: object.address &+ UInt64(payload.offset) &+ 8 &* word),
-            VirtualAddress(pointer).isUpperHalf, let leaf = context.memory.leaf(at: pointer)
-          else { continue }
-          let frame = leaf.physical.rawValue >> shift
-          guard let record = pages.record(frame) else { continue }
-          let head = pages.head(of: frame, record)
-          let order = pages.record(head).map { pages.order(ofHead: head, $0) } ?? 0
-          found.append(head..<(head + 1 << UInt64(order)))
-        }
+    var without: [Range<UInt64>] = []
+    for cache in slabs.caches(named: { $0 == KeySlabs.cache }) {
+      let isShared = !slabs.names(of: cache).isEmpty
+      _ = slabs.forEachSlab(of: cache) { slab, _ in
+        let objects = (0..<slab.count).map { slab.object($0, cache) }
+        let some = isShared ? objects.filter(keys.isKey) : objects
+        if some.isEmpty { without += frames(slab.base..<(slab.base &+ slab.bytes)) }
+        found += some.flatMap(keys.payloads).flatMap(block)
         return found.count < Limits.claimedTables
       }
     }
-    return found
+    // A slab that cannot be read may have keys.
+    return Array(RangeSet(all).subtracting(RangeSet(without)).ranges) + found
+  }
+
+  /// The pages that were allocated together, and of which one is behind `pointer`.
+  private func block(_ pointer: UInt64) -> [Range<UInt64>] {
+    guard let pages = slabs.slub?.pages, let leaf = context.memory.leaf(at: pointer) else { return [] }
+    let frame = leaf.physical.rawValue >> shift
+    guard let record = pages.record(frame) else { return [frame..<(frame + 1)] }
+    let head = pages.head(of: frame, record)
+    let order = pages.record(head).map { pages.order(ofHead: head, $0) } ?? 0
+    return [head..<(head + 1 << UInt64(order))]
   }
 }
 

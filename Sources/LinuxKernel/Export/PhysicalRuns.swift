@@ -67,8 +67,9 @@ struct PhysicalRuns {
     return result
   }
 
-  /// Calls `body` with each part of `range` that is present, and its offset in the file.
-  func forEach(in range: Range<UInt64>, _ body: (_ physical: Range<UInt64>, _ offset: UInt64) -> Void) {
+  /// Each part of `range` that is present, and its offset in the file.
+  func parts(in range: Range<UInt64>) -> [(physical: Range<UInt64>, offset: UInt64)] {
+    var parts: [(physical: Range<UInt64>, offset: UInt64)] = []
     var low = 0
     var high = all.count
     while low < high {
@@ -78,8 +79,9 @@ struct PhysicalRuns {
     while low < all.count, all[low].start < range.upperBound {
       let run = all[low]
       let start = max(run.start, range.lowerBound)
-      body(start..<min(run.end, range.upperBound), run.offset + (start - run.start))
+      parts.append((start..<min(run.end, range.upperBound), run.offset + (start - run.start)))
       low += 1
     }
+    return parts
   }
 }

@@ -28,7 +28,7 @@ struct ProcessCore {
   /// - Throws: `LocatedError` if the file cannot be written.
   func write(to path: String, progress: (UInt64) -> Void) throws(LocatedError) -> CoreSummary {
     let range = (mappings.first?.start ?? 0)..<(mappings.last?.end ?? 0)
-    let copier = MemoryCopier(memory: context.dump.memory)
+    let copier = MemoryCopier(context.dump)
     var damaged: Set<UInt64> = []
     while true {
       let pages = ProcessPages(context, tables, range, without: damaged)

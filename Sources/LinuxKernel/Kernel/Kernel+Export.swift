@@ -14,11 +14,11 @@ extension Kernel {
   /// - Throws: `LocatedError` when pages cannot be told apart, or the file cannot be written.
   package func exportCore(
     _ view: CoreView, tasks withTasks: Bool, _ selection: PageSelection = PageSelection(), to path: String,
-    progress: (UInt64) -> Void
+    progress: @Sendable (UInt64) -> Void
   ) throws(LocatedError) -> CoreSummary {
-    let left = try self.left(outOf: selection)
+    let (left, merged) = try self.left(outOf: selection)
     var notes = cpuNotes
-    notes.omissions = selection.omissions
+    notes.omissions = selection.omissions + merged
     if withTasks {
       // If two tasks claim the same PID, the first is kept.
       var seen: Set<Int> = []
@@ -47,21 +47,21 @@ extension Kernel {
     _ compression: PageCompression, _ selection: PageSelection = PageSelection(), to path: String,
     progress: @escaping @Sendable (UInt64) -> Void
   ) throws(LocatedError) -> KdumpSummary {
-    let left = try self.left(outOf: selection)
+    let (left, merged) = try self.left(outOf: selection)
     let shift = UInt64(regime.granule.pageShift)
     var notes = cpuNotes
-    notes.omissions = selection.omissions
+    notes.omissions = selection.omissions + merged
     let description = context.describedKdump(compression, notes, hidesUser: selection.hidesUser)
     return try KdumpOutput(self.dump.memory, description) {
       !left.ranges.isEmpty && left.contains($0.rawValue >> shift)
     }.write(to: path, progress: progress)
   }
 
-  /// The page frames that `selection` leaves out.
+  /// The page frames that `selection` leaves out, and in words what else goes with them.
   ///
   /// - Throws: `LocatedError` if nothing describes page frames.
-  private func left(outOf selection: PageSelection) throws(LocatedError) -> FrameSet {
-    guard !selection.isAll else { return FrameSet() }
+  private func left(outOf selection: PageSelection) throws(LocatedError) -> (FrameSet, merged: [String]) {
+    guard !selection.isAll else { return (FrameSet(), []) }
     guard let reader = contents.pageReader.value else {
       let reason = context.types.value.unknown("page").text
       throw LocatedError(
@@ -76,11 +76,11 @@ extension Kernel {
         + modules.elements.flatMap(\.regions).filter { isWanted($0.kind) && $0.start < $0.end }
         .map { $0.start..<$0.end }
     }
-    return PageSelector(
+    let selector = PageSelector(
       context: context, reader: reader, slabs: contents.slabs, text: ranges { $0.hasSuffix("text") },
       data: ranges { $0.hasSuffix("data") && !$0.hasSuffix("rodata") || $0 == "bss" || $0 == "ro-after-init" },
-      constants: ranges { $0.hasSuffix("rodata") }, log: contents.logRanges
-    ).left(outOf: selection)
+      constants: ranges { $0.hasSuffix("rodata") }, log: contents.logRanges)
+    return (selector.left(outOf: selection), selector.mergedOmissions(of: selection))
   }
 
   /// Writes the user memory of the process of `task` as an ELF core to `path`.
@@ -117,6 +117,18 @@ extension Kernel {
           "the registers of \(members.count - threads.count) threads in user space are not in the dump"))
     }
     return summary
+  }
+
+  /// An ELF core of the dump without its memory: the registers of its CPUs, and VMCOREINFO.
+  package var coreOfNotes: [UInt8] {
+    let notes = cpuNotes.bytes
+    let start = ELFWriter.headerSize + ELFWriter.programHeaderSize
+    var writer = ELFWriter()
+    // ET_CORE, PT_NOTE
+    writer.header(type: 4, programHeaders: (ELFWriter.headerSize, 1), sectionHeaders: (0, 0), names: 0)
+    writer.programHeader(
+      type: 4, flags: 0, offset: start, virtual: 0, physical: 0, size: UInt64(notes.count), alignment: 4)
+    return writer.bytes + notes
   }
 
   /// The notes of the CPUs, and VMCOREINFO.
