@@ -1501,34 +1501,50 @@ class Dump(_Commands):
         self._memory: Optional[_Memory] = None
         program, words = _program(kva), _words(options)
         self._program, self._words = program, words
-        command = [program, "batch", *words, "--", self.path]
+        self._started: Optional[subprocess.Popen[bytes]] = None
+        self._is_closed = False
+        library = _library(program)
+        # The process is started when it is first asked, if the library has the dump open.
+        if library and shutil.which(program):
+            with contextlib.suppress(_Refused):
+                self._memory = _Memory(library, self.path, words)
+        self.fast = self._memory is not None
+        if not self.fast:
+            self._start()
+            # Nothing, read from nowhere: whether it is answered tells whether the dump could be opened.
+            try:
+                self.ask("read", 0, 0, physical=True).checked()
+            except DumpError as error:
+                if error.kind is None:
+                    _explain(error, [program, "report", "--json", *words, "--", self.path])
+                raise
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """The process, started if it was not yet."""
+        if self._started is not None:
+            return self._started
+        command = [self._program, "batch", *self._words, "--", self.path]
         # What is said there before the process ends is the reason. A file never fills up, as a pipe would.
         self._stderr: IO[bytes] = tempfile.TemporaryFile()
         try:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, bufsize=1 << 16
             )
         except OSError as error:
             self._stderr.close()
             raise ProgramNotFound(f"{command[0]}: {error.strerror}") from None
-        assert self._process.stdin and self._process.stdout
-        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+        assert process.stdin and process.stdout
+        self._started = process
+        self._stdin, self._stdout = process.stdin, process.stdout
         self._finalizer = weakref.finalize(
-            self, _end, self._process, self._unanswered, self._stderr, os.getpid()
+            self, _end, process, self._unanswered, self._stderr, os.getpid()
         )
         self._window = _capacity(self._stdin)
-        # Nothing, read from nowhere: whether it is answered tells whether the dump could be opened.
-        try:
-            self.ask("read", 0, 0, physical=True).checked()
-        except DumpError as error:
-            if error.kind is None:
-                _explain(error, [command[0], "report", "--json", *command[2:]])
-            raise
-        library = _library(program)
-        if library:
-            with contextlib.suppress(_Refused):
-                self._memory = _Memory(library, self.path, words)
-        self.fast = self._memory is not None
+        return process
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes]:
+        return self._start()
 
     def __enter__(self) -> Dump:
         return self
@@ -1543,12 +1559,14 @@ class Dump(_Commands):
         """Ends the process. What was not answered yet is lost. Closing again does nothing."""
         # A thread that reads just now keeps it until it is done.
         self._memory = None
-        self._finalizer()
+        self._is_closed = True
+        if self._started is not None:
+            self._finalizer()
 
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return not self._finalizer.alive
+        return self._is_closed or self._started is not None and not self._finalizer.alive
 
     # Questions
 
@@ -1754,6 +1772,8 @@ class Dump(_Commands):
         except (TypeError, ValueError) as error:
             raise BadRequest(f"a request that cannot be written as JSON: {error}") from None
         pending = _Pending(number, request.command, len(line))
+        self._check_open()
+        self._start()
         if self._bytes_unanswered + pending.size > self._window:
             # Half of the window at a time: then many requests go out in one write.
             while self._unanswered and self._bytes_unanswered + pending.size > self._window // 2:
@@ -1866,18 +1886,47 @@ class _Scratch:
 _scratches: list[_Scratch] = []
 
 
+class _Symbol(ctypes.Structure):
+    """`kva_symbol` of kva.h."""
+
+    _fields_ = [
+        ("address", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+        ("type", ctypes.c_uint32),
+        ("reserved", ctypes.c_uint32),
+    ]
+
+
+class _Segment(ctypes.Structure):
+    """`kva_reader` of kva.h."""
+
+    _fields_ = [("dump", ctypes.c_void_p), ("tables", ctypes.c_uint64), ("fault", ctypes.c_void_p)]
+
+
+#: What other programs were given: they may call it for as long as this process lives.
+_segments: list[_Segment] = []
+
+
+def _close(library: ctypes.CDLL, handle: int, segments: list[_Segment]) -> None:
+    for segment in segments:
+        # Whoever reads on gets an error.
+        segment.dump = None
+    library.kva_close(handle)
+
+
 class _Memory:
     """A dump that the library has open; closed when nobody has it any more."""
 
-    __slots__ = ("__weakref__", "_handle", "_library", "_read", "_read_physical", "_tables")
+    __slots__ = ("__weakref__", "_handle", "_library", "_read", "_read_physical", "_segments", "_tables")
 
     def __init__(self, library: ctypes.CDLL, path: str, words: list[str]) -> None:
         options = (ctypes.c_char_p * (len(words) + 1))(*map(os.fsencode, words), None)
         handle = library.kva_open(os.fsencode(path), options, None)
         if not handle:
             raise _Refused
+        self._segments: list[_Segment] = []
         # At the end of the program other threads may still read.
-        weakref.finalize(self, library.kva_close, handle).atexit = False
+        weakref.finalize(self, _close, library, handle, self._segments).atexit = False
         self._handle = handle
         self._library = library
         self._read = library.kva_read
@@ -1894,6 +1943,32 @@ class _Memory:
 
     def read_physical(self, address: Query, length: int) -> bytes:
         return self._bytes(self._read_physical, address, length)
+
+    def core(self) -> bytes:
+        """The notes of the dump as an ELF core."""
+        length = ctypes.c_size_t()
+        if self._library.kva_core(self._handle, None, 0, ctypes.byref(length), None):
+            raise _Refused
+        buffer = ctypes.create_string_buffer(length.value)
+        if self._library.kva_core(self._handle, buffer, length.value, None, None):
+            raise _Refused
+        return buffer.raw
+
+    def symbol(self, name: str) -> Optional[_Symbol]:
+        """The symbol of the kernel that is called `name`."""
+        symbol = _Symbol()
+        if self._library.kva_find_symbol(self._handle, name.encode(errors="replace"), ctypes.byref(symbol), None):
+            return None
+        return symbol
+
+    def segment(self, fault: int) -> tuple[int, int]:
+        """A function in C that reads memory, and its argument, for a program whose own `fault` makes errors."""
+        segment = _Segment(self._handle, _KERNEL, fault)
+        _segments.append(segment)
+        self._segments.append(segment)
+        function = ctypes.cast(self._library.kva_read_segment, ctypes.c_void_p).value
+        assert function
+        return function, ctypes.addressof(segment)
 
     def reader(self, physical: bool) -> Callable[[int, int], bytes]:
         """A function that reads by address, for a caller who reads little at a time and very often."""
@@ -1987,6 +2062,9 @@ def _load(path: str) -> Union[ctypes.CDLL, str]:
             ("kva_read_physical", ctypes.c_int, pointer, number, pointer, ctypes.c_size_t, pointer),
             ("kva_find", ctypes.c_int, pointer, ctypes.c_char_p, pointer, pointer),
             ("kva_find_tables", ctypes.c_int, pointer, ctypes.c_char_p, pointer, pointer),
+            ("kva_core", ctypes.c_int, pointer, pointer, ctypes.c_size_t, pointer, pointer),
+            ("kva_find_symbol", ctypes.c_int, pointer, ctypes.c_char_p, pointer, pointer),
+            ("kva_read_segment", pointer, pointer, number, ctypes.c_size_t, number, pointer, ctypes.c_bool),
         ):
             function = getattr(library, name)
             function.restype, function.argtypes = result, arguments

@@ -22,6 +22,7 @@
 #ifndef KVA_H
 #define KVA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -108,6 +109,38 @@ kva_code kva_find(kva_dump *dump, const char *query, uint64_t *address, kva_erro
 
 /* The root table of a user space as `--ttbr0` takes it: "1" for a PID, "cpu0", or TTBR0 as "0x4169c000". */
 kva_code kva_find_tables(kva_dump *dump, const char *text, uint64_t *tables, kva_error *error);
+
+/*
+ * An ELF core of the dump without any memory: the registers of each CPU (NT_PRSTATUS), and VMCOREINFO with the lines
+ * that readers need, whether the dump has one or not. Writes the first `capacity` bytes of it to `buffer`, which may be
+ * NULL if that is 0, and its whole length to `length`.
+ */
+kva_code kva_core(kva_dump *dump, void *buffer, size_t capacity, size_t *length, kva_error *error);
+
+/* A name of the kernel. */
+typedef struct kva_symbol {
+  uint64_t address;
+  uint64_t size;     /* in bytes, as far as it is known; else 0 */
+  uint32_t type;     /* the letter of nm(1), or 0 */
+  uint32_t reserved;
+} kva_symbol;
+
+/* The symbol of this name, of the kernel and not of a module; KVA_UNKNOWN_SYMBOL if there is none. */
+kva_code kva_find_symbol(kva_dump *dump, const char *name, kva_symbol *symbol, kva_error *error);
+
+/*
+ * What reads memory for a program that takes a function for it, as drgn's drgn_program_add_memory_segment() does: give
+ * it kva_read_segment, and a kva_reader that stays for as long as the program. `fault` makes the program's own error.
+ */
+typedef struct kva_reader {
+  kva_dump *dump;
+  uint64_t tables; /* as of kva_read */
+  void *(*fault)(const char *message, uint64_t address);
+} kva_reader;
+
+/* Copies `count` bytes from `address` into `buffer`. Returns NULL, or what `fault` made. `offset` means nothing. */
+void *kva_read_segment(
+    void *buffer, uint64_t address, size_t count, uint64_t offset, void *reader, bool physical);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,8 @@ enum Failure: Error {
   case noKernel(LocatedError)
   /// A query leads to no address.
   case query(QueryFailure)
+  /// The kernel has no symbol of this name.
+  case symbol(String)
   /// No tables are those of the user space that was asked for.
   case noTables(String)
   /// A walk through the kernel's tables, or those of `user`, ended without a mapping.
@@ -30,6 +32,7 @@ extension Failure {
     case .file: KVA_UNUSABLE_FILE
     case .noKernel: KVA_NO_KERNEL
     case .query(let failure): failure.status == .unknownSymbol ? KVA_UNKNOWN_SYMBOL : KVA_BAD_ARGUMENT
+    case .symbol: KVA_UNKNOWN_SYMBOL
     case .noTables: KVA_NO_TABLES
     case .unmapped(let address, let result, let kernel, let user):
       user == nil && !address.isUpperHalf && address.untagged.isCanonical(bits: kernel.regime.addressBits)
@@ -73,6 +76,7 @@ extension Failure {
   var message: String {
     switch self {
     case .argument(let message), .option(let message), .noTables(let message): message
+    case .symbol(let name): "no source of symbols knows \(name)"
     case .file(let error), .noKernel(let error): error.description
     case .query(let failure): failure.message
     case .unmapped(let address, _, let kernel, let user): kernel.resolve(address, user: user).unreadable.text

@@ -95,3 +95,50 @@ public func kva_find_tables(
     unsafe tables?.pointee = found
   }
 }
+
+/// Writes an ELF core of the notes.
+@c @implementation
+public func kva_core(
+  _ dump: OpaquePointer!, _ buffer: UnsafeMutableRawPointer!, _ capacity: Int, _ length: UnsafeMutablePointer<Int>!,
+  _ error: UnsafeMutablePointer<kva_error>!
+) -> kva_code {
+  unsafe answering(error) { () throws(Failure) in
+    let core = try unsafe opened(dump).core()
+    var target = try unsafe span(buffer, capacity)
+    _ = target.copy(core.rawSpan.extracting(first: capacity))
+    unsafe length?.pointee = core.count
+  }
+}
+
+/// Looks up a symbol of the kernel.
+@c @implementation
+public func kva_find_symbol(
+  _ dump: OpaquePointer!, _ name: UnsafePointer<CChar>!, _ symbol: UnsafeMutablePointer<kva_symbol>!,
+  _ error: UnsafeMutablePointer<kva_error>!
+) -> kva_code {
+  unsafe answering(error) { () throws(Failure) in
+    let found = try unsafe opened(dump).symbol(text(name, "the name"))
+    unsafe symbol?.pointee = kva_symbol(
+      address: found.address, size: found.size, type: UInt32(found.type ?? 0), reserved: 0)
+  }
+}
+
+/// Reads memory for a program that makes its own errors.
+@c @implementation
+public func kva_read_segment(
+  _ buffer: UnsafeMutableRawPointer!, _ address: UInt64, _ count: Int, _ offset: UInt64,
+  _ reader: UnsafeMutableRawPointer!, _ physical: Bool
+) -> UnsafeMutableRawPointer! {
+  guard let reader = unsafe reader?.assumingMemoryBound(to: kva_reader.self).pointee else { return nil }
+  do throws(Failure) {
+    var target = try unsafe span(buffer, count)
+    if physical {
+      try unsafe opened(reader.dump).readPhysical(address, into: &target)
+    } else {
+      try unsafe opened(reader.dump).read(address, tables: root(reader.tables), into: &target)
+    }
+    return nil
+  } catch {
+    return unsafe error.message.withCString { unsafe reader.fault?($0, error.address) }
+  }
+}

@@ -6,6 +6,7 @@ final class OpenDump: Sendable {
   private let memory: any PhysicalMemory
   private let findKernel: @Sendable () throws(LocatedError) -> Kernel
   private let found = AtomicOnce<Result<Kernel, LocatedError>>()
+  private let notes = AtomicOnce<[UInt8]>()
   /// None for the memory of a running kernel, which rewrites its tables.
   private let lanes: [WalkLane]
 
@@ -96,6 +97,18 @@ final class OpenDump: Sendable {
     case .success(let address): return address.rawValue
     case .failure(let failure): throw .query(failure)
     }
+  }
+
+  /// The symbol of the kernel that is called `name`.
+  func symbol(_ name: String) throws(Failure) -> Symbol {
+    guard let symbol = try kernel.symbol(named: name) else { throw .symbol(name) }
+    return symbol
+  }
+
+  /// An ELF core of the notes.
+  func core() throws(Failure) -> [UInt8] {
+    let kernel = try kernel
+    return notes.value { kernel.coreOfNotes }
   }
 
   /// The root of the tables of user space that `text` names.

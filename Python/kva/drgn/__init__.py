@@ -24,7 +24,7 @@ try:
 except ImportError:
     raise ImportError("kva.drgn needs drgn: pip install 'kva[drgn]'") from None
 
-from . import core, memory, sources
+from . import core, segments, sources
 from .objects import ObjectFinder
 from .symbols import SymbolFinder
 from .types import TypeFinder
@@ -50,12 +50,9 @@ def program(
     `kva` and `options` are those of `kva.Dump`. Raises what that raises, and `NotFound` if there is no kernel.
     """
     dump = path if isinstance(path, _kva.Dump) else _kva.Dump(path, kva=kva, **options)
-    info = _kernel(dump)
     prog = drgn.Program()
-    prog.set_core_dump(_file(core.core(info), dump.path))
-    for physical in (False, True):
-        # Segments that come later win: drgn's own walk through the tables is for what is left.
-        prog.add_memory_segment(0, (1 << 64) - 1, memory.reader(dump, physical=physical), physical)
+    prog.set_core_dump(_file(_core(dump), dump.path))
+    segments.add(prog, dump)
     prog.cache[_NAME] = dump
     symbols = SymbolFinder(dump)
     prog.register_symbol_finder(_NAME, symbols, enable_index=-1)
@@ -102,6 +99,16 @@ def _load(prog: drgn.Program, vmlinux: str) -> None:
     error = _kva.DumpError(f"{vmlinux}: has no DWARF, or is not the vmlinux of the kernel in the dump")
     error.file = vmlinux
     raise error
+
+
+def _core(dump: _kva.Dump) -> bytes:
+    """An ELF core of the notes: by the library where it is there, so that no process need be started."""
+    if dump._memory is not None:
+        try:
+            return dump._memory.core()
+        except _kva._Refused:
+            pass
+    return core.core(_kernel(dump))
 
 
 def _kernel(dump: _kva.Dump) -> _kva.Info:

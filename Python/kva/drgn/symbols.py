@@ -27,6 +27,10 @@ def address_of(dump: kva.Dump, name: str) -> Optional[int]:
     """Where a symbol is; of a per-CPU variable where the kernel's image has it, which is in the memory of no CPU."""
     if not _is_name(name) or _is_hex(name):
         return None
+    if dump._memory is not None:
+        found = dump._memory.symbol(name)
+        if found is not None:
+            return found.address
     answer = dump.ask("resolve", name)
     result = answer.results[0] if answer.results else {}
     return result.get("virtual")
@@ -45,6 +49,10 @@ class SymbolFinder:
         return self._table
 
     def __call__(self, prog: Program, name: Optional[str], address: Optional[int], one: bool) -> Sequence[Symbol]:
+        if one and name is not None and address is None and self._table is None:
+            first = self._first(name)
+            if first is not None:
+                return [first]
         table = self.table()
         if name is not None:
             found = table.named(name)
@@ -58,6 +66,18 @@ class SymbolFinder:
         if one and found:
             found = [min(found, key=table.rank)]
         return [table.symbol(index) for index in found]
+
+    def _first(self, name: str) -> Optional[Symbol]:
+        """The symbol of that name, of the kernel and by the library, without reading all of them."""
+        memory = self._dump._memory
+        found = memory.symbol(name) if memory is not None else None
+        # Of several of one name the table knows which is the best.
+        if found is None or not found.size or not 0x41 <= found.type <= 0x5A:
+            return None
+        letter = chr(found.type)
+        binding = SymbolBinding.WEAK if letter in "WV" else SymbolBinding.GLOBAL
+        kind = SymbolKind.FUNC if letter in "TW" else SymbolKind.OBJECT
+        return Symbol(name, found.address, found.size, binding, kind)
 
 
 class _Table:
