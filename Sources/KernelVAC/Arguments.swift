@@ -1,12 +1,12 @@
 import CKva
 import KernelVA
 
-// What C passes, as Swift takes it, and errors as C takes them.
+// Conversion of C arguments to Swift values, and of Swift errors to C.
 //
-// Safety: the pointers are those of a call of kva.h, whose rules the caller keeps, and are used during the call only. A
-// NULL is refused before it is read. A message is cut to its room, less one byte for the NUL.
+// Safety: the pointers come from a call of a kva.h function, whose rules the caller keeps, and are used only during the
+// call. NULL is rejected before it is read. A message is truncated to its buffer, less one byte for the NUL.
 
-/// Runs `body`, and writes its failure to `error` if there is one that is wanted.
+/// Runs `body`, and writes its failure, if any, to `error` unless that is NULL.
 @inline(__always)
 func answering(_ error: UnsafeMutablePointer<kva_error>?, _ body: () throws(Failure) -> Void) -> kva_code {
   do throws(Failure) {
@@ -24,7 +24,7 @@ private func report(_ failure: Failure, to error: UnsafeMutablePointer<kva_error
   unsafe error.pointee.code = Int32(bitPattern: failure.code.rawValue)
   unsafe error.pointee.address = failure.address
   unsafe withUnsafeMutableBytes(of: &error.pointee.message) { room in
-    // Cut between two characters, and ended by the zeros that are there.
+    // Truncated between two characters, and terminated by the zeros already there.
     var text = Substring(failure.message)
     while text.utf8.count >= room.count { text.removeLast() }
     unsafe room.copyBytes(from: text.utf8)
@@ -46,7 +46,7 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: String) throws(Failure) -> S
 /// The buffer of `length` bytes at `start`.
 @_lifetime(immortal)
 func span(_ start: UnsafeMutableRawPointer?, _ length: Int) throws(Failure) -> MutableRawSpan {
-  // A size_t of which Swift makes a negative number is longer than memory can be.
+  // A size_t that is negative in Swift is larger than memory can be.
   guard length >= 0 else { throw .argument("the length is more than memory can hold") }
   guard let start = unsafe start else {
     if length > 0 { throw .argument("the buffer is NULL") }
@@ -55,5 +55,5 @@ func span(_ start: UnsafeMutableRawPointer?, _ length: Int) throws(Failure) -> M
   return unsafe _overrideLifetime(MutableRawSpan(_unsafeStart: start, byteCount: length), copying: ())
 }
 
-/// The root of tables of user space; nil for those of the kernel alone.
+/// The root of user tables; nil for only the kernel's.
 func root(_ tables: UInt64) -> PhysicalAddress? { tables == .max ? nil : PhysicalAddress(tables) }

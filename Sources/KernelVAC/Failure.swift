@@ -1,9 +1,9 @@
 import CKva
 import KernelVA
 
-/// Why a call failed, as cheap as it can be: the message is made for a caller who wants it.
+/// Why a call failed. The message is made only if the caller wants it.
 enum Failure: Error {
-  /// The caller broke the rules of `kva.h`, in words.
+  /// The caller broke a rule of `kva.h`.
   case argument(String)
   /// An option of `kva_open`, and what is wrong with it.
   case option(String)
@@ -15,16 +15,16 @@ enum Failure: Error {
   case query(QueryFailure)
   /// The kernel has no symbol of this name.
   case symbol(String)
-  /// No tables are those of the user space that was asked for.
+  /// The requested user tables do not exist.
   case noTables(String)
   /// A walk through the kernel's tables, or those of `user`, ended without a mapping.
   case unmapped(VirtualAddress, WalkResult, Kernel, user: TranslationRegime?)
-  /// The memory at an address of the kind that was asked for is not in the dump.
+  /// The memory at an address, virtual or physical as requested, is not in the dump.
   case absent(UInt64, MemoryFault, DumpFile)
 }
 
 extension Failure {
-  /// The code that `kva.h` has for it.
+  /// Its code in `kva.h`.
   var code: kva_code {
     switch self {
     case .argument: KVA_BAD_ARGUMENT
@@ -63,7 +63,7 @@ extension Failure {
     }
   }
 
-  /// The first address that cannot be read; 0 if it is not about an address.
+  /// The first unreadable address; 0 if no address is concerned.
   var address: UInt64 {
     switch self {
     case .unmapped(let address, _, _, _): address.rawValue

@@ -1,11 +1,11 @@
 import CKva
 import KernelVA
 
-// The functions of kva.h, which says what each does. The compiler checks them against it.
+// The functions of kva.h, which documents them. The compiler checks them against it.
 //
 // Safety: the callers keep the rules of kva.h: a dump comes from kva_open and is closed once, after all other calls; a
-// text ends with NUL; a buffer has room for as many bytes as its length says; what a result or an error is written to
-// is one value of its type, or NULL. Nothing is kept of any of them after a call.
+// text ends with NUL; a buffer has as many bytes as its length says; a result or error pointer points to one value of
+// its type, or is NULL. No pointer is kept after a call.
 
 /// The version of the interface.
 @c @implementation

@@ -1,13 +1,13 @@
 import KernelVA
 
-/// What a `kva_dump` is: a dump, its kernel once that was needed, and caches of its tables.
+/// The object behind a `kva_dump`: a dump, its kernel once needed, and caches of its tables.
 final class OpenDump: Sendable {
   private let dump: DumpFile
   private let memory: any PhysicalMemory
   private let findKernel: @Sendable () throws(LocatedError) -> Kernel
   private let found = AtomicOnce<Result<Kernel, LocatedError>>()
   private let notes = AtomicOnce<[UInt8]>()
-  /// None for the memory of a running kernel, which rewrites its tables.
+  /// Empty for the memory of a running kernel, whose tables change.
   private let lanes: [WalkLane]
 
   init(_ dump: DumpFile, kernel: @escaping @Sendable () throws(LocatedError) -> Kernel) {
@@ -26,7 +26,8 @@ final class OpenDump: Sendable {
     }
   }
 
-  /// Where `address`, whose tag is ignored, is: by the kernel's tables for the upper half, else by those of `user`.
+  /// Walks for `address`, ignoring its tag: through the kernel's tables for the upper half, else through those of
+  /// `user`.
   private func walk(
     _ kernel: Kernel, _ user: TranslationRegime?, _ address: VirtualAddress
   ) throws(Failure) -> Leaf {
@@ -41,14 +42,14 @@ final class OpenDump: Sendable {
     return leaf
   }
 
-  /// The tables of user space at `root`.
+  /// The user tables at `root`.
   private func tables(_ kernel: Kernel, _ root: PhysicalAddress?) throws(Failure) -> TranslationRegime? {
     guard let root else { return nil }
     guard root.rawValue & 7 == 0 else { throw .argument("no root table begins at \(root)") }
     return kernel.userRegime(root: root)
   }
 
-  /// Fills `buffer` from virtual `address` on.
+  /// Fills `buffer` from virtual `address`.
   func read(
     _ address: UInt64, tables root: PhysicalAddress?, into buffer: inout MutableRawSpan
   ) throws(Failure) {
@@ -72,7 +73,7 @@ final class OpenDump: Sendable {
     }
   }
 
-  /// Fills `buffer` from physical `address` on.
+  /// Fills `buffer` from physical `address`.
   func readPhysical(_ address: UInt64, into buffer: inout MutableRawSpan) throws(Failure) {
     try Self.check(address, buffer.byteCount)
     do throws(MemoryFault) {
@@ -82,7 +83,7 @@ final class OpenDump: Sendable {
     }
   }
 
-  /// Where virtual `address` is, and how many bytes from it on the same entry maps.
+  /// The physical address of virtual `address`, and how many bytes from there the same entry maps.
   func translate(
     _ address: UInt64, tables root: PhysicalAddress?
   ) throws(Failure) -> (physical: UInt64, length: UInt64) {
@@ -111,7 +112,7 @@ final class OpenDump: Sendable {
     return notes.value { kernel.coreOfNotes }
   }
 
-  /// The root of the tables of user space that `text` names.
+  /// The root of the user tables that `text` names.
   func findTables(_ text: String) throws(Failure) -> UInt64 {
     switch try kernel.userRegime(text) {
     case .success(let regime): return regime.root.rawValue
@@ -119,7 +120,7 @@ final class OpenDump: Sendable {
     }
   }
 
-  /// Checks that `count` bytes from `address` on do not go beyond the end of the address space.
+  /// Checks that `count` bytes at `address` do not run past the end of the address space.
   private static func check(_ address: UInt64, _ count: Int) throws(Failure) {
     guard count == 0 || address <= .max - UInt64(count - 1) else {
       throw .argument("\(count) bytes from 0x\(String(address, radix: 16)) go beyond the end of the address space")

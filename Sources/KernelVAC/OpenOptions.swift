@@ -1,6 +1,6 @@
 import KernelVA
 
-/// How to open a dump: the options of kva(1) that say so, under the same names.
+/// How to open a dump: kva(1)'s options for that, under the same names.
 struct OpenOptions {
   private var overrides = KernelOverrides()
   private var vmlinux: String?
@@ -25,7 +25,7 @@ struct OpenOptions {
   }
 
   private mutating func take(_ name: String, _ value: String?) throws(Failure) {
-    /// The value as `read` makes it out.
+    /// The value as parsed by `read`.
     func parsed<T>(_ read: (String) -> T?) throws(Failure) -> T {
       guard let value else { throw .option("\(name) takes a value: \(name)=VALUE") }
       guard let result = read(value) else { throw .option("'\(value)' is not a value for \(name)") }
@@ -54,7 +54,7 @@ struct OpenOptions {
     }
   }
 
-  /// Opens `path`. The kernel in it is found when it is first asked for.
+  /// Opens `path`. The kernel in it is found on first use.
   func open(_ path: String) throws(Failure) -> OpenDump {
     do throws(LocatedError) {
       let dump = try DumpFile(path: path, cacheSize: cacheSize, isMapped: isMapped)

@@ -1,14 +1,13 @@
 import KernelVA
 import Synchronization
 
-/// The tables that lately translated addresses for one thread at a time. A dump has several, so that threads seldom
-/// find all of them taken.
+/// A walk cache used by one thread at a time. A dump has several, so that threads seldom find all of them taken.
 final class WalkLane: Sendable {
   private let caches = Mutex(Caches())
 
   private struct Caches {
     let kernel = WalkCache()
-    /// Those of the user space that was asked for last.
+    /// The cache for the user space used last.
     var user: (regime: TranslationRegime, cache: WalkCache)?
   }
 

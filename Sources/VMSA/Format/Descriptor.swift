@@ -1,8 +1,8 @@
 /// A stage-1 translation table entry, 64 bits. (Arm ARM D8.3)
 public struct Descriptor: RawRepresentable, Hashable, Sendable {
-  /// The entry as it stands in the table.
+  /// The raw entry.
   public let rawValue: UInt64
-  /// Takes the entry as read.
+  /// Makes a descriptor from the raw entry.
   @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
 
   /// What an entry is, by its bits 1:0 and the level of its table.
@@ -31,7 +31,7 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
 
   /// Whether this is a table entry whose ignored bits are zero.
   ///
-  /// - Parameter bits: those that it may have: `tableBits` of its format, or `DescriptorFormat.anyTableBits`.
+  /// - Parameter bits: the bits that it may have: `tableBits` of its format, or `DescriptorFormat.anyTableBits`.
   @inlinable @inline(__always)
   package func isPlainTable(_ bits: UInt64) -> Bool {
     let meaning = Bits.valid.rawValue | Bits.table.rawValue
@@ -42,10 +42,10 @@ public struct Descriptor: RawRepresentable, Hashable, Sendable {
   @inlinable package var tableAttributes: TableAttributes { TableAttributes(rawValue: rawValue) }
 }
 
-/// The attributes of table descriptors, gathered on the way down: each can only take rights away.
-/// (Arm ARM D8.4.2; TCR_EL1.HPD1 could disable them, but Linux leaves it clear.)
+/// The attributes of table descriptors, accumulated on the way down: each can only remove permissions. (Arm ARM D8.4.2;
+/// TCR_EL1.HPD1 could disable them, but Linux leaves it clear.)
 public struct TableAttributes: OptionSet, Hashable, Sendable {
-  /// The bits where the descriptor has them.
+  /// The bits in their places in the descriptor.
   public let rawValue: UInt64
   /// Keeps the attribute bits of a table descriptor.
   @inlinable public init(rawValue: UInt64) {
@@ -60,7 +60,7 @@ public struct TableAttributes: OptionSet, Hashable, Sendable {
   /// APTable[1], bit 62: no writing.
   public static let readOnly = Self(rawValue: Descriptor.Bits.apTable1.rawValue)
 
-  /// What `leaf` forbids by itself, so that tables above it which forbid the same change nothing.
+  /// The restrictions that `leaf` itself implies, so that the same ones in tables above change nothing.
   @inlinable
   package static func implied(by leaf: Descriptor) -> Self {
     var implied: Self = []

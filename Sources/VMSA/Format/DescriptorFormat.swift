@@ -1,7 +1,7 @@
 /// Where the 64-bit descriptor keeps its output address, and at which levels it may be a block.
 ///
-/// Three formats exist, and they are not one masked union: the bits that hold OA[51:50] under LPA2 are the
-/// shareability field without it.
+/// There are three formats, which cannot be merged under one mask: the bits that hold OA[51:50] under LPA2 are
+/// otherwise the shareability field.
 ///
 ///     bit        63    59 58    50 49 48 47            16 15   12 11 10 9    8 7      2 1 0
 ///     48-bit     [ attrs | attrs  ] 0  0 [ OA 47:16      |OA 15:12| attrs | SH  | attrs |type]
@@ -10,11 +10,11 @@
 ///
 /// (Arm ARM D8.3.1 and D8.3.2; FEAT_LPA, FEAT_LPA2.)
 @usableFromInline package struct DescriptorFormat: Hashable, Sendable {
-  /// The address bits that stand in the descriptor at their own place, before the granule or block mask.
+  /// The address bits that are in place in the descriptor, before the granule or block mask.
   @usableFromInline package let lowMask: UInt64
-  /// The descriptor bits that hold the address bits above.
+  /// The descriptor bits that hold the high address bits.
   @usableFromInline package let highMask: UInt64
-  /// How far those are shifted up.
+  /// The left shift of those.
   @usableFromInline package let highShift: UInt64
   /// The lowest level (-1 to 3) at which bits[1:0] = 01 is a block; it is reserved above it and at level 3.
   @usableFromInline package let firstBlockLevel: Int
@@ -52,16 +52,15 @@
   /// The bits that a table descriptor of some format may have.
   package static let anyTableBits = [bits48(.fourKiB), lpa64KiB, lpa2(.fourKiB)].reduce(0) { $0 | $1.tableBits }
 
-  /// The output address of `descriptor`, whose entry covers 2^`shift` bytes (the granule's shift for a
-  /// table or page). The block mask clears only bits that stand in place: under LPA the high bits come
-  /// from below the block size.
+  /// The output address of `descriptor`, whose entry covers 2^`shift` bytes (the granule's shift for a table or page).
+  /// The block mask clears only bits that are in place: under LPA the high bits come from below the block size.
   @inlinable @inline(__always)
   package func outputAddress(_ descriptor: UInt64, shift: Int) -> PhysicalAddress {
     let inPlace = descriptor & lowMask & ~((1 &<< UInt64(truncatingIfNeeded: shift)) &- 1)
     return PhysicalAddress(inPlace | (descriptor & highMask) &<< highShift)
   }
 
-  /// The format without `bits`, which the system uses for something else than the address.
+  /// The format without `bits`, which are not part of the address on this system.
   package func ignoring(_ bits: UInt64) -> Self {
     Self(
       lowMask: lowMask & ~bits, highMask: highMask & ~bits, highShift: highShift, firstBlockLevel: firstBlockLevel,

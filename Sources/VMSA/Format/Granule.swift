@@ -1,14 +1,14 @@
 /// The translation granule: the size of a page and of a full translation table.
 /// (Arm ARM D8.2, TCR_EL1.TG0 and TG1.)
 public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
-  /// 4 KiB pages, 512 entries a table.
+  /// 4 KiB pages, 512 entries per table.
   case fourKiB = 12
-  /// 16 KiB pages, 2,048 entries a table.
+  /// 16 KiB pages, 2,048 entries per table.
   case sixteenKiB = 14
-  /// 64 KiB pages, 8,192 entries a table.
+  /// 64 KiB pages, 8,192 entries per table.
   case sixtyFourKiB = 16
 
-  /// The granule of `size` bytes, or nil if arm64 has none of that size.
+  /// The granule of `size` bytes, or nil if arm64 has no such granule.
   public init?(size: UInt64) {
     switch size {
     case 4096: self = .fourKiB
@@ -29,7 +29,7 @@ public enum Granule: UInt8, CaseIterable, Hashable, Sendable {
   /// memory that one of its entries covers. (`ARM64_HW_PGTABLE_LEVEL_SHIFT`, asm/pgtable-hwdef.h)
   @inlinable public func shift(level: Int) -> Int { indexBits &* (4 &- level) &+ 3 }
 
-  /// How many neighbouring entries Linux marks contiguous at `level`: (`CONT_PTE_SHIFT`, `CONT_PMD_SHIFT`,
+  /// The number of adjacent entries that Linux marks contiguous at `level` (`CONT_PTE_SHIFT`, `CONT_PMD_SHIFT`,
   /// asm/pgtable-hwdef.h; Arm ARM table D8-95). 0 if there is no such group.
   package func contiguousEntries(level: Int) -> Int {
     switch (self, level) {

@@ -1,12 +1,12 @@
 /// Why a physical address is unreadable. Absent memory never reads as zero.
 public enum Absence: UInt8, Hashable, Sendable {
-  /// No memory at this address is in the dump: a hole, a device, or memory that was not dumped.
+  /// The dump has no memory at this address: a hole, a device, or memory that was not dumped.
   case notInDump
-  /// The machine had this page; it was left out when the dump was written (makedumpfile's dump level).
+  /// The page was left out when the dump was written (makedumpfile's dump level).
   case filtered
   /// The dump should hold it, but the file ends before it.
   case cutOff
-  /// The dump was not finished: the page was lost when it was written.
+  /// The dump is incomplete: the page was lost while it was written.
   case lost
   /// The page is there, but its contents cannot be decoded.
   case damaged
@@ -16,13 +16,13 @@ public enum Absence: UInt8, Hashable, Sendable {
   case unreadable
 }
 
-/// A read of physical memory that failed: why, and from where on.
+/// A failed read of physical memory: why, and at which address.
 public struct MemoryFault: Error, Hashable, Sendable {
-  /// Why the bytes cannot be had.
+  /// Why the bytes are unreadable.
   public let absence: Absence
   /// The first address of the read that is missing.
   public let address: PhysicalAddress
-  /// Says that `address` cannot be read.
+  /// A fault at `address`.
   @inlinable public init(_ absence: Absence, at address: PhysicalAddress) {
     self.absence = absence
     self.address = address

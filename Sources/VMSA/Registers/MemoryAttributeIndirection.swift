@@ -10,11 +10,11 @@ package struct MemoryAttributeIndirection: RawRepresentable, Hashable, Sendable 
     UInt8(truncatingIfNeeded: rawValue &>> UInt64(truncatingIfNeeded: index &* 8))
   }
 
-  /// The memory type of `index` in Arm's words.
+  /// The memory type of `index` by Arm's name.
   package func memoryType(_ index: Int) -> MemoryType { MemoryType(attribute: attribute(index)) }
 }
 
-/// What an attribute byte of MAIR_EL1 means, as far as Linux uses it.
+/// The attribute bytes of MAIR_EL1 that Linux uses.
 package enum MemoryType: String, Hashable, Sendable {
   /// 0xff: write-back cacheable.
   case normal

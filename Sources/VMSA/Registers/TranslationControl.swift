@@ -1,15 +1,15 @@
-/// TCR_EL1 as far as it is known: a value, and which of its bits are known at all. TCR_EL2 is the same
-/// under VHE. (Arm ARM D19, TCR_EL1)
+/// A partly known TCR_EL1: a value, and the mask of its known bits. TCR_EL2 is the same under VHE. (Arm ARM D19,
+/// TCR_EL1)
 package struct TranslationControl: Hashable, Sendable {
-  /// The bits that are known, the others zero.
+  /// The known bits, with the others zero.
   package private(set) var value: UInt64 = 0
-  /// Which bits are known.
+  /// The mask of known bits.
   package private(set) var known: UInt64 = 0
 
   /// Nothing is known.
   package init() {}
 
-  /// The widths of physical addresses that IPS (PS in TCR_EL2) stands for, by its value.
+  /// The physical address widths encoded by IPS (PS in TCR_EL2), by its value.
   package static let physicalWidths = [32, 36, 40, 42, 44, 48, 52]
 
   /// A field of the register.
@@ -32,9 +32,9 @@ package struct TranslationControl: Hashable, Sendable {
     case tbi0 = "TBI0"
     /// Whether the top byte is ignored in the upper half.
     case tbi1 = "TBI1"
-    /// Whether TBI0 leaves out instructions.
+    /// Whether TBI0 applies only to data accesses.
     case tbid0 = "TBID0"
-    /// Whether TBI1 leaves out instructions.
+    /// Whether TBI1 applies only to data accesses.
     case tbid1 = "TBID1"
     /// Whether the hardware sets the access flag.
     case ha = "HA"
@@ -42,9 +42,9 @@ package struct TranslationControl: Hashable, Sendable {
     case hd = "HD"
     /// 52-bit addresses with 4 and 16 KiB pages (LPA2).
     case ds = "DS"
-    /// Whether walks of the lower half are switched off.
+    /// Whether walks of the lower half are disabled.
     case epd0 = "EPD0"
-    /// Whether walks of the upper half are switched off.
+    /// Whether walks of the upper half are disabled.
     case epd1 = "EPD1"
     /// Inner cacheability of walks of the lower half.
     case irgn0 = "IRGN0"
@@ -58,9 +58,9 @@ package struct TranslationControl: Hashable, Sendable {
     case orgn1 = "ORGN1"
     /// Shareability of walks of the upper half.
     case sh1 = "SH1"
-    /// Whether the attributes of the lower half's table descriptors count for nothing.
+    /// Whether the attributes of the lower half's table descriptors are ignored.
     case hpd0 = "HPD0"
-    /// Whether the attributes of the upper half's table descriptors count for nothing.
+    /// Whether the attributes of the upper half's table descriptors are ignored.
     case hpd1 = "HPD1"
     /// Whether speculative SVE loads of EL0 fault in the lower half.
     case nfd0 = "NFD0"
@@ -70,9 +70,9 @@ package struct TranslationControl: Hashable, Sendable {
     case e0pd0 = "E0PD0"
     /// Whether EL0 faults in the upper half without a walk.
     case e0pd1 = "E0PD1"
-    /// Whether accesses with the tag 0 go unchecked.
+    /// Whether accesses with tag 0 in the lower half are unchecked.
     case tcma0 = "TCMA0"
-    /// Whether accesses with the tag 0xf go unchecked in the upper half.
+    /// Whether accesses with tag 0xf in the upper half are unchecked.
     case tcma1 = "TCMA1"
 
     /// Its lowest bit and its width.
@@ -112,7 +112,7 @@ package struct TranslationControl: Hashable, Sendable {
     }
   }
 
-  /// What a field holds; nil if unknown, and setting nil changes nothing.
+  /// The value of a field; nil if unknown. Setting nil has no effect.
   package subscript(field: Field) -> UInt64? {
     get {
       let (shift, width) = field.place

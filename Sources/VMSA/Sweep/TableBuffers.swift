@@ -1,8 +1,8 @@
-/// Room for one table of each level.
+/// A buffer for one table of each level.
 ///
-/// Safety: the words are this value's own, all set when it is made, and freed with it; slot and entry are checked
-/// against the room before each of them is touched, or cut to it; any word is a descriptor. A row is made by a visit of
-/// one table, which the sweep that owns the buffers outlives.
+/// Safety: the words are this value's own, all set when it is made, and freed with it; slot and entry are
+/// bounds-checked or masked before each access; any word is a descriptor. A row is made for the visit of one table,
+/// which the sweep that owns the buffers outlives.
 @safe @usableFromInline
 struct TableBuffers: ~Copyable {
   @usableFromInline let words: UnsafeMutablePointer<UInt64>
@@ -27,11 +27,11 @@ struct TableBuffers: ~Copyable {
     return unsafe words[slot &* stride &+ index]
   }
 
-  /// The entries of a slot without a reference to who keeps them, which a visit of them need not count.
+  /// The entries of a slot without a reference to the owner, which saves reference counting.
   @safe @usableFromInline
   struct Row {
     @usableFromInline let words: UnsafePointer<UInt64>
-    /// One less than there are entries, a power of two.
+    /// The number of entries, a power of two, minus one.
     @usableFromInline let mask: Int
 
     @inlinable @inline(__always)
@@ -40,25 +40,25 @@ struct TableBuffers: ~Copyable {
       self.mask = mask
     }
 
-    /// The entry `index`, which is below the room for a table.
+    /// The entry `index`, which is within the table.
     @inlinable @inline(__always)
     subscript(index: Int) -> UInt64 { unsafe words[index & mask] }
   }
 
-  /// The entries of the table in `slot`, good as long as the buffers are.
+  /// The entries of the table in `slot`, valid while the buffers are.
   @inlinable @inline(__always)
   func row(_ slot: Int) -> Row {
     let slot = slot >= 0 && slot < slots ? slot : 0
     return unsafe Row(words + slot &* stride, mask: stride &- 1)
   }
 
-  /// The bits in which table descriptors of equal effect may differ: what they forbid, which the leaf below may
-  /// forbid anyway.
+  /// The bits in which table descriptors of equal effect may differ: their restrictions, which the leaf below may imply
+  /// anyway.
   @inlinable @inline(__always)
   static var restrictions: UInt64 { Descriptor.Bits.tableRestrictions.rawValue }
 
-  /// Whether the entries `from` and `through` of the table in `slot` allow it to be one of equal entries, which most
-  /// tables fail at once.
+  /// A quick check whether the entries `from` and `through` of the table in `slot` may all be equal, which most tables
+  /// fail.
   @inlinable @inline(__always)
   func mayRepeat(_ slot: Int, from: Int, through: Int) -> Bool {
     let value = self[slot, from]
@@ -90,7 +90,7 @@ struct TableBuffers: ~Copyable {
     guard slot >= 0, slot < slots, from >= 0, from <= through, through < stride else {
       throw MemoryFault(.notInDump, at: table)
     }
-    // Swift 6.2 takes no expression there.
+    // Swift 6.2 accepts no expression there.
     let start = unsafe words + (slot &* stride &+ from)
     var raw = unsafe MutableRawSpan(_unsafeStart: start, byteCount: (through &- from &+ 1) &* 8)
     try memory.read(table &+ UInt64(truncatingIfNeeded: from) &* 8, into: &raw)

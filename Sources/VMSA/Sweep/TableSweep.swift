@@ -1,6 +1,6 @@
 /// An entry that a sweep reads.
 public struct SweptEntry: Hashable, Sendable {
-  /// The first virtual address that the entry stands for.
+  /// The first virtual address that the entry translates.
   public let virtual: VirtualAddress
   /// The physical address of the entry.
   public let address: PhysicalAddress
@@ -8,21 +8,21 @@ public struct SweptEntry: Hashable, Sendable {
   public let descriptor: Descriptor
   /// The level of its table: -1 to 3.
   public let level: Int
-  /// log2 of the bytes that the entry stands for.
+  /// log2 of the bytes that the entry translates.
   public let shift: Int
   /// The restrictions of the tables above.
   public let tables: TableAttributes
 
-  /// Bytes of virtual addresses that the entry stands for.
+  /// The bytes of virtual addresses that the entry translates.
   @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
   /// The index in its table of full tables; a root smaller than a page begins at index 0 as well.
   @inlinable package func index(table: PhysicalAddress) -> Int {
     Int(truncatingIfNeeded: (address.rawValue &- table.rawValue) / 8)
   }
-  /// The last virtual address that the entry stands for.
+  /// The last virtual address that the entry translates.
   @inlinable public var last: UInt64 { virtual.rawValue &+ (size &- 1) }
 
-  /// Puts an entry together.
+  /// Makes an entry.
   @inlinable
   package init(
     virtual: VirtualAddress, address: PhysicalAddress, descriptor: Descriptor, level: Int, shift: Int,
@@ -45,14 +45,14 @@ public struct SweptTable: Hashable, Sendable {
   public let level: Int
   /// The first virtual address that it translates.
   public let virtual: VirtualAddress
-  /// log2 of the bytes that each of its entries stands for.
+  /// log2 of the bytes that each of its entries translates.
   public let shift: Int
-  /// How many entries it has.
+  /// The number of its entries.
   public let entries: Int
   /// The entry that leads to it; nil for the root.
   public let parent: SweptEntry?
 
-  /// Puts a table together.
+  /// Makes a table.
   @inlinable
   package init(
     address: PhysicalAddress, level: Int, virtual: VirtualAddress, shift: Int, entries: Int, parent: SweptEntry?
@@ -66,24 +66,24 @@ public struct SweptTable: Hashable, Sendable {
   }
 }
 
-/// Sees the entries of a sweep in the order of virtual addresses. By default every table is read, a repeated entry counts
-/// as one leaf, and the rest is ignored.
+/// Receives the entries of a sweep in the order of virtual addresses. By default every table is read, a repeated entry
+/// counts as one leaf, and the rest is ignored.
 public protocol SweepObserver {
-  /// A table is about to be read; false leaves it and everything below it out.
+  /// A table is about to be read; return false to skip it and everything below it.
   mutating func enter(_ table: SweptTable) -> Bool
-  /// An entry that maps memory; `physical` is where the memory begins.
+  /// An entry that maps memory, which begins at `physical`.
   mutating func leaf(_ entry: SweptEntry, _ physical: PhysicalAddress)
-  /// All addresses from that of `entry` through `last` are mapped by entries equal to `entry`, each to the
-  /// same memory: a table of one repeated entry, such as KASAN's shadow of memory without one, is read once,
-  /// however often it is used. (`kasan_early_shadow_pte`, mm/kasan/init.c)
+  /// All addresses from that of `entry` through `last` are mapped by entries equal to `entry`, each to the same memory:
+  /// a table of one repeated entry, such as KASAN's shared early shadow, is read once, however often it is used.
+  /// (`kasan_early_shadow_pte`, mm/kasan/init.c)
   mutating func repeated(_ entry: SweptEntry, _ physical: PhysicalAddress, through last: UInt64)
-  /// `count` entries that are zero from `virtual` on.
+  /// `count` zero entries starting at `virtual`.
   mutating func empty(_ virtual: VirtualAddress, level: Int, shift: Int, count: Int)
-  /// An entry that is not valid, but not zero: Linux may keep a mapping there that the hardware does not see.
+  /// An invalid entry that is not zero: Linux may store information there that the hardware ignores.
   mutating func invalid(_ entry: SweptEntry)
   /// A malformed entry.
   mutating func corrupt(_ entry: SweptEntry, _ what: WalkResult.Corruption)
-  /// `count` entries of `table` from `virtual` on that cannot be read.
+  /// `count` unreadable entries of `table`, starting at `virtual`.
   mutating func missing(_ table: SweptTable, _ virtual: VirtualAddress, count: Int, _ fault: MemoryFault)
 }
 
@@ -114,10 +114,10 @@ extension SweepObserver {
 public struct SweepResult: Hashable, Sendable {
   /// Tables read.
   public var tables = 0
-  /// Whether the limit of tables was reached, and the rest was left out.
+  /// Whether the sweep stopped at the limit of tables.
   public var isCutShort = false
 
-  /// Has read nothing yet.
+  /// The result of a sweep that has read nothing yet.
   @inlinable package init() {}
 }
 
@@ -131,18 +131,18 @@ extension TranslationRegime {
     firstAddress &+ ((1 &<< UInt64(truncatingIfNeeded: addressBits)) &- 1)
   }
 
-  /// Shows `observer` every entry of the tables that stands for an address in `range`, in the order of
-  /// addresses: each table page is read once, as a whole, for each way that leads to it.
+  /// Shows `observer` every entry that translates an address in `range`, in address order: each table page is read
+  /// once, as a whole, for each path that leads to it.
   ///
-  /// The cost grows with the table pages, not with the address space. Memory is one table for each level;
-  /// nothing is allocated on the way. The depth is that of the regime, so that tables which lead to
-  /// themselves end; `tableLimit` bounds what tables used again and again multiply to.
+  /// The cost grows with the table pages, not with the address space. Memory use is one table for each level; nothing
+  /// is allocated on the way. The depth is that of the regime, so cycles end; `tableLimit` bounds the work that reused
+  /// tables multiply to.
   ///
-  /// It is specialised for the observer, which each entry is shown to; `memory` is called once a table.
+  /// It is specialised for the observer, which is called for each entry; `memory` is called once per table.
   ///
   /// - Parameters:
   ///   - range: the first and last address, both included; the whole regime if nil.
-  ///   - tableLimit: how many tables are read at most.
+  ///   - tableLimit: the most tables to read.
   @inlinable
   package func sweep<Observer: SweepObserver>(
     _ range: ClosedRange<UInt64>? = nil, in memory: any PhysicalMemory, tableLimit: Int,
@@ -161,7 +161,7 @@ extension TranslationRegime {
   }
 }
 
-/// The pass over the tables: where it is, and one table for each level.
+/// The state of a pass over the tables, with one table for each level.
 @usableFromInline
 struct TableSweep: ~Copyable {
   @usableFromInline let regime: TranslationRegime
@@ -186,7 +186,7 @@ struct TableSweep: ~Copyable {
       levels: regime.levels, bytes: max(Int(truncatingIfNeeded: regime.granule.size), regime.rootSize))
   }
 
-  /// The first and last index of `table` that stand for an address of the range.
+  /// The first and last index of `table` that translate an address of the range.
   @inlinable @inline(__always)
   func indices(of table: SweptTable) -> (from: Int, through: Int) {
     let shift = UInt64(truncatingIfNeeded: table.shift)
@@ -196,7 +196,7 @@ struct TableSweep: ~Copyable {
     return (from, through)
   }
 
-  /// Reads `table`, which holds an address of the range, and what is below it.
+  /// Reads `table`, which translates an address of the range, and what is below it.
   @inlinable
   mutating func read<Observer: SweepObserver>(
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer
@@ -219,7 +219,7 @@ struct TableSweep: ~Copyable {
     visit(table, attributes, &observer, from: from, through: through)
   }
 
-  /// Reads a table that is not all there, page of the dump by page.
+  /// Reads a table that is partly missing, one page of the dump at a time.
   @inlinable @inline(never)
   mutating func readPieces<Observer: SweepObserver>(
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
@@ -267,7 +267,7 @@ struct TableSweep: ~Copyable {
         continue
       }
       let descriptor = Descriptor(rawValue: raw)
-      // Put together where it is shown only, so that what an observer does not look at costs nothing.
+      // Made only when it is shown, so that what an observer ignores costs nothing.
       @inline(__always)
       func entry() -> SweptEntry {
         SweptEntry(
@@ -284,7 +284,7 @@ struct TableSweep: ~Copyable {
     }
   }
 
-  /// Reads the table at `next`, which `entry` leads to, unless it is known to repeat one leaf.
+  /// Reads the table at `next`, which `entry` points to, unless it is known to repeat one leaf.
   @inlinable @inline(never)
   mutating func descend<Observer: SweepObserver>(
     _ entry: SweptEntry, to next: PhysicalAddress, _ observer: inout Observer
@@ -301,8 +301,8 @@ struct TableSweep: ~Copyable {
     read(table, attributes, &observer)
   }
 
-  /// A table whose entries are equal in effect: shows `observer` one leaf that stands for all of the range, if
-  /// the tables below are such tables too. Each of them is read once. It shows nothing where they are not.
+  /// A table whose entries are equal in effect: shows `observer` one leaf for all of the range, if the tables below are
+  /// such tables too, each of which is read once. Otherwise it shows nothing.
   @inlinable @inline(never)
   mutating func uniform<Observer: SweepObserver>(
     _ table: SweptTable, _ attributes: TableAttributes, _ observer: inout Observer, from: Int, through: Int
@@ -316,7 +316,7 @@ struct TableSweep: ~Copyable {
       virtual: virtual, address: table.address &+ UInt64(truncatingIfNeeded: from) &* 8,
       descriptor: Descriptor(rawValue: buffers[slot, from]), level: table.level, shift: table.shift, tables: attributes)
     let fullTable = (1 &<< regime.granule.indexBits) &- 1
-    // From the root of five levels there are four tables below.
+    // Below a five-level root there are four tables.
     var below = InlineArray<4, SweptTable?>(repeating: nil)
     var depth = 0
     var isKnown = false
@@ -363,12 +363,12 @@ struct TableSweep: ~Copyable {
   }
 }
 
-/// A table that maps all of its addresses by one leaf, again and again.
+/// A table that maps all of its addresses by one repeated leaf.
 @usableFromInline
 struct RepeatingTable {
   @usableFromInline let address: PhysicalAddress
   @usableFromInline let physical: PhysicalAddress
-  /// The leaf, where it was found.
+  /// The leaf at the place where it was found.
   @usableFromInline let entry: SweptEntry
 
   @inlinable
@@ -378,7 +378,7 @@ struct RepeatingTable {
     self.physical = physical
   }
 
-  /// The leaf as an entry for `virtual`, below tables that forbid `tables`.
+  /// The leaf as an entry for `virtual`, below tables with the restrictions `tables`.
   @inlinable
   func leaf(at virtual: VirtualAddress, tables: TableAttributes) -> SweptEntry {
     SweptEntry(

@@ -1,18 +1,18 @@
-/// What an entry of a table comes to: where it leads, or why it leads nowhere.
+/// The target of a table entry, or why it has none.
 @usableFromInline
 package enum EntryTarget: Hashable, Sendable {
-  /// Not valid: the MMU faults.
+  /// Invalid: the MMU faults.
   case invalid
   /// The next table.
   case table(PhysicalAddress)
   /// The first byte of the page or block that it maps.
   case memory(PhysicalAddress)
-  /// Nothing that hardware defines or the machine has.
+  /// A malformed entry.
   case corrupt(WalkResult.Corruption)
 }
 
 extension TranslationRegime {
-  /// What `descriptor` comes to in a table of `level`, each of whose entries stands for 2^`shift` bytes.
+  /// The target of `descriptor` in a table of `level`, each of whose entries translates 2^`shift` bytes.
   @inlinable @inline(__always)
   package func decode(_ descriptor: Descriptor, level: Int, shift: Int) -> EntryTarget {
     switch descriptor.kind(level: level, format: format) {

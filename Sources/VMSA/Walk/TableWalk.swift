@@ -1,14 +1,14 @@
-/// How the walk of one address ended.
+/// The result of the walk of an address.
 public enum WalkResult: Hashable, Sendable {
   /// A leaf maps it.
   case mapped(Leaf)
   /// The entry at `level` is invalid: the MMU faults.
   case unmapped(level: Int)
-  /// The table at `level` is not readable in the dump.
+  /// The table at `level` cannot be read from the dump.
   case tableMissing(level: Int, MemoryFault)
   /// The entry at `level` is malformed.
   case corrupt(level: Int, Corruption)
-  /// The bits above the width of the tables disagree: the MMU faults without walking.
+  /// The bits above the width of the tables are not all equal: the MMU faults without walking.
   case notCanonical
 
   /// What is wrong with an entry.
@@ -19,7 +19,7 @@ public enum WalkResult: Hashable, Sendable {
     case addressOutOfRange(PhysicalAddress)
   }
 
-  /// The leaf, when there is one.
+  /// The leaf, if there is one.
   @inlinable public var leaf: Leaf? {
     if case .mapped(let leaf) = self { leaf } else { nil }
   }
@@ -33,13 +33,13 @@ public struct Leaf: Hashable, Sendable {
   public let level: Int
   /// log2 of the memory that the entry maps.
   public let shift: Int
-  /// What it allows.
+  /// Its effective attributes.
   public let attributes: Attributes
 
-  /// Bytes that the entry maps.
+  /// The bytes that the entry maps.
   @inlinable public var size: UInt64 { 1 &<< UInt64(truncatingIfNeeded: shift) }
 
-  /// Puts a leaf together.
+  /// Makes a leaf.
   @inlinable package init(physical: PhysicalAddress, level: Int, shift: Int, attributes: Attributes) {
     self.physical = physical
     self.level = level
@@ -61,7 +61,7 @@ public struct WalkStep: Hashable, Sendable {
   /// What it is.
   public let kind: Descriptor.Kind
 
-  /// Puts a step together.
+  /// Makes a step.
   @inlinable
   package init(level: Int, index: Int, address: PhysicalAddress, descriptor: Descriptor, kind: Descriptor.Kind) {
     self.level = level
@@ -72,7 +72,7 @@ public struct WalkStep: Hashable, Sendable {
   }
 }
 
-/// A table below the root that a walk comes to.
+/// A table below the root that a walk visits.
 @usableFromInline package struct WalkTable: Hashable, Sendable {
   /// Its physical address.
   @usableFromInline package var address: PhysicalAddress
@@ -81,7 +81,7 @@ public struct WalkStep: Hashable, Sendable {
   /// The restrictions of the tables above.
   @usableFromInline package var attributes: TableAttributes
 
-  /// Puts it together.
+  /// Makes a table.
   @inlinable package init(address: PhysicalAddress, level: Int, attributes: TableAttributes) {
     self.address = address
     self.level = level
@@ -89,21 +89,21 @@ public struct WalkStep: Hashable, Sendable {
   }
 }
 
-/// Follows a walk: it sees each entry, and may know tables from earlier walks.
+/// Observes a walk: receives each entry, and may know tables from earlier walks.
 @usableFromInline package protocol WalkObserver {
   /// Called for each entry that is read, from the root down.
   mutating func visit(_ step: WalkStep)
-  /// The lowest table for `address` that is known already: the walk begins there. nil for the root.
+  /// The lowest table already known for `address`, at which the walk begins; nil for the root.
   mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable?
-  /// Called for each table below the root that the walk for `address` comes to. Its entry above stands for
-  /// 2^`shift` bytes.
+  /// Called for each table below the root that the walk for `address` visits. Its parent entry translates 2^`shift`
+  /// bytes.
   mutating func enter(_ table: WalkTable, for address: VirtualAddress, shift: Int)
 }
 
 extension WalkObserver {
   /// Does nothing.
   @inlinable @inline(__always) package mutating func visit(_ step: WalkStep) {}
-  /// Knows none.
+  /// Knows no table.
   @inlinable @inline(__always)
   package mutating func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable? { nil }
   /// Does nothing.
@@ -113,7 +113,7 @@ extension WalkObserver {
 
 /// A no-op observer that optimizes away.
 @usableFromInline package struct NoTrace: WalkObserver {
-  /// Makes one.
+  /// Makes an observer.
   @inlinable package init() {}
 }
 

@@ -1,7 +1,7 @@
-/// One set of translation tables and how to read it: the whole geometry as data, for one walker.
+/// A set of translation tables and how to read it: the whole geometry as data, for a single walker.
 ///
-/// A granule resolves `indexBits` address bits a level; the number of levels follows from the width of the
-/// addresses, and the root table holds only what is left over:
+/// A granule resolves `indexBits` address bits per level; the number of levels follows from the width of the addresses,
+/// and the root table resolves only what is left over:
 ///
 ///     granule/VA  levels  start   root entries      granule/VA  levels  start  root entries
 ///     4K/39       3       L1      512               16K/47      3       L1     2048
@@ -18,8 +18,8 @@ public struct TranslationRegime: Hashable, Sendable {
   public let granule: Granule
   /// The width that the tables are shaped for: it sets the number of levels and the size of the root.
   public let tableBits: Int
-  /// The width that the CPU translates (64 - TCR_EL1.TnSZ). Smaller than `tableBits` where a 64 KiB, 52-bit
-  /// kernel runs on 48-bit hardware with tables of the larger shape.
+  /// The width that the CPU translates (64 - TCR_EL1.TnSZ). Smaller than `tableBits` if a 64 KiB, 52-bit kernel runs on
+  /// 48-bit hardware with tables of the larger shape.
   public let addressBits: Int
   /// Where descriptors keep their output address.
   @usableFromInline package let format: DescriptorFormat
@@ -41,7 +41,7 @@ public struct TranslationRegime: Hashable, Sendable {
 
     /// Whether it translates addresses with bit 55 set.
     @inlinable package var isUpperHalf: Bool { self == .ttbr1EL1 }
-    /// Whether the tables serve one exception level alone: those of EL2 without VHE.
+    /// Whether the tables serve only one exception level: those of EL2 without VHE.
     @inlinable package var isSingleRange: Bool { self == .ttbr0EL2 }
   }
 
@@ -64,7 +64,7 @@ public struct TranslationRegime: Hashable, Sendable {
     startLevel = 4 - (self.tableBits - 4) / granule.indexBits
   }
 
-  /// How many levels a walk takes: 1 to 5. (`ARM64_HW_PGTABLE_LEVELS`, asm/pgtable-hwdef.h)
+  /// The number of levels of a walk: 1 to 5. (`ARM64_HW_PGTABLE_LEVELS`, asm/pgtable-hwdef.h)
   @inlinable public var levels: Int { 4 &- startLevel }
   /// Entries of the root table.
   @inlinable package var rootEntries: Int { 1 &<< (tableBits &- granule.shift(level: startLevel)) }

@@ -1,16 +1,16 @@
-/// The tables that a caller's walks went through lately, so that the next walk begins at the lowest one that it
-/// shares with them: the walk cache that a CPU has beside its TLB. (Arm ARM, caching of translation table walks)
+/// The tables that a caller's recent walks visited, so that the next walk begins at the lowest one that it shares with
+/// them: like the walk cache of a CPU. (Arm ARM, caching of translation table walks)
 ///
-/// It holds for one set of tables in one memory. It is of one caller, so that there is no lock.
+/// It is valid for one set of tables in one memory, and belongs to one caller, so there is no lock.
 ///
-/// Safety: the slots are all set when this is made, and freed with it; levels are 0 to 3 and prefixes cut to the slots
-/// of a level. An observer is made for one walk, during which the caller holds this.
+/// Safety: the slots are all set when this is made, and freed with it; levels are 0 to 3 and prefixes are masked to the
+/// slots of a level. An observer is made for one walk, during which the caller holds this object.
 @safe
 public final class WalkCache {
-  /// A table and what it is for.
+  /// A table and the addresses that it translates.
   @usableFromInline
   struct Slot {
-    /// The upper bits that the addresses have in common which the table translates.
+    /// The common upper bits of the addresses that the table translates.
     @usableFromInline var prefix: UInt64
     @usableFromInline var table: WalkTable
     @inlinable init(prefix: UInt64, table: WalkTable) {
@@ -19,13 +19,13 @@ public final class WalkCache {
     }
   }
 
-  /// Tables of one level that are kept: those of neighbouring addresses do not displace each other.
+  /// Tables kept per level: those of adjacent addresses do not evict each other.
   @usableFromInline static var perLevel: Int { 64 }
 
-  /// Those of level 0, then those of level 1, and so on to level 3: no table below a root is of another.
+  /// The slots of levels 0 to 3, in order: no table below a root has another level.
   @usableFromInline let slots: UnsafeMutablePointer<Slot>
 
-  /// Knows no table.
+  /// An empty cache.
   package init() {
     let count = 4 * Self.perLevel
     unsafe slots = .allocate(capacity: count)
@@ -39,11 +39,11 @@ public final class WalkCache {
     unsafe slots.deallocate()
   }
 
-  /// What follows a walk for it.
+  /// The observer of a walk for it.
   @inlinable
   var observer: Observer { unsafe Observer(slots: slots) }
 
-  /// The slots without a reference to who keeps them, which a walk need not count.
+  /// The slots without a reference to the owner, which saves reference counting.
   @safe @usableFromInline
   struct Observer: WalkObserver {
     @usableFromInline let slots: UnsafeMutablePointer<Slot>
@@ -51,7 +51,7 @@ public final class WalkCache {
     @inlinable
     init(slots: UnsafeMutablePointer<Slot>) { unsafe self.slots = slots }
 
-    /// Where the table of `level` for the addresses with `prefix` is kept.
+    /// The slot of the table of `level` for the addresses with `prefix`.
     @inlinable @inline(__always)
     func slot(_ level: Int, _ prefix: UInt64) -> UnsafeMutablePointer<Slot> {
       unsafe slots + (level &* perLevel &+ Int(truncatingIfNeeded: prefix & UInt64(perLevel &- 1)))
@@ -60,7 +60,7 @@ public final class WalkCache {
     @inlinable @inline(__always)
     func knownTable(for address: VirtualAddress, in regime: TranslationRegime) -> WalkTable? {
       var level = 3
-      // What an entry of the table above stands for.
+      // log2 of what an entry of the parent table translates.
       var shift = regime.granule.shift(level: 2)
       let last = regime.startLevel
       while level > last {
