@@ -5,7 +5,7 @@ import Bytes
 ///     magic u16 = 0xeb9f | version u8 = 1 | flags u8 | hdr_len u32 | type_off | type_len | str_off | str_len
 ///     since 7.2, with hdr_len 32: layout_off | layout_len
 ///
-/// The layout section has, for each kind, how long its types are, so that kinds of later kernels can be passed:
+/// The layout section has the length of each kind's types, so that kinds of later kernels can be skipped:
 ///
 ///     info_sz u8 | elem_sz u8 | flags u16
 ///
@@ -13,7 +13,7 @@ import Bytes
 struct BTFHeader {
   /// Bytes of the header that all versions have.
   static let leastBytes = 24
-  /// Bytes of the longest header that is known.
+  /// Bytes of the longest known header.
   static let mostBytes = 32
   /// How each header begins: magic, version, flags.
   static let magic: [UInt8] = [0x9f, 0xeb, 1, 0]
@@ -42,10 +42,10 @@ struct BTFHeader {
     layouts = length >= Self.mostBytes && bytes.count == Self.mostBytes ? section(24) ?? 0..<0 : 0..<0
   }
 
-  /// Bytes of a type of `kind` with `count` elements; nil for a kind that neither this code nor the layout knows.
+  /// Bytes of a type of `kind` with `count` elements; nil for a kind unknown to both this code and the layout.
   @inline(__always)
   func length(kind: Int, count: Int, _ bytes: [UInt8]) -> Int? {
-    // Of the kernel's hundred thousand types each comes by here.
+    // A hot path: it runs for each of the kernel's hundred thousand types.
     if kind <= BTFKind.enumeration64, kind > 0 {
       let shift = UInt128(truncatingIfNeeded: kind &* 4)
       return 4
@@ -57,7 +57,7 @@ struct BTFHeader {
     return 12 + Int(bytes[entry]) + Int(bytes[entry + 1]) * count
   }
 
-  /// Words of a type without its elements, four bits for each kind from 0 on.
+  /// Words of a type without its elements, four bits per kind, from kind 0.
   private static let words: UInt128 = 0x3343_3433_3333_3333_6340
   /// Words of each element.
   private static let wordsPerElement: UInt128 = 0x3000_3020_0000_0233_0000
@@ -97,7 +97,7 @@ enum BTFKind {
     static let record = Mask(structure, BTFKind.union)
     static let enumerations = Mask(enumeration, enumeration64)
     static let ordinary = Mask(typedef, int, float)
-    /// All that define a type with a size.
+    /// All kinds that define a type with a size.
     static let defined = record.union(enumerations).union(ordinary)
   }
 }

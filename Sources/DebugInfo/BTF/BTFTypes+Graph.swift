@@ -2,8 +2,8 @@ import Bytes
 
 /// The types as a graph.
 extension BTFTypes: TypeGraph {
-  /// The type of this number, as the graph that has it knows it, behind type tags such as `__user`: one type has one
-  /// number and one graph.
+  /// The type of this number, in the graph that defines it and without type tags such as `__user`, so that a type has
+  /// one number and one graph.
   private func type(_ number: Int) -> CType {
     var number = number
     for _ in 0..<Limits.typeDepth {
@@ -53,7 +53,7 @@ extension BTFTypes: TypeGraph {
     }
   }
 
-  /// What tags, variables and functions lead to.
+  /// The type that tags, variables and functions refer to.
   private func shapeBehind(_ number: Int) -> TypeShape {
     var number = number
     for _ in 0..<Limits.typeDepth {
@@ -82,15 +82,15 @@ extension BTFTypes: TypeGraph {
     return CFunction(result: type(place.sizeOrType), parameters: parameters, isVariadic: isVariadic)
   }
 
-  /// Whether an enumeration has signed values: its flag says so since 6.0. Before, all were taken for signed; only one
-  /// that is 2^31 or more shows the difference. (6089fb325cf7, "bpf: Add btf enum64 support")
+  /// Whether an enumeration has signed values: its flag says so since 6.0. Before, all were treated as signed; only
+  /// values of 2^31 or more show the difference. (6089fb325cf7, "bpf: Add btf enum64 support")
   private func isSigned(_ place: Place) -> Bool {
     guard !place.flag else { return true }
     guard place.kind == BTFKind.enumeration, !flagsSignedEnumerations.value else { return false }
     return (0..<place.count).contains { place.field(16 + 8 * $0) >> 31 == 1 }
   }
 
-  /// The members of the record of this number; none of any other type.
+  /// The members of the record of this number; empty for any other type.
   package func members(of number: Int) -> [CMember] {
     guard let place = place(number), place.kind == BTFKind.structure || place.kind == BTFKind.union else { return [] }
     return (0..<place.count).map { index in
@@ -100,7 +100,7 @@ extension BTFTypes: TypeGraph {
       let raw = place.field(at + 8)
       var first = place.flag ? raw & 0xff_ffff : raw
       var bits = place.flag && raw >> 24 > 0 ? raw >> 24 : nil
-      // Where the record does not say so, a bit field has an integer of its own kind: offset 23:16, bits 7:0.
+      // If the record does not say so, a bit field has an integer of its own kind: offset 23:16, bits 7:0.
       if !place.flag, let integer = resolved(number), integer.kind == BTFKind.int {
         let layout = integer.field(12)
         if layout & 0xff > 0, layout & 0xff < integer.sizeOrType * 8 {
@@ -112,7 +112,7 @@ extension BTFTypes: TypeGraph {
     }
   }
 
-  /// The enumerators of the enumeration of this number; none of any other type.
+  /// The enumerators of the enumeration of this number; empty for any other type.
   package func enumerators(of number: Int) -> [CEnumerator] {
     guard let place = place(number) else { return [] }
     let isWide = place.kind == BTFKind.enumeration64
@@ -129,7 +129,7 @@ extension BTFTypes: TypeGraph {
     }
   }
 
-  /// The own types called `name`, definitions only.
+  /// This graph's own types called `name`, only definitions.
   package func types(named name: TypeName) -> [CType] {
     guard !name.name.isEmpty else { return [] }
     let kinds: [BTFKind.Mask]
@@ -169,7 +169,7 @@ extension BTFTypes: TypeGraph {
     }
   }
 
-  /// The own records, enumerations and typedefs in their order, those without a name among them.
+  /// This graph's own records, enumerations and typedefs in order, including anonymous ones.
   package var ownTypes: [CType] {
     let kinds = BTFKind.Mask.record.union(.enumerations).union(BTFKind.Mask(BTFKind.typedef))
     return typeOffsets.enumerated().compactMap { index, start in

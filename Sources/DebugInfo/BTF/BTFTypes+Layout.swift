@@ -17,15 +17,15 @@ extension BTFTypes: TypeLayout {
     }
   }
 
-  /// A member as it was found.
+  /// A member found.
   private struct Found {
     var type: Int
     var firstBit: Int
-    /// How many bits it has; nil if it is no bit field.
+    /// Its width in bits; nil if it is not a bit field.
     var bitCount: Int?
   }
 
-  /// The member `name` of `structure`, anonymous ones searched.
+  /// The member `name` of `structure`, also inside anonymous members.
   private func member(_ name: [UInt8], _ structure: Place, _ left: inout Int, depth: Int = 0) -> Found? {
     guard depth < Limits.typeDepth, structure.kind == BTFKind.structure || structure.kind == BTFKind.union else {
       return nil
@@ -65,7 +65,7 @@ extension BTFTypes: TypeLayout {
       found = Found(type: next.type, firstBit: found.firstBit + next.firstBit, bitCount: next.bitCount)
     }
     guard let size = size(found.type), found.firstBit < Int(Limits.typeBytes) * 8 else { return nil }
-    // Where the structure does not say so, a bit field has an integer of its own kind: offset 23:16, bits 7:0.
+    // If the structure does not say so, a bit field has an integer of its own kind: offset 23:16, bits 7:0.
     if found.bitCount == nil, let place = resolved(found.type), place.kind == BTFKind.int {
       let bits = place.field(12)
       if bits & 0xff > 0, bits & 0xff < size * 8 {
@@ -76,7 +76,7 @@ extension BTFTypes: TypeLayout {
     return TypeMember(firstBit: found.firstBit, bitCount: found.bitCount, unit: size)
   }
 
-  /// The per-CPU variables: their names, and where they lie from `__per_cpu_start`.
+  /// The per-CPU variables: their names, and their offsets from `__per_cpu_start`.
   package var perCPUVariables: [(name: String, offset: Int, size: Int)] {
     for start in typeOffsets {
       let section = Place(table: self, at: Int(start))

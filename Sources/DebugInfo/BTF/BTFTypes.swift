@@ -6,28 +6,28 @@ import Synchronization
 ///
 ///     type:   name_off u32 | info u32: kind_flag 31, kind 30:24, vlen 23:0 | size or type u32 | by kind
 ///
-/// Types are numbered from 1 in their order; 0 is void. A module's begin at the number after the kernel's last,
-/// and its strings where the kernel's end. (Documentation/bpf/btf.rst)
+/// Types are numbered from 1 in order; 0 is void. A module's numbers continue after the kernel's last, and its strings
+/// after the kernel's. (Documentation/bpf/btf.rst)
 package final class BTFTypes: Sendable {
   /// What it is, for `info`.
   package let origin: String
-  /// Whether all its types are of kinds that are known, so that each has its right number.
+  /// Whether all its types are of known kinds, so that the numbers are right.
   package let isComplete: Bool
   /// The module whose types they are; nil for the kernel's own.
   package let module: String?
   /// The bytes of the whole section, header included.
   package let bytes: [UInt8]
 
-  /// The kernel's types, which a module's add to.
+  /// The kernel's types, which a module's extend.
   let base: BTFTypes?
   private let strings: Range<Int>
-  /// Where each own type begins, in the order of their numbers.
+  /// The offset of each own type, by number.
   let typeOffsets: [Int32]
-  /// Which of them define a type with a size: one in some ten.
+  /// Those that define a type with a size: about one in ten.
   private let definitions: [Int32]
   /// Whether any enumeration is flagged as signed, so that the others are not.
   let flagsSignedEnumerations: Lazy<Bool>
-  /// Which names were looked up, and the numbers they have; 0 is none.
+  /// The names looked up so far, and their numbers; 0 is none.
   private let named = Mutex<[String: Int]>([:])
 
   /// Bytes of the longest header.
@@ -35,18 +35,18 @@ package final class BTFTypes: Sendable {
   /// How a header begins.
   package static let magic = BTFHeader.magic
 
-  /// How many bytes the BTF has whose header `header` begins with; nil if it is no header.
+  /// The size of the BTF whose header `header` begins with; nil if it is not a header.
   package static func size(ofHeader header: ArraySlice<UInt8>) -> Int? { BTFHeader(header)?.size }
 
   /// Uses `bytes`, which begin with the header.
   ///
   /// - Parameters:
-  ///   - base: the kernel's types, where these are a module's.
+  ///   - base: the kernel's types, if these are a module's.
   ///   - module: the module's name.
-  /// - Returns: nil if they are no BTF, sections lie outside them, or it is not known where `base` ends.
+  /// - Returns: nil if they are not BTF, sections lie outside them, or the end of `base` is unknown.
   package init?(_ bytes: [UInt8], base: BTFTypes? = nil, origin: String, module: String? = nil) {
     guard let header = BTFHeader(bytes[...]), header.size <= bytes.count, base?.isComplete ?? true else { return nil }
-    // The kernel's begin with the empty string, which a module's leave to those.
+    // The kernel's strings begin with the empty string, which a module's lack.
     guard base != nil || bytes[header.strings.lowerBound] == 0 else { return nil }
     strings = header.strings
     (typeOffsets, definitions, isComplete) = Self.starts(bytes, header)
@@ -65,7 +65,7 @@ package final class BTFTypes: Sendable {
 
   func half(_ at: Int) -> Int { Int(bytes.word32(at)) }
 
-  /// Where each type begins, which of them are definitions, and whether they are all.
+  /// The offset of each type, which of them are definitions, and whether these are all.
   private static func starts(
     _ bytes: [UInt8], _ header: BTFHeader
   ) -> (starts: [Int32], definitions: [Int32], isComplete: Bool) {
@@ -88,14 +88,14 @@ package final class BTFTypes: Sendable {
 
   // MARK: - Types by number
 
-  /// How many numbers are taken, 0 among them: what a module's first type is numbered.
+  /// The count of numbers in use, including 0: the number of a module's first type.
   package var typeCount: Int { firstNumber + typeOffsets.count }
-  /// How long the strings are: where a module's begin.
+  /// The length of the strings: the offset at which a module's begin.
   package var stringBytes: Int { firstString + strings.count }
   var firstNumber: Int { base?.typeCount ?? 1 }
   private var firstString: Int { base?.stringBytes ?? 0 }
 
-  /// A type: whose it is, and where in those bytes.
+  /// A type: the graph that has it, and its offset there.
   struct Place {
     var table: BTFTypes
     var at: Int
@@ -113,7 +113,7 @@ package final class BTFTypes: Sendable {
     return number > 0 && index < typeOffsets.count ? Place(table: self, at: Int(typeOffsets[index])) : nil
   }
 
-  /// The type that `number` stands for, names and qualifiers taken off.
+  /// The type of `number` without typedefs and qualifiers.
   func resolved(_ number: Int) -> Place? {
     var number = number
     for _ in 0..<Limits.typeDepth {
@@ -129,8 +129,8 @@ package final class BTFTypes: Sendable {
 
   // MARK: - Names
 
-  /// Own types whose name is `name` and whose kind is one of `kinds`, in their order: one pass over all types, or over
-  /// the definitions, which compares the names of those alone. It costs a twentieth of a search through the strings.
+  /// Own types whose name is `name` and whose kind is one of `kinds`, in order: a pass over all types, or over the
+  /// definitions, that compares only their names. It costs a twentieth of a search through the strings.
   func numbers(named name: String, of kinds: BTFKind.Mask) -> [Int] {
     let wanted = NameBytes(name)
     var result: [Int] = []

@@ -1,15 +1,15 @@
 import Bytes
 
-/// How the entries of a compilation unit are laid out, made ready for passing over them.
+/// The layout of a compilation unit's entries, prepared for skipping over them.
 ///
-/// Of an entry only three things are wanted: its name, its next sibling, and where it ends. So the attributes of
-/// each abbreviation become the few steps that lead over them.
+/// Only three things are needed of an entry: its name, its next sibling, and its end. So the attributes of each
+/// abbreviation become the few steps that skip them.
 ///
 ///     declaration: code uleb | tag uleb | has children u8 | (attribute uleb, form uleb [, value sleb]) ... | 0, 0
 ///
 /// (DWARF 5, 7.5.3)
 struct DWARFAbbreviations {
-  /// What leads over one attribute, or several of fixed size.
+  /// A step over one attribute, or over several of fixed size.
   struct Step {
     enum Kind {
       /// `count` bytes.
@@ -18,15 +18,15 @@ struct DWARFAbbreviations {
       case number
       /// A string, up to its NUL.
       case string
-      /// A length of `count` bytes, then as many bytes; a LEB128 length where `count` is 0.
+      /// A length of `count` bytes, then as many bytes; a LEB128 length if `count` is 0.
       case block
       /// DW_AT_name as an offset of `count` bytes into `.debug_str`.
       case nameOffset
       /// DW_AT_name in place.
       case nameString
-      /// DW_AT_name as an index, of `count` bytes or LEB128 where that is 0, into `.debug_str_offsets`.
+      /// DW_AT_name as an index, of `count` bytes or LEB128 if that is 0, into `.debug_str_offsets`.
       case nameIndex
-      /// DW_AT_sibling, from the start of the unit, of `count` bytes or LEB128 where that is 0.
+      /// DW_AT_sibling, from the start of the unit, of `count` bytes or LEB128 if that is 0.
       case sibling
       /// DW_AT_str_offsets_base, of `count` bytes.
       case stringOffsetsBase
@@ -35,9 +35,9 @@ struct DWARFAbbreviations {
     var count: Int
   }
 
-  /// What an entry may define.
+  /// The kind of definition that an entry may be.
   enum Definition {
-    /// Nothing that is looked up by name.
+    /// Nothing looked up by name.
     case nothing
     /// A structure or union.
     case tag
@@ -54,11 +54,11 @@ struct DWARFAbbreviations {
     var steps: Range<Int>
   }
 
-  /// Where in `.debug_abbrev` they are.
+  /// Their offset in `.debug_abbrev`.
   let offset: UInt64
   /// The sizes that they depend on.
   let sizes: Sizes
-  /// What a unit's header says of its entries.
+  /// The sizes in a unit's header.
   struct Sizes: Equatable {
     var version: UInt16
     var offset: Int
@@ -67,12 +67,12 @@ struct DWARFAbbreviations {
 
   private(set) var steps: [Step] = []
   private var abbreviations: [Abbreviation] = []
-  /// Where codes do not count from 1, as all compilers let them.
+  /// Used only if codes do not count up from 1, as those of all compilers do.
   private var numbers: [UInt64: Int] = [:]
   /// The attributes read.
   private(set) var attributeCount = 0
 
-  /// Reads the declarations at `offset`; nil if they are damaged or have forms that are not known.
+  /// Reads the declarations at `offset`; nil if they are damaged or have unknown forms.
   init?(_ bytes: RawSpan, at offset: UInt64, sizes: Sizes) {
     self.offset = offset
     self.sizes = sizes
@@ -119,7 +119,7 @@ struct DWARFAbbreviations {
       guard attributeCount <= Limits.abbreviations * 8 else { return nil }
       // DW_FORM_implicit_const has its value here and nothing in the entry.
       if form == 0x21, bytes.unsignedLEB(at: &position) == nil { return nil }
-      // DW_AT_declaration: that of a variable has its type, and the definition may refer to it for the name.
+      // DW_AT_declaration: a variable's declaration has its type, and the definition may refer to it for the name.
       if attribute == 0x3c, definition != .variable { definition = .nothing }
       guard let step = step(form) else { return nil }
       let wanted = wanted(attribute, form, step, isName: isPossible, hasChildren: hasChildren)
@@ -132,7 +132,7 @@ struct DWARFAbbreviations {
     return nil
   }
 
-  /// The step over an attribute, or one that takes its value along where it is wanted.
+  /// The step over an attribute, or one that extracts its value if needed.
   private func wanted(_ attribute: UInt64, _ form: UInt64, _ step: Step, isName: Bool, hasChildren: Bool) -> Step {
     switch (attribute, form) {
     case (0x03, 0x0e) where isName: Step(kind: .nameOffset, count: step.count)  // DW_FORM_strp
@@ -173,7 +173,7 @@ struct DWARFAbbreviations {
 }
 
 extension RawSpan {
-  /// The LEB128 number at `position`, which moves after it; nil past the end. Bits beyond 64 are lost.
+  /// The LEB128 number at `position`, which is advanced; nil past the end. Bits beyond 64 are lost.
   @inline(__always)
   func unsignedLEB(at position: inout Int) -> UInt64? {
     var result: UInt64 = 0
@@ -187,7 +187,7 @@ extension RawSpan {
     return nil
   }
 
-  /// The little-endian number of `count` bytes at `position`, which moves after it; a LEB128 one for 0.
+  /// The little-endian number of `count` bytes at `position`, which is advanced; LEB128 if `count` is 0.
   @inline(__always)
   func number(of count: Int, at position: inout Int) -> UInt64? {
     let start = position
@@ -206,7 +206,7 @@ extension RawSpan {
     }
   }
 
-  /// Where the string at `position` ends, after its NUL.
+  /// The end of the string at `position`, after its NUL.
   @inline(__always)
   func endOfString(at position: Int) -> Int? {
     var end = position

@@ -1,26 +1,26 @@
 import Bytes
 
-/// Which units libdw may be asked about.
+/// Decides which units libdw may be asked about.
 ///
-/// To find the unit of an entry, libdw goes through all those before it, and reads and keeps of each the abbreviations up
-/// to that of the unit's own entry: the first, as compilers write it. Where many units name an abbreviation that is the
-/// last of many, or is not there, a small file would take gigabytes. So this goes first, and counts.
+/// To find the unit of an entry, libdw visits all units before it, and reads and keeps the abbreviations of each up to
+/// that of the unit's own entry, which compilers write first. If many units name an abbreviation that is the last of
+/// many, or missing, a small file would take gigabytes. So this counts them beforehand.
 struct DWARFAdmission {
-  /// Where each unit begins that was gone through, in order.
+  /// The start of each unit visited, in order.
   private var starts: [Int] = []
   private var next = 0
-  /// Where those begin of which all abbreviations were counted, and are not too many.
+  /// The starts of those whose abbreviations were all counted, and are not too many.
   private var whole: Set<Int> = []
-  /// How many abbreviations libdw may still read.
+  /// The number of abbreviations that libdw may still read.
   private var left = Limits.abbreviationsKept
 
-  /// Whether unit `number` is there and may be read.
+  /// Whether unit `number` exists and may be read.
   mutating func admits(unit number: Int, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
     while number >= starts.count { guard pass(info, abbreviations) else { return false } }
     return true
   }
 
-  /// Whether the unit around `offset` may be read, with all the abbreviations that it has where `whole` is true.
+  /// Whether the unit around `offset` may be read, with all of its abbreviations if `whole` is true.
   mutating func admits(offset: UInt64, whole: Bool, _ info: RawSpan, _ abbreviations: RawSpan) -> Bool {
     guard let offset = Int(exactly: offset) else { return false }
     while offset >= next { guard pass(info, abbreviations) else { return false } }
@@ -53,7 +53,7 @@ struct DWARFAdmission {
     return true
   }
 
-  /// Counts the abbreviations from `offset` to that of the number `wanted`, or to the end.
+  /// Counts the abbreviations from `offset` up to number `wanted`, or to the end.
   private mutating func take(_ bytes: RawSpan, _ offset: UInt64, until wanted: UInt64) -> Int {
     guard var position = Int(exactly: offset) else { return 0 }
     var count = 0

@@ -1,18 +1,18 @@
 /// The entries inside another, in order.
 ///
-/// Each lies after the one before it: where a damaged entry leads back they end, so that no one goes round for ever.
+/// Each follows the one before it: the sequence ends if a damaged entry points back, so that no loop is endless.
 struct DWARFChildren: ~Escapable {
-  /// The last one that was shown; before that, the entry around them.
+  /// The last one returned; initially, their parent.
   private var current: DWARFEntry
-  /// Where that is in `.debug_info`; nil before the first.
+  /// Its offset in `.debug_info`; nil before the first.
   private var last: UInt64?
-  /// Whether they ended because of damage, or because all the work allowed was done.
+  /// Whether they ended because of damage, or because the work limit was reached.
   private(set) var isCut = false
 
   @_lifetime(copy parent)
   init(of parent: DWARFEntry) { current = parent }
 
-  /// The next one; nil if there are no more. Each is one piece of `work`, of which so much is left.
+  /// The next one; nil if there are no more. Each takes one unit of the remaining `work`.
   @_lifetime(copy self)
   mutating func next(_ work: inout Int) -> DWARFEntry? {
     guard !isCut, let entry = following else { return nil }

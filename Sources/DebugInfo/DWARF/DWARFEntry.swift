@@ -6,34 +6,35 @@ import Glibc
 ///
 /// Safety: a `Dwarf_Die` points into the memory of the session that it comes from; the compiler lets no entry outlive
 /// that, as each depends on the session or on an entry that does. libdw fills variables of its own types, which do not
-/// leave the call, and follows no attribute that leads out of its section. A string that it gives ends with NUL inside
-/// its section, which it has looked at, and is shown as bytes that live as long as the entry, or copied.
+/// leave the call, and follows no attribute out of its section. It checks that a string ends with NUL inside its
+/// section; the string is shown as bytes that live as long as the entry, or copied.
 @safe
 struct DWARFEntry: ~Escapable {
-  /// What libdw knows it by.
+  /// libdw's handle.
   @unsafe let die: Dwarf_Die
   private let sections: DWARFSections
   /// DW_TAG_*; 0 if the entry is damaged.
   let tag: Int
 
-  /// Holds `die`, whose session the caller names as what this depends on.
+  /// Wraps `die`; the caller declares the session that it depends on.
   @unsafe
   @_lifetime(immortal)
   init(_ die: Dwarf_Die, _ sections: DWARFSections) {
     var die = unsafe die
     self.sections = sections
-    // This finds the entry's abbreviation, once for all that is asked later.
+    // This finds the entry's abbreviation, once for all later queries.
     tag = unsafe Int(dwarf_tag(&die))
     unsafe self.die = die
   }
 
-  /// Where it is in `.debug_info`.
+  /// Its offset in `.debug_info`.
   var offset: UInt64 {
     var die = unsafe die
     return unsafe dwarf_dieoffset(&die)
   }
 
-  /// The entry of its type (DW_AT_type); nil if it has none, as `void`, or in another unit that takes too much.
+  /// The entry of its type (DW_AT_type); nil if it has none (`void`), or it is in another unit that takes too much
+  /// work.
   var type: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -59,7 +60,7 @@ struct DWARFEntry: ~Escapable {
     return sections.admits(target, whole: true)
   }
 
-  /// The first of the entries inside; nil if there is none.
+  /// Its first child; nil if there is none.
   var firstChild: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -69,7 +70,7 @@ struct DWARFEntry: ~Escapable {
     }
   }
 
-  /// The next entry inside the same one; nil after the last. A damaged one may lead back.
+  /// Its next sibling; nil after the last. A damaged one may point back.
   var nextSibling: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -101,21 +102,21 @@ struct DWARFEntry: ~Escapable {
     return unsafe dwarf_hasattr(&die, UInt32(name)) != 0
   }
 
-  /// The attribute `name` where it is a constant or an offset into a section.
+  /// The attribute `name` if it is a constant or an offset into a section.
   func constant(_ name: Int) -> UInt64? {
     var die = unsafe die
     var value: UInt64 = 0
     return unsafe dw_constant(&die, UInt32(name), &value) ? value : nil
   }
 
-  /// The attribute `name` where it is a constant that may be negative.
+  /// The attribute `name` if it is a constant that may be negative.
   func signedConstant(_ name: Int) -> Int64? {
     var die = unsafe die
     var value: Int64 = 0
     return unsafe dw_signed_constant(&die, UInt32(name), &value) ? value : nil
   }
 
-  /// DW_AT_data_member_location in bytes, where it does not depend on what a program does.
+  /// DW_AT_data_member_location in bytes, if it is constant.
   var memberLocation: UInt64? {
     var die = unsafe die
     var value: UInt64 = 0

@@ -29,7 +29,7 @@ extension DWARFReader {
   }
 }
 
-/// A member, and where it lies in what was searched.
+/// A member, and its place in the record that was searched.
 private struct Member: ~Escapable {
   var type: DWARFEntry
   var firstBit: UInt64
@@ -48,7 +48,7 @@ extension DWARFEntry {
     tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_class_type
   }
 
-  /// The type that names and qualifiers stand for; nil if there is none (`void`), or they lead in a circle.
+  /// The type without typedefs and qualifiers; nil if there is none (`void`), or they form a cycle.
   fileprivate var peeled: DWARFEntry? {
     @_lifetime(copy self)
     get {
@@ -83,18 +83,18 @@ extension DWARFEntry {
     return nil
   }
 
-  /// What this entry says as a member, and where it lies in its structure.
+  /// This entry as a member, with its place in its structure.
   @_lifetime(copy self)
   private func member(_ work: inout Int) -> Member? {
     guard let type, let place = place(&work) else { return nil }
     return Member(type, firstBit: place.firstBit, bitCount: place.bitCount)
   }
 
-  /// Where this entry, a member, lies in its structure.
+  /// The place of this entry, a member, in its structure.
   func place(_ work: inout Int) -> (firstBit: UInt64, bitCount: UInt64?)? {
     guard let type else { return nil }
     var bytes: UInt64 = 0
-    // Members of a union have no location: they begin where it does.
+    // Members of a union have no location: their offset is 0.
     if has(DW_AT_data_member_location) {
       guard let location = memberLocation, location <= Limits.typeBytes else { return nil }
       bytes = location
@@ -116,7 +116,7 @@ extension DWARFEntry {
     return first >= 0 ? (UInt64(first), count) : nil
   }
 
-  /// `sizeof` of a type; 0 of an array without a length.
+  /// `sizeof` of a type; 0 for an array without a length.
   fileprivate func byteSize(_ work: inout Int) -> Int? {
     var type = self
     var elements: UInt64 = 1
@@ -144,7 +144,7 @@ extension DWARFEntry {
     while let entry = children.next(&work) {
       isEmpty = false
       guard entry.tag == DW_TAG_subrange_type else { continue }
-      // The last index is -1 for an array of no elements.
+      // The upper bound is -1 for an array without elements.
       let count = entry.constant(DW_AT_count) ?? entry.constant(DW_AT_upper_bound).map { $0 &+ 1 } ?? 0
       let (product, overflow) = result.multipliedReportingOverflow(by: count)
       guard !overflow, product <= Limits.typeBytes else { return nil }

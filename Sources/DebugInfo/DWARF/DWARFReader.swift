@@ -3,21 +3,21 @@ import CDw
 
 /// One file's DWARF through libdw.
 ///
-/// Types are found by going through the compilation units from the first one on, until the name turns up. What
-/// was gone through is remembered by name, so that all questions of a process together pass each unit once.
+/// Types are found by scanning the compilation units in order until the name turns up. What was scanned is indexed by
+/// name, so that all queries of a process together scan each unit once.
 struct DWARFReader: ~Copyable {
   let session: DWARFSession
 
   private var index = DWARFTypeIndex()
-  /// How far `.debug_info` was given back to the system.
+  /// How much of `.debug_info` was released to the system.
   private var forgotten = 0
 
-  /// Where the code of each unit lies, in order; made when `.debug_aranges` does not say.
+  /// The code ranges of the units, in order; made if `.debug_aranges` does not have an address.
   var codeRanges: [CodeRange]?
 
-  /// Opens the DWARF of `image`; only its headers are read, unless it is packed.
+  /// Opens the DWARF of `image`; only its headers are read, unless it is compressed.
   ///
-  /// - Throws: `LocatedError` when it has none, or one that libdw cannot read.
+  /// - Throws: `LocatedError` if it has none, or one that libdw cannot read.
   init(_ image: ELFImage) throws(LocatedError) {
     guard image.hasDWARF else {
       throw LocatedError(file: image.path, kind: .missing, "has no DWARF: it was built or stripped without")
@@ -31,10 +31,10 @@ struct DWARFReader: ~Copyable {
 
   // MARK: - Finding types by name
 
-  /// Where the entry is that defines the structure, union, typedef, enumeration or base type `name`; where several
+  /// The offset of the entry that defines the structure, union, typedef, enumeration or base type `name`; if several
   /// do, the first, and a structure before another type of the same unit.
   ///
-  /// - Parameter kinds: what is looked for besides, the first of these first.
+  /// - Parameter kinds: the kinds of definition, in order of preference.
   mutating func definition(
     of name: String, _ kinds: [DWARFAbbreviations.Definition] = [.tag, .type]
   ) -> UInt64? {
@@ -60,7 +60,7 @@ struct DWARFReader: ~Copyable {
         stringOffsets: session[.stringOffsets]))
   }
 
-  /// Gives back the memory of units that were passed: they are read again where an entry of theirs is asked for.
+  /// Releases the memory of units already scanned: they are read again if one of their entries is needed.
   private mutating func forgetPassed() {
     guard index.nextUnit - forgotten >= 16 << 20, let offset = session.image.debugInfo?.offset else { return }
     let (start, overflow) = offset.addingReportingOverflow(UInt64(forgotten))
@@ -68,11 +68,10 @@ struct DWARFReader: ~Copyable {
     forgotten = index.nextUnit
   }
 
-  /// False where no entry can have the name `text`.
+  /// False if no entry can have the name `text`.
   ///
-  /// Compilers put names into `.debug_str`, but for those that are no longer than the offset of one: of 8 bytes,
-  /// where the first unit's length says so. A linker may let a name be the end of a longer one, so nothing can be
-  /// said of what stands before it.
+  /// Compilers put names into `.debug_str`, except those no longer than an offset, which has 8 bytes if the first
+  /// unit's length says so. Linkers merge a name with the tail of a longer one, so the byte before it may be anything.
   private func mayExist(_ text: [UInt8]) -> Bool {
     let isWide = session[.info].integer(UInt32.self, at: 0) == .max
     let wanted = text + [0]
@@ -80,12 +79,12 @@ struct DWARFReader: ~Copyable {
     return wanted.count <= (isWide ? 8 : 4) || strings.isEmpty || strings.firstOccurrence(of: wanted) != nil
   }
 
-  /// Whether the entry at `offset` is of the name `text`: two names may have one hash.
+  /// Whether the entry at `offset` has the name `text`: two names may share a hash.
   private func isNamed(_ text: [UInt8], at offset: UInt64) -> Bool {
     guard let entry = session.entry(at: offset), let name = entry.name else { return false }
     return name.isEqual(text)
   }
 
-  /// How much was gone through to find types so far.
+  /// The work done so far to find types.
   var work: Int { index.work }
 }

@@ -3,10 +3,10 @@ import CDw
 import CElf
 import Glibc
 
-/// The sections that are read beside libdw, and by which it is known what that may be asked.
+/// The sections that are read directly, besides libdw, and that decide what libdw may be asked.
 ///
-/// Safety: the bytes are those that libelf has found to lie in the file or has made of it. They are good while the
-/// session lives: it makes this and keeps it, and so do entries, which depend on the session.
+/// Safety: libelf has checked that the bytes lie in the file, or has made them from it. They are valid while the
+/// session lives; the session owns this object, and entries depend on the session.
 @safe
 final class DWARFSections {
   private let sections: [UnsafeRawBufferPointer]
@@ -28,7 +28,7 @@ final class DWARFSections {
     }
   }
 
-  /// Finds them in what libdw reads.
+  /// Finds the sections in libdw's data.
   @unsafe
   init(of dwarf: OpaquePointer) {
     unsafe sections = Section.allCases.map { unsafe Self.bytes(of: $0.name, in: dwarf) }
@@ -53,13 +53,13 @@ final class DWARFSections {
     return unsafe none
   }
 
-  /// The bytes of a section; none if it is not there.
+  /// The bytes of a section; empty if it does not exist.
   subscript(section: Section) -> RawSpan {
     @_lifetime(borrow self)
     get { unsafe _overrideLifetime(sections[section.rawValue].bytes, borrowing: self) }
   }
 
-  /// Where in `.debug_info` the address `place` is; nil if it is elsewhere.
+  /// The offset of the address `place` in `.debug_info`; nil if it is elsewhere.
   @unsafe
   func offset(of place: UnsafeRawPointer) -> Int? {
     guard let base = unsafe sections[Section.info.rawValue].baseAddress else { return nil }
@@ -67,7 +67,7 @@ final class DWARFSections {
     return offset >= 0 && offset < self[.info].byteCount ? offset : nil
   }
 
-  /// Whether libdw may be asked for the entry at `offset`, and where `whole` is true for any abbreviation of its unit.
+  /// Whether libdw may be asked for the entry at `offset`, and, if `whole` is true, for any abbreviation of its unit.
   func admits(_ offset: UInt64, whole: Bool = false) -> Bool {
     admission.admits(offset: offset, whole: whole, self[.info], self[.abbreviations])
   }

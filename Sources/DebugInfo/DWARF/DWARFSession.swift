@@ -7,23 +7,23 @@ import Glibc
 /// One file's DWARF, opened by libdw.
 ///
 /// Safety: the handles are made by `init`, private, and ended once by `deinit`, as this type cannot be copied: libdw's
-/// before that of libelf, which it reads through. What libdw shows lies in the mapped file or in memory of the
-/// session's own; both stay until `deinit`, and spans and entries depend on the session, so that the compiler lets none
-/// outlive it. libdw is not made for several threads: this is not Sendable, and who shares it does so under a lock.
+/// before libelf's, which it reads through. What libdw returns lies in the mapped file or in the session's own memory;
+/// both stay until `deinit`, and spans and entries depend on the session, so that the compiler lets none outlive it.
+/// libdw is not thread-safe: this type is not Sendable, and must be shared under a lock.
 @safe
 struct DWARFSession: ~Copyable {
   /// The file.
   let image: ELFImage
   private let elf: ELFFile
-  /// The owner of `dwarf` where the file is relocatable.
+  /// The owner of `dwarf` if the file is relocatable.
   private let relocated: OpaquePointer?
   private let dwarf: OpaquePointer
   private let sections: DWARFSections
 
-  /// Opens the DWARF of `image`, of which no section is packed; only its headers are read, unless it has relocations.
+  /// Opens the DWARF of `image`, whose sections are uncompressed; only its headers are read, unless it has relocations.
   ///
-  /// - Parameter name: what an error calls the file.
-  /// - Throws: `LocatedError` when it has none that libdw can read.
+  /// - Parameter name: the file's name in errors.
+  /// - Throws: `LocatedError` if it has none that libdw can read.
   init(_ image: ELFImage, named name: String) throws(LocatedError) {
     guard let elf = ELFFile(image.file) else {
       throw LocatedError(file: name, kind: .malformed, "its ELF header is damaged")
@@ -50,7 +50,7 @@ struct DWARFSession: ~Copyable {
     if let relocated = unsafe relocated { unsafe dwfl_end(relocated) } else { unsafe dwarf_end(dwarf) }
   }
 
-  /// The bytes of a section; none if it is not there.
+  /// The bytes of a section; empty if it does not exist.
   subscript(section: DWARFSections.Section) -> RawSpan {
     @_lifetime(borrow self)
     get { unsafe _overrideLifetime(sections[section], borrowing: self) }
@@ -58,7 +58,7 @@ struct DWARFSession: ~Copyable {
 
   // MARK: - Entries
 
-  /// The entry that begins at `offset` of `.debug_info`; nil if no unit is, or where finding it takes too much.
+  /// The entry at `offset` of `.debug_info`; nil if it is in no unit, or finding it takes too much work.
   @_lifetime(borrow self)
   func entry(at offset: UInt64) -> DWARFEntry? {
     var die = unsafe Dwarf_Die()
@@ -66,7 +66,7 @@ struct DWARFSession: ~Copyable {
     return unsafe _overrideLifetime(DWARFEntry(die, sections), borrowing: self)
   }
 
-  /// Where the entry of the unit is that `.debug_aranges` says the code at `address` is of.
+  /// The offset of the entry of the unit that has the code at `address`, by `.debug_aranges`.
   func unit(at address: UInt64) -> UInt64? {
     var offset: UInt64 = 0
     guard self[.addressRanges].byteCount <= Limits.addressRangeBytes, unsafe dw_unit_at(dwarf, address, &offset)
@@ -74,7 +74,7 @@ struct DWARFSession: ~Copyable {
     return offset
   }
 
-  /// Shows `body` the entry of each unit that was compiled, as many as any kernel has.
+  /// Shows `body` the entry of each compilation unit, up to the limit of what any kernel has.
   func forEachUnit(_ body: (DWARFEntry) -> Void) {
     var unit: OpaquePointer?
     var version: Dwarf_Half = 0

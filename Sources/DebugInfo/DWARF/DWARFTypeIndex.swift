@@ -1,9 +1,9 @@
 import Bytes
 
-/// Which types the units of `.debug_info` define, by name: made unit by unit, as far as questions need it.
+/// An index of the types defined in `.debug_info`, by name: built unit by unit, as far as queries need it.
 ///
-/// libdw finds the entries that follow each other some ten times slower, which decides whether a name of a late
-/// unit takes 20 ms or 200. All that is asked of the entries themselves goes through libdw.
+/// libdw is some ten times slower at iterating over entries, which decides whether a name in a late unit takes 20 ms or
+/// 200. Everything else about entries goes through libdw.
 struct DWARFTypeIndex {
   /// The sections that it reads.
   struct Sections: ~Escapable {
@@ -21,21 +21,21 @@ struct DWARFTypeIndex {
     }
   }
 
-  /// Where the first definition of each name is in `.debug_info`, by the name's hash.
+  /// The offset in `.debug_info` of the first definition of each name, by the name's hash.
   private var definitions: [UInt64: UInt64] = [:]
-  /// Names, by their offset in `.debug_str`, that were met not long ago: units repeat what headers define.
+  /// Recently seen names, by their offset in `.debug_str`: units repeat what headers define.
   private var recent = [UInt64](repeating: 0, count: 1 << 15)
   private var abbreviations: DWARFAbbreviations?
-  /// Where the unit that comes next begins.
+  /// The start of the next unit.
   private(set) var nextUnit = 0
   private var unitsLeft = Limits.compilationUnits
-  /// How many entries, and attributes of abbreviations, may still be looked at.
+  /// How many entries, and attributes of abbreviations, may still be read.
   private var workLeft = Limits.debugEntries
 
-  /// The entries and attributes looked at so far.
+  /// The entries and attributes read so far.
   var work: Int { Limits.debugEntries - workLeft }
 
-  /// The first definition of `name` of one of `kinds`, the first of these first, in the units that were passed. Another
+  /// The first definition of `name` of one of `kinds`, in order of preference, in the units scanned so far. Another
   /// name may have the same hash.
   func definition(of name: [UInt8], _ kinds: [DWARFAbbreviations.Definition]) -> UInt64? {
     var hash = Self.hashStart
@@ -44,7 +44,7 @@ struct DWARFTypeIndex {
   }
 
   private static let hashStart: UInt64 = 0xcbf2_9ce4_8422_2325
-  /// FNV-1a: a name found by it is compared, so nothing rests on its strength.
+  /// FNV-1a: names found by it are compared, so its strength does not matter.
   @inline(__always)
   private static func hash(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
   @inline(__always)
@@ -56,7 +56,7 @@ struct DWARFTypeIndex {
     }
   }
 
-  /// Remembers what the next unit defines; false when there is none.
+  /// Indexes the definitions of the next unit; false if there is none.
   mutating func passUnit(_ sections: borrowing Sections) -> Bool {
     let start = nextUnit
     guard unitsLeft > 0, workLeft > 0, let header = DWARFUnitHeader(sections.info, at: start) else { return false }
@@ -67,7 +67,7 @@ struct DWARFTypeIndex {
     let sizes = content.sizes
     let known = abbreviations.flatMap { $0.offset == offset && $0.sizes == sizes ? $0 : nil }
     guard let layouts = known ?? DWARFAbbreviations(sections.abbreviations, at: offset, sizes: sizes) else {
-      // Reading as far as the damage was work, too.
+      // Reading up to the damage was work, too.
       workLeft -= Limits.abbreviations
       return true
     }
@@ -77,7 +77,7 @@ struct DWARFTypeIndex {
     return true
   }
 
-  /// Goes through the entries of a unit; stops where they are damaged.
+  /// Scans the entries of a unit; stops if they are damaged.
   private mutating func pass(
     _ sections: borrowing Sections, unit: Int, entries: Range<Int>, _ layouts: DWARFAbbreviations
   ) {
@@ -137,7 +137,7 @@ struct DWARFTypeIndex {
         }
       }
       guard layout.hasChildren else { continue }
-      // A sibling after this entry's start and in the unit: else go through the children.
+      // Follow the sibling if it is after this entry's start and in the unit, else scan the children.
       if depth > 0, let sibling, sibling <= UInt64(entries.upperBound - unit), unit + Int(sibling) > position {
         position = unit + Int(sibling)
       } else {
@@ -146,7 +146,7 @@ struct DWARFTypeIndex {
     } while depth > 0 && position < entries.upperBound
   }
 
-  /// Notes that the entry at `entry` defines the name at `offset` of `text`.
+  /// Records that the entry at `entry` defines the name at `offset` of `text`.
   @inline(__always)
   private mutating func remember(
     _ text: RawSpan, _ offset: Int, _ definition: DWARFAbbreviations.Definition, _ entry: Int, isRecent: Bool

@@ -1,14 +1,14 @@
 import Bytes
 import CDw
 
-/// The types as a graph: they are numbered by where their entries are in `.debug_info`.
+/// The types as a graph: their numbers are the offsets of their entries in `.debug_info`.
 extension DWARFTypes: TypeGraph {
   /// Itself.
   package var graph: (any TypeGraph)? { self }
-  /// The types of the kernel itself alone.
+  /// Only the types of the kernel itself.
   package var module: String? { nil }
 
-  /// What the type at `number` is; of a structure that is only declared there, what defines it elsewhere.
+  /// The shape of the type at `number`; for a structure only declared there, that of its definition elsewhere.
   package func shape(_ number: Int) -> TypeShape {
     ask { reader in
       guard let shape = reader.shape(number, self) else { return nil }
@@ -47,7 +47,7 @@ extension DWARFTypes: TypeGraph {
     return fits ? [type] : []
   }
 
-  /// No type: listing them all takes a pass over all of the file.
+  /// Lists none: that would take a pass over the whole file.
   package func forEachType(_ body: (TypeName, CType) -> Bool) {}
 
   /// The type of the variable `name`.
@@ -57,15 +57,15 @@ extension DWARFTypes: TypeGraph {
     }
   }
 
-  /// No function: prototypes come from BTF.
+  /// None: prototypes come from BTF.
   package func function(named name: String) -> CType? { nil }
 
-  /// No enumerator: finding one takes a pass over all of the file.
+  /// None: that would take a pass over the whole file.
   package func enumerator(named name: String) -> (type: CType, value: Int64)? { nil }
 }
 
 extension DWARFReader {
-  /// What the entry at `number` is.
+  /// The shape of the entry at `number`.
   func shape(_ number: Int, _ graph: DWARFTypes) -> TypeShape? {
     guard let entry = session.entry(at: UInt64(number)) else { return nil }
     let target = entry.referenced(graph)
@@ -110,7 +110,7 @@ extension DWARFReader {
     var children = DWARFChildren(of: entry)
     while let child = children.next(&work) {
       guard child.tag == DW_TAG_subrange_type else { continue }
-      // The last index is -1 for an array of no elements.
+      // The upper bound is -1 for an array without elements.
       let count = child.constant(DW_AT_count) ?? child.constant(DW_AT_upper_bound).map { $0 &+ 1 } ?? 0
       counts.append(count <= Limits.typeBytes ? Int(count) : 0)
     }
@@ -131,7 +131,7 @@ extension DWARFReader {
     return CFunction(result: result, parameters: parameters, isVariadic: isVariadic)
   }
 
-  /// By the type below it, or else by what it holds.
+  /// From the underlying type, or else from the values.
   private func isSigned(_ entry: DWARFEntry) -> Bool {
     if let below = entry.type {
       let encoding = below.constant(DW_AT_encoding)
@@ -145,7 +145,7 @@ extension DWARFReader {
     return false
   }
 
-  /// The members of the record at `number`, in their order.
+  /// The members of the record at `number`, in order.
   func members(_ number: Int, _ graph: DWARFTypes) -> [CMember]? {
     guard let entry = session.entry(at: UInt64(number)) else { return nil }
     var members: [CMember] = []
@@ -162,7 +162,7 @@ extension DWARFReader {
     return members
   }
 
-  /// The enumerators of the enumeration at `number`, in their order.
+  /// The enumerators of the enumeration at `number`, in order.
   func enumerators(_ number: Int) -> [CEnumerator]? {
     guard let entry = session.entry(at: UInt64(number)) else { return nil }
     let isSigned = isSigned(entry)

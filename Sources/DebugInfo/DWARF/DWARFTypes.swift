@@ -3,8 +3,8 @@ import Synchronization
 
 /// The types of a kernel from the DWARF of its vmlinux or debuginfo file.
 ///
-/// Nothing of the file is opened before the first question. Answers are kept, the absent ones too. It may be
-/// asked from any number of threads; they wait for each other.
+/// The file is opened on the first query. Answers are cached, negative ones too. Any number of threads may query it;
+/// they wait for each other.
 package final class DWARFTypes: TypeLayout {
   private let open: @Sendable () -> ELFImage?
   private let report: (@Sendable (LocatedError) -> Void)?
@@ -39,11 +39,11 @@ package final class DWARFTypes: TypeLayout {
     var path: String
   }
 
-  /// Uses the file that `open` gives when the first question comes; nil if there is none.
+  /// Uses the file that `open` returns on the first query; nil if there is none.
   ///
   /// - Parameters:
-  ///   - report: called, once at most, with why its DWARF cannot be used.
-  ///   - absence: what `origin` says if there is none.
+  ///   - report: called, at most once, with the reason why its DWARF cannot be used.
+  ///   - absence: the `origin` if there is none.
   package init(
     report: (@Sendable (LocatedError) -> Void)? = nil, absence: String = "no DWARF",
     _ open: @escaping @Sendable () -> ELFImage?
@@ -65,7 +65,7 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
-  /// Why the file's DWARF cannot be used, if a question has shown it.
+  /// Why the file's DWARF cannot be used, if a query has shown it.
   package var failure: LocatedError? { state.withLock { $0.failure } }
 
   /// `sizeof` of a structure, union, typedef, enumeration or base type.
@@ -91,9 +91,9 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
-  /// The line that the code at `address` was made of.
+  /// The source line of the code at `address`.
   ///
-  /// - Parameter address: the link address: what KASLR added is taken off.
+  /// - Parameter address: the link address, without the KASLR offset.
   package func sourceLine(at address: UInt64) -> SourceLine? {
     state.withLock { state in
       state.open(open, report)
@@ -101,7 +101,7 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
-  /// Asks the file's DWARF; nil if there is none.
+  /// Queries the file's DWARF; nil if there is none.
   func ask<Answer: Sendable>(_ question: @Sendable (inout DWARFReader) -> Answer?) -> Answer? {
     state.withLock { state in
       state.open(open, report)
@@ -112,6 +112,6 @@ package final class DWARFTypes: TypeLayout {
     }
   }
 
-  /// How many DWARF entries were looked at so far to find types.
+  /// The number of DWARF entries read so far to find types.
   var work: Int { state.withLock { $0.reader?.work ?? 0 } }
 }

@@ -1,19 +1,19 @@
 import Bytes
 import CDw
 
-/// What the entry of a compilation unit says of its code.
+/// The code and line information of a compilation unit's entry.
 ///
-/// Safety: as of the entry itself. A `Dwarf_Line` and the file's name that it leads to lie in tables that libdw makes for
-/// the unit and keeps until the session ends; both are looked at before the call returns, and the name is copied.
+/// Safety: as of the entry itself. A `Dwarf_Line` and its file name lie in tables that libdw makes for the unit and
+/// keeps until the session ends; both are read before the call returns, and the name is copied.
 extension DWARFEntry {
-  /// The folder in which it was compiled (DW_AT_comp_dir); nil if it does not say.
+  /// The directory of compilation (DW_AT_comp_dir); nil if absent.
   var folder: String? {
     var die = unsafe die
     return unsafe dw_text(&die, UInt32(DW_AT_comp_dir)).map { unsafe String(cString: $0) }
   }
 
-  /// Shows `body` where each range of its code begins and ends, in a damaged file perhaps not in this order, until it
-  /// returns false.
+  /// Shows `body` the start and end of each range of its code until it returns false; in a damaged file the end may
+  /// precede the start.
   func forEachCodeRange(_ body: (_ start: UInt64, _ end: UInt64) -> Bool) {
     var die = unsafe die
     var position = 0
@@ -26,8 +26,8 @@ extension DWARFEntry {
     }
   }
 
-  /// The file, as it was named to the compiler, and the line that the code at `address` was made of. libdw unpacks the
-  /// unit's whole line table, which had better be of a size that is right.
+  /// The file, as named to the compiler, and the line of the code at `address`. libdw unpacks the unit's whole line
+  /// table, so its size must be checked first.
   func line(at address: UInt64) -> (file: String, number: Int)? {
     var die = unsafe die
     var number: Int32 = 0

@@ -7,20 +7,20 @@ import Bytes
 struct DWARFUnitHeader {
   /// Where the next unit begins.
   let end: Int
-  /// What is in it; nil if its version or type is not known.
+  /// Its content; nil if its version or type is unknown.
   let content: Content?
 
-  /// What a unit has.
+  /// The content of a unit.
   struct Content {
-    /// Where in `.debug_abbrev` its abbreviations are.
+    /// The offset of its abbreviations in `.debug_abbrev`.
     var abbreviations: UInt64
     /// The sizes that they depend on.
     var sizes: DWARFAbbreviations.Sizes
-    /// Where its entries begin.
+    /// The start of its entries.
     var entries: Int
   }
 
-  /// Reads the header at `start`; nil if no whole unit is there.
+  /// Reads the header at `start`; nil if there is no complete unit.
   init?(_ info: RawSpan, at start: Int) {
     guard let short = info.integer(UInt32.self, at: start) else { return nil }
     var length = UInt64(short)

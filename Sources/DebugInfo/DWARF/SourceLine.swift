@@ -1,8 +1,8 @@
 /// A line of source code.
 public struct SourceLine: Hashable, Sendable, CustomStringConvertible {
-  /// The file, from the top of the source tree where the debug file tells it so.
+  /// The file, relative to the top of the source tree if the debug file allows that.
   public let file: String
-  /// The line, from 1; 0 if the compiler made code that belongs to none.
+  /// The line, from 1; 0 for compiler-generated code.
   public let line: Int
 
   /// Names a line.

@@ -6,7 +6,7 @@ import ELF
 ///
 /// Only the headers are read when it opens.
 public final class ELFImage: Sendable {
-  /// A section header, its name resolved.
+  /// A section header with its name.
   package struct Section: Sendable {
     /// The name, such as ".symtab".
     package let name: String
@@ -22,23 +22,23 @@ public final class ELFImage: Sendable {
     package let size: UInt64
     /// sh_link.
     package let link: Int
-    /// SHF_COMPRESSED: its bytes are a header and the packed content.
+    /// SHF_COMPRESSED: its bytes are a header and the compressed content.
     var isCompressed: Bool { flags & UInt64(SHF_COMPRESSED) != 0 }
-    /// Whether its bytes are packed, in this or an older way.
+    /// Whether its bytes are compressed, in this or an older way.
     var isPacked: Bool { type != UInt32(SHT_NOBITS) && (isCompressed || name.hasPrefix(".zdebug")) }
   }
 
   /// The path as given.
   package var path: String { file.path }
-  /// The sections, by their number.
+  /// The sections by number.
   package let sections: [Section]
-  /// ET_REL: what a compiler makes of one source file, or a kernel module.
+  /// ET_REL: an object file or a kernel module.
   let isRelocatable: Bool
   let file: MappedFile
 
   /// Opens `path`.
   ///
-  /// - Throws: `LocatedError` when it is not an ELF file of arm64, or its section headers are damaged.
+  /// - Throws: `LocatedError` if it is not an arm64 ELF file, or its section headers are damaged.
   public init(path: String) throws(LocatedError) {
     let file = try MappedFile(path: path)
     let bytes = file.bytes
@@ -84,14 +84,14 @@ public final class ELFImage: Sendable {
   /// Whether it holds DWARF: a stripped vmlinux does not.
   package var hasDWARF: Bool { debugInfo != nil }
 
-  /// The section with the entries of DWARF.
+  /// The section with the DWARF entries.
   var debugInfo: Section? {
     sections.first { $0.type != UInt32(SHT_NOBITS) && [".debug_info", ".zdebug_info"].contains($0.name) }
   }
 
-  /// Where in the file the content of `section` is.
+  /// The range of `section` in the file.
   ///
-  /// - Throws: `LocatedError` when it is not all there.
+  /// - Throws: `LocatedError` if it is not all there.
   func range(of section: Section) throws(LocatedError) -> Range<UInt64> {
     guard let range = file.range(at: section.offset, count: section.size) else {
       throw LocatedError(

@@ -4,12 +4,12 @@ import Synchronization
 
 /// The symbols of a vmlinux, looked up in the mapped `.symtab` itself.
 ///
-/// A name is found by one sweep over the table; so are the first few addresses. Only who asks for many
-/// addresses pays for an index, once.
+/// A name is found by one scan of the table; so are the first few addresses. Only many address look-ups pay for an
+/// index, once.
 package final class ELFSymbolTable: SymbolSource {
   /// The file's name.
   package var origin: String { "symbol table of \(image.path)" }
-  /// How far the running kernel lies above its link address (KERNELOFFSET).
+  /// The KASLR offset of the running kernel from its link address (KERNELOFFSET).
   package let slide: UInt64
 
   private let image: ELFImage
@@ -20,12 +20,12 @@ package final class ELFSymbolTable: SymbolSource {
 
   /// `sizeof(Elf64_Sym)`.
   private static let entrySize: UInt64 = 24
-  /// Address look-ups by sweep before an index is made.
+  /// Address look-ups by scanning before an index is built.
   private static let sweepsBeforeIndex = 4
 
   /// Uses the symbol table of `image`, its addresses moved up by `slide`.
   ///
-  /// - Throws: `LocatedError` when it has none, or one that lies outside the file.
+  /// - Throws: `LocatedError` if it has none, or one that lies outside the file.
   package init(_ image: ELFImage, slide: UInt64) throws(LocatedError) {
     guard let table = image.sections.first(where: { $0.type == UInt32(SHT_SYMTAB) }),
       image.sections.indices.contains(table.link)
@@ -55,7 +55,7 @@ package final class ELFSymbolTable: SymbolSource {
     var address: UInt64
     var size: UInt64
     var isGlobal: Bool
-    /// Of two names for one address that one is better which has a size, then that which is global.
+    /// Of two names for one address, one with a size is preferred, then a global one.
     var rank: Int { (size > 0 ? 2 : 0) + (isGlobal ? 1 : 0) }
   }
 
@@ -73,7 +73,7 @@ package final class ELFSymbolTable: SymbolSource {
       let value = image.file.integer(UInt64.self, at: offset &+ 8),
       let size = image.file.integer(UInt64.self, at: offset &+ 16)
     else { return nil }
-    // Undefined and absolute symbols (constants, CRCs) have no place in the image and do not move with it.
+    // Undefined and absolute symbols (constants, CRCs) are not in the image and do not move with it.
     guard section != 0, section != UInt16(SHN_ABS), info & 15 <= 2, name != 0 else { return nil }
     let start = strings.lowerBound &+ UInt64(name)
     // `$x` and `$d` mark code and data for disassemblers.
@@ -95,7 +95,7 @@ package final class ELFSymbolTable: SymbolSource {
   /// The symbol of this name; a global one before a local one.
   package func symbol(named name: String) -> Symbol? {
     let wanted = Array(name.utf8) + [0]
-    // Nearly every name differs in its first eight bytes, which are compared at once.
+    // Nearly all names differ in their first eight bytes, which are compared at once.
     let mask: UInt64 = wanted.count < 8 ? 1 << UInt64(wanted.count * 8) - 1 : .max
     let head = wanted.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     let file = image.file
@@ -115,13 +115,13 @@ package final class ELFSymbolTable: SymbolSource {
     return found.map(symbol)
   }
 
-  /// Whether `name`, its NUL included, stands at `place` of `text`.
+  /// Whether `name`, including its NUL, is at `place` of `text`.
   private static func isName(_ name: [UInt8], at place: Int, of text: RawSpan) -> Bool {
     for index in name.indices where text.integer(UInt8.self, at: place + index) != name[index] { return false }
     return true
   }
 
-  /// The nearest symbol at or below `address`, which must lie in its size. A label, which has none, reaches no
+  /// The nearest symbol at or below `address`, which must be within its size. A label, which has none, extends no
   /// further than a function.
   package func symbol(containing address: UInt64) -> Symbol? {
     let nearest: Entry? =
@@ -157,11 +157,11 @@ package final class ELFSymbolTable: SymbolSource {
   }
 }
 
-/// Symbol numbers in the order of their addresses, one for each address: the best.
+/// Symbol numbers in address order, one for each address: the preferred one.
 private struct AddressIndex: Sendable {
   private struct Key: Comparable {
     var address: UInt64
-    /// What is better is lower, then what comes first.
+    /// The preferred symbol is lower, then the earlier one.
     var order: UInt32
     @inline(__always)
     static func < (a: Key, b: Key) -> Bool { a.address != b.address ? a.address < b.address : a.order < b.order }
@@ -182,7 +182,7 @@ private struct AddressIndex: Sendable {
   func number(at address: UInt64) -> Int? {
     let next = keys.partitioningIndex { $0.address > address }
     guard next > 0 else { return nil }
-    // Of several at one address the first is the best.
+    // Of several at one address the first is preferred.
     let nearest = keys[next - 1].address
     return Int(keys[keys.partitioningIndex { $0.address >= nearest }].order & (1 << 23 - 1))
   }

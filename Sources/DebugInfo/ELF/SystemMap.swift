@@ -1,11 +1,10 @@
 import Bytes
 
-/// The `System.map` of a kernel: a line for each symbol, `address type name`, in the order of addresses.
-/// (scripts/mksysmap)
+/// The `System.map` of a kernel: a line for each symbol, `address type name`, in address order. (scripts/mksysmap)
 package final class SystemMap: SymbolSource {
   /// What it is, for `info`.
   package var origin: String { file.path }
-  /// How far the running kernel lies above the addresses in the file.
+  /// The KASLR offset of the running kernel from the addresses in the file.
   package let slide: UInt64
 
   private let file: MappedFile
@@ -19,7 +18,7 @@ package final class SystemMap: SymbolSource {
 
   /// Opens the file at `path`, whose kernel has `_stext` at `text`.
   ///
-  /// - Throws: `LocatedError` when it is no System.map, or names no `_stext` to place it by.
+  /// - Throws: `LocatedError` if it is not a System.map, or has no `_stext` to place it by.
   package init(path: String, text: UInt64?) throws(LocatedError) {
     let file = try MappedFile(path: path)
     self.file = file
@@ -83,7 +82,7 @@ package final class SystemMap: SymbolSource {
       size: next < lines.count ? lines[next].address &- line.address : 0, type: line.type)
   }
 
-  /// The first symbol of this name; constants and checksums, which have no place in the image, are none.
+  /// The first symbol of this name; constants and checksums, which are not in the image, do not count.
   package func symbol(named name: String) -> Symbol? {
     let length = name.utf8.count
     return lines.indices.first {
@@ -91,7 +90,7 @@ package final class SystemMap: SymbolSource {
     }.map(symbol)
   }
 
-  /// The nearest symbol at or below `address`; the last, whose end is unknown, has its own address only.
+  /// The nearest symbol at or below `address`; the last one, whose end is unknown, has only its own address.
   package func symbol(containing address: UInt64) -> Symbol? {
     let wanted = address &- slide
     let next = lines.partitioningIndex { $0.address > wanted }
@@ -104,7 +103,7 @@ package final class SystemMap: SymbolSource {
 
   /// All symbols.
   package func forEachSymbol(_ body: (Symbol) -> Bool) {
-    // Those at one address have the next one in common.
+    // Symbols at one address share the next one.
     var next = 0
     for number in lines.indices {
       if next <= number { next = self.next(after: number) }

@@ -1,8 +1,8 @@
 import Bytes
 import Synchronization
 
-/// The vmlinux and debuginfo files of one kernel: the one that was given, those that are found, what a server
-/// has. Each is opened when something that only such a file tells is asked for.
+/// The vmlinux and debuginfo files of a kernel: the one given, those found, and those on a server. Each is opened when
+/// something that only such a file has is needed.
 package final class DebugFiles: Sendable {
   private let finder: DebugFileFinder?
   private let debuginfod: Debuginfod?
@@ -11,18 +11,18 @@ package final class DebugFiles: Sendable {
 
   private struct State {
     var opened: [ELFImage]
-    /// What was not opened yet, the next one last.
+    /// The paths not yet opened, the next one last.
     var candidates: [String]
     var mayFetch: Bool
   }
 
-  /// Knows the files of one kernel.
+  /// The files of one kernel.
   ///
   /// - Parameters:
-  ///   - given: what the user named.
+  ///   - given: the file that the user named.
   ///   - finder: where to look; nil for nowhere.
-  ///   - debuginfod: whom to ask where all that has not what is needed; nil for nobody.
-  ///   - report: called, at most once for each, with why a file that was found is not used.
+  ///   - debuginfod: the servers to ask if none of these has what is needed; nil for none.
+  ///   - report: called, at most once for each, with the reason why a file that was found is not used.
   package init(
     given: ELFImage?, finder: DebugFileFinder?, debuginfod: Debuginfod? = nil,
     report: (@Sendable (LocatedError) -> Void)? = nil
@@ -36,7 +36,7 @@ package final class DebugFiles: Sendable {
         mayFetch: finder != nil && debuginfod != nil))
   }
 
-  /// Whether there is any file to ask. None is opened.
+  /// Whether there is no file to use. No file is opened to find out.
   package var isEmpty: Bool {
     state.withLock { $0.opened.isEmpty && $0.candidates.isEmpty && !$0.mayFetch }
   }
@@ -63,7 +63,7 @@ package final class DebugFiles: Sendable {
     }
   }
 
-  /// The next place to look; a server is the last.
+  /// The next path to try; a server comes last.
   private func next(_ state: inout State) -> String? {
     if let path = state.candidates.popLast() { return path }
     guard state.mayFetch, let finder, let debuginfod else { return nil }

@@ -3,8 +3,8 @@ import Glibc
 
 /// Fetches debuginfo files from the servers that `DEBUGINFOD_URLS` names.
 ///
-/// This is left to `debuginfod-find` of elfutils, which keeps what it has fetched; it says on standard error
-/// how it goes, where `DEBUGINFOD_PROGRESS` asks for that.
+/// This is left to `debuginfod-find` of elfutils, which caches what it has fetched, and reports progress on standard
+/// error if `DEBUGINFOD_PROGRESS` is set.
 public struct Debuginfod: Sendable {
   /// The program that fetches, looked up in PATH.
   package let program: String
@@ -20,8 +20,8 @@ public struct Debuginfod: Sendable {
   /// Fetches the debuginfo file of `buildID`.
   ///
   /// - Returns: its path in the user's cache.
-  /// - Throws: `LocatedError` that says what to do, when no server is named, the program is not there, or it
-  ///   does not give the file.
+  /// - Throws: `LocatedError` that says what to do, if no server is named, the program is not installed, or it does not
+  ///   provide the file.
   package func fetch(buildID: String) throws(LocatedError) -> String {
     guard Self.hasServers else {
       throw LocatedError(
@@ -38,7 +38,7 @@ public struct Debuginfod: Sendable {
     return path
   }
 
-  /// Runs the program without standard input; what it prints, up to a limit, and how it ended.
+  /// Runs the program without standard input; returns its output, up to a limit, and its exit status.
   private func run(_ arguments: [String]) throws(LocatedError) -> (output: [UInt8], status: Int32) {
     let child: ChildProgram
     do throws(ChildProgram.Failure) {
@@ -52,7 +52,7 @@ public struct Debuginfod: Sendable {
     var output: [UInt8] = []
     var part: [UInt8] = []
     while SystemCall.read(4096, from: child.pipe, to: &part) > 0 {
-      // What is too much is read all the same, so that the program can end.
+      // Excess output is still read, so that the program can finish.
       if output.count < Limits.programOutput { output += part }
       part.removeAll(keepingCapacity: true)
     }
