@@ -1,4 +1,4 @@
-/// How much of what a debug file, kallsyms or BTF claims is believed, each with its reason.
+/// Limits on what a debug file, kallsyms or BTF may claim, each with its reason.
 ///
 /// Memory follows what is used, never what a field announces; these bound the loops and the few allocations that follow
 /// a count in them.
@@ -7,23 +7,23 @@ package enum Limits {
 
   /// Symbols of a vmlinux or of kallsyms: a debug build of an allyesconfig kernel has about a million.
   package static let symbols = 1 << 22
-  /// Bytes of a symbol name that are looked at (`KSYM_NAME_LEN` is 512 since 6.1).
+  /// Bytes of a symbol name that are read (`KSYM_NAME_LEN` is 512 since 6.1).
   package static let symbolName = 1024
-  /// Bytes of a function: further after a symbol whose size is unknown there is something that has no name.
+  /// The longest function: anything farther past a symbol of unknown size has no name.
   static let longestFunction: UInt64 = 64 << 10
 
   // MARK: ELF
 
-  /// Section headers of a vmlinux: one built with a section a function has some 100,000.
+  /// Section headers of a vmlinux: one built with a section per function has some 100,000.
   static let sections = 1 << 20
-  /// Bytes of the note sections of a vmlinux that are searched for its build-ID: they have some 200.
+  /// Bytes of a vmlinux's note sections that are searched for its build ID: they have some 200.
   static let noteSectionBytes: UInt64 = 1 << 20
 
   // MARK: Packed sections
 
-  /// Bytes of debug sections that are unpacked, into a file: those of a distribution's kernel are 0.2 to 1 GiB.
+  /// Bytes of debug sections unpacked into a file: those of a distribution's kernel are 0.2 to 1 GiB.
   static let debugBytes: UInt64 = 4 << 30
-  /// The same as a multiple of the file that they come from: compilers' output packs to a half or a fifth.
+  /// The same as a multiple of the file that they come from: compiler output compresses to a half or a fifth.
   static let debugRatio: UInt64 = 16
 
   // MARK: BTF
@@ -35,34 +35,33 @@ package enum Limits {
 
   /// Compilation units of a vmlinux: a distribution's kernel has 2,000 to 5,000, an allyesconfig some 30,000.
   static let compilationUnits = 1 << 18
-  /// Abbreviations of a compilation unit: a few hundred, some thousands where all was compiled in one.
+  /// Abbreviations of a compilation unit: a few hundred, or some thousands if everything was compiled as one unit.
   static let abbreviations = 1 << 16
-  /// Abbreviations that libdw may keep, some 60 bytes each: one for each unit and all of the few that types are in.
+  /// Abbreviations that libdw may keep, some 60 bytes each: one for each unit, and all of those in the few units with
+  /// needed types.
   static let abbreviationsKept = 1 << 21
 
   // MARK: Types, in DWARF and BTF
 
-  /// DWARF entries that are passed in a process to find types: a distribution's kernel has four to six million
-  /// at the top of its units, and where clang made it, without siblings to go by, forty million in all.
+  /// DWARF entries that a process scans to find types: a distribution's kernel has four to six million at the top level
+  /// of its units, and if built by clang, without sibling references, forty million in all.
   static let debugEntries = 1 << 28
-  /// Names of types that are remembered: a distribution's kernel has 150,000.
+  /// Type names kept in the index: a distribution's kernel has 150,000.
   static let typeNames = 1 << 21
-  /// DWARF entries that are looked at to find one member: `task_struct` with all that it holds has some 1,000.
+  /// DWARF entries read to find one member: `task_struct` with everything in it has some 1,000.
   static let entriesPerMember = 1 << 18
-  /// Types that are gone through from a name to a size, and structures inside structures: the kernel's longest
-  /// chains are of some ten.
+  /// Types followed from a name to a size, and nested structures: the kernel's longest chains have about ten.
   static let typeDepth = 64
   /// Bytes of one type: no structure of the kernel fills a gigabyte.
   static let typeBytes: UInt64 = 1 << 32
 
   /// Parts of one declaration: function types whose parameters are function types have some tens.
   static let declarationPieces = 1 << 10
-  /// Lines of the layout of one type: the largest structures have some thousand with all that is inside them.
+  /// Lines of the layout of one type: the largest structures, fully expanded, have some thousands.
   static let layoutLines = 1 << 16
-  /// Types of which each needs the next before it, in a header of all types: the kernel's longest chains are of some
-  /// hundred.
+  /// The longest chain of dependent types in a header of all types: the kernel's have about a hundred.
   static let headerDepth = 512
-  /// Bytes of a header of all types, those of a type in another counted again: a distribution's kernel takes 8 MiB.
+  /// Bytes of a header of all types, with nested types counted again: a distribution's kernel takes 8 MiB.
   package static let headerBytes = 128 << 20
   /// Parameters of one function: the kernel's longest have some twenty.
   static let parameters = 256
@@ -71,7 +70,7 @@ package enum Limits {
 
   /// Bytes of `.debug_aranges`, of which libdw makes four to five times as many: a distribution's kernel has 2 MiB.
   static let addressRangeBytes = 32 << 20
-  /// Address ranges of compilation units: those of a kernel with a section a function are some 100,000.
+  /// Address ranges of compilation units: a kernel with a section per function has some 100,000.
   static let codeRanges = 1 << 21
   /// Bytes of one unit's line table: the largest drivers' have some 500 KiB, and libdw makes about 64 bytes
   /// of each.

@@ -1,8 +1,8 @@
 import Bytes
 
-/// Where names are in a table that is not in their order: found by a hash of 32 bits, and told apart by the table.
+/// An index of names in a table sorted otherwise: found by a 32-bit hash, and confirmed in the table.
 package struct NameIndex: Sendable {
-  /// The hash of each name, and below it the number that it has in the table; ascending.
+  /// The hash of each name in the upper half, its number in the table in the lower; ascending.
   private let entries: [UInt64]
 
   /// The hash of a name: FNV-1a, byte by byte.
@@ -12,12 +12,12 @@ package struct NameIndex: Sendable {
     /// The hash of no bytes.
     package init() {}
 
-    /// Takes the next byte.
+    /// Adds the next byte.
     @inline(__always)
     package mutating func add(_ byte: UInt8) { value = (value ^ UInt32(byte)) &* 0x0100_0193 }
   }
 
-  /// Takes the names that `forEach` gives, each with its number, which is below 2^32.
+  /// Indexes the names from `forEach`, each with its number, which is below 2^32.
   package init(_ forEach: (_ add: (Hash, Int) -> Void) -> Void) {
     var entries: [UInt64] = []
     forEach { hash, number in entries.append(UInt64(hash.value) << 32 | UInt64(UInt32(truncatingIfNeeded: number))) }
@@ -25,7 +25,7 @@ package struct NameIndex: Sendable {
     self.entries = entries
   }
 
-  /// The lowest number that may be that of `name` and `isRight`.
+  /// The lowest number with the hash of `name` that satisfies `isRight`.
   package func first(_ name: [UInt8], where isRight: (Int) -> Bool) -> Int? {
     var hash = Hash()
     for byte in name { hash.add(byte) }

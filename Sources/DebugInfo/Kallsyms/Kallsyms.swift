@@ -1,26 +1,23 @@
 import Bytes
 import Synchronization
 
-/// The kernel's own symbol table, as it lies in a dump: looked up in place, token by token.
+/// The kernel's own symbol table in a dump, looked up in place, token by token.
 ///
 ///     token_table: "cpu_\0str\0...0\0..."      token_index: 0, 5, 9, ...
 ///     names:       length | token token ...    the first letter of a name is its type
 ///
-/// An address is found by bisection and one block of names. So is a name, where the kernel keeps their order
-/// and it holds; else by one pass that compares tokens and mostly fails at the first, or by an index once many
-/// were asked for.
+/// An address is found by bisection and one block of names. So is a name, if the kernel has a valid order of names;
+/// else by one pass that compares tokens and mostly fails at the first, or, after many look-ups, by an index.
 ///
-/// Where memory was overwritten, names would be those of other symbols. So a block of names counts only where it
-/// ends at the next marker, and addresses only where they ascend.
-/// (kernel/kallsyms.c, scripts/kallsyms.c)
+/// If memory was overwritten, names could be those of other symbols. So a block of names is used only if it ends at the
+/// next marker, and addresses only if they ascend. (kernel/kallsyms.c, scripts/kallsyms.c)
 package final class Kallsyms<Space: ByteSource>: SymbolSource {
   /// What it is, for `info`.
   package var origin: String { "kallsyms in the dump" }
-  /// How many symbols there are.
+  /// The number of symbols.
   package var count: Int { tables.count }
-  /// An address that none of the tables passes but for the sequence numbers: the read-only data of the kernel that
-  /// have no section of their own end here, and the export tables and BTF, among others, follow.
-  /// (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
+  /// The end of all tables except the sequence numbers: here ends the kernel's read-only data without sections of its
+  /// own, and the export tables and BTF, among others, follow. (include/asm-generic/vmlinux.lds.h, `RO_DATA`)
   package var end: UInt64 {
     let size = UInt64(tables.addresses.entrySize)
     return max(tables.tokenIndex &+ 512, tables.addresses.table &+ UInt64(tables.count) &* size)
@@ -31,15 +28,15 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
   private let order: KallsymsNameOrder<Space>
   private let addresses: Lazy<KallsymsAddresses?>
   private let index: Lazy<NameIndex>
-  /// Names that were looked for in a pass over all.
+  /// The number of names looked up by a pass over all.
   private let passes = Atomic<Int>(0)
 
-  /// Names that are looked for in a pass each: the index takes as long as some tens of them.
+  /// Names looked up by a pass each before an index is built, which takes as long as some tens of passes.
   private static var passesBeforeIndex: Int { 16 }
 
-  /// Reads the small tables and looks whether they agree with each other.
+  /// Reads the small tables and checks that they agree with each other.
   ///
-  /// - Returns: nil if they cannot be read, or are not what kallsyms writes.
+  /// - Returns: nil if they are unreadable or malformed.
   package init?(_ tables: KallsymsTables, in space: Space) {
     guard let names = KallsymsNameTable(tables, in: space) else { return nil }
     self.tables = tables
@@ -56,7 +53,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     addresses = Lazy { KallsymsAddresses(tables, in: space) }
   }
 
-  /// What of the tables is damaged, in words; nil if nothing is.
+  /// What is damaged in the tables, as text; nil if nothing is.
   package var damage: String? {
     guard let lostNames = names.lost, let addresses = addresses.value else {
       return "kallsyms is damaged: the names or the addresses of all symbols are not in the dump"
@@ -92,7 +89,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return result
   }
 
-  /// Whether it has an order of names, by which one is found without a pass over all.
+  /// Whether it has an order of names, by which one is found without a pass.
   package var isOrdered: Bool { order.isKnown }
 
   // MARK: - SymbolSource
@@ -103,8 +100,8 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return symbol(number, addresses)
   }
 
-  /// The addresses of those of `names` that there are; without an order of names, in one pass that skips names of
-  /// another length.
+  /// The addresses of the known ones of `names`; without an order of names, in one pass that skips names of other
+  /// lengths.
   package func addresses(of names: [String]) -> [Int: UInt64] {
     guard let addresses = addresses.value else { return [:] }
     var wanted = names.enumerated().map { (place: $0.offset, name: Array($0.element.utf8)) }
@@ -117,7 +114,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
       return result
     }
     let tokens = self.names.tokens
-    // A name stands after its type letter.
+    // A name follows its type letter.
     var lengths = Set(wanted.map { $0.name.count + 1 })
     self.names.forEach { number, stored in
       guard lengths.contains(tokens.length(stored)),
@@ -131,7 +128,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return result
   }
 
-  /// Whether one of the symbols at `address` is of this name.
+  /// Whether one of the symbols at `address` has this name.
   package func has(_ name: String, at address: UInt64) -> Bool {
     guard let addresses = addresses.value, var number = addresses.first(atOrBelow: address) else { return false }
     let wanted = Array(name.utf8)
@@ -143,7 +140,7 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return false
   }
 
-  /// The nearest symbol at or below `address`; of several at one address the first, as the kernel does.
+  /// The nearest symbol at or below `address`; of several at one address the first, as in the kernel.
   package func symbol(containing address: UInt64) -> Symbol? {
     guard let addresses = addresses.value, let number = addresses.first(atOrBelow: address),
       let symbol = symbol(number, addresses)
@@ -153,10 +150,10 @@ package final class Kallsyms<Space: ByteSource>: SymbolSource {
     return address &- symbol.address < limit ? symbol : nil
   }
 
-  /// All symbols, in the order of their addresses.
+  /// All symbols, in address order.
   package func forEachSymbol(_ body: (Symbol) -> Bool) {
     guard let addresses = addresses.value else { return }
-    // Symbols at one address have the next one in common.
+    // Symbols at one address share the next one.
     var next = 0
     names.forEach { number, stored in
       guard !addresses.lost.contains(number) else { return true }

@@ -1,10 +1,10 @@
 import Bytes
 
-/// The addresses of all symbols, which ascend: what was read of the table, and which of it may be believed.
+/// The ascending addresses of all symbols, and which of them are trustworthy.
 struct KallsymsAddresses: Sendable {
-  /// How many symbols there are.
+  /// The number of symbols.
   let count: Int
-  /// The symbols whose addresses cannot be believed.
+  /// The symbols whose addresses are not trustworthy.
   private(set) var lost: Range<Int> = 0..<0
   private let bytes: [UInt8]
   private let table: KallsymsTables.Addresses
@@ -39,12 +39,12 @@ struct KallsymsAddresses: Sendable {
     return next
   }
 
-  /// Bytes from symbol `number` to `next`, the first that has another address; 0 if that is not known.
+  /// Bytes from symbol `number` to `next`, the first that has another address; 0 if unknown.
   func size(of number: Int, next: Int) -> UInt64 {
     next < count && !lost.contains(next) ? self[next] &- self[number] : 0
   }
 
-  /// The first of the symbols that stand at or next below `address`; nil if there is none, or those that may are lost.
+  /// The first of the symbols at, or nearest below, `address`; nil if there is none, or the candidates are lost.
   func first(atOrBelow address: UInt64) -> Int? {
     let isBelow = lost.isEmpty || lost.upperBound == count || address < self[lost.upperBound]
     let first = isBelow ? 0 : lost.upperBound
@@ -57,10 +57,10 @@ struct KallsymsAddresses: Sendable {
     return number
   }
 
-  // MARK: - What was overwritten
+  // MARK: - Overwritten addresses
 
-  /// The numbers of the symbols whose addresses cannot be believed: where they do not ascend, or all entries of a page
-  /// are the same; by whole pages, for what was overwritten may ascend by chance.
+  /// The numbers of the symbols whose addresses are not trustworthy: they do not ascend, or all entries of a page are
+  /// the same. Whole pages count, since overwritten ones may ascend by chance.
   private func findLost() -> Range<Int> {
     let size = table.entrySize
     let perPage = 4096 / size
@@ -69,7 +69,7 @@ struct KallsymsAddresses: Sendable {
     func pageEnd(_ number: Int) -> Int { min(count, pageStart(number + perPage)) }
     func isConstant(_ first: Int) -> Bool {
       let last = pageEnd(first) - 1
-      // System calls that are not implemented have some hundred names for one address.
+      // Unimplemented system calls have some hundred names at one address.
       guard last - first >= 512 else { return false }
       let entry = bytes[(first * size)..<(first * size + size)]
       return [first + 1, (first + last) / 2, last].allSatisfy { bytes[($0 * size)..<($0 * size + size)] == entry }
@@ -85,7 +85,7 @@ struct KallsymsAddresses: Sendable {
     }
     guard lower < upper else { return 0..<0 }
     while lower > 0, upper < count, self[lower - 1] > self[upper] {
-      // One side is wrong; the other neighbours do not show which.
+      // One side is wrong; the neighbours do not show which.
       lower = pageStart(lower - 1)
       upper = pageEnd(upper)
     }
@@ -95,11 +95,11 @@ struct KallsymsAddresses: Sendable {
   /// The first symbol at a lower address than the one before it; `count` if there is none.
   private func firstDescent() -> Int {
     if case .relative = table {
-      // One base is added to all.
+      // All have the same base.
       let words = bytes.rawSpan
       var before: UInt32 = 0
       var number = 0
-      // Two at once: there are hundreds of thousands.
+      // Two at a time: there are hundreds of thousands.
       while number &+ 2 <= count, let pair = words.integer(UInt64.self, at: number &* 4) {
         let (first, second) = (UInt32(truncatingIfNeeded: pair), UInt32(truncatingIfNeeded: pair &>> 32))
         guard first >= before, second >= first else { return first >= before ? number + 1 : number }

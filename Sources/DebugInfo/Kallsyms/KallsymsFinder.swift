@@ -1,8 +1,8 @@
 import Bytes
 
-/// Finds the tables of kallsyms by what the kernel says, or by their structure.
+/// Finds the kallsyms tables through VMCOREINFO, or by their structure.
 ///
-/// In memory they follow each other, each aligned alike: to 256 bytes up to 4.20, to 8 up to 7.1, to 4 since 7.2.
+/// In memory they are adjacent, all with the same alignment: 256 bytes up to 4.20, 8 up to 7.1, 4 since 7.2.
 ///
 /// | versions | order |
 /// | --- | --- |
@@ -14,8 +14,8 @@ import Bytes
 ///
 /// (scripts/kallsyms.c, `write_src`)
 package enum KallsymsFinder {
-  /// The tables at addresses that VMCOREINFO gives (6.0, 5fd8fea935a1): it leaves out only the markers, which
-  /// end where the token table begins, or where the sequence numbers do that stand between.
+  /// The tables at the addresses in VMCOREINFO (6.0, 5fd8fea935a1). It lacks only the markers, which end where the
+  /// token table begins, or the sequence numbers between them.
   package static func tables<Space: ByteSource>(
     in space: Space, symbol: (String) -> UInt64?
   ) -> [KallsymsTables] {
@@ -26,7 +26,7 @@ package enum KallsymsFinder {
     else { return [] }
     func aligned(_ value: UInt64) -> UInt64 { (value &+ alignment &- 1) & ~(alignment &- 1) }
     let addresses: KallsymsTables.Addresses
-    // Behind the addresses stand the sequence numbers, where the addresses stand last.
+    // If the addresses come last, the sequence numbers follow them.
     let end: UInt64
     if let offsets = symbol("kallsyms_offsets") {
       if let baseAt = symbol("kallsyms_relative_base") {
@@ -52,15 +52,15 @@ package enum KallsymsFinder {
     }
   }
 
-  /// The digits as tokens of one letter each, which is how nearly every token table has them.
+  /// The digits as tokens of one letter each, as nearly every token table has them.
   static let anchor: [UInt8] = (UInt8(ascii: "0")...UInt8(ascii: "9")).flatMap { [$0, 0] }
 
-  /// Where the digits stand in `bytes`.
+  /// The offsets of the digits in `bytes`.
   package static func anchors(in bytes: [UInt8]) -> [Int] { bytes.occurrences(of: anchor) }
 
-  /// The tables around the digits of a token table at `anchor`, for kernels that do not say where they are.
-  /// From the token table one goes back over the markers and the names to their number, and to the offsets,
-  /// which stand at either end.
+  /// The tables around the digits of a token table at `anchor`, for kernels that do not say where they are. From the
+  /// token table the search goes back over the markers and the names to their number, and to the offsets, which are at
+  /// either end.
   package static func tables<Space: ByteSource>(around anchor: UInt64, in space: Space) -> [KallsymsTables] {
     for alignment in [8, 4, 256] as [UInt64] {
       guard let (table, index) = tokenTable(around: anchor, alignment, space) else { continue }
@@ -82,8 +82,8 @@ package enum KallsymsFinder {
     return []
   }
 
-  /// The token table that `anchor` lies in: 208 strings on stands its index, whose entry for the digit 0
-  /// tells where the table begins.
+  /// The token table that `anchor` lies in: 208 strings later comes its index, whose entry for the digit 0 gives the
+  /// start of the table.
   private static func tokenTable<Space: ByteSource>(
     around anchor: UInt64, _ alignment: UInt64, _ space: Space
   ) -> (table: UInt64, index: UInt64)? {
@@ -104,7 +104,7 @@ package enum KallsymsFinder {
     return table & (alignment - 1) == 0 ? (table, index) : nil
   }
 
-  /// The markers that end at or before `table`: they fall, read backwards, to the 0 that is the first.
+  /// The markers that end at or before `table`: read backwards, they descend to the first, which is 0.
   private static func markers<Space: ByteSource>(
     before table: UInt64, _ size: Int, _ alignment: UInt64, _ space: Space
   ) -> Markers? {
@@ -112,7 +112,7 @@ package enum KallsymsFinder {
     func marker(_ address: UInt64) -> UInt64? {
       size == 8 ? space.word(at: address) : space.integer(UInt32.self, at: address).map(UInt64.init)
     }
-    // Zeros pad the table; the last marker is none, since there are more than 256 symbols.
+    // Zeros pad the table; the last marker is not zero, since there are more than 256 symbols.
     var here = table &- UInt64(size)
     var padding = 0
     while let value = marker(here), value == 0, padding < Int(alignment) / size + 1 {
@@ -132,12 +132,12 @@ package enum KallsymsFinder {
     return nil
   }
 
-  /// The markers before `kallsyms_seqs_of_names`, which end at `table`: three bytes for each symbol, so that
-  /// where they begin tells how many markers stand before them.
+  /// The markers before `kallsyms_seqs_of_names`, which end at `table`: three bytes for each symbol, so that their
+  /// start determines the number of markers before them.
   private static func markersBeforeSequences<Space: ByteSource>(
     before table: UInt64, _ space: Space
   ) -> [Markers] {
-    // What stands before the table is readable as far as the image goes.
+    // Memory before the table is readable as far as the image extends.
     let sizes = (0...6).map { (32 << 20) >> $0 }
     guard let bytes = sizes.lazy.compactMap({ space.bytes(at: table &- UInt64($0), count: $0) }).first else {
       return []
@@ -164,14 +164,14 @@ package enum KallsymsFinder {
     return result
   }
 
-  /// The markers: where they begin, the last of them, and how many there are.
+  /// The markers: their start, the last one, and their number.
   private struct Markers {
     var start: UInt64
     var last: UInt64
     var count: Int
   }
 
-  /// The names that end before the markers, and the number of symbols that stands before the names.
+  /// The names that end before the markers, and the number of symbols, which precedes the names.
   private static func names<Space: ByteSource>(
     before markers: Markers, _ numberSize: Int, _ alignment: UInt64, _ space: Space
   ) -> [(names: UInt64, count: UInt64)] {
@@ -191,9 +191,8 @@ package enum KallsymsFinder {
     return result
   }
 
-  /// How the addresses of `count` symbols may be stored: the offsets after the token index, with a base after them or
-  /// without, or those before the number of symbols, which stands before `names`. Symbols are in the order of their
-  /// addresses.
+  /// How the addresses of `count` symbols are stored: as offsets after the token index, with or without a base after
+  /// them, or before the number of symbols, which precedes `names`. Symbols are in address order.
   private static func addresses<Space: ByteSource>(
     _ names: UInt64, _ count: Int, behind end: UInt64, _ alignment: UInt64, _ space: Space
   ) -> [KallsymsTables.Addresses] {
@@ -211,7 +210,7 @@ package enum KallsymsFinder {
     return candidates.filter { isSorted($0, count, space) }
   }
 
-  /// Whether the addresses of all symbols ascend, and are such as symbols have.
+  /// Whether the addresses of all symbols ascend and are plausible.
   private static func isSorted<Space: ByteSource>(
     _ addresses: KallsymsTables.Addresses, _ count: Int, _ space: Space
   ) -> Bool {
@@ -232,7 +231,7 @@ package enum KallsymsFinder {
       first = first ?? value
       last = value
     }
-    // What is relative to its place lies before it, as the text lies before the read-only data.
+    // Place-relative offsets are negative, since the text precedes the read-only data.
     if case .placeRelative = addresses { return (first ?? 0) < 0 }
     return first != last
   }

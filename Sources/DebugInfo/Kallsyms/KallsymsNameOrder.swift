@@ -1,13 +1,13 @@
 import Bytes
 
-/// The symbols in the order of their names, as the kernel keeps them (`kallsyms_seqs_of_names`), for bisection.
+/// The kernel's order of symbols by name (`kallsyms_seqs_of_names`), for bisection.
 final class KallsymsNameOrder<Space: ByteSource>: Sendable {
   private let tables: KallsymsTables
   private let names: KallsymsNameTable<Space>
-  /// The symbols' numbers; nil if the kernel keeps none, or their names are not in order.
+  /// The symbols' numbers; nil if the kernel has none, or the names are not in order.
   private let order: Lazy<[UInt8]?>
 
-  /// Names that are compared before the order is believed.
+  /// Names compared before the order is trusted.
   private static var samples: Int { 16 }
 
   init(_ tables: KallsymsTables, _ names: KallsymsNameTable<Space>, in space: Space) {
@@ -25,8 +25,8 @@ final class KallsymsNameOrder<Space: ByteSource>: Sendable {
 
   /// The first symbol of `name` by bisection, `.some(nil)` if there is none.
   ///
-  /// - Returns: nil where bisection cannot decide: there is no order, a name is lost, or a kernel built with LTO
-  ///   orders some names without the suffix that they have (`cleanup_symbol_name`, scripts/kallsyms.c, 6.2).
+  /// - Returns: nil if bisection cannot decide: there is no order, a name is lost, or a kernel built with LTO orders
+  ///   some names without their suffix (`cleanup_symbol_name`, scripts/kallsyms.c, 6.2).
   func number(named name: [UInt8]) -> Int?? {
     guard let order = order.value else { return nil }
     func stored(_ place: Int) -> KallsymsName? { Self.stored(at: place, order, tables.count, names) }
@@ -45,7 +45,7 @@ final class KallsymsNameOrder<Space: ByteSource>: Sendable {
     return names.tokens.expand(found).name.utf8.starts(with: name + [UInt8(ascii: ".")]) ? nil : .some(nil)
   }
 
-  /// Whether names taken evenly from all over `order` are in order.
+  /// Whether names sampled evenly from `order` are in order.
   private static func isInOrder(_ order: [UInt8], _ count: Int, _ names: KallsymsNameTable<Space>) -> Bool {
     var last: [UInt8] = []
     for sample in 0..<min(samples, count) {
@@ -58,7 +58,7 @@ final class KallsymsNameOrder<Space: ByteSource>: Sendable {
     return true
   }
 
-  /// The name that stands at `place` in `order`.
+  /// The name at `place` in `order`.
   private static func stored(
     at place: Int, _ order: [UInt8], _ count: Int, _ names: KallsymsNameTable<Space>
   ) -> KallsymsName? {
@@ -66,7 +66,7 @@ final class KallsymsNameOrder<Space: ByteSource>: Sendable {
     return number < count ? names.name(number) : nil
   }
 
-  /// The number that stands at `place` in `order`: three bytes, the highest first.
+  /// The number at `place` in `order`: three bytes, big-endian.
   private static func number(at place: Int, _ order: [UInt8]) -> Int {
     Int(order[place * 3]) << 16 | Int(order[place * 3 + 1]) << 8 | Int(order[place * 3 + 2])
   }

@@ -1,12 +1,12 @@
 import Bytes
 import Synchronization
 
-/// The names of all symbols, read block by block as they are asked for, or all at once.
+/// The names of all symbols, read block by block on demand, or all at once.
 ///
 ///     markers: where the names of each 256 symbols begin
 ///     names:   length | token token ...
 ///
-/// Where memory was overwritten, names would be those of other symbols: a block counts only if it ends at the next
+/// If memory was overwritten, names could be those of other symbols: a block is used only if it ends at the next
 /// marker.
 final class KallsymsNameTable<Space: ByteSource>: Sendable {
   /// The strings that names are made of.
@@ -15,17 +15,17 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
   private let space: Space
   private let markers: [UInt64]
   private let names = AtomicOnce<KallsymsNames?>()
-  /// Blocks of names that were read by themselves: searches by name begin at the same ones.
+  /// Cached blocks of names: searches by name begin at the same ones.
   private let blocks = Mutex<[Int: [UInt8]]>([:])
 
-  /// Symbols for one marker.
+  /// Symbols per marker.
   private static var blockSize: Int { 256 }
-  /// Blocks that are read by themselves before all names are.
+  /// Blocks read singly before all names are read.
   private static var blocksBeforeAll: Int { 64 }
 
-  /// Reads the tokens and markers and looks whether they agree with each other.
+  /// Reads the tokens and markers and checks that they agree with each other.
   ///
-  /// - Returns: nil if they cannot be read, or are not what kallsyms writes.
+  /// - Returns: nil if they are unreadable or malformed.
   init?(_ tables: KallsymsTables, in space: Space) {
     let textSize = tables.tokenIndex &- tables.tokenTable
     guard tables.count > 0, tables.count <= Limits.symbols, textSize <= 65536,
@@ -55,7 +55,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     self.markers = markers
   }
 
-  /// How many names were overwritten; nil if the names are not all in the dump.
+  /// The number of overwritten names; nil if the names are not all in the dump.
   var lost: Int? { all?.lost }
 
   /// The name of symbol `number`; nil if it cannot be read, or was overwritten.
@@ -83,8 +83,8 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     }
   }
 
-  /// Some bytes with names, where in them a name begins, and how many names on that of symbol `number` begins:
-  /// its block by itself, or all names once many were asked for.
+  /// Bytes with names, the start of a name in them, and how many names to skip to that of symbol `number`: from its
+  /// block, or from all names once many were needed.
   private func nearest(_ number: Int) -> (bytes: [UInt8], start: Int, skip: Int)? {
     let isAlone = blocks.withLock { $0.count < Self.blocksBeforeAll }
     if let names = isAlone ? names.value ?? nil : all {
@@ -93,7 +93,7 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
     }
     let block = number / Self.blockSize
     guard let bytes = names(ofBlock: block) else { return nil }
-    // What was overwritten may begin in the last name of a block, which only the next block shows.
+    // Damage may begin in the last name of a block, which only the next block shows.
     let isLast = number % Self.blockSize == Self.blockSize - 1
     if isLast, block + 1 < markers.count, names(ofBlock: block + 1) == nil { return nil }
     return (bytes, 0, number % Self.blockSize)
@@ -124,18 +124,18 @@ final class KallsymsNameTable<Space: ByteSource>: Sendable {
 
   private func count(inBlock block: Int) -> Int { min(Self.blockSize, tables.count - block * Self.blockSize) }
 
-  /// The names of the last block end before the next table.
+  /// The bytes up to the next table, in which the names of the last block end.
   private var tailSize: Int {
     let last = markers[markers.count - 1]
     let end = tables.markers > tables.names ? tables.markers : tables.names &+ last &+ 65536
     return Int(min(end &- tables.names &- last, UInt64(Self.blockSize * Limits.symbolName)))
   }
 
-  /// Whether `end` is where the names of `block` end, in bytes after where they begin.
+  /// Whether the names of `block` end `end` bytes after their start.
   private func isEnd(_ end: Int?, ofBlock block: Int) -> Bool {
     guard let end else { return false }
     if block + 1 < markers.count { return end == Int(markers[block + 1] - markers[block]) }
-    // The last block is padded to the next table, which kernels with tables of eight bytes align to 256.
+    // The last block is padded to the next table, which kernels with 8-byte entries align to 256.
     let alignment = tables.markerSize == 8 ? 256 : 8
     return end <= tailSize && (tables.markers < tables.names || tailSize - end < alignment)
   }

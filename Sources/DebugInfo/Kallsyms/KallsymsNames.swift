@@ -1,4 +1,4 @@
-/// All names, with where every sixteenth begins.
+/// All names, with the start of every sixteenth.
 struct KallsymsNames: Sendable {
   static var spacing: Int { 16 }
   let bytes: [UInt8]
@@ -6,14 +6,14 @@ struct KallsymsNames: Sendable {
   let lost: Int
   private let marks: [UInt32]
 
-  /// Stands for a place that is lost.
+  /// Marks a lost position.
   private static var none: UInt32 { .max }
 
   /// Finds the names in `bytes`.
   ///
   /// - Parameters:
-  ///   - blocks: where the names of each block begin, and how many it has.
-  ///   - isEnd: whether the names of a block may end at a place.
+  ///   - blocks: the start of each block's names, and their number.
+  ///   - isEnd: whether the names of a block may end at an offset.
   init(
     _ bytes: [UInt8], _ tokens: KallsymsTokens, _ blocks: [(start: Int, count: Int)],
     isEnd: (_ block: Int, _ place: Int) -> Bool
@@ -32,7 +32,7 @@ struct KallsymsNames: Sendable {
       if let position, isEnd(number, position) { continue }
       lost += block.count
       for index in before..<marks.count { marks[index] = Self.none }
-      // What was overwritten may begin in the last name of the block before.
+      // Damage may begin in the last name of the previous block.
       if before > 0, marks[before - 1] != Self.none {
         lost += Self.spacing
         marks[before - 1] = Self.none
@@ -43,7 +43,7 @@ struct KallsymsNames: Sendable {
     self.marks = marks
   }
 
-  /// Where the nearest name begins that has a mark, at or before that of symbol `number`; nil if it is lost.
+  /// The start of the nearest marked name at or before that of symbol `number`; nil if it is lost.
   func mark(_ number: Int) -> Int? {
     let place = number / Self.spacing
     return place < marks.count && marks[place] != Self.none ? Int(marks[place]) : nil

@@ -1,4 +1,4 @@
-/// Where the tables of kallsyms are, and which of their shapes they have.
+/// The addresses and formats of the kallsyms tables.
 package struct KallsymsTables: Hashable, Sendable {
   /// How addresses are stored.
   package enum Addresses: Hashable, Sendable {
@@ -9,7 +9,7 @@ package struct KallsymsTables: Hashable, Sendable {
     /// `kallsyms_offsets`: signed 32-bit distances from each offset itself (7.0, a081b5789255d).
     case placeRelative(UInt64)
 
-    /// Where the table is.
+    /// The address of the table.
     var table: UInt64 {
       switch self {
       case .absolute(let table), .relative(let table, _), .placeRelative(let table): table
@@ -21,13 +21,13 @@ package struct KallsymsTables: Hashable, Sendable {
   package var count: Int
   /// `kallsyms_names`: for each symbol a length and as many tokens.
   package var names: UInt64
-  /// `kallsyms_markers`: for each 256 symbols where their names begin.
+  /// `kallsyms_markers`: the start of each 256 symbols' names.
   package var markers: UInt64
   /// Bytes of one marker: 8 in 4.20 and before, 4 since.
   package var markerSize: Int
   /// `kallsyms_token_table`: 256 strings.
   package var tokenTable: UInt64
-  /// `kallsyms_token_index`: where each token's string begins.
+  /// `kallsyms_token_index`: the offset of each token's string.
   package var tokenIndex: UInt64
   /// `kallsyms_offsets` or `kallsyms_addresses`.
   package var addresses: Addresses
@@ -35,7 +35,7 @@ package struct KallsymsTables: Hashable, Sendable {
   /// (6.2, 60443c88f3a8, and 6.1.y); nil if there is none.
   package var sequences: UInt64?
 
-  /// Puts the tables together.
+  /// Describes the tables.
   package init(
     count: Int, names: UInt64, markers: UInt64, markerSize: Int, tokenTable: UInt64, tokenIndex: UInt64,
     addresses: Addresses, sequences: UInt64? = nil

@@ -1,6 +1,6 @@
 import Bytes
 
-/// A name as kallsyms stores it: where in some bytes its tokens are.
+/// A name as kallsyms stores it: the range of its tokens in some bytes.
 struct KallsymsName {
   var bytes: [UInt8]
   var tokens: Range<Int>
@@ -17,7 +17,7 @@ struct KallsymsName {
     return (Int(first & 0x7f) | Int(bytes[start &+ 1]) << 7, start &+ 2)
   }
 
-  /// Where the name begins that comes `count` names after that at `start`; nil if the bytes end before it.
+  /// The start of the name `count` names after the one at `start`; nil if the bytes end before it.
   static func skip(_ count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
     let bytes = bytes.span
     var position = start
@@ -29,18 +29,18 @@ struct KallsymsName {
   }
 }
 
-/// The strings that the names of kallsyms are made of: 256 at most, and each stands for a byte of a name.
+/// The tokens of kallsyms names: at most 256 strings, each encoded as a byte of a name.
 struct KallsymsTokens: Sendable {
   /// All strings, one after another.
   private var text: [UInt8] = []
-  /// Where each begins, and the last ends.
+  /// The start of each, and the end of the last.
   private var starts: [Int32] = []
 
-  /// Whether each begins as a name does, with the letter of a type.
+  /// Whether each begins like a name, with a type letter.
   private var isFirst: [Bool] = []
 
-  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil if the one is not the other's: each
-  /// string begins right after the one before.
+  /// Takes `kallsyms_token_table` and the 512 bytes of `kallsyms_token_index`; nil if they do not match: each string
+  /// must begin right after the one before.
   init?(table: [UInt8], index: [UInt8]) {
     guard index.count >= 512 else { return nil }
     starts.reserveCapacity(257)
@@ -70,7 +70,7 @@ struct KallsymsTokens: Sendable {
     }
   }
 
-  /// Where the last of `count` names ends, the first of which begins at `start`; nil if these are no names.
+  /// The end of the last of `count` names that begin at `start`; nil if these are not names.
   func end(ofNames count: Int, from start: Int, in bytes: [UInt8]) -> Int? {
     let span = bytes.span
     var position = start
@@ -83,7 +83,7 @@ struct KallsymsTokens: Sendable {
     return position
   }
 
-  /// How many letters `name` spells, its type letter among them.
+  /// The length of `name` in letters, including its type letter.
   func length(_ name: KallsymsName) -> Int {
     var result = 0
     forEachString(of: name) { string in
@@ -93,7 +93,7 @@ struct KallsymsTokens: Sendable {
     return result
   }
 
-  /// The type letter of `name` and what follows it; a name that is longer than any is cut.
+  /// The type letter of `name` and what follows it; a name beyond the maximum length is truncated.
   func expand(_ name: KallsymsName) -> (type: UInt8, name: String) {
     // On the stack: a type letter and 511 others at most (`KSYM_NAME_LEN`, 512 since 6.1).
     var letters = InlineArray<512, UInt8>(repeating: 0)
@@ -110,7 +110,7 @@ struct KallsymsTokens: Sendable {
     return (letters[0], letters.span.rawSpan.extracting(1..<count).string())
   }
 
-  /// The hash of what `name` spells after its type letter.
+  /// The hash of `name` without its type letter.
   func hash(_ name: KallsymsName) -> NameIndex.Hash {
     var hash = NameIndex.Hash()
     var isType = true
@@ -123,8 +123,8 @@ struct KallsymsTokens: Sendable {
     return hash
   }
 
-  /// How what `name` spells after its type letter stands to `other`, as strcmp has it: below 0 if it comes first, 0 if
-  /// it is the same.
+  /// Compares `name`, without its type letter, with `other`, like strcmp: below 0 if it comes first, 0 if they are
+  /// equal.
   @inline(__always)
   func compare(_ name: KallsymsName, _ other: [UInt8]) -> Int {
     let other = other.span

@@ -1,12 +1,12 @@
 import Bytes
 import CElf
 
-/// Where some bytes stand among others.
+/// Searching for bytes in bytes.
 ///
-/// Safety: memmem reads the bytes of both, whose lengths it is given, and returns a place among the first or nil. The
-/// pointers do not leave the closures that have them.
+/// Safety: memmem is given the lengths of both, and returns a pointer into the first or nil. No pointer leaves its
+/// closure.
 extension RawSpan {
-  /// Where `pattern`, which is not empty, first stands; nil if it does not.
+  /// The first offset of `pattern`, which is not empty; nil if it does not occur.
   package func firstOccurrence(of pattern: [UInt8]) -> Int? {
     unsafe withUnsafeBytes { bytes in
       unsafe pattern.withUnsafeBytes { pattern in
@@ -18,12 +18,12 @@ extension RawSpan {
 }
 
 extension [UInt8] {
-  /// Where `pattern` first stands in `range`, which lies within the bytes; nil if it does not.
+  /// The first offset of `pattern` in `range`, which lies within the bytes; nil if it does not occur.
   package func firstOccurrence(of pattern: [UInt8], in range: Range<Int>) -> Int? {
     rawSpan.slice(at: range.lowerBound, count: range.count)?.firstOccurrence(of: pattern).map { range.lowerBound + $0 }
   }
 
-  /// Where `pattern` stands: the offsets, in order, overlapping ones too.
+  /// All offsets of `pattern`, in order, including overlapping ones.
   package func occurrences(of pattern: [UInt8]) -> [Int] {
     var result: [Int] = []
     var position = 0

@@ -1,21 +1,21 @@
 import Bytes
 import CElf
 
-/// A section of debug information that is stored packed.
+/// A compressed section of debug information.
 ///
 ///     SHF_COMPRESSED: ch_type u32 | reserved u32 | ch_size u64 | ch_addralign u64 | packed     (gABI)
 ///     .zdebug_*:      "ZLIB" | size u64, big-endian | packed                                  (GNU, before that)
 struct PackedSection {
   let method: Unpacking
-  /// The bytes that it claims to have when unpacked.
+  /// Its claimed uncompressed size in bytes.
   let size: UInt64
   let alignment: UInt64
-  /// Where in the file the packed bytes are.
+  /// The range of the compressed bytes in the file.
   let content: Range<UInt64>
 
-  /// What is known of `section`; nil if it is not packed.
+  /// Reads the header of `section`; nil if it is not compressed.
   ///
-  /// - Throws: `LocatedError` when its header is damaged, or names a way of packing that is not known.
+  /// - Throws: `LocatedError` if its header is damaged, or names an unknown compression method.
   init?(_ section: ELFImage.Section, in file: MappedFile) throws(LocatedError) {
     guard section.isPacked else { return nil }
     let headerSize: UInt64 = section.isCompressed ? 24 : 12
@@ -42,9 +42,9 @@ struct PackedSection {
     content = start..<end
   }
 
-  /// Shows `body` the unpacked bytes, piece by piece, until it returns false.
+  /// Shows `body` the uncompressed bytes, piece by piece, until it returns false.
   ///
-  /// - Returns: false if it did, and where they are damaged or not as many as the section claims.
+  /// - Returns: false if it did, or if they are damaged or not as many as the section claims.
   func unpack(_ file: MappedFile, _ body: (RawSpan) -> Bool) -> Bool {
     var left = size
     let isWhole = file.withBytes(content) { packed in

@@ -1,31 +1,32 @@
 import Bytes
 import CElf
 
-/// A copy of an ELF file in which no section is packed, made for libdw: that would unpack each into memory, and change
-/// the headers that it is given to say so.
+/// A copy of an ELF file with uncompressed sections, made for libdw, which would otherwise uncompress each into memory,
+/// and change the headers accordingly.
 ///
 ///     ELF header | sections, one after another | section headers
 ///
-/// It is a temporary file, so that memory holds no more of it than what is looked at. What the kernel loads is left
-/// out, as `objcopy --only-keep-debug` does.
+/// It is a temporary file, so that memory holds only the parts in use. Loaded sections are left out, as by `objcopy
+/// --only-keep-debug`.
 struct UnpackedImage: ~Copyable {
   private let original: ELFImage
   private let file: TemporaryFile
-  /// How long the copy is so far, and how long it may become.
+  /// The size of the copy so far, and its limit.
   private var end = UInt64(headerSize)
   private let limit: UInt64
-  /// The section headers as they are to be.
+  /// The section headers of the copy.
   private var headers: [UInt8] = []
 
   private static let headerSize = MemoryLayout<Elf64_Ehdr>.size
   private static let sectionHeaderSize = MemoryLayout<Elf64_Shdr>.size
-  /// Bytes that are copied at once.
+  /// Bytes copied at once.
   private static let pieceBytes: UInt64 = 16 << 20
 
-  /// Gives `body` the copy of `original`, whose path is good until it returns; the copy itself is for as long as it is held.
+  /// Gives `body` the copy of `original`, whose path is valid until it returns; the copy itself lives as long as it is
+  /// held.
   ///
-  /// - Throws: `LocatedError` when a section is damaged, is packed in a way that is not known, or claims to be larger
-  ///   than debug information is, and when there is no room for the copy; and what `body` throws.
+  /// - Throws: `LocatedError` if a section is damaged, has an unknown compression method, or claims an implausible
+  ///   size, or there is no room for the copy; and what `body` throws.
   static func of<R: ~Copyable>(
     _ original: ELFImage, _ body: (ELFImage) throws(LocatedError) -> R
   ) throws(LocatedError) -> R {
@@ -51,7 +52,7 @@ struct UnpackedImage: ~Copyable {
       throw LocatedError(file: source.path, offset: 40, kind: .malformed, "its section headers are damaged")
     }
     self.headers = headers
-    // The sections' names come last, when it is known which are needed.
+    // The section names come last, once it is known which are needed.
     let names = short == UInt16(SHN_XINDEX) ? sections.first?.link ?? 0 : Int(short)
     var moreNames: [UInt8] = []
     for (number, section) in sections.enumerated() where number != names {
@@ -137,17 +138,17 @@ struct UnpackedImage: ~Copyable {
 }
 
 extension ELFImage.Section {
-  /// Whether it has content that the kernel does not load.
+  /// Whether it has content that is not loaded.
   fileprivate var isKept: Bool {
     type != UInt32(SHT_NULL) && type != UInt32(SHT_NOBITS) && flags & UInt64(SHF_ALLOC) == 0
   }
 
-  /// What it is called when it is unpacked, where that is another name.
+  /// Its name once uncompressed, if different.
   fileprivate var unpackedName: String? { name.hasPrefix(".zdebug") ? "." + name.dropFirst(2) : nil }
 }
 
 extension [UInt8] {
-  /// Writes `value`, little-endian, at `offset`, where there is room.
+  /// Writes `value`, little-endian, at `offset`, if there is room.
   fileprivate mutating func store<T: FixedWidthInteger>(_ value: T, at offset: Int) {
     for index in 0..<MemoryLayout<T>.size { self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
   }

@@ -2,23 +2,23 @@ import Bytes
 import CZlib
 import CZstd
 
-/// How a section is packed: ch_type of its header. (gABI, `Elf64_Chdr`)
+/// The compression method of a section: ch_type of its header. (gABI, `Elf64_Chdr`)
 ///
 /// Safety: zlib and zstd read the input and write the output within the lengths that they are given with each pointer,
-/// whatever the input, and the pointers are good for the one call. Their states are made and freed by the function that uses
-/// them; zlib's, which points back at its stream, lies in memory that does not move.
+/// whatever the input, and the pointers are valid for the one call. Their states are made and freed by the function
+/// that uses them; zlib's, which points back to its stream, lies in memory that does not move.
 enum Unpacking: UInt32 {
   /// ELFCOMPRESS_ZLIB.
   case zlib = 1
   /// ELFCOMPRESS_ZSTD.
   case zstd = 2
 
-  /// Bytes that are unpacked at once.
+  /// Bytes uncompressed at once.
   private static let pieceBytes = 256 << 10
 
-  /// Shows `body` what `input` was made from, piece by piece, until it returns false.
+  /// Shows `body` the uncompressed `input`, piece by piece, until it returns false.
   ///
-  /// - Returns: false if it did, and where the input is damaged or has no end.
+  /// - Returns: false if it did, or if the input is damaged or truncated.
   func unpack(_ input: RawSpan, _ body: (RawSpan) -> Bool) -> Bool {
     switch self {
     case .zlib: Self.inflate(input, body)
@@ -42,7 +42,7 @@ enum Unpacking: UInt32 {
       guard status == Z_OK || status == Z_STREAM_END else { return nil }
       let taken = unsafe source.count - Int(stream.pointee.avail_in)
       let made = unsafe target.count - Int(stream.pointee.avail_out)
-      // Linkers may put several streams after each other.
+      // Linkers may concatenate several streams.
       if status == Z_STREAM_END, unsafe inflateReset(stream) != Z_OK { return nil }
       return Step(taken: taken, made: made, isEnd: status == Z_STREAM_END)
     }
@@ -59,14 +59,14 @@ enum Unpacking: UInt32 {
     }
   }
 
-  /// What one call of a library did.
+  /// The result of one library call.
   private struct Step {
     var taken: Int
     var made: Int
     var isEnd: Bool
   }
 
-  /// Shows `body` what `step`, called with input and with room for output again and again, makes.
+  /// Calls `step` repeatedly with input and room for output, and shows `body` what it produces.
   private static func forEachPiece(
     of input: RawSpan, _ body: (RawSpan) -> Bool,
     _ step: (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Step?

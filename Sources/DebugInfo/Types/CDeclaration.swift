@@ -1,5 +1,5 @@
 extension CType {
-  /// The type as C writes it: "struct list_head *", "char [16]", "void (*)(int)".
+  /// The type in C syntax: "struct list_head *", "char [16]", "void (*)(int)".
   package var text: String { declaration(of: "") }
 
   /// A declaration of `name` with this type, without a semicolon: "char comm[16]".
@@ -9,9 +9,9 @@ extension CType {
 /// Writes declarations. C declares from the inside out: around the name, then around what has been written so far, until
 /// a type is reached that has a spelling of its own.
 struct CDeclarator {
-  /// How a type is spelled that is no pointer, array or function; nil: as it is shown.
+  /// The spelling of a type that is not a pointer, array or function; nil for the default.
   var spelling: (CType) -> String? = { _ in nil }
-  /// Between the brackets of an array without elements.
+  /// The text between the brackets of an array without elements.
   var noElements = ""
   /// Whether the parameters of functions are named.
   var namesParameters = true
@@ -38,7 +38,7 @@ struct CDeclarator {
       if case .pointer = target.shape {
         return declaration(inner.isEmpty ? qualifier : "\(qualifier) \(inner)", target, &pieces)
       }
-      // C qualifies no function type; a compiler describes one that does not return as volatile.
+      // C has no qualified function types, but compilers describe noreturn functions as volatile.
       if case .function = target.shape { return declaration(inner, target, &pieces) }
       let text = declaration(inner, target, &pieces)
       return text.hasPrefix("\(qualifier) ") ? text : "\(qualifier) \(text)"

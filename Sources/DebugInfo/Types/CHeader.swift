@@ -1,26 +1,26 @@
-/// Writes types as a C header that a compiler for AArch64 takes, and gives the same sizes and offsets.
+/// Writes types as a C header that compiles for AArch64 with the same sizes and offsets.
 ///
-/// Each type comes after those that it needs: whole if it holds them, by name if it points at them. What has no name is
-/// written where it is used.
+/// Each type follows its dependencies: complete if it contains them, by name if it points to them. Anonymous types are
+/// written where they are used.
 package final class CHeader {
-  /// What has been written so far.
+  /// The header so far.
   package private(set) var text = ""
-  /// How many types have a definition.
+  /// The number of types defined.
   package private(set) var count = 0
-  /// How many records are only bytes, since no declaration gives their members the places that they have.
+  /// The number of records written as plain bytes, since no C declaration yields their layout.
   package private(set) var opaque = 0
-  /// Whether types were left out, since they need each other in too long a chain or there are too many.
+  /// Whether types were left out, since they depend on each other in too long a chain or there are too many.
   package private(set) var isCutShort = false
 
   private var names = CHeaderNames()
   private var planner = CRecordPlanner()
-  /// What has been defined, or is just being defined.
+  /// The types defined, or being defined.
   private var defined: Set<TypeKey> = []
   private var declared: Set<String> = []
   private var room: Int
   private var indent = 0
 
-  /// Begins a header with `comment`, which may have some `room` bytes.
+  /// Begins a header of at most about `room` bytes with `comment`.
   package init(_ comment: String, room: Int = Limits.headerBytes) {
     self.room = room
     text = """
@@ -48,10 +48,10 @@ package final class CHeader {
       """
   }
 
-  /// Defines `types` and all that they need. Of several with one name the first has it, and the others a number behind
-  /// it.
+  /// Defines `types` and their dependencies. Of several with one name the first keeps it, and the others get a number
+  /// appended.
   package func add(_ types: [CType]) {
-    // The first has the name; a structure before an enumeration, as a question finds them.
+    // The first keeps the name; a structure before an enumeration, as in look-ups.
     for type in types {
       if case .record(let record) = type.shape, type.isNamed { _ = names.tag(of: record) }
     }
@@ -63,7 +63,7 @@ package final class CHeader {
       }
     }
     for type in types where type.isNamed { need(type, whole: true, depth: 0) }
-    // Constants that no type uses: the others have been written where they are used.
+    // Anonymous enumerations that no type uses: the others have been written where they are used.
     for type in types {
       guard case .enumeration(let enumeration) = type.shape, enumeration.name.isEmpty, enumeration.isComplete,
         !defined.contains(enumeration.key)
@@ -74,7 +74,7 @@ package final class CHeader {
 
   private func add(_ words: String) { text += words }
 
-  /// Takes `bytes` of the room; false once there is none.
+  /// Uses up `bytes` of the room; false once there is none.
   private func take(_ bytes: Int) -> Bool {
     room -= bytes
     if room < 0 { isCutShort = true }
@@ -140,7 +140,7 @@ package final class CHeader {
     add("\n" + (name == "bool" ? Self.beforeC23(line) : line))
   }
 
-  /// `true`, `false` and `bool` are words of the language since C23.
+  /// `true`, `false` and `bool` are keywords since C23.
   private static func beforeC23(_ text: String) -> String {
     "#if !defined(__cplusplus) && (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 202311L)\n\(text)#endif\n"
   }
@@ -180,7 +180,7 @@ package final class CHeader {
   }
 
   private func member(_ member: CMember) -> String {
-    // C has no members without names but those whose type has none either.
+    // In C, an unnamed member must have an anonymous type.
     guard let name = member.name else {
       return member.type.record.map { definition(of: $0, $0.keyword) } ?? ""
     }
@@ -194,7 +194,7 @@ package final class CHeader {
     for item in enumeration.enumerators where take(item.name.utf8.count) {
       body += "\(tabs)\t\(names.enumerator(item.name)) = \(Self.literal(item.value, enumeration.isSigned)),\n"
     }
-    // A compiler takes int or more unless it is told otherwise. (GCC manual, "Common Type Attributes")
+    // Enumerations have at least the size of int unless declared otherwise. (GCC manual, "Common Type Attributes")
     let modes = [1: "QI", 2: "HI", 8: "DI"]
     let mode = modes[enumeration.size].map { " __attribute__((mode(\($0))))" } ?? ""
     return "\(head) {\n\(body)\(tabs)}\(mode)"
@@ -220,7 +220,7 @@ package final class CHeader {
         ? definition(of: record, record.keyword) : "\(record.keyword) \(names.tag(of: record))"
     case .enumeration(let enumeration):
       if !enumeration.name.isEmpty { return "enum \(names.tag(of: enumeration))" }
-      // Its constants may be written once.
+      // Its enumerators may be written only once.
       guard !defined.contains(enumeration.key) else {
         return CInteger.standard(size: enumeration.size, isSigned: enumeration.isSigned)
       }
@@ -231,7 +231,7 @@ package final class CHeader {
     }
   }
 
-  /// C's own types by name, others as an integer of their size.
+  /// C's own floating types by name, others as an integer of their size.
   private static func floating(_ name: String, _ size: Int) -> String {
     let known = ["float": 4, "double": 8, "long double": 16]
     return known[name] == size ? name : CInteger.standard(size: size, isSigned: false)
@@ -239,7 +239,7 @@ package final class CHeader {
 }
 
 extension CType {
-  /// Whether a header gives it a definition of its own.
+  /// Whether it gets a definition of its own in the header.
   fileprivate var isNamed: Bool {
     switch shape {
     case .record(let record): !record.name.isEmpty && record.isComplete
@@ -251,13 +251,13 @@ extension CType {
 }
 
 extension CInteger {
-  /// The integer type of C of so many bytes on arm64 Linux.
+  /// The C integer type of this size on arm64 Linux.
   fileprivate static func standard(size: Int, isSigned: Bool) -> String {
     let names = [1: "char", 2: "short", 4: "int", 8: "long", 16: "__int128"]
     return "\(isSigned ? "signed" : "unsigned") \(names[size] ?? "char")"
   }
 
-  /// Its name if C knows it with that size, else a type of its size: compilers describe some types of their own.
+  /// Its name if that is a C type of that size, else a type of its size: compilers have some types of their own.
   fileprivate var spelling: String {
     let words = name.split(separator: " ").filter { $0 != "signed" && $0 != "unsigned" && $0 != "int" }
     let known: Int? =

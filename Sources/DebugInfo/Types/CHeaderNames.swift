@@ -1,18 +1,18 @@
-/// The names that a C header gives to types: debugging information has several types of one name, from other files or
-/// modules, and names that C does not know.
+/// The names that a C header gives to types: debugging information has several types of one name, from different files
+/// or modules, and names that are invalid in C.
 struct CHeaderNames {
   /// A tag in use.
   private struct Tag {
     let keyword: String
-    /// Which type it defines; nil if it is only declared.
+    /// The type that it defines; nil if it is only declared.
     var definition: TypeKey?
   }
 
   private var tags: [String: Tag] = [:]
   private var given: [TypeKey: String] = [:]
-  /// Typedefs and enumerators: what the compiler declares by itself is taken.
+  /// Typedefs and enumerators; those that the compiler predefines are taken.
   private var ordinary: Set<String> = ["__builtin_va_list"]
-  /// How many types want each name.
+  /// The number of types that want each name.
   private var wanted: [String: Int] = [:]
 
   /// The tag of `record`, which has a name. One that is only declared shares that of a record of its kind and name.
@@ -55,19 +55,19 @@ struct CHeaderNames {
     return candidate
   }
 
-  /// `name` with the next number after it, as bpftool numbers them.
+  /// `name` with the next number appended, in bpftool's style.
   private mutating func another(_ name: String, _ space: String) -> String {
     let number = wanted["\(space) \(name)", default: 1] + 1
     wanted["\(space) \(name)"] = number
     return "\(name)___\(number)"
   }
 
-  /// `name` as a member can have it: words of C23 are no names there.
+  /// `name` as a valid member name: C23 keywords are not allowed.
   static func member(_ name: String) -> String {
     ["bool", "true", "false"].contains(name) ? "\(name)_" : identifier(name)
   }
 
-  /// `name` as C can write it.
+  /// `name` as a valid C identifier.
   static func identifier(_ name: String) -> String {
     var bytes = name.utf8.map { byte in
       switch byte {

@@ -14,7 +14,7 @@ package struct CLayoutPrinter {
 
   private init() {}
 
-  /// `type` in lines: what it is an alias of, and the layout after that.
+  /// `type` in lines: what it is an alias of, then the layout.
   package static func lines(of type: CType) -> [String] {
     var printer = CLayoutPrinter()
     printer.definition(of: type)
@@ -76,7 +76,7 @@ package struct CLayoutPrinter {
     add("}\(suffix)", depth, comment: comment ?? "size: \(enumeration.size)")
   }
 
-  /// The members of `record`, which begins `start` bits into what is printed.
+  /// The members of `record`, which begins `start` bits into the printed type.
   private mutating func body(_ record: CRecord, _ depth: Int, from start: Int) {
     guard depth < Limits.typeDepth else { return add("...", depth) }
     let members = record.members
@@ -120,7 +120,7 @@ package struct CLayoutPrinter {
     }
     let bits = member.bitCount.map { ":\($0)" } ?? ""
     let name = member.name ?? ""
-    // What has no name of its own is written where it is used.
+    // An anonymous type is written where it is used.
     let (inner, suffix) = Self.anonymous(member.type, name)
     switch inner {
     case .record(let record)?:

@@ -1,17 +1,17 @@
-/// How a record is declared so that a C compiler for AArch64 gives each member the place that it has in the kernel.
+/// How to declare a record so that a C compiler for AArch64 gives each member its offset in the kernel.
 struct CRecordPlan {
-  /// What stands between its braces.
+  /// An item between its braces.
   enum Piece {
     case member(CMember)
-    /// An unnamed bit field in a unit of so many bytes.
+    /// An unnamed bit field in a unit of this many bytes.
     case bits(Int, unit: Int)
-    /// A hole of so many bytes, filled by an array.
+    /// A hole of this many bytes, filled by an array.
     case bytes(Int)
   }
 
-  /// In their order.
+  /// The items in order.
   let pieces: [Piece]
-  /// Whether it has to be packed.
+  /// Whether it must be packed.
   let isPacked: Bool
   /// Its alignment as declared, in bytes; the kernel's may be greater, which debugging information does not say.
   let alignment: Int
@@ -24,20 +24,20 @@ struct CRecordPlanner {
   /// Bytes of a hole beyond which it is filled by an array.
   private static let longestBits = 64
 
-  /// How to declare `record`; nil if no declaration gives its members their places.
+  /// How to declare `record`; nil if no declaration yields its layout.
   mutating func plan(_ record: CRecord) -> CRecordPlan? { plan(record, depth: 0) }
 
   private mutating func plan(_ record: CRecord, depth: Int) -> CRecordPlan? {
     var parts: [(member: CMember, size: Int, alignment: Int)] = []
     for member in record.members {
-      // Without a name and members of its own it is a gap.
+      // A member without a name and members of its own is a gap.
       guard member.name != nil || member.type.record != nil else { continue }
       guard let size = Self.size(member.type) else { return nil }
       if let bits = member.bitCount, bits <= 0 || bits > size * 8 || !member.type.isIntegral { return nil }
       parts.append((member, size, alignment(of: member.type, depth: depth + 1)))
     }
     let natural = parts.reduce(1) { max($0, $1.alignment) }
-    // Where one place is not what the alignment of its type asks for, the kernel packed the record.
+    // If an offset violates its type's alignment, the record is packed in the kernel.
     let isPacked =
       record.size % natural != 0
       || parts.contains { part in
@@ -55,7 +55,7 @@ struct CRecordPlanner {
         end = max(end, part.member.bitCount ?? part.size * 8)
       } else {
         guard first >= end, part.member.bitCount != nil || first % 8 == 0 else { return nil }
-        // The compiler leaves as much by itself.
+        // The compiler itself leaves this much.
         let unit = part.member.bitCount == nil ? (isPacked ? 1 : part.alignment) * 8 : 1
         if Self.rounded(end, unit) != first { pieces += Self.gap(end..<first, alignment) }
         end = first + (part.member.bitCount ?? part.size * 8)
@@ -65,7 +65,7 @@ struct CRecordPlanner {
     let size = Self.rounded(end, alignment * 8)
     guard size <= record.size * 8 else { return nil }
     if size < record.size * 8 {
-      // In a union all begins at the start.
+      // In a union everything begins at offset 0.
       pieces += record.isUnion ? [.bytes(record.size)] : Self.gap(end..<record.size * 8, alignment)
     }
     return CRecordPlan(pieces: pieces, isPacked: isPacked, alignment: alignment)
@@ -94,7 +94,7 @@ struct CRecordPlanner {
     return pieces
   }
 
-  /// The size of a member of this type in bytes; nil if C has no type like it.
+  /// The size of a member of this type in bytes; nil if C has no such type.
   private static func size(_ type: CType) -> Int? {
     guard let size = type.size else { return nil }
     switch type.resolved {
@@ -104,7 +104,7 @@ struct CRecordPlanner {
     }
   }
 
-  /// The alignment that a compiler gives `type` as it is declared here, in bytes.
+  /// The alignment, in bytes, that a compiler gives `type` as declared here.
   private mutating func alignment(of type: CType, depth: Int) -> Int {
     guard depth < Limits.typeDepth else { return 1 }
     switch type.resolved {
@@ -115,7 +115,7 @@ struct CRecordPlanner {
     case .array(let element, _): return alignment(of: element, depth: depth + 1)
     case .record(let record):
       if let known = alignments[record.key] { return known }
-      // A record inside itself has no right answer.
+      // A record that contains itself has no right answer.
       alignments[record.key] = 1
       let found = plan(record, depth: depth)?.alignment ?? 1
       alignments[record.key] = found
@@ -128,7 +128,7 @@ struct CRecordPlanner {
 }
 
 extension CType {
-  /// Whether a bit field may have it.
+  /// Whether a bit field may have this type.
   fileprivate var isIntegral: Bool {
     switch resolved {
     case .integer, .enumeration: true

@@ -1,6 +1,6 @@
 /// A C type: one that debugging information describes, or one that an expression derives from those.
 package indirect enum CType: Sendable {
-  /// The type that `graph` has at `number`.
+  /// Type `number` of `graph`.
   case described(any TypeGraph, Int)
   /// `void`.
   case void
@@ -11,7 +11,7 @@ package indirect enum CType: Sendable {
   /// An array of `count` elements.
   case array(CType, count: Int)
 
-  /// What it is; references to other types are not followed.
+  /// Its shape; references to other types are not followed.
   package var shape: TypeShape {
     switch self {
     case .described(let graph, let number): graph.shape(number)
@@ -22,7 +22,7 @@ package indirect enum CType: Sendable {
     }
   }
 
-  /// What it is behind typedefs and qualifiers; `unknown` if these lead in a circle.
+  /// Its shape without typedefs and qualifiers; `unknown` if these form a cycle.
   package var resolved: TypeShape {
     var type = self
     for _ in 0..<Limits.typeDepth {
@@ -53,14 +53,14 @@ package indirect enum CType: Sendable {
     }
   }
 
-  /// Which one of all described types it is; nil for any other.
+  /// Its identity among described types; nil for any other.
   var key: TypeKey? { if case .described(let graph, let number) = self { TypeKey(graph, number) } else { nil } }
 
-  /// The record that it is, behind typedefs and qualifiers; nil if it is not one.
+  /// The record, without typedefs and qualifiers; nil if it is not one.
   package var record: CRecord? { if case .record(let record) = resolved { record } else { nil } }
 }
 
-/// Which one of all described types a type is.
+/// The identity of a described type.
 struct TypeKey: Hashable {
   private let graph: ObjectIdentifier
   private let number: Int
@@ -71,7 +71,7 @@ struct TypeKey: Hashable {
   }
 }
 
-/// What a type is.
+/// The shape of a type.
 package enum TypeShape: Sendable {
   case void
   case integer(CInteger)
@@ -85,7 +85,7 @@ package enum TypeShape: Sendable {
   /// `const`, `volatile`, `restrict` or `_Atomic` and what it qualifies.
   case qualified(String, CType)
   case function(CFunction)
-  /// Damaged, or of a kind that is not known.
+  /// Damaged, or of an unknown kind.
   case unknown
 }
 
@@ -125,7 +125,7 @@ extension CType {
     return false
   }
 
-  /// Whether it is `char`, by whatever typedef.
+  /// Whether it is `char`, also through typedefs.
   package var isCharacter: Bool {
     if case .integer(let integer) = resolved { integer.isCharacter } else { false }
   }
@@ -138,9 +138,9 @@ package struct CRecord: Sendable {
   package let isUnion: Bool
   /// Bytes; 0 if it is only declared.
   package let size: Int
-  /// Whether it is defined, and not only declared.
+  /// Whether it is defined, not only declared.
   package let isComplete: Bool
-  /// What has its members.
+  /// The graph that has its members.
   package let graph: any TypeGraph
   /// Its number there.
   package let number: Int
@@ -156,11 +156,11 @@ package struct CRecord: Sendable {
     self.number = number
   }
 
-  /// Which one of all described types it is.
+  /// Its identity among described types.
   var key: TypeKey { TypeKey(graph, number) }
   /// `struct` or `union`.
   package var keyword: String { isUnion ? "union" : "struct" }
-  /// Its members in their order.
+  /// Its members in order.
   package var members: [CMember] { graph.members(of: number) }
 }
 
@@ -189,9 +189,9 @@ package struct CEnumeration: Sendable {
   /// Bytes.
   package let size: Int
   package let isSigned: Bool
-  /// Whether it is defined, and not only declared.
+  /// Whether it is defined, not only declared.
   package let isComplete: Bool
-  /// What has its enumerators.
+  /// The graph that has its enumerators.
   package let graph: any TypeGraph
   /// Its number there.
   package let number: Int
@@ -207,16 +207,16 @@ package struct CEnumeration: Sendable {
     self.number = number
   }
 
-  /// Which one of all described types it is.
+  /// Its identity among described types.
   var key: TypeKey { TypeKey(graph, number) }
-  /// Its enumerators in their order.
+  /// Its enumerators in order.
   package var enumerators: [CEnumerator] { graph.enumerators(of: number) }
 }
 
 /// A constant of an enumeration.
 package struct CEnumerator: Sendable {
   package let name: String
-  /// Its value; the bits of an unsigned one above `Int64.max`.
+  /// Its value; for an unsigned one above `Int64.max`, its bits.
   package let value: Int64
 
   package init(name: String, value: Int64) {
@@ -227,11 +227,11 @@ package struct CEnumerator: Sendable {
 
 /// A function type.
 package struct CFunction: Sendable {
-  /// What it returns.
+  /// Its return type.
   package let result: CType
   /// Its parameters; those of a prototype need no names.
   package let parameters: [(name: String, type: CType)]
-  /// Whether `...` ends them.
+  /// Whether it ends with `...`.
   package let isVariadic: Bool
 
   package init(result: CType, parameters: [(name: String, type: CType)], isVariadic: Bool) {

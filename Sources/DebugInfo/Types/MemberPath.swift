@@ -1,7 +1,7 @@
-/// A member that was looked up, through anonymous records.
+/// A member found, possibly inside anonymous records.
 package struct FoundMember: Sendable {
   package let type: CType
-  /// Bits from the start of the record that was searched.
+  /// The bit offset in the record that was searched.
   package let firstBit: Int
   /// The width of a bit field; nil for any other member.
   package let bitCount: Int?
@@ -14,7 +14,7 @@ package struct FoundMember: Sendable {
 }
 
 extension CRecord {
-  /// The member `name`, those of anonymous members among them.
+  /// The member `name`, also inside anonymous members.
   package func member(named name: String) -> FoundMember? {
     var work = Limits.entriesPerMember
     return member(named: name, depth: 0, &work)
@@ -38,7 +38,7 @@ extension CRecord {
     return nil
   }
 
-  /// The names of all members, those of anonymous members among them.
+  /// The names of all members, including those of anonymous members.
   package var memberNames: [String] {
     var work = Limits.entriesPerMember
     return memberNames(depth: 0, &work)
@@ -61,8 +61,8 @@ extension CRecord {
 }
 
 extension CType {
-  /// The member at byte `offset`: its path, and the bytes from its start to `offset`. Of members of a union the first
-  /// that reaches so far is named; nil in a hole or beyond the end.
+  /// The member at byte `offset`: its path, and the bytes from its start to `offset`. In a union the first member that
+  /// extends that far is named; nil in a hole or beyond the end.
   package func path(at offset: Int) -> (path: String, rest: Int)? {
     var type = self
     var rest = offset
@@ -76,7 +76,7 @@ extension CType {
         type = member.type
         if member.bitCount != nil { return (path, rest) }
       case .array(let element, let count):
-        // Text is one thing.
+        // Text is shown as a whole.
         guard let size = element.size, size > 0, count > 0, element.resolved.isRecordOrArray else { break descend }
         path += "[\(rest / size)]"
         rest %= size

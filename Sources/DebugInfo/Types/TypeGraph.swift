@@ -1,16 +1,16 @@
-/// A source of whole types: they refer to each other by number.
+/// A source of complete types, which refer to each other by number.
 package protocol TypeGraph: AnyObject, Sendable {
-  /// What it is, for people.
+  /// Its description for messages.
   var origin: String { get }
   /// The module whose types they are; nil for the kernel itself.
   var module: String? { get }
-  /// What the type at `number` is.
+  /// The shape of the type at `number`.
   func shape(_ number: Int) -> TypeShape
   /// The members of the record at `number`.
   func members(of number: Int) -> [CMember]
   /// The enumerators of the enumeration at `number`.
   func enumerators(of number: Int) -> [CEnumerator]
-  /// The types called `name`, definitions only, in their order; a graph that adds to another has its own alone.
+  /// The types called `name`, only definitions, in order; a graph that extends another returns only its own.
   func types(named name: TypeName) -> [CType]
   /// Calls `body` with each named type until it returns false.
   func forEachType(_ body: (TypeName, CType) -> Bool)
@@ -22,18 +22,18 @@ package protocol TypeGraph: AnyObject, Sendable {
   func enumerator(named name: String) -> (type: CType, value: Int64)?
 }
 
-/// The name of a type, with the name space that it is in.
+/// The name of a type, with its name space.
 package struct TypeName: Hashable, Sendable, CustomStringConvertible {
-  /// The name space of C that a name is in.
+  /// A C name space.
   package enum Space: String, Sendable {
     case structure = "struct"
     case union
     case enumeration = "enum"
-    /// Typedefs and the types of the language.
+    /// Typedefs and basic types.
     case ordinary = ""
   }
 
-  /// nil: any, tags first.
+  /// The name space; nil for any, tags first.
   package let space: Space?
   package let name: String
 

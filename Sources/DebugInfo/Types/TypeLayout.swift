@@ -1,11 +1,11 @@
-/// Where a member of a structure lies.
+/// The place of a member in a structure.
 package struct TypeMember: Hashable, Sendable {
-  /// Bytes from the start of the structure that was asked about.
+  /// The byte offset in the structure that was searched.
   package let offset: Int
-  /// Its length in bytes: of the whole array where it is one; 0 if the source does not tell it. 0 of an array without a
-  /// length, and where the source tells offsets only (VMCOREINFO).
+  /// Its length in bytes: of the whole array if it is one; 0 for an array without a length, or if the source has only
+  /// offsets (VMCOREINFO).
   package let size: Int
-  /// The bits, from the least significant of those bytes, where it is a bit field.
+  /// The bits, counted from the least significant of those bytes, if it is a bit field.
   package let bits: Range<Int>?
 
   /// Describes a member.
@@ -17,9 +17,9 @@ package struct TypeMember: Hashable, Sendable {
 
   /// Describes a member by its first bit in the structure.
   ///
-  /// A bit field is said to be in a unit of its declared type, as a C compiler reads it: `unsigned a : 20, b : 4`
-  /// are both in the four bytes at 0. One that crosses the end of its unit, in a packed structure, is said to be
-  /// in just the bytes that it touches.
+  /// A bit field is placed in a unit of its declared type, as a C compiler reads it: `unsigned a : 20, b : 4` are both
+  /// in the four bytes at 0. One that crosses the end of its unit, in a packed structure, is placed in only the bytes
+  /// that it touches.
   init(firstBit: Int, bitCount: Int?, unit: Int) {
     guard let bitCount, unit > 0 else {
       self.init(offset: firstBit / 8, size: unit)
@@ -35,33 +35,33 @@ package struct TypeMember: Hashable, Sendable {
   }
 }
 
-/// Something that knows how the kernel's types are laid out: BTF in the dump, DWARF, VMCOREINFO.
+/// A source of type layouts: BTF in the dump, DWARF, VMCOREINFO.
 package protocol TypeLayout: Sendable {
-  /// What it is, for `info`.
+  /// Its description for `info`.
   var origin: String { get }
 
   /// `sizeof` of a structure, union or typedef by its bare name, in bytes.
   func size(of type: String) -> Int?
 
-  /// A member by its path, `thread.cpu_context.pc`: a dot goes into the structure that the member is (never
-  /// through a pointer). Members of anonymous structures and unions belong to the one around them, as in C.
+  /// A member by its path, `thread.cpu_context.pc`: a dot descends into a structure member (never through a pointer).
+  /// Members of anonymous structures and unions belong to the one around them, as in C.
   func member(_ path: String, of type: String) -> TypeMember?
 
-  /// The source as a graph of whole types; nil if it knows sizes and members alone.
+  /// The source as a graph of complete types; nil if it has only sizes and members.
   var graph: (any TypeGraph)? { get }
 }
 
 extension TypeLayout {
-  /// Most know sizes and members alone.
+  /// By default a source has only sizes and members.
   package var graph: (any TypeGraph)? { nil }
 }
 
-/// All layouts that are known of a kernel, in the order they are asked.
+/// All known type layouts of a kernel, in the order they are searched.
 package struct KernelTypes: Sendable {
   /// The sources, the cheapest first.
   package let sources: [any TypeLayout]
 
-  /// Joins sources.
+  /// Combines sources.
   package init(_ sources: [any TypeLayout]) { self.sources = sources }
 
   /// `sizeof` of a type.
@@ -72,8 +72,8 @@ package struct KernelTypes: Sendable {
     return nil
   }
 
-  /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first. A source
-  /// that knows no sizes (VMCOREINFO) serves where no other knows the member.
+  /// The first of `paths` that `type` has: kernels rename members, so the newest name comes first. A source without
+  /// sizes (VMCOREINFO) is used only if no other knows the member.
   package func member(_ paths: String..., of type: String) -> TypeMember? {
     var withoutSize: TypeMember?
     for path in paths {
