@@ -46,8 +46,9 @@ class Run:
         return self.folder / "gdb"
 
 
-def _drive(number: int, path: Path) -> list[str]:
-    return ["-drive", f"if=none,id=d{number},format=raw,file={path}", "-device", f"virtio-blk-device,drive=d{number}"]
+def _drive(number: int, path: Path, serial: str) -> list[str]:
+    """A disk, which the guest finds by its serial: the order of virtio's names is not that of the options."""
+    return ["-drive", f"if=none,id=d{number},format=raw,file={path}", "-device", f"virtio-blk-device,drive=d{number},serial={serial}"]
 
 
 def _numa(entry: Entry) -> list[str]:
@@ -66,7 +67,8 @@ def command(entry: Entry, image: Path, run: Run) -> list[str]:
     arguments = [
         QEMU, "-machine", entry.machine, "-cpu", cpu, "-smp", str(entry.smp), "-m", entry.memory, *_numa(entry),
         "-accel", "tcg,thread=multi", "-kernel", str(image), "-initrd", str(run.initramfs), "-append", cmdline,
-        "-device", "vmcoreinfo", *_drive(0, run.disk), *(_drive(1, run.second_disk) if entry.kdump else []),
+        "-device", "vmcoreinfo", *_drive(0, run.disk, "corpus-answers"),
+        *(_drive(1, run.second_disk, "corpus-dumps") if entry.kdump else []),
         "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
         "-qmp", f"unix:{run.qmp},server=on,wait=off", "-gdb", f"unix:{run.gdb},server=on,wait=off",
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from maker import kernels, machine, table
 from maker.failure import Failure
+from maker.folders import SOURCE
 from maker.listings import Listings, Vmcoreinfo
 from maker.packages import Package
 from maker.samples import kernel_samples, user_samples
@@ -28,7 +29,10 @@ def test_command():
     assert after(arguments, "-smp") == ["4"] and after(arguments, "-m") == ["512M"]
     assert after(arguments, "-append")[0].startswith("console=ttyAMA0 quiet rdinit=/init nokaslr mem=420M")
     assert after(arguments, "-drive") == ["if=none,id=d0,format=raw,file=/scratch/disk.img"]
-    assert len(after(command("kdump-61-4k48"), "-drive")) == 2
+    disks = [device for device in after(command("kdump-61-4k48"), "-device") if "virtio-blk" in device]
+    assert disks == ["virtio-blk-device,drive=d0,serial=corpus-answers", "virtio-blk-device,drive=d1,serial=corpus-dumps"]
+    for script, serial in (("init", "corpus-answers"), ("kdump-init", "corpus-dumps")):
+        assert f"= {serial} ]" in (SOURCE / "guest" / script).read_text()
     assert "log_buf_len=4M" in after(command("deb61-4k48-rich"), "-append")[0]
 
 
