@@ -198,4 +198,34 @@ import Testing
     let missing = try Kva.run(["print", DumpEntry.named(Self.plain).path("vmcore.elf"), "*(int *)0xffff7ffffffff000"])
     #expect(missing.status == 1 && missing.output.isEmpty && missing.standardError.contains("is not mapped"))
   }
+
+  @Test("Why memory is unreadable has a code")
+  func codes() throws {
+    let rows = [
+      ("*(int *)0xffff7ffffffff000", "entry-invalid"), ("*(struct list_head *)0xffff7ffffffff000", "entry-invalid"),
+      ("*(int *)8", "entry-invalid"), ("*(int *)0x10000", "user-address"),
+
+      ("1 +", "expression-invalid"), ("*(struct nothing_at_all *)0", "no-such-type"),
+    ]
+    let requests = rows.map { #"{"command":"print","arguments":[\#(Self.json($0.0))]}"# }
+    let path = try DumpEntry.named(Self.plain).path("vmcore.elf")
+    let answers = try Kva.run(["batch", path], input: requests.joined(separator: "\n")).objects()
+    try #require(answers.count == rows.count)
+    for (row, answer) in zip(rows, answers) {
+      let codes = (answer["errors"] as? [[String: Any]] ?? []).map { $0["code"] as? String }
+      #expect(codes == [row.1], "\(row.0): \(answer)")
+    }
+    // A page that was left out of the dump: of a file, by makedumpfile -d 31.
+    let filtered = try DumpEntry.named("oops-612-null").dump("vmcore.d31-elf").path()
+    let file = try #require(
+      try Kva.run(["page", filtered, "--all", "--json"]).objects().first {
+        $0["use"] as? String == "file" && $0["physical"] is String
+      })
+    let physical = try #require(file["physical"] as? String)
+    let linear = try Kva.run(["rmap", filtered, physical, "--json"]).objects().first?["virtual"] as? String
+    let address = try #require(linear)
+    let answer = try Kva.run(["batch", filtered], input: #"{"command":"print","arguments":["*(long *)\#(address)"]}"#)
+    let error = try #require((answer.object()["errors"] as? [[String: Any]])?.first)
+    #expect(["page-filtered", "page-not-in-dump"].contains(error["code"] as? String), "\(error)")
+  }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A value of a C type, read from memory.
 package indirect enum CValue: Sendable {
   /// An integer by its 64 bits.
@@ -16,7 +18,7 @@ package indirect enum CValue: Sendable {
   /// The elements that were read, and how many there are.
   case array([CValue], count: Int)
   /// Why it cannot be read.
-  case unreadable(String)
+  case unreadable(Diagnostic)
   /// Nested deeper than was requested.
   case omitted
 

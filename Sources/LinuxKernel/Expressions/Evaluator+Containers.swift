@@ -131,7 +131,7 @@ extension Evaluator {
       do throws(ExpressionFailure) {
         return (name, try evaluator.read(evaluator.value(of: path), extent).value)
       } catch {
-        return (name, .unreadable(error.message))
+        return (name, .unreadable(error.diagnostic))
       }
     }
   }

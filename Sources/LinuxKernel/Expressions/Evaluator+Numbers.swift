@@ -58,14 +58,14 @@ extension Evaluator {
   }
 
   /// Why `count` bytes from `address` are unreadable, in one line.
-  func unreadable(_ address: UInt64, _ count: Int) -> String {
+  func unreadable(_ address: UInt64, _ count: Int) -> Diagnostic {
     let plain = canonical(address)
     guard plain >> 55 & 1 == 1 else {
       return plain < 4096
-        ? "a null pointer: \(hex(address)) is not mapped"
-        : "\(hex(address)) is an address of user space"
+        ? Diagnostic(.entryInvalid, hex(address), "a null pointer: \(hex(address)) is not mapped")
+        : Diagnostic(.userAddress, hex(address), "\(hex(address)) is an address of user space")
     }
-    return ReadFaultText.describe(context, plain, count)
+    return UnreadableMemory.describe(context, plain, count)
   }
 
   // MARK: - Casts

@@ -11,7 +11,7 @@ struct ValueReader {
   /// The last page read: its address, and its bytes or why they cannot be read.
   private var current: (address: UInt64, bytes: Result<[UInt8], ExpressionFailure>)?
   /// What was unreadable, one sentence per page.
-  private(set) var notes: [String] = []
+  private(set) var notes: [Diagnostic] = []
 
   init(_ evaluator: Evaluator, _ extent: ValueExtent, _ source: PageSource? = nil) {
     self.evaluator = evaluator
@@ -94,24 +94,27 @@ struct ValueReader {
       case .success(let bytes)?:
         let from = Int(here - start)
         let part = min(count - result.count, bytes.count - from)
-        guard part > 0 else { return .failure(ExpressionFailure("\(hex(here)) cannot be read")) }
+        guard part > 0 else {
+          return .failure(ExpressionFailure(Diagnostic(.pageUnreadable, hex(here), "\(hex(here)) cannot be read")))
+        }
         result += bytes[from..<(from + part)]
         here &+= UInt64(part)
       case .failure(let failure)?: return .failure(failure)
-      case nil: return .failure(ExpressionFailure("\(hex(here)) cannot be read"))
+      case nil:
+        return .failure(ExpressionFailure(Diagnostic(.pageUnreadable, hex(here), "\(hex(here)) cannot be read")))
       }
     }
     return .success(result)
   }
 
   private mutating func read(_ start: UInt64) -> Result<[UInt8], ExpressionFailure> {
-    let reason: String
     switch source.bytes(start, Int(page)) {
     case .success(let bytes): return .success(bytes)
-    case .failure(let failure): reason = failure.message
+    case .failure(let failure):
+      let reason = failure.diagnostic
+      if notes.count < Limits.listNotes, !notes.contains(where: { $0.text == reason.text }) { notes.append(reason) }
+      return .failure(failure)
     }
-    if notes.count < Limits.listNotes, !notes.contains(reason) { notes.append(reason) }
-    return .failure(ExpressionFailure(reason))
   }
 
   // MARK: - Types
@@ -130,25 +133,30 @@ struct ValueReader {
     case .array(let element, let count):
       return array(element, count, address &+ UInt64(bitPattern: Int64(firstBit / 8)), depth: depth)
     case .integer(let integer) where integer.size > 8 && bitCount == nil:
-      guard integer.size == 16 else { return .unreadable("an integer of \(integer.size) bytes") }
+      guard integer.size == 16 else {
+        return .unreadable(Diagnostic(.typeUnknown, type.text, "an integer of \(integer.size) bytes"))
+      }
       switch bytes(address &+ UInt64(firstBit / 8), 16) {
       case .success(let bytes):
         let word = BitField(firstBit: 0, bitCount: nil, size: 8)
         return .wide(low: word.value(bytes[..<8], isSigned: false), high: word.value(bytes[8...], isSigned: false))
-      case .failure(let failure): return .unreadable(failure.message)
+      case .failure(let failure): return .unreadable(failure.diagnostic)
       }
     case .integer, .floating, .pointer, .enumeration:
-      guard let size = type.size, size > 0, size <= 8 else { return .unreadable("a size that no number has") }
+      guard let size = type.size, size > 0, size <= 8 else {
+        return .unreadable(Diagnostic(.typeUnknown, type.text, "a size that no number has"))
+      }
       let place = BitField(firstBit: firstBit, bitCount: bitCount, size: size)
       var isSigned = false
       if case .integer(let integer) = type.resolved { isSigned = integer.isSigned }
       if case .enumeration(let enumeration) = type.resolved { isSigned = enumeration.isSigned }
       switch bytes(address &+ UInt64(bitPattern: Int64(place.offset)), place.byteCount) {
       case .success(let bytes): return scalar(type, place.value(bytes[...], isSigned: isSigned))
-      case .failure(let failure): return .unreadable(failure.message)
+      case .failure(let failure): return .unreadable(failure.diagnostic)
       }
     case .function: return .pointer(address, note(address, type))
-    case .void, .typedef, .qualified, .unknown: return .unreadable("a type that is not known")
+    case .void, .typedef, .qualified, .unknown:
+      return .unreadable(Diagnostic(.typeUnknown, type.text, "a type that is not known"))
     }
   }
 
@@ -217,7 +225,7 @@ extension Evaluator {
   /// - Throws: `ExpressionFailure` if the type has no size.
   package func read(
     _ type: CType, at address: UInt64, of source: PageSource, _ extent: ValueExtent
-  ) throws(ExpressionFailure) -> (value: CValue, notes: [String]) {
+  ) throws(ExpressionFailure) -> (value: CValue, notes: [Diagnostic]) {
     guard let size = type.size else {
       throw ExpressionFailure("nothing defines '\(type.text)', so that it has no value")
     }
@@ -235,7 +243,7 @@ extension Evaluator {
   /// - Throws: `ExpressionFailure` if its type is unknown, or none of it is readable.
   package func read(
     _ operand: Operand, _ extent: ValueExtent
-  ) throws(ExpressionFailure) -> (type: CType, value: CValue, notes: [String]) {
+  ) throws(ExpressionFailure) -> (type: CType, value: CValue, notes: [Diagnostic]) {
     let type = try typed(operand, 0..<0)
     if type.size == nil {
       if case .function = type.resolved {

@@ -45,7 +45,7 @@ struct PrintCommand: DumpCommand {
       } else if !value.isUnreadable {
         session.output.valueText(type, value, inHex: shown.hex)
       }
-      for note in notes { session.report(.pageNotInDump, "\(query): \(note)") }
+      for note in notes { session.report(note.explaining(query)) }
       return notes.isEmpty
     } catch {
       session.report(error.placed(in: query))

@@ -132,7 +132,7 @@ extension ReadCommand {
       } else if !value.isUnreadable {
         session.output.valueText(type, value, inHex: shown.hex)
       }
-      for note in notes { session.report(.pageNotInDump, "\(address): \(note)") }
+      for note in notes { session.report(note.explaining(address)) }
       if notes.isEmpty { return }
     } catch {
       session.report(error.diagnostic)

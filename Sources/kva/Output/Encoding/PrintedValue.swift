@@ -88,7 +88,7 @@ extension Output {
     case .text(let string): quoted(string)
     case .record(let members): record(members, depth, inHex: inHex)
     case .array(let elements, let count): array(elements, count, depth, inHex: inHex)
-    case .unreadable(let reason): text("/* \(reason) */")
+    case .unreadable(let reason): text("/* \(reason.text) */")
     case .omitted: text("{ ... }")
     }
   }
