@@ -37,6 +37,55 @@ struct DWARFTests {
     }
   }
 
+  @Test("Each named type is listed once, with its name space", arguments: ["-gdwarf-4", "-gdwarf-5"])
+  func names(_ version: String) throws {
+    // The same header in two units, as a kernel has it in each.
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("kva-dwarf-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let objects = ["first", "second"].map { folder.appendingPathComponent("\($0).o").path }
+    try CrossCompiler.compile(Sample.source + Sample.plainUses, ["-g", version], to: objects[0])
+    let rest = "struct late { struct item item; };\nenum { early_bird = -7, late_bird };\n"
+    try CrossCompiler.compile(
+      Sample.source + rest + "struct late late_one; int second(struct late *p, ...) { return late_bird; }\n",
+      ["-g", version], to: objects[1])
+    let file = folder.appendingPathComponent("vmlinux").path
+    try CrossCompiler.link(objects, to: file)
+    let types = DWARFTypes(try ELFImage(path: file))
+    var listed: [String] = []
+    types.forEachType { name, _ in
+      listed.append("\(name)")
+      return true
+    }
+    for name in [
+      "struct item", "struct holder", "holder_t", "alias_of_alias", "union choice", "struct tight", "struct bits",
+      "enum mode", "struct both", "both", "counter_t", "table_t", "u8", "struct late", "int",
+    ] {
+      #expect(listed.count { $0 == name } == 1, "\(name)")
+    }
+    #expect(!listed.contains("struct declared_only") && !listed.contains("v1"))
+    var first: [TypeName] = []
+    types.forEachType { name, _ in
+      first.append(name)
+      return first.count < 3
+    }
+    #expect(first.count == 3)
+    // Enumerators of enumerations with a name and without, negative ones, and none.
+    #expect(types.enumerator(named: "loud")?.value == 0x10000 && types.enumerator(named: "quiet")?.value == 0)
+    #expect(types.enumerator(named: "loud")?.type.text == "enum mode")
+    #expect(types.enumerator(named: "early_bird")?.value == -7 && types.enumerator(named: "late_bird")?.value == -6)
+    #expect(types.enumerator(named: "item") == nil && types.enumerator(named: "no_bird") == nil)
+    // Functions with their parameters.
+    func prototype(_ name: String) -> CFunction? {
+      if case .function(let function)? = types.function(named: name)?.shape { function } else { nil }
+    }
+    let second = prototype("second")
+    #expect(second?.parameters.map(\.name) == ["p"] && second?.isVariadic == true && second?.result.text == "int")
+    #expect(second?.parameters.first?.type.text == "struct late *" && prototype("function")?.isVariadic == false)
+    #expect(types.function(named: "loud") == nil && types.function(named: "late_one") == nil)
+    #expect(types.variable(named: "late_one")?.text == "struct late")
+  }
+
   @Test("What is not there is nil, whatever is asked")
   func absent() throws {
     let types = try types(["-g"])
@@ -111,7 +160,10 @@ struct DWARFTests {
       let file = folder.appendingPathComponent("kva-dwarf-bad-\(UUID().uuidString).o")
       try Data(bad).write(to: file)
       if let image = try? ELFImage(path: file.path) {
-        _ = DWARFTypes(image).member("inner.item.name", of: "holder")
+        let types = DWARFTypes(image)
+        _ = types.member("inner.item.name", of: "holder")
+        _ = (types.enumerator(named: "loud"), types.function(named: "function"))
+        types.forEachType { _, type in type.size != -1 }
       }
       try FileManager.default.removeItem(at: file)
     }

@@ -91,8 +91,9 @@ func exercise(_ graph: any TypeGraph) {
     if let record = type.record { _ = (record.member(named: "pid"), record.memberNames.count) }
     return left > 0
   }
-  for name in ["a", "schedule", "init_task", ""] {
-    _ = (graph.variable(named: name), graph.function(named: name), graph.enumerator(named: name))
+  for name in ["a", "schedule", "init_task", "main", "loud", ""] {
+    if case .function(let function)? = graph.function(named: name)?.shape { _ = function.result.text }
+    _ = (graph.variable(named: name)?.size, graph.enumerator(named: name)?.value)
   }
 }
 
@@ -108,6 +109,7 @@ func exercise(_ graph: any TypeGraph) {
     _ = types.size(of: name)
     for path in ["x", "y.z", "bits"] { _ = types.member(path, of: name) }
   }
+  exercise(types as any TypeGraph)
   for address in [0, 4, 0x1000] as [UInt64] { _ = types.sourceLine(at: address) }
 }
 

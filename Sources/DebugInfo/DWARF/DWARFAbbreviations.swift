@@ -36,7 +36,7 @@ struct DWARFAbbreviations {
   }
 
   /// The kind of definition that an entry may be.
-  enum Definition {
+  enum Definition: UInt64 {
     /// Nothing looked up by name.
     case nothing
     /// A structure or union.
@@ -45,11 +45,17 @@ struct DWARFAbbreviations {
     case type
     /// A variable.
     case variable
+    /// A function.
+    case function
+    /// An enumerator.
+    case enumerator
   }
 
   /// One layout of entries.
   struct Abbreviation {
     var definition: Definition
+    /// Whether what is inside are enumerators.
+    var isEnumeration: Bool
     var hasChildren: Bool
     var steps: Range<Int>
   }
@@ -108,19 +114,23 @@ struct DWARFAbbreviations {
       case 0x13, 0x17, 0x02: .tag  // DW_TAG_structure_type, _union_type, _class_type
       case 0x16, 0x24, 0x04: .type  // DW_TAG_typedef, _base_type, _enumeration_type
       case 0x34: .variable  // DW_TAG_variable
+      case 0x2e: .function  // DW_TAG_subprogram
+      case 0x28: .enumerator  // DW_TAG_enumerator
       default: .nothing
       }
     let isPossible = definition != .nothing
     while let attribute = bytes.unsignedLEB(at: &position), let form = bytes.unsignedLEB(at: &position) {
       if attribute == 0, form == 0 {
-        return Abbreviation(definition: definition, hasChildren: hasChildren, steps: start..<steps.count)
+        return Abbreviation(
+          definition: definition, isEnumeration: tag == 0x04, hasChildren: hasChildren, steps: start..<steps.count)
       }
       attributeCount += 1
       guard attributeCount <= Limits.abbreviations * 8 else { return nil }
       // DW_FORM_implicit_const has its value here and nothing in the entry.
       if form == 0x21, bytes.unsignedLEB(at: &position) == nil { return nil }
-      // DW_AT_declaration: a variable's declaration has its type, and the definition may refer to it for the name.
-      if attribute == 0x3c, definition != .variable { definition = .nothing }
+      // DW_AT_declaration: a variable's or function's declaration has its type, and the definition may refer to it
+      // for the name.
+      if attribute == 0x3c, definition == .tag || definition == .type { definition = .nothing }
       guard let step = step(form) else { return nil }
       let wanted = wanted(attribute, form, step, isName: isPossible, hasChildren: hasChildren)
       if wanted.kind == .bytes, let last = steps.indices.last, last >= start, steps[last].kind == .bytes {

@@ -8,9 +8,8 @@ import CDw
 struct DWARFReader: ~Copyable {
   let session: DWARFSession
 
-  private var index = DWARFTypeIndex()
-  /// How much of `.debug_info` was released to the system.
-  private var forgotten = 0
+  private var types = DWARFTypeIndex(of: .types)
+  private var code = DWARFTypeIndex(of: .code)
 
   /// The code ranges of the units, in order; made if `.debug_aranges` does not have an address.
   var codeRanges: [CodeRange]?
@@ -31,41 +30,62 @@ struct DWARFReader: ~Copyable {
 
   // MARK: - Finding types by name
 
-  /// The offset of the entry that defines the structure, union, typedef, enumeration or base type `name`; if several
-  /// do, the first, and a structure before another type of the same unit.
+  /// The offset of the entry that defines `name`; if several do, the first, and a structure before another type of the
+  /// same unit. Of an enumerator, the offset of its enumeration.
   ///
-  /// - Parameter kinds: the kinds of definition, in order of preference.
+  /// - Parameter kinds: the kinds of definition, in order of preference: types and variables, or functions and
+  ///   enumerators.
   mutating func definition(
     of name: String, _ kinds: [DWARFAbbreviations.Definition] = [.tag, .type]
   ) -> UInt64? {
     let text = Array(name.utf8)
     guard !text.isEmpty, !text.contains(0) else { return nil }
-    if let offset = index.definition(of: text, kinds) { return isNamed(text, at: offset) ? offset : nil }
+    let subject = DWARFTypeIndex.Subject(kinds)
+    // Two names may have one hash.
+    if let offset = known(text, kinds, subject) { return has(text, kinds, at: offset) ? offset : nil }
     guard mayExist(text) else { return nil }
-    while passUnit() {
-      if let offset = index.definition(of: text, kinds) { return isNamed(text, at: offset) ? offset : nil }
+    while passUnit(subject) {
+      if let offset = known(text, kinds, subject) { return has(text, kinds, at: offset) ? offset : nil }
     }
     return nil
   }
 
-  private mutating func passUnit() -> Bool {
-    forgetPassed()
-    return Self.passUnit(&index, session)
+  /// The offsets of all named types, in order.
+  mutating func allTypes() -> [UInt64] {
+    while passUnit(.types) {}
+    return types.all
+  }
+
+  private func known(
+    _ text: [UInt8], _ kinds: [DWARFAbbreviations.Definition], _ subject: DWARFTypeIndex.Subject
+  ) -> UInt64? {
+    switch subject {
+    case .types: types.definition(of: text, kinds)
+    case .code: code.definition(of: text, kinds)
+    }
+  }
+
+  private mutating func passUnit(_ subject: DWARFTypeIndex.Subject) -> Bool {
+    switch subject {
+    case .types: Self.passUnit(&types, session)
+    case .code: Self.passUnit(&code, session)
+    }
   }
 
   private static func passUnit(_ index: inout DWARFTypeIndex, _ session: borrowing DWARFSession) -> Bool {
-    index.passUnit(
+    forgetPassed(&index, session)
+    return index.passUnit(
       DWARFTypeIndex.Sections(
         info: session[.info], abbreviations: session[.abbreviations], strings: session[.strings],
         stringOffsets: session[.stringOffsets]))
   }
 
   /// Releases the memory of units already scanned: they are read again if one of their entries is needed.
-  private mutating func forgetPassed() {
-    guard index.nextUnit - forgotten >= 16 << 20, let offset = session.image.debugInfo?.offset else { return }
-    let (start, overflow) = offset.addingReportingOverflow(UInt64(forgotten))
-    if !overflow { session.image.file.forget(start..<(start &+ UInt64(index.nextUnit - forgotten))) }
-    forgotten = index.nextUnit
+  private static func forgetPassed(_ index: inout DWARFTypeIndex, _ session: borrowing DWARFSession) {
+    guard index.nextUnit - index.forgotten >= 16 << 20, let offset = session.image.debugInfo?.offset else { return }
+    let (start, overflow) = offset.addingReportingOverflow(UInt64(index.forgotten))
+    if !overflow { session.image.file.forget(start..<(start &+ UInt64(index.nextUnit - index.forgotten))) }
+    index.forgotten = index.nextUnit
   }
 
   /// False if no entry can have the name `text`.
@@ -79,12 +99,16 @@ struct DWARFReader: ~Copyable {
     return wanted.count <= (isWide ? 8 : 4) || strings.isEmpty || strings.firstOccurrence(of: wanted) != nil
   }
 
-  /// Whether the entry at `offset` has the name `text`: two names may share a hash.
-  private func isNamed(_ text: [UInt8], at offset: UInt64) -> Bool {
-    guard let entry = session.entry(at: offset), let name = entry.name else { return false }
-    return name.isEqual(text)
+  /// Whether the entry at `offset` has the name `text`, or is the enumeration that has an enumerator of that name.
+  private func has(_ text: [UInt8], _ kinds: [DWARFAbbreviations.Definition], at offset: UInt64) -> Bool {
+    guard let entry = session.entry(at: offset) else { return false }
+    guard kinds.contains(.enumerator) else { return entry.name?.isEqual(text) ?? false }
+    var work = Limits.entriesPerMember
+    var children = DWARFChildren(of: entry)
+    while let child = children.next(&work) { if child.name?.isEqual(text) ?? false { return true } }
+    return false
   }
 
-  /// The work done so far to find types.
-  var work: Int { index.work }
+  /// The work done so far to find names.
+  var work: Int { types.work + code.work }
 }

@@ -1,6 +1,7 @@
 import Bytes
 
-/// An index of the types defined in `.debug_info`, by name: built unit by unit, as far as queries need it.
+/// An index of the types and variables, or of the functions and enumerators, defined in `.debug_info`, by name: built
+/// unit by unit, as far as queries need it.
 ///
 /// libdw is some ten times slower at iterating over entries, which decides whether a name in a late unit takes 20 ms or
 /// 200. Everything else about entries goes through libdw.
@@ -21,13 +22,33 @@ struct DWARFTypeIndex {
     }
   }
 
-  /// The offset in `.debug_info` of the first definition of each name, by the name's hash.
+  /// What is indexed.
+  enum Subject {
+    /// Types and variables.
+    case types
+    /// Functions and enumerators: few queries need them, and they are many.
+    case code
+
+    /// What has definitions of `kinds`.
+    init(_ kinds: [DWARFAbbreviations.Definition]) {
+      self = kinds.contains { $0 == .function || $0 == .enumerator } ? .code : .types
+    }
+  }
+
+  private let subject: Subject
+
+  init(of subject: Subject) { self.subject = subject }
+
+  /// The offset in `.debug_info` of the first definition of each name, or of an enumerator's enumeration, by the name's
+  /// hash.
   private var definitions: [UInt64: UInt64] = [:]
   /// Recently seen names, by their offset in `.debug_str`: units repeat what headers define.
   private var recent = [UInt64](repeating: 0, count: 1 << 15)
   private var abbreviations: DWARFAbbreviations?
   /// The start of the next unit.
   private(set) var nextUnit = 0
+  /// How much of `.debug_info` was released to the system.
+  var forgotten = 0
   private var unitsLeft = Limits.compilationUnits
   /// How many entries, and attributes of abbreviations, may still be read.
   private var workLeft = Limits.debugEntries
@@ -43,6 +64,9 @@ struct DWARFTypeIndex {
     return kinds.lazy.compactMap { definitions[Self.key(hash, $0)] }.first
   }
 
+  /// The offsets of the definitions in the units scanned so far, in order.
+  var all: [UInt64] { definitions.values.sorted() }
+
   private static let hashStart: UInt64 = 0xcbf2_9ce4_8422_2325
   /// FNV-1a: names found by it are compared, so its strength does not matter.
   @inline(__always)
@@ -50,8 +74,8 @@ struct DWARFTypeIndex {
   @inline(__always)
   private static func key(_ hash: UInt64, _ definition: DWARFAbbreviations.Definition) -> UInt64 {
     switch definition {
-    case .tag: hash
-    case .variable: hash ^ 0x5555_5555_5555_5555
+    case .tag, .function: hash
+    case .variable, .enumerator: hash ^ 0x5555_5555_5555_5555
     case .type, .nothing: ~hash
     }
   }
@@ -88,6 +112,8 @@ struct DWARFTypeIndex {
     var stringOffsetsBase = 2 * offsetSize
     // The unit's own entry is at depth 0, what it defines at depth 1.
     var depth = 0
+    // The enumeration that was come to last.
+    var enumeration = 0
     repeat {
       let entry = position
       guard workLeft > 0, let code = info.unsignedLEB(at: &position) else { return }
@@ -129,21 +155,35 @@ struct DWARFTypeIndex {
           if depth == 0, let base, base <= sections.stringOffsets.byteCount { stringOffsetsBase = base }
         }
       }
-      if depth == 1, layout.definition != .nothing, let name {
+      if let name, depth == 1 || depth == 2 && layout.definition == .enumerator, isWanted(layout.definition) {
+        let place = depth == 1 ? entry : enumeration
         if isNameHere {
-          remember(info, name, layout.definition, entry, isRecent: false)
+          remember(info, name, layout.definition, place, isRecent: false)
         } else {
-          remember(sections.strings, name, layout.definition, entry, isRecent: true)
+          remember(sections.strings, name, layout.definition, place, isRecent: true)
         }
       }
       guard layout.hasChildren else { continue }
+      let isEntered = subject == .code && depth == 1 && layout.isEnumeration
+      if isEntered { enumeration = entry }
       // Follow the sibling if it is after this entry's start and in the unit, else scan the children.
-      if depth > 0, let sibling, sibling <= UInt64(entries.upperBound - unit), unit + Int(sibling) > position {
+      if depth > 0, !isEntered, let sibling, sibling <= UInt64(entries.upperBound - unit),
+        unit + Int(sibling) > position
+      {
         position = unit + Int(sibling)
       } else {
         depth += 1
       }
     } while depth > 0 && position < entries.upperBound
+  }
+
+  @inline(__always)
+  private func isWanted(_ definition: DWARFAbbreviations.Definition) -> Bool {
+    switch definition {
+    case .nothing: false
+    case .tag, .type, .variable: subject == .types
+    case .function, .enumerator: subject == .code
+    }
   }
 
   /// Records that the entry at `entry` defines the name at `offset` of `text`.
@@ -152,7 +192,7 @@ struct DWARFTypeIndex {
     _ text: RawSpan, _ offset: Int, _ definition: DWARFAbbreviations.Definition, _ entry: Int, isRecent: Bool
   ) {
     // Never 0, which marks an empty place.
-    let mark = UInt64(truncatingIfNeeded: offset) << 2 | (definition == .tag ? 2 : definition == .variable ? 3 : 1)
+    let mark = UInt64(truncatingIfNeeded: offset) << 3 | definition.rawValue
     let slot = (offset &+ (definition == .tag ? 1 : 0)) & (recent.count - 1)
     if isRecent {
       guard recent[slot] != mark else { return }

@@ -47,8 +47,13 @@ extension DWARFTypes: TypeGraph {
     return fits ? [type] : []
   }
 
-  /// Lists none: that would take a pass over the whole file.
-  package func forEachType(_ body: (TypeName, CType) -> Bool) {}
+  /// Calls `body` with each named type, the first definition of each name, until it returns false. All of the file is
+  /// passed.
+  package func forEachType(_ body: (TypeName, CType) -> Bool) {
+    for type in ask({ reader in reader.namedTypes() }) ?? [] {
+      guard body(type.name, .described(self, type.offset)) else { return }
+    }
+  }
 
   /// The type of the variable `name`.
   package func variable(named name: String) -> CType? {
@@ -57,11 +62,18 @@ extension DWARFTypes: TypeGraph {
     }
   }
 
-  /// None: prototypes come from BTF.
-  package func function(named name: String) -> CType? { nil }
+  /// The type of the function `name`.
+  package func function(named name: String) -> CType? {
+    ask { reader in reader.definition(of: name, [.function]).map { .described(self, Int(clamping: $0)) } }
+  }
 
-  /// None: that would take a pass over the whole file.
-  package func enumerator(named name: String) -> (type: CType, value: Int64)? { nil }
+  /// The value of the enumerator `name`, and the type of its enumeration.
+  package func enumerator(named name: String) -> (type: CType, value: Int64)? {
+    guard let offset = ask({ $0.definition(of: name, [.enumerator]) }).map({ Int(clamping: $0) }),
+      let found = enumerators(of: offset).first(where: { $0.name == name })
+    else { return nil }
+    return (.described(self, offset), found.value)
+  }
 }
 
 extension DWARFReader {
@@ -145,7 +157,23 @@ extension DWARFReader {
     return false
   }
 
-  /// The members of the record at `number`, in order.
+  /// The names of all types that have one, and where they are.
+  mutating func namedTypes() -> [(name: TypeName, offset: Int)] {
+    allTypes().compactMap { offset in
+      guard let entry = session.entry(at: offset) else { return nil }
+      let space: TypeName.Space
+      switch entry.tag {
+      case DW_TAG_structure_type, DW_TAG_class_type: space = .structure
+      case DW_TAG_union_type: space = .union
+      case DW_TAG_enumeration_type: space = .enumeration
+      case DW_TAG_typedef, DW_TAG_base_type: space = .ordinary
+      default: return nil
+      }
+      return (TypeName(space, entry.text), Int(clamping: offset))
+    }
+  }
+
+  /// The members of the record at `number`, in their order.
   func members(_ number: Int, _ graph: DWARFTypes) -> [CMember]? {
     guard let entry = session.entry(at: UInt64(number)) else { return nil }
     var members: [CMember] = []

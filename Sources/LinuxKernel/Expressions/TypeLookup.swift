@@ -100,9 +100,18 @@ package struct TypeLookup: Sendable {
     return .success(btf)
   }
 
-  /// All types of the kernel and of each module that has any, or those of the module called `name`.
+  /// All types of the kernel and of each module that has any, or those of the module called `name`. By DWARF those of
+  /// the kernel that have a name, and what they need.
   func all(ofModule name: String?) -> Result<[[CType]], ExpressionFailure> {
-    btf(ofModule: name).map { btf in
+    if name == nil, types.value.btf == nil, let graph = graphs.first {
+      var named: [CType] = []
+      graph.forEachType { _, type in
+        named.append(type)
+        return true
+      }
+      return .success([named])
+    }
+    return btf(ofModule: name).map { btf in
       ([btf] + (name == nil ? moduleGraphs.compactMap { $0 as? BTFTypes } : [])).map(\.ownTypes)
     }
   }
@@ -115,7 +124,7 @@ package struct TypeLookup: Sendable {
     let others = types(named: TypeName(nil, name.name)).map(\.text)
     if name.space != nil, let other = others.first { return none("; there is '\(other)'") }
     var near = NameSuggestions(name.name)
-    for graph in graphs {
+    for graph in graphs.prefix(1) {
       graph.forEachType { other, _ in
         if name.space == nil || name.space == other.space { near.consider(other.name) }
         return true
