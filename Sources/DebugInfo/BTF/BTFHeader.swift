@@ -47,20 +47,21 @@ struct BTFHeader {
   func length(kind: Int, count: Int, _ bytes: [UInt8]) -> Int? {
     // A hot path: it runs for each of the kernel's hundred thousand types.
     if kind <= BTFKind.enumeration64, kind > 0 {
-      let shift = UInt128(truncatingIfNeeded: kind &* 4)
+      let shift = UInt64(truncatingIfNeeded: kind &* 2)
       return 4
-        &* (Int(truncatingIfNeeded: Self.words &>> shift & 0xf)
-          &+ count &* Int(truncatingIfNeeded: Self.wordsPerElement &>> shift & 0xf))
+        &* (3 &+ Int(truncatingIfNeeded: Self.moreWords &>> shift & 3)
+          &+ count &* Int(truncatingIfNeeded: Self.wordsPerElement &>> shift & 3))
     }
     let entry = layouts.lowerBound + 4 * kind
     guard entry + 4 <= layouts.upperBound, entry + 4 <= bytes.count, kind > 0 else { return nil }
     return 12 + Int(bytes[entry]) + Int(bytes[entry + 1]) * count
   }
 
-  /// Words of a type without its elements, four bits per kind, from kind 0.
-  private static let words: UInt128 = 0x3343_3433_3333_3333_6340
-  /// Words of each element.
-  private static let wordsPerElement: UInt128 = 0x3000_3020_0000_0233_0000
+  /// Words of a type beyond the three that all have, without its elements, two bits for each kind from 0 on: one of an
+  /// integer, a variable and a declaration tag, three of an array.
+  private static let moreWords: UInt64 = 1 << 2 | 3 << 6 | 1 << 28 | 1 << 34
+  /// Words of each element: three of a record, a section and a 64-bit enumeration, two of an enumeration and a prototype.
+  private static let wordsPerElement: UInt64 = 3 << 8 | 3 << 10 | 2 << 12 | 2 << 26 | 3 << 30 | 3 << 38
 }
 
 /// The kinds of BTF types, BTF_KIND_*.
@@ -97,6 +98,7 @@ enum BTFKind {
     static let record = Mask(structure, BTFKind.union)
     static let enumerations = Mask(enumeration, enumeration64)
     static let ordinary = Mask(typedef, int, float)
+    static let variables = Mask(variable)
     /// All kinds that define a type with a size.
     static let defined = record.union(enumerations).union(ordinary)
   }

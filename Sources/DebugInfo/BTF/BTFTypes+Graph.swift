@@ -179,7 +179,7 @@ extension BTFTypes: TypeGraph {
 
   /// The type of the variable `name`.
   package func variable(named name: String) -> CType? {
-    numbers(named: name, of: BTFKind.Mask(BTFKind.variable)).first.flatMap { place($0) }.map { type($0.sizeOrType) }
+    numbers(named: name, of: .variables).first.flatMap { place($0) }.map { type($0.sizeOrType) }
   }
 
   /// The type of the function `name`.

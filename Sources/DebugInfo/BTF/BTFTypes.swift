@@ -25,6 +25,8 @@ package final class BTFTypes: Sendable {
   let typeOffsets: [Int32]
   /// Those that define a type with a size: about one in ten.
   private let definitions: [Int32]
+  /// Which of them are variables: some hundred, per-CPU ones.
+  private let variables: [Int32]
   /// Whether any enumeration is flagged as signed, so that the others are not.
   let flagsSignedEnumerations: Lazy<Bool>
   /// The names looked up so far, and their numbers; 0 is none.
@@ -49,10 +51,13 @@ package final class BTFTypes: Sendable {
     // The kernel's strings begin with the empty string, which a module's lack.
     guard base != nil || bytes[header.strings.lowerBound] == 0 else { return nil }
     strings = header.strings
-    (typeOffsets, definitions, isComplete) = Self.starts(bytes, header)
-    let typeOffsets = typeOffsets
+    let starts = Starts(bytes, header)
+    typeOffsets = starts.all
+    definitions = starts.definitions
+    variables = starts.variables
+    isComplete = starts.areComplete
     flagsSignedEnumerations = Lazy {
-      typeOffsets.contains { start in
+      starts.all.contains { start in
         let info = bytes.word32(Int(start) + 4)
         return info >> 31 == 1 && [BTFKind.enumeration, BTFKind.enumeration64].contains(Int(info >> 24 & 0x7f))
       }
@@ -65,25 +70,37 @@ package final class BTFTypes: Sendable {
 
   func half(_ at: Int) -> Int { Int(bytes.word32(at)) }
 
-  /// The offset of each type, which of them are definitions, and whether these are all.
-  private static func starts(
-    _ bytes: [UInt8], _ header: BTFHeader
-  ) -> (starts: [Int32], definitions: [Int32], isComplete: Bool) {
-    let range = header.types
-    var starts: [Int32] = []
+  /// Where each type begins, and which of them are what is looked up by name.
+  private struct Starts {
+    var all: [Int32] = []
     var definitions: [Int32] = []
-    starts.reserveCapacity(range.count / 20)
-    var start = range.lowerBound
-    while start + 12 <= range.upperBound {
-      let info = Int(bytes.word32(start + 4))
-      guard let length = header.length(kind: info >> 24 & 0x7f, count: info & 0xff_ffff, bytes),
-        start + length <= range.upperBound
-      else { break }
-      if BTFKind.Mask.defined.contains(info >> 24 & 0x7f) { definitions.append(Int32(starts.count)) }
-      starts.append(Int32(start))
-      start += length
+    var variables: [Int32] = []
+    /// Whether the kinds of all are known.
+    let areComplete: Bool
+
+    init(_ bytes: [UInt8], _ header: BTFHeader) {
+      let range = header.types
+      let section = bytes.span.rawSpan
+      let defined = BTFKind.Mask.defined
+      all.reserveCapacity(range.count / 16)
+      definitions.reserveCapacity(range.count / 128)
+      var start = range.lowerBound
+      while start &+ 12 <= range.upperBound {
+        let info = section.integer(UInt32.self, at: start &+ 4) ?? 0
+        let kind = Int(truncatingIfNeeded: info &>> 24 & 0x7f)
+        guard let length = header.length(kind: kind, count: Int(truncatingIfNeeded: info & 0xff_ffff), bytes),
+          length <= range.upperBound &- start
+        else { break }
+        if defined.contains(kind) {
+          definitions.append(Int32(truncatingIfNeeded: all.count))
+        } else if kind == BTFKind.variable {
+          variables.append(Int32(truncatingIfNeeded: all.count))
+        }
+        all.append(Int32(truncatingIfNeeded: start))
+        start &+= length
+      }
+      areComplete = start == range.upperBound
     }
-    return (starts, definitions, start == range.upperBound)
   }
 
   // MARK: - Types by number
@@ -129,8 +146,9 @@ package final class BTFTypes: Sendable {
 
   // MARK: - Names
 
-  /// Own types whose name is `name` and whose kind is one of `kinds`, in order: a pass over all types, or over the
-  /// definitions, that compares only their names. It costs a twentieth of a search through the strings.
+  /// Own types whose name is `name` and whose kind is one of `kinds`, in their order: one pass over all types, or over
+  /// the definitions or the variables, which compares the names of those alone. It costs a twentieth of a search through
+  /// the strings.
   func numbers(named name: String, of kinds: BTFKind.Mask) -> [Int] {
     let wanted = NameBytes(name)
     var result: [Int] = []
@@ -141,6 +159,8 @@ package final class BTFTypes: Sendable {
     }
     if kinds.isSubset(of: .defined) {
       for index in definitions { consider(Int(index)) }
+    } else if kinds.isSubset(of: .variables) {
+      for index in variables { consider(Int(index)) }
     } else {
       for index in typeOffsets.indices { consider(index) }
     }
