@@ -574,6 +574,7 @@ class _SlabPart(TypedDict):
     part: str
     allocated: Optional[bool]
     freeList: Optional[str]
+    kfence: bool
     cgroup: Optional[str]
     tracks: list[SlabTrack]
 
@@ -1714,6 +1715,33 @@ class Dump(_Commands):
     def symbols(self, pattern: Optional[str] = None) -> list[Symbol]:
         """The symbols of the kernel and its modules; `*` and `?` in `pattern` are as in a shell."""
         return self._list("symbols", *([] if pattern is None else [pattern]))
+
+    def iter_list(self, type: str, head: Query, *, print: Optional[str] = None) -> Iterator[Union[Element, ListEnd]]:
+        """The elements of a linked list, each looked up when it is asked for, as kva-list(1) has them.
+
+            for task in dump.iter_list("task_struct.tasks", "init_task.tasks", print="pid,comm"):
+                ...
+
+        To stop early costs no more than what was asked for, or at most as much again.
+        """
+        return self._elements("list", type, head, print=print)
+
+    def iter_tree(
+        self, kind: str, type: str, root: Query, *, print: Optional[str] = None
+    ) -> Iterator[Union[Element, ListEnd]]:
+        """What a tree or another container holds, as `iter_list` does; `kind` is one of those of kva-tree(1)."""
+        return self._elements("tree", kind, type, root, print=print)
+
+    def _elements(self, command: str, *arguments: Query, **options: Any) -> Iterator[Any]:
+        # The process goes on where the part before ended. Parts grow, as each costs a request.
+        skip, limit = 0, 1
+        while True:
+            answer = self.ask(command, *arguments, skip=skip, limit=limit, **options)
+            yield from answer.checked()
+            if answer.status != 0 or len(answer.results) < limit:
+                return
+            skip += limit
+            limit = min(2 * limit, _CHUNK)
 
     def report(self) -> Report:
         """What sorting many dumps needs to know of this one. See also the function `report`."""

@@ -8,6 +8,8 @@ enum Limits {
   static let jsonDepth = 16
   /// Commands, each with its options, that are kept parsed between requests, and user tables that are kept found.
   static let keptParses = 256
+  /// Lists and trees that were asked for in part and are kept to go on with.
+  static let keptWalks = 16
   /// Problems that are told of one request: a thousand broken lists say no more than these.
   static let keptProblems = 256
   /// Bytes of the file of commands that the shell begins with.

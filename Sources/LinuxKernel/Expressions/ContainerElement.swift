@@ -1,16 +1,16 @@
 /// An element of a kernel container: a list or a tree.
-package struct ContainerElement: Sendable {
-  /// The address of the node inside the element; of containers of pointers, the element itself.
-  package let node: UInt64
+public struct ContainerElement: Hashable, Sendable {
+  /// Its address, or the number itself of a value entry.
+  public internal(set) var address: UInt64
   /// Its index; nil if the container has no indices.
-  package var index: UInt64?
+  public internal(set) var index: UInt64?
   /// The last index that it has, if it has a range of them.
-  package var last: UInt64?
+  public internal(set) var last: UInt64?
   /// Whether it is a value entry in place of a pointer.
-  package var isValue = false
+  public internal(set) var isValue = false
 
-  init(node: UInt64, index: UInt64? = nil, last: UInt64? = nil, isValue: Bool = false) {
-    self.node = node
+  init(_ address: UInt64, index: UInt64? = nil, last: UInt64? = nil, isValue: Bool = false) {
+    self.address = address
     self.index = index
     self.last = last
     self.isValue = isValue
@@ -18,7 +18,7 @@ package struct ContainerElement: Sendable {
 }
 
 /// The supported containers.
-package enum ContainerKind: String, CaseIterable, Sendable {
+public enum ContainerKind: String, CaseIterable, Sendable {
   /// `struct list_head`.
   case list
   /// `struct hlist_head`, and `struct hlist_nulls_head`.

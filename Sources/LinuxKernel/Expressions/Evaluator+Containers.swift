@@ -9,9 +9,6 @@ extension Evaluator {
     package let type: CType
     /// Bytes from its start to the node.
     package let offset: Int
-
-    /// The address of the element whose node is at `node` (`container_of`).
-    package func address(ofNode node: UInt64) -> UInt64 { node &- UInt64(offset) }
   }
 
   /// Reads `TYPE.MEMBER`, or `TYPE` for elements without a node.
@@ -61,41 +58,36 @@ extension Evaluator {
     return canonical(try load(operand, 0..<text.utf8.count).value)
   }
 
-  /// The readable elements of the container of `kind` at `address`, and why the list breaks off, if it does.
-  package func elements(_ kind: ContainerKind, at address: UInt64) -> Listing<ContainerElement> {
-    let types = context.types.value
-    switch kind {
-    case .list:
-      let links = memory.list(at: address, named: "at \(hex(address))")
-      return Listing(elements: links.elements.map { ContainerElement(node: $0) }, notes: links.notes)
-    case .hlist: return LinkedNodes(memory: memory).hlist(head: address)
-    case .llist: return LinkedNodes(memory: memory).llist(head: address)
-    case .rbtree: return RedBlackTree(memory: memory, types: types).nodes(root: address)
-    case .xarray, .radix: return XArray(memory: memory, types: types).entries(root: address)
-    case .maple: return maple(address, types)
-    case .idr:
-      guard let tree = types.member("idr_rt", of: "idr") else {
-        return Listing(notes: [Diagnostic(.typeUnknown, "idr is not a known type")])
-      }
-      let base = StructView(space: memory, address: address).number(types.member("idr_base", of: "idr")) ?? 0
-      return XArray(memory: memory, types: types).entries(root: address &+ UInt64(tree.offset), from: base)
-    }
+  /// The elements of the container of `kind` at `address`.
+  ///
+  /// - Parameter offset: bytes from the start of an element to the node in it.
+  package func elements(_ kind: ContainerKind, at address: UInt64, offset: Int) -> ContainerElements {
+    ContainerElements(walk(kind, address), offset: offset)
   }
 
-  private func maple(_ address: UInt64, _ types: KernelTypes) -> Listing<ContainerElement> {
-    guard let member = types.member("ma_root", of: "maple_tree") else {
-      return Listing(notes: [Diagnostic(.typeUnknown, "maple_tree is not a known type: this kernel has none")])
+  private func walk(_ kind: ContainerKind, _ address: UInt64) -> any ContainerWalk {
+    let types = context.types.value
+    switch kind {
+    case .list: return ListWalk(links: ListLinks(memory, at: address, named: "at \(hex(address))"))
+    case .hlist: return LinkedNodes(memory, head: address, pointsBack: true)
+    case .llist: return LinkedNodes(memory, head: address, pointsBack: false)
+    case .rbtree: return RedBlackTree(memory, types, root: address)
+    case .xarray, .radix: return XArray.entries(memory, types, root: address)
+    case .maple:
+      guard let member = types.member("ma_root", of: "maple_tree") else {
+        return NoElements(Diagnostic(.typeUnknown, "maple_tree is not a known type: this kernel has none"))
+      }
+      guard let root = memory.word(at: address &+ UInt64(member.offset)) else {
+        return NoElements(Diagnostic(.objectUnreadable, "the maple tree at \(hex(address)) cannot be read"))
+      }
+      return MapleWalk(tree: MapleTree(root: root, in: memory))
+    case .idr:
+      guard let tree = types.member("idr_rt", of: "idr") else {
+        return NoElements(Diagnostic(.typeUnknown, "idr is not a known type"))
+      }
+      let base = StructView(space: memory, address: address).number(types.member("idr_base", of: "idr")) ?? 0
+      return XArray.entries(memory, types, root: address &+ UInt64(tree.offset), from: base)
     }
-    guard let root = memory.word(at: address &+ UInt64(member.offset)) else {
-      return Listing(notes: [Diagnostic(.objectUnreadable, "the maple tree at \(hex(address)) cannot be read")])
-    }
-    let tree = MapleTree(root: root, in: memory)
-    let elements = tree.entries.map { entry in
-      let isValue = entry.value & 1 == 1
-      return ContainerElement(
-        node: isValue ? entry.value >> 1 : entry.value, index: entry.first, last: entry.last, isValue: isValue)
-    }
-    return Listing(elements: elements, notes: tree.problem.map { [Diagnostic(.listBroken, $0)] } ?? [])
   }
 
   /// The members to show of each element.

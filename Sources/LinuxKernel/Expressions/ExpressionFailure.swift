@@ -1,13 +1,13 @@
 import Bytes
 
 /// Why an expression or a type name cannot be evaluated.
-package struct ExpressionFailure: Error, Hashable, Sendable {
+public struct ExpressionFailure: Error, Hashable, Sendable {
   /// What is wrong.
-  package let diagnostic: Diagnostic
+  public let diagnostic: Diagnostic
   /// What is wrong, in one line.
   package var message: String { diagnostic.text }
-  /// The part of the text that is wrong, in UTF-8 bytes; nil for the whole text.
-  package var range: Range<Int>?
+  /// The part of the text that is wrong, in UTF-8 bytes; nil if it is the whole.
+  public internal(set) var range: Range<Int>?
 
   /// Fails with a diagnostic.
   package init(_ diagnostic: Diagnostic, at range: Range<Int>? = nil) {

@@ -1,51 +1,51 @@
 import Bytes
 import DebugInfo
 
-/// Lists whose nodes have one link, or a link and a back pointer. (include/linux/list.h, include/linux/llist.h)
-struct LinkedNodes {
-  let memory: KernelMemory
+/// The nodes of a list with one link in each: of an `llist_head`, or of an `hlist_head`, whose nodes have a place that
+/// points back, too. The last `next` of an `hlist_nulls_head` is odd.
+/// (include/linux/list.h, include/linux/list_nulls.h, include/linux/llist.h)
+struct LinkedNodes: ContainerWalk {
+  private let memory: KernelMemory
+  /// Whether the `pprev` of each node points to the link that leads to it.
+  private let pointsBack: Bool
+  private var seen: Set<UInt64> = []
+  /// The address of the link that comes next; nil at the end.
+  private var link: UInt64?
+  private(set) var notes: [Diagnostic] = []
 
-  /// `struct hlist_head`: each node's `pprev` points to the link that leads to it. The last `next` of an
-  /// `hlist_nulls_head` is odd.
-  func hlist(head: UInt64) -> Listing<ContainerElement> {
-    chain(head: head) { node, link in
-      guard let back = memory.pointer(at: node &+ 8) else { return "its pprev cannot be read" }
-      return back == link ? nil : "its pprev does not lead back"
-    }
+  init(_ memory: KernelMemory, head: UInt64, pointsBack: Bool) {
+    self.memory = memory
+    self.pointsBack = pointsBack
+    link = head
   }
 
-  /// `struct llist_head`.
-  func llist(head: UInt64) -> Listing<ContainerElement> { chain(head: head) { _, _ in nil } }
-
-  /// Follows links from `head`, until one is NULL or odd.
-  ///
-  /// - Parameter damage: what is wrong with the node that the link at an address leads to.
-  private func chain(
-    head: UInt64, damage: (_ node: UInt64, _ link: UInt64) -> String?
-  ) -> Listing<ContainerElement> {
-    var result = Listing<ContainerElement>()
-    var seen: Set<UInt64> = []
-    var link = head
-    while true {
-      guard let node = memory.pointer(at: link) else {
-        result.note(.listBroken, text: "the list breaks off: the link at \(hex(link)) cannot be read")
-        return result
-      }
-      if node == 0 || node & 1 == 1 { return result }
-      guard seen.insert(node).inserted else {
-        result.note(.listBroken, text: "the list runs in a circle at \(hex(node)): it is damaged")
-        return result
-      }
-      guard result.elements.count < Limits.listElements else {
-        result.note(.listBroken, text: "the list is longer than any: it is damaged, and left out from \(hex(node)) on")
-        return result
-      }
-      if let reason = damage(node, link) {
-        result.note(.listBroken, text: "the list breaks off at \(hex(node)): \(reason)")
-        return result
-      }
-      result.elements.append(ContainerElement(node: node))
-      link = node
+  mutating func next() -> ContainerElement? {
+    guard let link else { return nil }
+    guard let node = memory.pointer(at: link) else {
+      return end("the list breaks off: the link at \(hex(link)) cannot be read")
     }
+    guard node != 0, node & 1 == 0 else { return end(nil) }
+    guard seen.insert(node).inserted else {
+      return end("the list runs in a circle at \(hex(node)): it is damaged")
+    }
+    guard seen.count <= Limits.listElements else {
+      return end("the list is longer than any: it is damaged, and left out from \(hex(node)) on")
+    }
+    if pointsBack {
+      guard let back = memory.pointer(at: node &+ 8) else {
+        return end("the list breaks off at \(hex(node)): its pprev cannot be read")
+      }
+      guard back == link else {
+        return end("the list breaks off at \(hex(node)): its pprev does not lead back")
+      }
+    }
+    self.link = node
+    return ContainerElement(node)
+  }
+
+  private mutating func end(_ reason: String?) -> ContainerElement? {
+    link = nil
+    if let reason { notes.note(.listBroken, text: reason) }
+    return nil
   }
 }

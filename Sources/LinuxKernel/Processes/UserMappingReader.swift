@@ -101,9 +101,9 @@ struct UserMappingReader: Sendable {
         result.note(.objectUnreadable, hex(mm), text: "the mm_struct at \(hex(mm)) cannot be read")
         return result
       }
-      let maple = MapleTree(root: root, in: memory)
+      var maple = MapleTree(root: root, in: memory)
+      while let entry = maple.next() { result.elements.append(entry.value) }
       if let problem = maple.problem { result.note(.listBroken, "mm_mt", text: problem) }
-      result.elements = maple.entries.map(\.value)
       return result
     }
     var here = StructView(space: memory, address: mm).pointer(firstArea)

@@ -23,6 +23,8 @@ final class Session {
   private var found: Result<Kernel, any Error>?
   private var regimes: [String: TranslationRegime] = [:]
   private var problems: [Problem]?
+  /// Lists and trees that were asked for in part.
+  var containerWalks = ContainerWalks()
 
   /// Prepares to open the dump of `options`.
   ///

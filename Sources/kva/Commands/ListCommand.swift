@@ -92,6 +92,16 @@ extension ContainerKind: ExpressibleByArgument {
 struct ElementOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Show these members of each element, separated by commas.", valueName: "members"))
   var print: String?
+
+  @Option(help: ArgumentHelp("Stop after this many elements.", valueName: "count"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Leave out this many elements before the first.", valueName: "count"))
+  var skip: Int = 0
+
+  func validate() throws {
+    if limit ?? 0 < 0 || skip < 0 { throw ValidationError("--limit and --skip are not negative.") }
+  }
 }
 
 extension Session {
@@ -100,32 +110,51 @@ extension Session {
     _ kind: ContainerKind, _ type: String, _ place: String, _ shown: ElementOptions, isJSON: Bool
   ) throws {
     let evaluator = try kernel.evaluator
-    let extent = isJSON ? ValueExtent.all : ValueExtent(depth: 2, elements: 16, explainsPointers: true)
+    let element: Evaluator.ElementType
+    let members: Evaluator.Members
+    let address: UInt64
     do throws(ExpressionFailure) {
-      let element = try evaluator.elementType(type, kind)
-      let members = try evaluator.members(shown.print ?? "")
+      element = try evaluator.elementType(type, kind)
+      members = try evaluator.members(shown.print ?? "")
       try evaluator.check(members, of: element.type)
-      let address: UInt64
       do throws(ExpressionFailure) {
         address = try evaluator.container(place)
       } catch {
         throw ExpressionFailure(error.placed(in: place))
       }
-      let found = evaluator.elements(kind, at: address)
-      for item in found.elements where !output.isDropped {
-        let address = item.isValue ? item.node : element.address(ofNode: item.node)
-        let values = item.isValue ? [] : evaluator.values(members, of: element.type, at: address, extent)
-        if isJSON { output.elementJSON(item, address, values) } else { output.elementText(item, address, values) }
-      }
-      guard let reason = found.notes.first else { return }
-      if isJSON {
-        output.listEndJSON(
-          Diagnostic(reason.code, reason.subject, found.notes.map(\.text).joined(separator: "; ")))
-      }
-      for note in found.notes { report(note) }
     } catch {
       report(error.diagnostic)
+      throw ExitCode.notFound
     }
+    let extent = isJSON ? ValueExtent.all : ValueExtent(depth: 2, elements: 16, explainsPointers: true)
+    var position = ContainerWalks.Position(kind: kind, offset: element.offset, address: address, count: shown.skip)
+    var walk =
+      containerWalks.take(position)
+      ?? skipping(shown.skip, evaluator.elements(kind, at: address, offset: element.offset))
+    var isOver = false
+    while position.count - shown.skip < shown.limit ?? .max, !isOver, !output.isDropped {
+      guard let item = walk.next() else {
+        isOver = true
+        continue
+      }
+      position.count += 1
+      let values = item.isValue ? [] : evaluator.values(members, of: element.type, at: item.address, extent)
+      if isJSON { output.elementJSON(item, values) } else { output.elementText(item, values) }
+    }
+    guard isOver else { return containerWalks.keep(walk, at: position) }
+    guard let reason = walk.notes.first else { return }
+    if isJSON {
+      output.listEndJSON(Diagnostic(reason.code, reason.subject, walk.notes.map(\.text).joined(separator: "; ")))
+    }
+    for note in walk.notes { report(note) }
     throw ExitCode.notFound
+  }
+
+  /// What comes behind the first `count` elements.
+  private func skipping(_ count: Int, _ elements: ContainerElements) -> ContainerElements.Iterator {
+    var walk = elements.makeIterator()
+    var left = count
+    while left > 0, walk.next() != nil { left -= 1 }
+    return walk
   }
 }

@@ -2,9 +2,9 @@ import KernelVA
 
 extension Output {
   /// An element of a container as a JSON object.
-  func elementJSON(_ item: ContainerElement, _ address: UInt64, _ values: [(name: String, value: CValue)]) {
+  func elementJSON(_ item: ContainerElement, _ values: [(name: String, value: CValue)]) {
     jsonLine { object in
-      object.hex("element", address)
+      object.hex("element", item.address)
       if let index = item.index { object.integer("index", Int64(bitPattern: index), isSigned: false) }
       if let last = item.last { object.integer("last", Int64(bitPattern: last), isSigned: false) }
       object.object("values") { object in
@@ -22,14 +22,14 @@ extension Output {
   }
 
   /// An element in a line.
-  func elementText(_ item: ContainerElement, _ address: UInt64, _ values: [(name: String, value: CValue)]) {
+  func elementText(_ item: ContainerElement, _ values: [(name: String, value: CValue)]) {
     if let index = item.index {
       decimal(index)
       if let last = item.last, last != index { text(last == .max ? "-" : "-\(last)") }
       text(": ")
     }
     if item.isValue { text("value ") }
-    hex(address)
+    hex(item.address)
     for (number, (name, value)) in values.enumerated() {
       text(number == 0 ? "  " : ", ")
       printable(name)
