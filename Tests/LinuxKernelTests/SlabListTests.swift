@@ -162,6 +162,84 @@ import Testing
     }
   }
 
+  /// Sets the byte at `address` of the linear map.
+  private func set(_ value: UInt8, at address: UInt64, in memory: inout [UInt8]) {
+    memory[Int(address - SlabMemory.linear)] = value
+  }
+
+  private func damage(_ kernel: Kernel, _ address: UInt64) throws -> [SlabDamage] {
+    try #require(kernel.identify("0x" + String(address, radix: 16)).slab).damage
+  }
+
+  @Test("What kmalloc gives beyond what was asked for is a red zone of what is allocated, since 6.2")
+  func kmallocRedZone() throws {
+    let known = SlabMemory.lines + ["SYMBOL(skip_orig_size_check)=ffff800008000100"]
+    // 5 is allocated and 9 free in the first slab.
+    for (index, offset) in [(5, 40), (5, 63), (9, 50)] as [(UInt64, UInt64)] {
+      var memory = SlabMemory.memory(isChecked: true)
+      let object = SlabMemory.object(0x3000, index)
+      try withKernel(memory, known) { kernel in
+        for sound in 0..<16 as Range<UInt64> { #expect(try damage(kernel, SlabMemory.object(0x3000, sound)).isEmpty) }
+        for sound in 0..<16 as Range<UInt64> { #expect(try damage(kernel, SlabMemory.object(0x4000, sound)).isEmpty) }
+      }
+      set(0x41, at: object + offset, in: &memory)
+      try withKernel(memory, known) { kernel in
+        let found = try damage(kernel, object)
+        guard index == 5 else { return #expect(found.isEmpty) }
+        try #require(found.count == 1)
+        #expect(found[0].kind == .kmallocRedZone && found[0].found == [0x41])
+        let (range, expected) = (found[0].range, found[0].expected ?? 0)
+        #expect(range == (object + offset)..<(object + offset + 1) && expected == 0xcc)
+      }
+      // Until 6.1 the bytes behind are the owner's.
+      try withKernel(memory, release: "6.1.0") { kernel in #expect(try damage(kernel, object).isEmpty) }
+    }
+    // An overrun goes on into the right red zone.
+    var memory = SlabMemory.memory(isChecked: true)
+    for offset in 40..<66 as Range<UInt64> { set(0x42, at: SlabMemory.object(0x3000, 5) + offset, in: &memory) }
+    try withKernel(memory, known) { kernel in
+      #expect(try damage(kernel, SlabMemory.object(0x3000, 5)).map(\.kind) == [.rightRedZone, .kmallocRedZone])
+    }
+  }
+
+  @Test("What SLAB fills objects with, and what was written over")
+  func arrayDamage() throws {
+    let pad = SlabArrayMemory.pad
+    // 3 is allocated; 7 is free in the slab, 4 on a CPU and 11 on a node.
+    try withKernel(SlabArrayMemory.memory(isChecked: true), SlabArrayMemory.lines, release: "6.1.0") { kernel in
+      for index in 0..<SlabArrayMemory.count {
+        let slab = try #require(kernel.identify("0x" + String(SlabArrayMemory.object(index) + pad, radix: 16)).slab)
+        let isFree = SlabArrayMemory.freeInSlab.contains(index) || [4, 11, 12].contains(index)
+        #expect(slab.address == SlabArrayMemory.object(index) + pad && slab.offset == 0 && slab.size == 140)
+        #expect(slab.isAllocated == !isFree && slab.damage.isEmpty, "\(index): \(slab.damage)")
+      }
+    }
+    let (free, active) = SlabArrayMemory.redZones
+    for (index, offset, kind, expected) in [
+      (3, 8, .leftRedZone, active), (3, 15, .leftRedZone, active), (3, 176, .rightRedZone, active),
+      (7, 9, .leftRedZone, free), (4, 183, .rightRedZone, free), (11, 16, .poison, 0x6b), (7, 155, .poison, 0xa5),
+    ] as [(UInt64, UInt64, SlabDamage.Kind, UInt64)] {
+      var memory = SlabArrayMemory.memory(isChecked: true)
+      let place = SlabArrayMemory.object(index) + offset
+      set(0x41, at: place, in: &memory)
+      try withKernel(memory, SlabArrayMemory.lines, release: "6.1.0") { kernel in
+        let found = try damage(kernel, SlabArrayMemory.object(index) + pad)
+        try #require(found.count == 1, "\(index) \(offset): \(found)")
+        let (range, filling) = (found[0].range, found[0].expected ?? 0)
+        #expect(found[0].kind == kind && found[0].found == [0x41], "\(index) \(offset)")
+        #expect(range == place..<(place + 1) && filling == expected, "\(index) \(offset)")
+      }
+    }
+    // The owner's bytes, what is before the red zone, and the caller's address are nobody's business.
+    for offset in [0, 16, 150, 160, 190] as [UInt64] {
+      var memory = SlabArrayMemory.memory(isChecked: true)
+      set(0x41, at: SlabArrayMemory.object(3) + offset, in: &memory)
+      try withKernel(memory, SlabArrayMemory.lines, release: "6.1.0") { kernel in
+        #expect(try damage(kernel, SlabArrayMemory.object(3) + pad).isEmpty, "\(offset)")
+      }
+    }
+  }
+
   @Test("A number that no object of the slab has is damage")
   func damagedArray() throws {
     var memory = SlabArrayMemory.memory()

@@ -117,7 +117,7 @@ final class SlabAllocator: Sendable {
       let offset = Int(Int64(bitPattern: address &- object.address))
       return .object(
         SlabObject(
-          cache: cache, address: object.address, index: object.index, size: object.size, offset: offset,
+          cache: cache, address: object.address, index: object.index, isKfence: true, size: object.size, offset: offset,
           part: 0..<object.size ~= offset ? .object : .redZone, isAllocated: object.isAllocated,
           freeList: object.isAllocated ? nil : .kfence, problem: nil, tracks: object.tracks, cgroup: nil, damage: []))
     }

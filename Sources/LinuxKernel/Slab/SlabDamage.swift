@@ -9,6 +9,8 @@ package struct SlabDamage: Sendable {
     case leftRedZone = "left red zone"
     /// The red zone after an object.
     case rightRedZone = "right red zone"
+    /// The rest of an object of kmalloc behind the bytes that were asked for.
+    case kmallocRedZone = "kmalloc red zone"
     /// What a free object is filled with.
     case poison
     /// The padding after an object's metadata, or after the last object of a slab.
@@ -21,9 +23,9 @@ package struct SlabDamage: Sendable {
   package let kind: Kind
   /// From the first wrong byte to the last.
   package let range: Range<UInt64>
-  /// What they were filled with; nil for a free pointer.
-  package let expected: UInt8?
-  /// What they are now: the first bytes.
+  /// What they were filled with: a byte, or a word in the red zones of SLAB; nil of a free pointer.
+  package let expected: UInt64?
+  /// What they are, the first of them.
   package let found: [UInt8]
 
   /// Bytes shown.
@@ -35,8 +37,8 @@ package struct SlabDamage: Sendable {
     let more = range.count > found.count ? " ..." : ""
     let place = range.count == 1 ? hex(range.lowerBound) : "\(hex(range.lowerBound))-\(hex(range.upperBound - 1))"
     guard let expected else { return "its free pointer at \(place) is damaged: \(bytes)\(more)" }
-    let what = kind == .padding ? "the padding" : kind == .poison ? "the poison" : "the \(kind.rawValue)"
-    return "\(what) is overwritten at \(place): \(bytes)\(more), not \(String(expected, radix: 16))"
+    let filling = expected > 0xff ? hex(expected) : String(expected, radix: 16)
+    return "the \(kind.rawValue) is overwritten at \(place): \(bytes)\(more), not \(filling)"
   }
 }
 
@@ -44,23 +46,29 @@ package struct SlabDamage: Sendable {
 ///
 ///     object - red_left_pad   left red zone    bb free, cc allocated
 ///     object                  6b ... 6b a5 if it is free and poisoned
+///     object + orig_size      of an allocated one of kmalloc with tracks: cc up to object_size, since 6.2
 ///     object + object_size    right red zone, without red zones 5a
-///     object + inuse          free pointer, tracks
+///     object + inuse          free pointer, tracks, orig_size
 ///     ...                     5a up to the next left red zone
 ///
 /// (`check_object`, `check_pad_bytes`, `slab_pad_check`, mm/slub.c; include/linux/poison.h)
 struct SlabDamageFinder: Sendable {
-  private let memory: KernelMemory
-  private let redZone: UInt64
-  private let poison: UInt64
+  let memory: KernelMemory
+  let redZone: UInt64
+  let poison: UInt64
+  /// Whether the allocator is SLAB, which fills objects another way.
+  private let isSLAB: Bool
+  /// Whether what kmalloc gives beyond the bytes that were asked for is a red zone, too: `skip_orig_size_check` came
+  /// with that. (946fa0dbf2d8, "mm/slub: extend redzone check to extra allocated kmalloc space than requested", 6.2)
+  private let hasKmallocRedZone: Lazy<Bool>
   private let objectPoison: UInt64
   private let kmalloc: UInt64
   private let kasan: UInt64
   /// Bytes of the two tracks; nil if their type is unknown.
   private let trackBytes: Int?
-  private let storeUser: UInt64
+  let storeUser: UInt64
 
-  private enum Fill {
+  enum Fill {
     static let free: UInt8 = 0xbb
     static let active: UInt8 = 0xcc
     static let poison: UInt8 = 0x6b
@@ -68,11 +76,13 @@ struct SlabDamageFinder: Sendable {
     static let padding: UInt8 = 0x5a
   }
 
-  /// - Parameter isSLAB: whether the allocator is SLAB, whose different filling is not checked.
-  init(_ memory: KernelMemory, _ flags: SlabFlags, _ types: KernelTypes, isSLAB: Bool) {
-    self.memory = memory
-    redZone = isSLAB ? 0 : flags.mask("SLAB_RED_ZONE")
-    poison = isSLAB ? 0 : flags.mask("SLAB_POISON")
+  init(_ context: KernelContext, _ flags: SlabFlags, isSLAB: Bool) {
+    let types = context.types.value
+    memory = context.memory
+    self.isSLAB = isSLAB
+    hasKmallocRedZone = Lazy { context.symbols.symbol(named: "skip_orig_size_check") != nil }
+    redZone = flags.mask("SLAB_RED_ZONE")
+    poison = flags.mask("SLAB_POISON")
     storeUser = flags.mask("SLAB_STORE_USER")
     kmalloc = flags.mask("SLAB_KMALLOC")
     objectPoison = flags.objectPoison
@@ -87,6 +97,7 @@ struct SlabDamageFinder: Sendable {
   /// What is wrong with the object at `address`; empty if it cannot be read.
   func damage(of address: UInt64, _ cache: SlabCache, isAllocated: Bool?) -> [SlabDamage] {
     guard checks(cache) else { return [] }
+    if isSLAB { return arrayDamage(of: address, cache, isAllocated: isAllocated) }
     let start = address &- UInt64(cache.redLeftPad)
     guard let bytes = memory.bytes(at: start, count: cache.size) else { return [] }
     let pad = cache.redLeftPad
@@ -102,6 +113,9 @@ struct SlabDamageFinder: Sendable {
       isFree = filled == Fill.free
       check(.leftRedZone, left, filled)
       check(.rightRedZone, right, filled)
+      if !isFree, let asked = askedBytes(bytes, cache) {
+        check(.kmallocRedZone, (pad + asked)..<(pad + cache.objectSize), Fill.active)
+      }
     } else {
       check(.padding, right, Fill.padding)
     }
@@ -118,7 +132,7 @@ struct SlabDamageFinder: Sendable {
   /// What is wrong after the last object of `slab`.
   func damage(behindLast slab: SlabPage, _ cache: SlabCache) -> SlabDamage? {
     let used = UInt64(cache.size * slab.count)
-    guard cache.flagBits & poison != 0, used < slab.bytes, slab.bytes - used < UInt64(cache.size),
+    guard !isSLAB, cache.flagBits & poison != 0, used < slab.bytes, slab.bytes - used < UInt64(cache.size),
       case let start = slab.base &+ used, let bytes = memory.bytes(at: start, count: Int(slab.bytes - used))
     else { return nil }
     return Self.difference(bytes, 0..<bytes.count, Fill.padding, .padding, at: start)
@@ -130,7 +144,21 @@ struct SlabDamageFinder: Sendable {
     return SlabDamage(kind: .freePointer, range: place..<(place + 8), expected: nil, found: bytes)
   }
 
-  /// The end of the allocator's own data in an object, counted from its left red zone; nil if unknown.
+  /// The bytes that were asked for of an object of kmalloc, whose red zone begins behind them; nil if that is not kept.
+  ///
+  /// - Parameter bytes: the object from its left red zone on.
+  private func askedBytes(_ bytes: [UInt8], _ cache: SlabCache) -> Int? {
+    guard kmalloc != 0, cache.flagBits & kmalloc != 0, cache.flagBits & storeUser != 0, let trackBytes,
+      hasKmallocRedZone.value
+    else { return nil }
+    let place = cache.redLeftPad + cache.end + (cache.freePointer >= cache.end ? 8 : 0) + trackBytes
+    guard place + 4 <= bytes.count else { return nil }
+    // An int, or the low half of a long.
+    let asked = Int(bytes.word32(place))
+    return asked < cache.objectSize ? asked : nil
+  }
+
+  /// Where in an object, from its left red zone on, the allocator has nothing of its own any more; nil if unknown.
   private func usedEnd(_ cache: SlabCache) -> Int? {
     guard cache.flagBits & kasan == 0 else { return nil }
     var end = cache.redLeftPad + cache.end + (cache.freePointer >= cache.end ? 8 : 0)
@@ -157,14 +185,15 @@ struct SlabDamageFinder: Sendable {
     return isAllocated.map { $0 ? Fill.active : Fill.free } ?? (free > active ? Fill.free : Fill.active)
   }
 
-  private static func difference(
+  /// The bytes of `part` that are not `expected`; nil if there are none.
+  static func difference(
     _ bytes: [UInt8], _ part: Range<Int>, _ expected: UInt8, _ kind: SlabDamage.Kind, at start: UInt64
   ) -> SlabDamage? {
     guard let first = bytes[part].firstIndex(where: { $0 != expected }),
       let last = bytes[part].lastIndex(where: { $0 != expected })
     else { return nil }
     return SlabDamage(
-      kind: kind, range: (start &+ UInt64(first))..<(start &+ UInt64(last) &+ 1), expected: expected,
+      kind: kind, range: (start &+ UInt64(first))..<(start &+ UInt64(last) &+ 1), expected: UInt64(expected),
       found: Array(bytes[first...min(last, first + SlabDamage.shown - 1)]))
   }
 }

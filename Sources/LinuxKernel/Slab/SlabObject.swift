@@ -6,7 +6,9 @@ package struct SlabObject: Sendable {
   package let address: UInt64?
   /// Its index in the slab, or in the KFENCE pool; nil after the last object.
   package let index: Int?
-  /// Bytes of the object; of a KFENCE object, the size requested.
+  /// Whether KFENCE has it, in a page of its own.
+  package var isKfence = false
+  /// Bytes of the object: what was asked for where it is KFENCE's.
   package let size: Int
   /// The offset from the object's start; negative in the red zone before the first of a slab.
   package let offset: Int

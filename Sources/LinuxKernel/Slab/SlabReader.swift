@@ -34,7 +34,7 @@ final class SlabReader: Sendable {
     self.layout = layout
     self.perCPU = perCPU
     flags = SlabFlags(context.types.value)
-    damage = SlabDamageFinder(context.memory, flags, context.types.value, isSLAB: layout.array != nil)
+    damage = SlabDamageFinder(context, flags, isSLAB: layout.array != nil)
     tracks = Lazy { UserTracks(context, depot.value) }
     kasan = Lazy { KASANTracks(context, depot.value) }
     self.cgroups = cgroups

@@ -33,8 +33,10 @@ struct SlabStates: Sendable {
       }
     }
     guard !lists.inSheaves.isEmpty else { return }
+    // SLAB's arrays have the places of objects from their red zones on.
+    let before = UInt64(array == nil ? 0 : cache.redLeftPad)
     for index in 0..<slab.count {
-      if let list = lists.inSheaves[slab.object(index, cache)] { free[index] = list }
+      if let list = lists.inSheaves[slab.object(index, cache) &- before] { free[index] = list }
     }
   }
 

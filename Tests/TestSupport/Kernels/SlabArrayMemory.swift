@@ -33,7 +33,12 @@ public enum SlabArrayMemory {
     "SYMBOL(\(name))=" + String(start + offset, radix: 16)
   }
 
-  private static var btf: [UInt8] {
+  /// Bytes before each object of the checked cache.
+  public static let pad: UInt64 = 16
+  /// The red zones of a free object, and of one that is allocated. (include/linux/poison.h)
+  public static let redZones: (free: UInt64, active: UInt64) = (0x09f9_1102_9d74_e35b, 0xd841_56c5_6356_88c0)
+
+  private static func btf(isChecked: Bool) -> [UInt8] {
     var writer = BTFWriter()
     let int = writer.integer("unsigned int", size: 4)
     let long = writer.integer("long unsigned int", size: 8)
@@ -62,7 +67,7 @@ public enum SlabArrayMemory {
         .init("cpu_cache", pointer, bit: 0), .init("size", int, bit: 64), .init("flags", int, bit: 96),
         .init("num", int, bit: 128), .init("gfporder", int, bit: 160), .init("object_size", int, bit: 192),
         .init("name", pointer, bit: 448), .init("list", list, bit: 512), .init("node", nodes, bit: 640),
-      ])
+      ] + (isChecked ? [.init("obj_offset", int, bit: 224)] : []))
     let entries = writer.array(of: pointer, index: long, count: 0)
     let array = writer.structure(
       "array_cache", size: 16, [.init("avail", int, bit: 0), .init("entry", entries, bit: 128)])
@@ -77,7 +82,10 @@ public enum SlabArrayMemory {
   }
 
   /// The memory.
-  public static func memory() -> [UInt8] {
+  ///
+  /// - Parameter isChecked: let the cache have red zones, poison and callers, as CONFIG_DEBUG_SLAB gives it.
+  public static func memory(isChecked: Bool = false) -> [UInt8] {
+    let btf = btf(isChecked: isChecked)
     var memory = WrittenMemory(start: start, bytes: btf + [UInt8](repeating: 0, count: 0x4000 - btf.count))
     let cache = start + 0x2800, node = start + 0x2900, head = start + 0x29c0
     let offset: UInt64 = 0x10_0000
@@ -86,7 +94,12 @@ public enum SlabArrayMemory {
     memory.put(UInt32(stride), cache + 8)
     memory.put(UInt32(count), cache + 16)
     memory.put(0 as UInt32, cache + 20)
-    memory.put(180 as UInt32, cache + 24)
+    memory.put(isChecked ? 140 : 180 as UInt32, cache + 24)
+    if isChecked {
+      memory.put(0x1_0c00 as UInt32, cache + 12)
+      memory.put(UInt32(pad), cache + 28)
+      fill(&memory)
+    }
     memory.put(start + 0x2980, cache + 56)
     memory.put("arrays", start + 0x2980)
     memory.link([head, cache + 64])
@@ -114,5 +127,19 @@ public enum SlabArrayMemory {
       memory.put(UInt8(place >= 0 ? freeInSlab[place] : 3), start + 0x2c00 + index)
     }
     return memory.bytes
+  }
+
+  /// Fills the objects as SLAB does: 16 bytes before each, of which the last eight are a red zone, and a red zone before
+  /// the caller at the end.
+  private static func fill(_ memory: inout WrittenMemory) {
+    for index in 0..<count {
+      let slot = object(index) - SlabMemory.linear + start
+      let isFree = (freeInSlab + [onCPU, shared, alien]).contains(index)
+      let zone = isFree ? redZones.free : redZones.active
+      memory.put(zone, slot + pad - 8)
+      memory.put(zone, slot + stride - 16)
+      memory.put(start + 0x100, slot + stride - 8)
+      for at in 0..<140 as Range<UInt64> where isFree { memory.put(at == 139 ? 0xa5 : 0x6b as UInt8, slot + pad + at) }
+    }
   }
 }

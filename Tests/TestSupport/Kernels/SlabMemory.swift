@@ -47,7 +47,7 @@ public enum SlabMemory {
     (2, 9, false), (8, 3, true), (8, 4, false), (8, 5, true),
   ]
 
-  private static func btf(hasCharges: Bool, hasRing: Bool) -> [UInt8] {
+  private static func btf(hasCharges: Bool, hasRing: Bool, isChecked: Bool) -> [UInt8] {
     var writer = BTFWriter()
     let int = writer.integer("unsigned int", size: 4)
     let long = writer.integer("long unsigned int", size: 8)
@@ -102,6 +102,14 @@ public enum SlabMemory {
       "slab_sheaf", size: 24,
       [.init("barn_list", list, bit: 0), .init("size", int, bit: 128), .init("objects", objects, bit: 192)])
     _ = writer.structure("node_barn", size: 16, [.init("sheaves_full", list, bit: 0)])
+    if isChecked {
+      _ = writer.structure(
+        "track", size: 32,
+        [
+          .init("addr", pointer, bit: 0), .init("handle", int, bit: 64), .init("cpu", int, bit: 96),
+          .init("pid", int, bit: 128), .init("when", long, bit: 192),
+        ])
+    }
     return writer.bytes
   }
 
@@ -166,12 +174,22 @@ public enum SlabMemory {
   ///   - isOld: hide free pointers as before 5.7.
   ///   - hasCharges: charge one object to a cgroup, with a track by KASAN.
   ///   - hasRing: with that, keep KASAN's tracks in a ring.
-  public static func memory(isOld: Bool = false, hasCharges: Bool = false, hasRing: Bool = false) -> [UInt8] {
-    let btf = btf(hasCharges: hasCharges, hasRing: hasRing)
+  ///   - isChecked: let it be a cache of kmalloc with red zones and tracks, whose objects were asked for with
+  ///     `asked` bytes.
+  public static func memory(
+    isOld: Bool = false, hasCharges: Bool = false, hasRing: Bool = false, isChecked: Bool = false
+  ) -> [UInt8] {
+    let btf = btf(hasCharges: hasCharges, hasRing: hasRing, isChecked: isChecked)
     var memory = WrittenMemory(start: start, bytes: btf + [UInt8](repeating: 0, count: 0x5000 - btf.count))
     let cache = start + 0x2800, node = start + 0x2900, head = start + 0x29c0
     for (offset, value) in [(24, 256), (28, 64), (32, 64), (36, 16), (40, 72), (44, 16)] as [(UInt64, UInt32)] {
       memory.put(value, cache + offset)
+    }
+    // The free pointer is behind the right red zone.
+    let pointer: UInt64 = isChecked ? 72 : 64
+    if isChecked {
+      memory.put(0x1_1400 as UInt64, cache + 16)
+      memory.put(UInt32(pointer), cache + 32)
     }
     // The CPU's offset is as if the template of its data were 0x100000 before.
     let offset: UInt64 = 0x10_0000
@@ -195,7 +213,7 @@ public enum SlabMemory {
     let (partial, active) = (start + 0x20c0, start + 0x2100)
     func chain(_ page: UInt64, _ indices: [UInt64]) -> UInt64 {
       for (number, index) in indices.enumerated() {
-        let place = object(page, index) + 64
+        let place = object(page, index) + pointer
         let next = number + 1 < indices.count ? object(page, indices[number + 1]) : 0
         memory.put(next ^ random ^ (isOld ? place : place.byteSwapped), place - linear + start)
       }
@@ -217,6 +235,7 @@ public enum SlabMemory {
     memory.put(1 as UInt32, full + 16)
     memory.put(object(0x4000, inBarn[0]), full + 24)
     if hasCharges { charge(&memory, slab: partial, cache: cache) }
+    if isChecked { fill(&memory) }
     if hasRing {
       let size = UInt64(ring.count)
       memory.put(size, start + 0x2fc8)
@@ -233,6 +252,26 @@ public enum SlabMemory {
       }
     }
     return memory.bytes
+  }
+
+  /// The bytes that were asked for of each object of the checked cache.
+  public static let asked: UInt64 = 40
+
+  /// Fills the objects of the checked cache as SLUB does (mm/slub.c, `init_object`, `set_orig_size`).
+  private static func fill(_ memory: inout WrittenMemory) {
+    let free = [(0x3000, freeOnNode), (0x4000, freeOnSlab + freeOnCPU + inSheaf + inBarn)] as [(UInt64, [UInt64])]
+    for (page, free) in free {
+      for index in 0..<16 as Range<UInt64> {
+        let isFree = free.contains(index)
+        let place = object(page, index) - linear + start
+        let zones = [(place - redZone)..<place, (place + 64)..<(place + 72)]
+        for at in zones.joined() { memory.put(isFree ? 0xbb : 0xcc as UInt8, at) }
+        // A free one has anything behind what was asked for.
+        for at in (place + asked)..<(place + 64) { memory.put(isFree ? 0x11 : 0xcc as UInt8, at) }
+        // Behind the free pointer and two tracks.
+        memory.put(UInt32(asked), place + 80 + 64)
+      }
+    }
   }
 
   /// Of pool 1, 4 * 16 bytes in.

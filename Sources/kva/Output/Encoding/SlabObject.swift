@@ -12,6 +12,7 @@ extension JSONObject {
     string("part", object.part.rawValue)
     bool("allocated", object.isAllocated)
     string("freeList", object.freeList.map(Words.name))
+    bool("kfence", object.isKfence)
     string("cgroup", object.cgroup)
     array("tracks", object.tracks) { part, track in part.slabTrack(track, kernel) }
     if !object.damage.isEmpty { array("damage", object.damage) { part, damage in part.slabDamage(damage) } }
@@ -22,7 +23,7 @@ extension JSONObject {
     string("what", damage.kind.rawValue)
     hex("start", damage.range.lowerBound)
     hex("end", damage.range.upperBound)
-    hex("expected", damage.expected.map(UInt64.init))
+    hex("expected", damage.expected)
     string("found", damage.found.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
   }
 
@@ -66,7 +67,7 @@ extension SlabObject {
   /// The distance to the next object from the red zone before it.
   fileprivate var distanceToNext: String {
     let distance = cache.size - offset
-    guard part == .redZone, freeList != .kfence, offset > 0, 1...cache.redLeftPad ~= distance else { return "" }
+    guard part == .redZone, !isKfence, offset > 0, distance > 0, distance <= cache.redLeftPad else { return "" }
     return ", 0x\(String(distance, radix: 16)) before the next object"
   }
 }
@@ -98,8 +99,9 @@ extension Words {
       case nil: "allocated or free"
       }
     let place = object.part == .object ? "" : " (\(object.part.rawValue)\(object.distanceToNext))"
-    let list = object.freeList.map { " (\(name($0)))" } ?? ""
+    let list = object.isKfence ? "" : object.freeList.map { " (\(name($0)))" } ?? ""
+    let pool = object.isKfence ? " of KFENCE, for" : " of"
     return
-      "\(hex(address))\(offset)\(place), object \(index) of \(object.cache.name), \(object.size) bytes, \(state)\(list)"
+      "\(hex(address))\(offset)\(place), object \(index)\(pool) \(object.cache.name), \(object.size) bytes, \(state)\(list)"
   }
 }
