@@ -103,14 +103,16 @@ import Testing
       let result = try Kva.run(["type", dump.path(), "--export", "c", "-o", path])
       #expect(result.status == 0 && result.standardError.isEmpty, "\(result.standardError)")
       let object = folder.appendingPathComponent("types.o").path
-      try CrossCompiler.compile(
-        "#include \"\(path)\"\n\(assertions)", ["-g", "-Wall", "-Wextra", "-Werror"], to: object)
-      let types = DWARFTypes(try ELFImage(path: object))
-      for field in bits {
-        let name = try #require(field.type.split(separator: " ").last.map(String.init))
-        let member = try #require(types.member(field.member, of: name))
-        let found = try #require(member.bits, "\(name).\(field.member)")
-        #expect(member.offset * 8 + found.lowerBound == field.first && found.count == field.count, "\(field)")
+      for withGCC in CrossCompiler.hasGCC ? [false, true] : [false] {
+        try CrossCompiler.compile(
+          "#include \"\(path)\"\n\(assertions)", ["-g", "-Wall", "-Wextra", "-Werror"], withGCC: withGCC, to: object)
+        let types = DWARFTypes(try ELFImage(path: object))
+        for field in bits {
+          let name = try #require(field.type.split(separator: " ").last.map(String.init))
+          let member = try #require(types.member(field.member, of: name))
+          let found = try #require(member.bits, "\(name).\(field.member)")
+          #expect(member.offset * 8 + found.lowerBound == field.first && found.count == field.count, "\(field)")
+        }
       }
       // Named types alone, with what they need.
       let few = try Kva.run([

@@ -14,11 +14,21 @@ public enum CrossCompiler {
     return (swift + folders).map { "\($0)/\(name)" }.first { FileManager.default.isExecutableFile(atPath: $0) }
   }
 
+  /// Whether gcc for arm64 is there as well.
+  public static let hasGCC = tool("aarch64-linux-gnu-gcc") != nil
+
   /// Compiles C to a relocatable object.
-  public static func compile(_ source: String, _ flags: [String], to path: String) throws {
+  ///
+  /// - Parameter withGCC: by gcc instead of clang.
+  public static func compile(_ source: String, _ flags: [String], withGCC: Bool = false, to path: String) throws {
     let file = path + ".c"
     try source.write(toFile: file, atomically: true, encoding: .utf8)
-    try run("clang", ["--target=aarch64-linux-gnu", "-ffreestanding", "-c", file, "-o", path] + flags)
+    let arguments = ["-ffreestanding", "-c", file, "-o", path] + flags
+    if withGCC {
+      try run("aarch64-linux-gnu-gcc", arguments)
+    } else {
+      try run("clang", ["--target=aarch64-linux-gnu"] + arguments)
+    }
   }
 
   /// Links objects to a file with addresses, as a vmlinux is one; text begins at `text`.
