@@ -134,6 +134,49 @@ import Testing
     #expect(lines[10] == "(enum pid_type)PIDTYPE_SID" && lines[11] == "(int)1")
   }
 
+  @Test("Values of enumerations are named, those of flags bit by bit")
+  func enumerations() throws {
+    // include/linux/kernfs.h and include/linux/pid_types.h of 6.1
+    let rows = [
+      ("(enum kernfs_node_flag)0x50", "KERNFS_ACTIVATED|KERNFS_HAS_SEQ_SHOW"),
+      ("(enum kernfs_node_flag)0x10", "KERNFS_ACTIVATED"), ("(enum kernfs_node_flag)0x8050", "32848"),
+      ("(enum kernfs_node_flag)0", "0"), ("(enum pid_type)1", "PIDTYPE_TGID"), ("(enum pid_type)99", "99"),
+    ]
+    let lines = try printed(rows.map(\.0))
+    try #require(lines.count == rows.count)
+    for (row, line) in zip(rows, lines) {
+      #expect(line.split(separator: ")").last.map(String.init) == row.1, "\(line)")
+    }
+  }
+
+  @Test("A global is believed to be of its well-known type only if what it holds agrees")
+  func globals() throws {
+    let entry = try DumpEntry.named(Self.plain)
+    let facts = try entry.facts()
+    let symbols = try entry.kallsyms()
+    try Scratch.withFolder { folder in
+      let core = try PatchedCore(
+        copying: try entry.path("vmcore.elf"), to: folder.appendingPathComponent("vmcore").path,
+        root: facts.swapperPgDir &- facts.kimageVoffset)
+      // Text in a member, a list that leads back, and a pointer to a symbol.
+      let modules = try #require(symbols["modules"])
+      let value = try Kva.run(["print", core.path, "&init_net.user_ns", "--json"]).object()["value"]
+      let owner = try parseAddress(try #require(value as? String))
+      let changes: [(name: String, change: () throws -> Void)] = [
+        ("init_task", { try core.replaceAll(Array("swapper/0\0".utf8), with: Array("sw4pper/0\0".utf8)) }),
+        ("modules", { try core.set(0, at: core.word(modules) + 8) }),
+        ("init_net", { try core.set(0, at: owner) }),
+      ]
+      for (name, change) in changes {
+        #expect(try Kva.run(["print", core.path, "sizeof(\(name))", "--no-debuginfo"]).status == 0, "\(name)")
+        try change()
+        let result = try Kva.run(["print", core.path, "sizeof(\(name))", "--no-debuginfo"])
+        #expect(result.status == 1 && result.standardError.contains(">>>\(name)<<<"), "\(result.standardError)")
+        try core.restore()
+      }
+    }
+  }
+
   /// Mistakes, the part of each that is marked, and a word of what is said.
   static let mistakes: [(String, String, String)] = [
     ("init_task.pidd", "pidd", "did you mean pid"), ("init_tsk", "init_tsk", "did you mean init_task"),

@@ -127,7 +127,7 @@ enum SparseRAM {
     "NUMBER(PHYS_OFFSET)=0x38000000", "NUMBER(PAGE_SLAB_MAPCOUNT_VALUE)=-184549376",
     "NUMBER(PAGE_BUDDY_MAPCOUNT_VALUE)=-268435456", "LENGTH(zone.free_area)=11", SmallKernel.symbol("__start_BTF", 0),
     SmallKernel.symbol("__stop_BTF", 0x2000), SmallKernel.symbol("slab_caches", 0x29c0),
-    SmallKernel.symbol("__per_cpu_offset", 0x2a00),
+    SmallKernel.symbol("__per_cpu_offset", 0x2a00), SmallKernel.symbol("skip_orig_size_check", 0x100),
     "SYMBOL(vmemmap)=" + String(SmallKernel.input + 0x2000 - 0x40010 * 64, radix: 16),
   ]
   guard let kernel = SmallKernel.kernel(bytes, lines) else { preconditionFailure("the tables are sound") }

@@ -70,7 +70,7 @@ extension Evaluator {
     case "false": return .number(0, .integer(.int))
     default: break
     }
-    for graph in lookup.graphs + lookup.moduleGraphs {
+    for graph in lookup.graphs.prefix(1) + lookup.moduleGraphs {
       if let (type, value) = graph.enumerator(named: name) { return .number(UInt64(bitPattern: value), type) }
     }
     // A full-width address without 0x, as the kernel often prints it.

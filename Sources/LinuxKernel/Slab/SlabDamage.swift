@@ -98,9 +98,11 @@ struct SlabDamageFinder: Sendable {
   func damage(of address: UInt64, _ cache: SlabCache, isAllocated: Bool?) -> [SlabDamage] {
     guard checks(cache) else { return [] }
     if isSLAB { return arrayDamage(of: address, cache, isAllocated: isAllocated) }
-    let start = address &- UInt64(cache.redLeftPad)
-    guard let bytes = memory.bytes(at: start, count: cache.size) else { return [] }
     let pad = cache.redLeftPad
+    let start = address &- UInt64(pad)
+    guard cache.objectSize <= cache.end, pad <= cache.size - cache.end,
+      let bytes = memory.bytes(at: start, count: cache.size)
+    else { return [] }
     var result: [SlabDamage] = []
     func check(_ kind: SlabDamage.Kind, _ part: Range<Int>, _ expected: UInt8) {
       if let found = Self.difference(bytes, part, expected, kind, at: start) { result.append(found) }

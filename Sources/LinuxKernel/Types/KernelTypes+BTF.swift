@@ -20,7 +20,8 @@ extension KernelTypes {
 
   /// The enumerators of the enumeration, possibly anonymous, that has one called `name`; empty if it is unknown.
   func constants(beside name: String) -> [CEnumerator] {
-    for graph in graphs {
+    // BTF is made of DWARF and has its enumerations, all of them.
+    for graph in graphs.prefix(1) {
       if let (type, _) = graph.enumerator(named: name), case .enumeration(let enumeration) = type.shape {
         return enumeration.enumerators
       }
