@@ -53,6 +53,26 @@ def test_absent_memory_is_a_fault(prog):
         prog.read(0, 8)
 
 
+def test_the_library_reads_for_drgn_without_a_process(machine, program):
+    opened = kva.drgn.program(machine.path("vmcore.elf"), kva=program, no_debuginfo=True)
+    dump = kva.drgn.dump_of(opened)
+    if not dump.fast:
+        pytest.skip("there is no library beside the program")
+    assert "kva.memory" in opened.cache
+    listed = {line.split()[2]: int(line.split()[0], 16) for line in machine.lines("kallsyms.txt")}
+    assert opened.symbol("schedule").address == listed["schedule"]
+    address, content = machine.memory()[0]
+    content = content[: 4096 - address % 4096]
+    assert opened.read(address, len(content)) == content
+    with pytest.raises(drgn.FaultError, match="no-tables") as raised:
+        opened.read(0x10, 8)
+    assert raised.value.address == 0x10
+    assert dump._started is None
+    # The program keeps what it reads.
+    dump.close()
+    assert opened.read(address, len(content)) == content
+
+
 def test_tasks_are_those_of_ps(machine, prog):
     # What ran to write the listing is gone.
     listed = {int(line.split()[0]) for line in machine.lines("ps.txt")[1:] if "kworker" not in line}
