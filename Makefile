@@ -1,9 +1,9 @@
-# For who builds kva: 'make', then 'make install'. The build itself is Swift's.
+# To build and install kva: 'make', then 'make install'. SwiftPM does the build.
 #
-#   PREFIX   where it will be, /usr/local
-#   DESTDIR  what stands for / while it is installed
+#   PREFIX   the prefix of installed paths, /usr/local
+#   DESTDIR  a directory to install into instead of /
 #   KVA      the program to install
-#   RUN      what runs it here where this machine cannot, such as an emulator
+#   RUN      a command that runs it, such as an emulator, if this machine cannot
 
 PREFIX ?= /usr/local
 DESTDIR ?=
