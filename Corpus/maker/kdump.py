@@ -98,7 +98,7 @@ def finish(qmp: QMP, entry: Entry, process: subprocess.Popen, folder: Path, run:
     written.mkdir()
     subprocess.run(["debugfs", "-R", f"rdump / {written}", str(run.second_disk)], capture_output=True, check=False)
     oracle = folder / "oracle"
-    for path in sorted(p for p in written.iterdir() if p.is_file()):
+    for path in sorted(p for p in written.iterdir() if p.is_file() and p.stat().st_size):      # empty: the form failed
         shutil.move(path, (folder if path.name.startswith("vmcore") else oracle) / path.name)
     shutil.copy(run.serial, oracle / "serial.log")
     if not (folder / "vmcore.elf").exists():
