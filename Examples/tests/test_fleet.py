@@ -73,3 +73,43 @@ def test_collected_reports_answer(dumps, report_one, machine, entry, tmp_path):
     assert sum(row[1] for row in answer) == 5
     crashed = next(row for row in answer if "sysrq" in row[0])
     assert crashed[1:3] == (1, [release(entry("kdump-61-4k48"))])
+
+
+def test_kubernetes_takes_the_job(dumps, program, tmp_path):
+    validate = pytest.importorskip("kubernetes_validate")
+    yaml = pytest.importorskip("yaml")
+    job = yaml.safe_load((FLEET / "kubernetes-job.yaml").read_text())
+    validate.validate(job, validate.latest_version(), strict=True)
+    pod = job["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"] for volume in pod["volumes"]]
+    # What the container runs, with the claim elsewhere.
+    listed = sorted(dumps.iterdir())
+    (tmp_path / "dumps.txt").write_text("".join(f"{path}\n" for path in listed))
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "report-one").symlink_to(FLEET / "report-one")
+    (tmp_path / "kva").symlink_to(program)
+    script = container["args"][0].replace("/dumps/", f"{tmp_path}/")
+    for index in range(len(listed)):
+        environment = dict(os.environ, JOB_COMPLETION_INDEX=str(index))
+        subprocess.run([*container["command"], script], env=environment, check=True)
+    reports = [json.loads((tmp_path / f"reports/{index}.ndjson").read_text()) for index in range(len(listed))]
+    assert [report["dump"] for report in reports] == [str(path) for path in listed]
+
+
+def test_clickhouse_reads_the_parquet_file(dumps, report_one, machine, entry, tmp_path):
+    pytest.importorskip("duckdb")
+    chdb = pytest.importorskip("chdb")
+    sys.path.insert(0, str(FLEET))
+    import collect
+
+    lines = [json.dumps(report_one(path)) for path in sorted(dumps.iterdir())]
+    (tmp_path / "1.ndjson").write_text("\n".join(lines) + "\n")
+    collect.collect(str(tmp_path / "reports.parquet"), [str(tmp_path / "1.ndjson")])
+    query = f"""
+        SELECT count(), countIf(error.kind IS NOT NULL), countIf(release = '{release(machine)}')
+        FROM file('{tmp_path}/reports.parquet')
+    """
+    answer = chdb.query(query, "CSV")
+    releases = [release(one) for one in (machine, entry("kdump-61-4k48"), entry("deb612-4k"))]
+    assert str(answer).strip() == f"5,2,{releases.count(release(machine))}"
