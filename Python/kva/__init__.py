@@ -7,16 +7,16 @@
         for symbol in dump.symbols("vmalloc_*"):
             print(symbol["name"], hex(symbol["address"]))
 
-A `Dump` is one `kva batch` process, which keeps what it has read for the next question. The results are the
-objects that kva-json(5) describes, as dictionaries with the same keys, but for two things: what is a hex string
-there is an `int` here, and the bytes of memory are `bytes`. A key that may be absent there may be absent here.
+A `Dump` is one `kva batch` process, which caches what it has read for later queries. The results are the
+objects of kva-json(5), as dictionaries with the same keys, except that hex strings become `int` and the bytes of
+memory `bytes`. A key that may be absent there may be absent here.
 
-The program is the one given as `kva=`, else that of the environment variable KVA, else `kva` in PATH,
-else the one that was installed with this module.
+The program is the one given as `kva=`, else the one that the environment variable KVA names, else `kva` in PATH,
+else the one installed with this module.
 
-Memory is read many times as fast by the library `libkva-c.so`, in this process. It is the one of the environment
-variable KVA_LIBRARY, else one beside this module, else one beside the program; an empty KVA_LIBRARY is none. Without
-it the process reads memory as well, with the same answers.
+The library `libkva-c.so` reads memory in this process, many times as fast. It is the one that the environment variable
+KVA_LIBRARY names, else one beside this module, else one beside the program; an empty KVA_LIBRARY disables it. Without
+the library the `kva` process reads memory, with the same answers.
 """
 
 from __future__ import annotations
@@ -69,31 +69,31 @@ Query = Union[int, str]
 Tables = Union[int, str]
 
 
-# What goes wrong
+# Exceptions
 
 
 class KvaError(Exception):
-    """Whatever goes wrong here is one of these."""
+    """The base class of this module's exceptions."""
 
-    #: What `kva` says it is about, where that is one file, and where in it.
+    #: The file that the error is about, if it is one file, and the offset in it.
     file: Optional[str] = None
     offset: Optional[int] = None
-    #: The word of kva-batch(1) for it, where there is one.
+    #: The kind of the error in kva-batch(1), if it has one.
     kind: Optional[str] = None
-    #: The first address that cannot be read, where memory cannot.
+    #: The first address that cannot be read, if memory cannot be read.
     address: Optional[int] = None
 
 
 class ProgramNotFound(KvaError):
-    """There is no `kva` to run."""
+    """No `kva` was found to run."""
 
 
 class DumpError(KvaError):
-    """The dump, or another file, cannot be used: it is damaged, cut short, of another kind, or has no kernel."""
+    """The dump, or another file, cannot be used: it is damaged, truncated, of another kind, or has no kernel."""
 
 
 class NotFound(KvaError):
-    """What was asked for is not there, or cannot be read."""
+    """The object of a query does not exist, or cannot be read."""
 
 
 class BadRequest(KvaError):
@@ -105,14 +105,14 @@ class Ended(KvaError):
 
 
 class Incomplete(UserWarning):
-    """A list lacks something, and this says what."""
+    """A list is incomplete; the message says what is missing."""
 
 
-# What is asked and answered
+# Requests and answers
 
 
 class Request(NamedTuple):
-    """A question: the arguments behind the dump, the long options without their dashes."""
+    """A query: the arguments after the dump, and the long options without their dashes."""
 
     command: str
     arguments: tuple[Query, ...] = ()
@@ -120,7 +120,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer as it came: results and problems side by side, nothing raised."""
+    """The unchecked answer: results and problems together, nothing raised."""
 
     results: list[Any]
     errors: list[Problem]
@@ -128,7 +128,7 @@ class Answer(NamedTuple):
     status: int
 
     def checked(self) -> list[Any]:
-        """The results. Raises what is wrong if there are none or a file failed; else warns of it."""
+        """The results. Raises the first problem if there are none or a file failed; else warns of each problem."""
         if self.errors and (self.status >= 2 or not self.results):
             raise _error(self.errors[0])
         for problem in self.errors:
@@ -1467,10 +1467,10 @@ class _Commands:
 
 
 class Dump(_Commands):
-    """A crash dump, and the process that answers about it.
+    """A crash dump, and the process that answers queries on it.
 
-    Use it in a `with` statement, or `close()` it. Any thread may ask; they are answered one after another, but
-    by the library they read memory at once. An exception in the middle of a question, such as KeyboardInterrupt,
+    Use it in a `with` statement, or `close()` it. Any thread may query it; queries are answered one after another,
+    but with the library, threads read memory in parallel. An exception during a query, such as KeyboardInterrupt,
     closes it.
     """
 
@@ -1484,15 +1484,15 @@ class Dump(_Commands):
         kva: Optional[Union[str, os.PathLike[str]]] = None,
         **options: Any,
     ) -> None:
-        """Opens `path`: a file, or what else kva(1) takes for a dump.
+        """Opens `path`: a file, or any other form of dump that kva(1) accepts.
 
-        `options` are those of kva(1) that say how to open it, such as vmlinux="vmlinux" or no_debuginfo=True.
+        `options` are the options of kva(1) for opening a dump, such as vmlinux="vmlinux" or no_debuginfo=True.
 
-        The library maps the file into this process: where it may shrink or its network fail, no_mmap=True keeps
-        that from ending the process.
+        The library maps the file into this process. If the file may shrink, or its network may fail, use no_mmap=True:
+        a failed access to a mapped file ends the process.
 
-        Raises `DumpError` where it cannot be opened, `BadRequest` for an option that there is not,
-        `ProgramNotFound` without a `kva`.
+        Raises `DumpError` if the dump cannot be opened, `BadRequest` for an unknown option, and `ProgramNotFound` if
+        there is no `kva`.
         """
         self.path = os.fspath(path)
         self._lock = threading.RLock()
@@ -1505,7 +1505,7 @@ class Dump(_Commands):
         self._started: Optional[subprocess.Popen[bytes]] = None
         self._is_closed = False
         library = _library(program)
-        # The process is started when it is first asked, if the library has the dump open.
+        # If the library has the dump open, the first query to the process starts it.
         if library and shutil.which(program):
             with contextlib.suppress(_Refused):
                 self._memory = _Memory(library, self.path, words)
@@ -1521,7 +1521,7 @@ class Dump(_Commands):
                 raise
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """The process, started if it was not yet."""
+        """The process, started if necessary."""
         if self._started is not None:
             return self._started
         command = [self._program, "batch", *self._words, "--", self.path]
@@ -1557,8 +1557,8 @@ class Dump(_Commands):
         return f"{type(self).__name__}({self.path!r})"
 
     def close(self) -> None:
-        """Ends the process. What was not answered yet is lost. Closing again does nothing."""
-        # A thread that reads just now keeps it until it is done.
+        """Ends the process. Pending answers are lost. Closing again does nothing."""
+        # A thread that is reading keeps it until it is done.
         self._memory = None
         self._is_closed = True
         if self._started is not None:
@@ -1569,7 +1569,7 @@ class Dump(_Commands):
         """Whether it was closed."""
         return self._is_closed or self._started is not None and not self._finalizer.alive
 
-    # Questions
+    # Queries
 
     def info(self) -> Info:
         """The dump's format and the facts about its kernel."""
@@ -1586,7 +1586,7 @@ class Dump(_Commands):
     ) -> Resolution:
         """The physical address, region and permissions of an address or a symbol.
 
-        What is not mapped is an answer too: look at `status`. With `walk` every table entry on the way is in it.
+        An unmapped address is an answer, not an error: check `status`. `walk` adds every table entry of the walk.
         """
         return cast(Resolution, self._one("resolve", query, walk=walk, verify=verify, ttbr0=ttbr0, el2=el2))
 
@@ -1599,14 +1599,14 @@ class Dump(_Commands):
         ttbr0: Optional[Tables] = None,
         el2: bool = False,
     ) -> Iterator[Resolution]:
-        """`resolve` for each of `queries`, in order, as fast as it goes.
+        """`resolve` for each of `queries`, in order, pipelined.
 
-        It reads ahead of what it has answered, but not without bound: `queries` may be endless.
+        It reads ahead in `queries` by a bounded amount: they may be endless.
         """
         return self._each("resolve", queries, walk=walk, verify=verify, ttbr0=ttbr0, el2=el2)
 
     def identify(self, query: Query) -> Identity:
-        """Everything known of an address: symbol, module, vmalloc area, task stack, per-CPU data, page."""
+        """Everything known about an address: symbol, module, vmalloc area, task stack, per-CPU data, page."""
         return cast(Identity, self._one("identify", query))
 
     def identify_many(self, queries: Iterable[Query]) -> Iterator[Identity]:
@@ -1624,8 +1624,8 @@ class Dump(_Commands):
     ) -> bytes:
         """The bytes at a virtual address or a symbol, or at a physical address.
 
-        Raises `NotFound`, whose `address` is the first that cannot be read, unless all of them are there: absent
-        memory is never zero.
+        Raises `NotFound`, with the first unreadable address in `address`, unless all bytes can be read: absent memory
+        never reads as zero.
         """
         memory = self._memory
         if memory is not None and not el2:
@@ -1656,7 +1656,7 @@ class Dump(_Commands):
         ttbr0: Optional[Tables] = None,
         el2: bool = False,
     ) -> PrintedValue:
-        """What is at an address as a value of a type: `read_value("init_uts_ns", "uts_namespace")["value"]`."""
+        """The value of a type at an address: `read_value("init_uts_ns", "uts_namespace")["value"]`."""
         answer = self._list("read", address, type=type, physical=physical, ttbr0=ttbr0, el2=el2)
         return cast(PrintedValue, answer[0])
 
@@ -1669,7 +1669,7 @@ class Dump(_Commands):
         ttbr0: Optional[Tables] = None,
         el2: bool = False,
     ) -> list[Piece]:
-        """The same memory page by page, with what is wrong where a page cannot be read."""
+        """The same memory page by page, with a message for each page that cannot be read."""
         pieces = self._list("read", address, length, physical=physical, ttbr0=ttbr0, el2=el2)
         for piece in pieces:
             if piece["bytes"] is not None:
@@ -1677,13 +1677,13 @@ class Dump(_Commands):
         return pieces
 
     def _reader(self, *, physical: bool) -> Callable[[int, int], bytes]:
-        """`read` for many small reads by address."""
+        """A faster `read`, for many small reads by address."""
         if self._memory is not None:
             return self._memory.reader(physical)
         return lambda address, length: self.read(address, length, physical=physical)
 
     def _export(self, what: str) -> bytes:
-        """A file that kva-export(1) writes, by a process of its own."""
+        """A file that kva-export(1) writes, in a process of its own."""
         with tempfile.TemporaryDirectory() as folder:
             target = os.path.join(folder, "exported")
             command = [self._program, "export", *self._words, f"--{what}", "-o", target, "--", self.path]
@@ -1702,14 +1702,14 @@ class Dump(_Commands):
         ttbr0: Optional[Tables] = None,
         el2: bool = False,
     ) -> list[MappedRange]:
-        """Every mapping, those that are alike merged: all, from `start` up to `end`, or of one region."""
+        """The mappings, adjacent identical ones merged: all, those from `start` up to `end`, or those of one region."""
         bounds = None
         if start is not None or end is not None:
             bounds = f"{start or 0:#x}-{end or 0:#x}"
         return self._list("ptdump", range=bounds, region=region, ttbr0=ttbr0, el2=el2)
 
     def rmap(self, *physical: Query, all: bool = False) -> list[ReverseMapping]:
-        """The virtual addresses that map physical ones; with `all` those of every process as well."""
+        """The virtual addresses that map physical ones; with `all` also those of every process."""
         return self._list("rmap", *physical, all=all)
 
     def symbols(self, pattern: Optional[str] = None) -> list[Symbol]:
@@ -1717,23 +1717,23 @@ class Dump(_Commands):
         return self._list("symbols", *([] if pattern is None else [pattern]))
 
     def iter_list(self, type: str, head: Query, *, print: Optional[str] = None) -> Iterator[Union[Element, ListEnd]]:
-        """The elements of a linked list, each looked up when it is asked for, as kva-list(1) has them.
+        """The elements of a linked list, as in kva-list(1), each read only when it is needed.
 
             for task in dump.iter_list("task_struct.tasks", "init_task.tasks", print="pid,comm"):
                 ...
 
-        To stop early costs no more than what was asked for, or at most as much again.
+        Stopping early costs at most twice the elements taken.
         """
         return self._elements("list", type, head, print=print)
 
     def iter_tree(
         self, kind: str, type: str, root: Query, *, print: Optional[str] = None
     ) -> Iterator[Union[Element, ListEnd]]:
-        """What a tree or another container holds, as `iter_list` does; `kind` is one of those of kva-tree(1)."""
+        """The elements of a tree or another container, as `iter_list`; `kind` is a kind of kva-tree(1)."""
         return self._elements("tree", kind, type, root, print=print)
 
     def _elements(self, command: str, *arguments: Query, **options: Any) -> Iterator[Any]:
-        # The process goes on where the part before ended. Parts grow, as each costs a request.
+        # The process continues where the previous chunk ended. Chunks grow, as each costs a request.
         skip, limit = 0, 1
         while True:
             answer = self.ask(command, *arguments, skip=skip, limit=limit, **options)
@@ -1744,21 +1744,21 @@ class Dump(_Commands):
             limit = min(2 * limit, _CHUNK)
 
     def report(self) -> Report:
-        """What sorting many dumps needs to know of this one. See also the function `report`."""
+        """A summary of the dump for triage. See also the function `report`."""
         answer = self.ask("report")
-        # Where there is no kernel the report says so itself.
+        # If there is no kernel, the report itself says so.
         return cast(Report, (answer.results or answer.checked())[0])
 
     def ask(self, command: str, *arguments: Query, **options: Any) -> Answer:
-        """Any question, answered as it is: nothing is raised for what `kva` says is wrong.
+        """The unchecked answer to any query: problems that `kva` reports are not raised.
 
-        An option has the name of the long one, with `_` for `-`; True is a flag, and None and False are no option.
+        Options have the names of the long options, with `_` for `-`; True sets a flag; None and False omit the option.
         """
         with self._lock:
             return self._await(self._send(Request(command, arguments, options)))
 
     def ask_many(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """`ask` for each of `requests`, in order, without waiting for an answer before the next is sent."""
+        """`ask` for each of `requests`, in order, sending requests before earlier ones are answered."""
         sent: collections.deque[_Pending] = collections.deque()
         for request in requests:
             with self._lock:
@@ -1778,7 +1778,7 @@ class Dump(_Commands):
         return self._list(command, *arguments, **options)[0]
 
     def _each(self, command: str, queries: Iterable[Query], **options: Any) -> Iterator[Any]:
-        # A request for many queries costs little more than one for one.
+        # A request with many queries costs little more than a request with one.
         source = iter(queries)
         chunks = iter(lambda: tuple(itertools.islice(source, _CHUNK)), ())
         for answer in self.ask_many(Request(command, chunk, options) for chunk in chunks):
@@ -1821,7 +1821,7 @@ class Dump(_Commands):
         return pending.answer
 
     def _receive(self) -> None:
-        """Reads the answer to the oldest request that has none."""
+        """Reads the answer to the oldest pending request."""
         self._check_open()
         try:
             self._stdin.flush()
@@ -1843,7 +1843,7 @@ class Dump(_Commands):
             raise Ended(f"{self.path}: closed")
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Nobody knows any more which answer comes next: ends the process, and says why."""
+        """Ends the process, and raises the reason: the order of answers is lost."""
         reason: BaseException = error
         if isinstance(error, BrokenPipeError):
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -1931,7 +1931,7 @@ class _Segment(ctypes.Structure):
     _fields_ = [("dump", ctypes.c_void_p), ("tables", ctypes.c_uint64), ("fault", ctypes.c_void_p)]
 
 
-#: What other programs were given: they may call it for as long as this process lives.
+#: The functions that other libraries were given: they may call them as long as this process lives.
 _segments: list[_Segment] = []
 
 
@@ -1943,7 +1943,7 @@ def _close(library: ctypes.CDLL, handle: int, segments: list[_Segment]) -> None:
 
 
 class _Memory:
-    """A dump that the library has open; closed when nobody has it any more."""
+    """A dump that the library has open; closed with its last reference."""
 
     __slots__ = ("__weakref__", "_handle", "_library", "_read", "_read_physical", "_segments", "_tables")
 
@@ -1953,7 +1953,7 @@ class _Memory:
         if not handle:
             raise _Refused
         self._segments: list[_Segment] = []
-        # At the end of the program other threads may still read.
+        # At interpreter exit other threads may still be reading.
         weakref.finalize(self, _close, library, handle, self._segments).atexit = False
         self._handle = handle
         self._library = library
@@ -2076,7 +2076,7 @@ def _library(program: str) -> Optional[ctypes.CDLL]:
 
 @functools.lru_cache(maxsize=None)
 def _load(path: str) -> Union[ctypes.CDLL, str]:
-    """The library at `path`, or why it is of no use."""
+    """The library at `path`, or the reason why it cannot be used."""
     try:
         library = ctypes.CDLL(path)
         library.kva_abi.restype = ctypes.c_uint32
@@ -2101,7 +2101,7 @@ def _load(path: str) -> Union[ctypes.CDLL, str]:
     return library
 
 
-#: Queries that go out as one request.
+#: The number of queries in one request.
 _CHUNK = 64
 
 
@@ -2112,10 +2112,10 @@ def report(
     timeout: Optional[float] = None,
     **options: Any,
 ) -> Report:
-    """What sorting many dumps needs to know of one, by a process of its own.
+    """A summary of a dump for triage, by a process of its own.
 
-    Unlike `Dump.report` it tells of a dump that cannot be opened as well, by `error`. Raises `Ended` where the
-    process does not end within `timeout` seconds, or ends without a report.
+    Unlike `Dump.report` it also reports on a dump that cannot be opened, in `error`. Raises `Ended` if the process
+    does not end within `timeout` seconds, or ends without a report.
     """
     command = [_program(kva), "report", "--json", *_words(options), "--", os.fspath(path)]
     try:
@@ -2192,7 +2192,7 @@ def _content(file: IO[bytes]) -> bytes:
 
 
 def _ending(status: Optional[int], stderr: bytes, path: str) -> KvaError:
-    """Why a process ended that should have answered."""
+    """The exception for a process that ended without an answer."""
     lines = [line[5:] for line in stderr.decode(errors="replace").splitlines() if line.startswith("kva: ")]
     if status == 2 and lines:
         return DumpError(lines[-1])

@@ -1,4 +1,4 @@
-"""drgn on what kva reads: dumps that drgn cannot open, and types without DWARF.
+"""drgn on top of kva: dumps that drgn cannot open, and types without DWARF.
 
     import kva.drgn
 
@@ -6,10 +6,9 @@
     for task in for_each_task(prog):
         print(task.pid.value_(), task.comm.string_().decode())
 
-The memory of the `Program` is kva's: any dump that kva opens, virtual addresses through the kernel's tables. Symbols
-are those that kva knows, types those of the BTF of the kernel and its modules, and the variables that drgn's helpers
-read have the types that the kernel gives them (kva.drgn.variables). drgn 0.3.0 or later is needed:
-`pip install 'kva[drgn]'`.
+kva reads the memory of the `Program`: of any dump that kva opens, virtual addresses through the kernel's tables. kva
+finds the symbols; the types are those of the BTF of the kernel and its modules. The variables that drgn's helpers read
+have the types of the kernel's source (kva.drgn.variables). This needs drgn 0.3.0 or later: `pip install 'kva[drgn]'`.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ def program(
     kva: Optional[Union[str, os.PathLike[str]]] = None,
     **options: Any,
 ) -> drgn.Program:
-    """A `drgn.Program` of the kernel in a dump: a file, what else kva(1) takes for a dump, or a `kva.Dump`.
+    """A `drgn.Program` of the kernel in a dump: a file, any other form of dump that kva(1) accepts, or a `kva.Dump`.
 
-    With `vmlinux`, a kernel with DWARF, types and variables come from there, by drgn itself, and from kva come the
-    memory, the registers and where the kernel is.
+    With `vmlinux`, a kernel with DWARF, drgn itself takes types and variables from there, and kva supplies the memory,
+    the registers and the kernel's address.
 
-    `kva` and `options` are those of `kva.Dump`. Raises what that raises, and `NotFound` if there is no kernel.
+    `kva` and `options` are those of `kva.Dump`. Raises the errors of `kva.Dump`, and `NotFound` if there is no kernel.
     """
     dump = path if isinstance(path, _kva.Dump) else _kva.Dump(path, kva=kva, **options)
     prog = drgn.Program()
@@ -68,15 +67,16 @@ def program(
 
 
 def dump_of(prog: drgn.Program) -> _kva.Dump:
-    """The dump behind a program that `program` made, for questions that drgn has no words for."""
+    """The dump of a program that `program` made, for queries that drgn does not have."""
     return prog.cache[_NAME]
 
 
 def stack_trace(prog: drgn.Program, thread: Union[drgn.Object, int]) -> drgn.StackTrace:
     """The stack of a task, a `struct task_struct *` or a PID, as kva(1) follows it.
 
-    Without DWARF drgn's own follows frame records: it has no caller of a leaf function that was interrupted, and ends
-    where one stack leads to another below it. This has both. Its frames have a program counter and no registers.
+    Without DWARF, drgn's own unwinder follows frame records: it misses the caller of an interrupted leaf function, and
+    ends where one stack leads to another below it. This function handles both. Its frames have a program counter but no
+    registers.
     """
     dump = dump_of(prog)
     task = thread.value_() if isinstance(thread, drgn.Object) else thread
@@ -102,7 +102,7 @@ def _load(prog: drgn.Program, vmlinux: str) -> None:
 
 
 def _core(dump: _kva.Dump) -> bytes:
-    """An ELF core of the notes: by the library where it is there, so that no process need be started."""
+    """An ELF core of the notes: from the library if possible, so that no process has to start."""
     if dump._memory is not None:
         try:
             return dump._memory.core()
@@ -112,7 +112,7 @@ def _core(dump: _kva.Dump) -> bytes:
 
 
 def _kernel(dump: _kva.Dump) -> _kva.Info:
-    """What is known of the kernel. Raises the first problem if there is none."""
+    """The facts about the kernel. Raises the first problem if there is no kernel."""
     answer = dump.ask("info")
     if not answer.results or answer.results[0].get("swapperPgDir") is None:
         answer._replace(results=[]).checked()

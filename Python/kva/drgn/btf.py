@@ -125,7 +125,7 @@ class BTF:
         return self._first_string + len(self._strings)
 
     def string(self, offset: int) -> str:
-        """The text at `offset` of the strings."""
+        """The string at `offset`."""
         if self.base and offset < self._first_string:
             return self.base.string(offset)
         start = offset - self._first_string
@@ -135,7 +135,7 @@ class BTF:
         return self._strings[start:end].decode(errors="replace")
 
     def _string_offsets(self, text: str) -> tuple[int, ...]:
-        """Where `text` stands in the strings: those of a BTF are all different."""
+        """The offset of `text` in the strings: each string of a BTF is unique."""
         found = self._places.get(text)
         if found is None:
             place = self._strings.find(b"\0%b\0" % text.encode())
@@ -144,7 +144,7 @@ class BTF:
         return found
 
     def record(self, number: int) -> Record:
-        """The type of that number."""
+        """The type with that number."""
         if number < self.first and self.base:
             return self.base.record(number)
         if not self.first <= number < self._count:
@@ -156,7 +156,7 @@ class BTF:
         )
 
     def find(self, name: str) -> list[int]:
-        """The types of that name, here and not in the base."""
+        """The types with that name, here and not in the base."""
         numbers = [number for offset in self._string_offsets(name) for number in self._named.get(offset, ())]
         return sorted(numbers)
 
@@ -174,7 +174,7 @@ class BTF:
         return self.base if self.base and number < self.first else self
 
     def array(self, record: Record) -> tuple[int, int]:
-        """The type of the elements of an array, and how many they are."""
+        """The element type of an array, and the number of elements."""
         element, _, count = _triple(self.data, record.body)
         return element, count
 

@@ -1,4 +1,4 @@
-"""The memory of a dump as drgn reads it: a few bytes at a time, over and over from the same pages."""
+"""The memory of a dump for drgn, which reads a few bytes at a time, often from the same pages."""
 
 from __future__ import annotations
 

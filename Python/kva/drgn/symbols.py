@@ -68,7 +68,7 @@ class SymbolFinder:
         return [table.symbol(index) for index in found]
 
     def _first(self, name: str) -> Optional[Symbol]:
-        """The symbol of that name, of the kernel and by the library, without reading all of them."""
+        """The kernel symbol with that name, from the library, without reading all symbols."""
         memory = self._dump._memory
         found = memory.symbol(name) if memory is not None else None
         # Of several of one name the table knows which is the best.
@@ -106,7 +106,7 @@ class _Table:
         return Symbol(self._name(index).decode(errors="replace"), address, size, binding, kind)
 
     def size(self, name: str) -> Optional[int]:
-        """The bytes from a symbol to the next, which may be more than it has."""
+        """The bytes from a symbol to the next one: its size, or more."""
         found = self.named(name)
         return self._entries[min(found, key=self.rank)][5] if found else None
 
