@@ -1,7 +1,7 @@
 /*
- * kva.h - the memory of arm64 Linux crash dumps, for C and for whatever calls C.
+ * kva.h - the memory of arm64 Linux crash dumps, for C and for languages that call C.
  *
- * Link with -lkva-c. The library carries the Swift runtime; it needs libelf and libdw beside the C library.
+ * Link with -lkva-c. The library includes the Swift runtime; it needs libelf, libdw and the C library.
  *
  *     kva_error error;
  *     kva_dump *dump = kva_open("vmcore", NULL, &error);
@@ -13,8 +13,8 @@
  *       fprintf(stderr, "%s\n", error.message);
  *     kva_close(dump);
  *
- * Any number of threads may use one kva_dump. kva_close frees it: call it once, when no other call is under way.
- * Absent memory is an error, never zeros, and what a failed read leaves in the buffer is undefined.
+ * Any number of threads may use one kva_dump. kva_close frees it: call it once, while no other call is running.
+ * Absent memory is an error, never zeros. After a failed read the contents of the buffer are undefined.
  *
  * The dump is mapped unless "--no-mmap" is given. A mapped file that shrinks, or whose disk or network fails, ends
  * the process with SIGBUS, as it does with any program that maps files.
@@ -42,7 +42,7 @@ typedef enum kva_code {
   KVA_BAD_ARGUMENT = 1,      /* a NULL pointer, a malformed query, bytes beyond the end of the address space */
   KVA_BAD_OPTION = 2,        /* kva_open: no such option, or not a value for it */
   KVA_UNUSABLE_FILE = 3,     /* the dump, or a file given with it, cannot be used */
-  KVA_NO_KERNEL = 4,         /* no kernel was found in the dump; physical memory can be read all the same */
+  KVA_NO_KERNEL = 4,         /* no kernel was found in the dump; physical memory can still be read */
   KVA_UNKNOWN_SYMBOL = 5,    /* no source of symbols knows the name */
   KVA_NO_TABLES = 6,         /* an address of user space without a root table, or no root table was found */
   KVA_UNMAPPED = 16,         /* the entry that would map the address is invalid */
@@ -58,38 +58,38 @@ typedef enum kva_code {
   KVA_UNREADABLE = 38        /* the disk or the network that the file is on failed */
 } kva_code;
 
-/* A failure, in memory of the caller. Each function takes NULL if only the code is wanted. */
+/* A failure, in the caller's memory. Each function accepts NULL if only the code is needed. */
 typedef struct kva_error {
   int32_t code; /* a kva_code */
   uint32_t reserved;
-  uint64_t address;  /* the first address that cannot be read, of the kind that was asked for; else 0 */
+  uint64_t address;  /* the first unreadable address, virtual or physical as in the call; else 0 */
   char message[1008]; /* what is wrong, in one line of UTF-8 */
 } kva_error;
 
-/* A dump that is open. */
+/* An open dump. */
 typedef struct kva_dump kva_dump;
 
 /*
- * Opens a dump: `path` is what kva(1) takes for one. Its kernel is looked for when a call needs it.
+ * Opens a dump: `path` is any form of dump that kva(1) accepts. The first call that needs the kernel searches for it.
  *
- * `options` are those of kva(1) that say how to open a dump, each as one word, with NULL at the end; NULL for none:
+ * `options` are the options of kva(1) for opening a dump, one word each, with NULL at the end; NULL for none:
  *
  *     const char *options[] = {"--vmlinux=vmlinux", "--cache-size=256M", NULL};
  *
- * Returns NULL, and KVA_BAD_OPTION or another code in `error`, if it cannot be opened.
+ * Returns NULL, and KVA_BAD_OPTION or another code in `error`, if the dump cannot be opened.
  */
 kva_dump *kva_open(const char *path, const char *const *options, kva_error *error);
 
-/* Closes a dump; NULL is none. */
+/* Closes a dump; does nothing for NULL. */
 void kva_close(kva_dump *dump);
 
-/* `tables` for the kernel alone: addresses of user space then have no translation. */
+/* `tables` for the kernel only: user addresses then have no translation. */
 #define KVA_KERNEL UINT64_MAX
 
 /*
  * Copies `length` bytes from a virtual address into `buffer`: all of them, or an error. A tag in the top byte is
- * ignored. The kernel's tables translate the upper half; those whose root is at the physical address `tables`, as
- * kva_find_tables gives it, the lower.
+ * ignored. The kernel's tables translate the upper half; the tables with the root at the physical address
+ * `tables`, from kva_find_tables, translate the lower half.
  */
 kva_code kva_read(
     kva_dump *dump, uint64_t tables, uint64_t address, void *buffer, size_t length, kva_error *error);
@@ -98,47 +98,47 @@ kva_code kva_read(
 kva_code kva_read_physical(kva_dump *dump, uint64_t address, void *buffer, size_t length, kva_error *error);
 
 /*
- * Translates a virtual address. `length` is how many bytes from it on the same entry maps. Whether their page is in
- * the dump is not looked at. Either pointer may be NULL.
+ * Translates a virtual address. `length` is the number of bytes from it to the end of the entry's mapping. The call
+ * does not check that the dump contains the page. Either pointer may be NULL.
  */
 kva_code kva_translate(
     kva_dump *dump, uint64_t tables, uint64_t address, uint64_t *physical, uint64_t *length, kva_error *error);
 
-/* The address of a symbol as kva(1) takes queries: "init_task+8", "fuse:fuse_init", "runqueues@cpu3", "0xffff...". */
+/* The address of a query of kva(1): "init_task+8", "fuse:fuse_init", "runqueues@cpu3", "0xffff...". */
 kva_code kva_find(kva_dump *dump, const char *query, uint64_t *address, kva_error *error);
 
-/* The root table of a user space as `--ttbr0` takes it: "1" for a PID, "cpu0", or TTBR0 as "0x4169c000". */
+/* The root table of a user space, named as for `--ttbr0`: "1" for a PID, "cpu0", or TTBR0 as "0x4169c000". */
 kva_code kva_find_tables(kva_dump *dump, const char *text, uint64_t *tables, kva_error *error);
 
 /*
  * An ELF core of the dump without any memory: the registers of each CPU (NT_PRSTATUS), and VMCOREINFO with the lines
- * that readers need, whether the dump has one or not. Writes the first `capacity` bytes of it to `buffer`, which may be
- * NULL if that is 0, and its whole length to `length`.
+ * that readers need, even if the dump has none. Writes the first `capacity` bytes of the core to `buffer`, which may be
+ * NULL if `capacity` is 0, and the length of the whole core to `length`.
  */
 kva_code kva_core(kva_dump *dump, void *buffer, size_t capacity, size_t *length, kva_error *error);
 
-/* A name of the kernel. */
+/* A symbol of the kernel. */
 typedef struct kva_symbol {
   uint64_t address;
-  uint64_t size;     /* in bytes, as far as it is known; else 0 */
+  uint64_t size;     /* in bytes; 0 if unknown */
   uint32_t type;     /* the letter of nm(1), or 0 */
   uint32_t reserved;
 } kva_symbol;
 
-/* The symbol of this name, of the kernel and not of a module; KVA_UNKNOWN_SYMBOL if there is none. */
+/* The kernel's symbol with this name, not a module's; KVA_UNKNOWN_SYMBOL if there is none. */
 kva_code kva_find_symbol(kva_dump *dump, const char *name, kva_symbol *symbol, kva_error *error);
 
 /*
- * What reads memory for a program that takes a function for it, as drgn's drgn_program_add_memory_segment() does: give
- * it kva_read_segment, and a kva_reader that stays for as long as the program. `fault` makes the program's own error.
+ * The argument of kva_read_segment, for a program that reads memory through a callback, such as drgn with
+ * drgn_program_add_memory_segment(). It must live as long as the program. `fault` makes the program's own error.
  */
 typedef struct kva_reader {
   kva_dump *dump;
-  uint64_t tables; /* as of kva_read */
+  uint64_t tables; /* as for kva_read */
   void *(*fault)(const char *message, uint64_t address);
 } kva_reader;
 
-/* Copies `count` bytes from `address` into `buffer`. Returns NULL, or what `fault` made. `offset` means nothing. */
+/* Copies `count` bytes from `address` into `buffer`. Returns NULL, or the error of `fault`. Ignores `offset`. */
 void *kva_read_segment(
     void *buffer, uint64_t address, size_t count, uint64_t offset, void *reader, bool physical);
 
