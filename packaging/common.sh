@@ -1,4 +1,4 @@
-# What the scripts of this folder share. They run at the project's root.
+# Functions that the scripts of this folder share. They run in the project's root.
 
 fail() {
   printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -14,7 +14,7 @@ need() {
 
 version() { sed -n 's/.*static let version = "\(.*\)".*/\1/p' Sources/kva/App/Version.swift; }
 
-# The time of the commit, for all that is packed: two builds of one commit are equal.
+# The time of the commit, for all packed files: two builds of one commit are identical.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 export TZ=UTC LC_ALL=C.UTF-8
@@ -52,7 +52,7 @@ stage() {
   "$strip" --strip-unneeded "$1/usr/bin/kva"
 }
 
-# What an executable needs of the C library, such as 2.35.
+# The version of the C library that an executable needs, such as 2.35.
 glibc() { "$objdump" -T "$1" | sed -n 's/.*(\?GLIBC_\([0-9.]*\))\?.*/\1/p' | sort -uV | tail -n 1; }
 
 # Gives every file below TREE the time of the commit.

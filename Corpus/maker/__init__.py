@@ -1,1 +1,1 @@
-"""Makes corpus entries: a kernel booted under QEMU, stopped in one instant, with its dumps and what others say of them."""
+"""Makes corpus entries: a kernel booted under QEMU, stopped at one instant, with dumps and the answers of others."""

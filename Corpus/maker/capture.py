@@ -1,4 +1,4 @@
-"""From a row to an entry: boots the guest, lets it speak, stops it, asks the machine, writes the dumps."""
+"""Makes an entry from a row: boots the guest, collects its listings, stops it, queries the machine, writes dumps."""
 
 from __future__ import annotations
 

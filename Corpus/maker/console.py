@@ -1,4 +1,4 @@
-"""Waiting for what the guest says on its console."""
+"""Waits for output on the guest's console."""
 
 from __future__ import annotations
 

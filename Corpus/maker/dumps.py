@@ -1,4 +1,4 @@
-"""The dumps of an entry: what QEMU writes, and makedumpfile's forms of it."""
+"""The dumps of an entry: QEMU's, and makedumpfile's formats of it."""
 
 from __future__ import annotations
 

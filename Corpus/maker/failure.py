@@ -1,4 +1,4 @@
-"""An error of the world outside, to be shown as one line: a package that is gone, a guest that does not boot."""
+"""An error outside the program, shown as one line: a missing package, a guest that does not boot."""
 
 
 class Failure(Exception):

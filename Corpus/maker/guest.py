@@ -1,4 +1,4 @@
-"""What runs in the guest: busybox, the programs of guest/ and the kernel's modules, as an initramfs."""
+"""The contents of the guest: busybox, the programs of guest/ and the kernel's modules, as an initramfs."""
 
 from __future__ import annotations
 

@@ -37,14 +37,14 @@ class Kernel:
 
 DEBIAN_MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "qemu_fw_cfg", "ext4", "loop", "fuse", "overlay", "squashfs")
 
-# What a kernel package is called: one package until 6.12; from 6.19 on image and modules apart.
+# The names of kernel packages: one package until 6.12; from 6.19 on separate ones for image and modules.
 _ONE = "linux-image-{}-unsigned"
 _IMAGE, _MODULES, _BASE = "linux-binary-unsigned-{}", "linux-modules-{}", "linux-base-{}"
 
 
 def _packages(archive: Archive, suite: str, release: str) -> tuple[str, list[Package]]:
     """The release (a pattern's newest) and its packages."""
-    # A star is a version, and no other flavour.
+    # A star stands for a version, not for another flavour.
     pattern = re.escape(release).replace(r"\*", r"(?:(?!rt|cloud)[0-9a-z.+~-])*?")
     for template in (_IMAGE, _ONE):
         package = newest(archive.find(suite, re.escape(template).replace(r"\{\}", f"({pattern})")))

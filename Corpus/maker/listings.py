@@ -1,4 +1,4 @@
-"""What the guest wrote about itself, as values."""
+"""The guest's own listings, as values."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def _with_holes(entry: Entry, arguments: list[str], run: Run) -> Path:
 
 
 def portable(arguments: list[str]) -> str:
-    """The command as others may type it: without this machine's folders, sockets and scratch files."""
+    """The command for use elsewhere: without this machine's folders, sockets and scratch files."""
     text = " ".join(arguments)
     text = re.sub(r" -(qmp|gdb) \S+", "", text)
     return re.sub(r"(?<=[ =])/\S*/", "", text)

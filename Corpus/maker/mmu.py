@@ -47,7 +47,7 @@ def _ask(qmp: QMP, samples: list[Sample], cpu: int) -> list[list[Any]]:
 
 
 def _bytes(qmp: QMP, core: ElfCore, sets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Some 64 bytes at a time of what the addresses lead to, as the machine has them, and whether the dump has the same."""
+    """64 bytes each at some of the addresses, read through the machine, and whether the dump has the same bytes."""
     found = []
     for index, asked in enumerate(sets[:2]):
         mapped = [s for s in asked["samples"] if s[1] and core.read(int(s[1], 16) & ~0xf, 64) is not None]

@@ -1,4 +1,4 @@
-"""What drgn says of a dump with DWARF, asked in its own process: drgn may be installed in another Python."""
+"""drgn's answers on a dump with DWARF, from a process of its own: drgn may be installed in another Python."""
 
 from __future__ import annotations
 

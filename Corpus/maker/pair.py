@@ -1,4 +1,4 @@
-"""Two dumps of one machine: between them a process ends, and a module is loaded that leaks memory."""
+"""Two dumps of one machine, between which a process ends and a module that leaks memory is loaded."""
 
 from __future__ import annotations
 

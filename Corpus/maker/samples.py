@@ -1,4 +1,4 @@
-"""Which virtual addresses to ask the emulated MMU about. Needs only what the guest wrote about itself."""
+"""Which virtual addresses to ask the emulated MMU about. Needs only the guest's own listings."""
 
 from __future__ import annotations
 

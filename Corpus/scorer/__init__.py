@@ -1,1 +1,1 @@
-"""Holds what a tool says of a dump against what others said: the MMU, the guest's kernel, drgn with DWARF."""
+"""Compares a tool's answers on a dump with those of others: the MMU, the guest's kernel, drgn with DWARF."""

@@ -1,4 +1,4 @@
-"""All checks, what each needs beside a dump, and of which dumps it is asked."""
+"""All checks, what each needs besides a dump, and the dumps that it applies to."""
 
 from __future__ import annotations
 

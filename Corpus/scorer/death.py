@@ -1,4 +1,4 @@
-"""What a tool says of a crash, against the console's text."""
+"""A tool's answers on a crash, against the console's text."""
 
 from __future__ import annotations
 

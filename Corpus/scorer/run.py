@@ -1,4 +1,4 @@
-"""Asks a tool all checks of an entry."""
+"""Runs all checks of an entry on a tool."""
 
 from __future__ import annotations
 

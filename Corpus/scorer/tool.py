@@ -1,4 +1,4 @@
-"""What a tool can be asked. A tool overrides what it answers; the rest it is not asked for."""
+"""The queries to a tool. A tool overrides those that it can answer; the others are not made."""
 
 from __future__ import annotations
 

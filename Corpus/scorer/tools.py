@@ -24,7 +24,7 @@ TOP = Path(__file__).resolve().parents[2]
 
 
 class Programs:
-    """The options that say which program a tool is."""
+    """The options that name the program of a tool."""
 
     def __init__(self, options: argparse.Namespace):
         self.options = options

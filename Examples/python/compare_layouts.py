@@ -1,4 +1,4 @@
-"""Regions that only one of two dumps has, or has elsewhere: compare_layouts.py BEFORE AFTER"""
+"""Regions that only one of two dumps has, or that moved: compare_layouts.py BEFORE AFTER"""
 
 import sys
 

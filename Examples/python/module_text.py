@@ -1,4 +1,4 @@
-"""Text of modules that may be written: module_text.py DUMP"""
+"""Module text that is writable: module_text.py DUMP"""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the pointers on standard input, one a line, point to: resolve_pointers.py DUMP < POINTERS"""
+"""What the pointers on standard input, one per line, point to: resolve_pointers.py DUMP < POINTERS"""
 
 import sys
 

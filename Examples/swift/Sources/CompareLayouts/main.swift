@@ -1,4 +1,4 @@
-// Regions that only one of two dumps has, or has elsewhere: CompareLayouts BEFORE AFTER
+// Regions that only one of two dumps has, or that moved: CompareLayouts BEFORE AFTER
 import KernelVA
 
 func regions(_ path: String) throws -> [String] {

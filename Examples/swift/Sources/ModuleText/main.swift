@@ -1,4 +1,4 @@
-// Text of modules that may be written: ModuleText DUMP
+// Module text that is writable: ModuleText DUMP
 import KernelVA
 
 let kernel = try Kernel(in: DumpFile(path: CommandLine.arguments[1]))
