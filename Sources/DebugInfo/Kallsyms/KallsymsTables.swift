@@ -32,7 +32,8 @@ package struct KallsymsTables: Hashable, Sendable {
   /// `kallsyms_offsets` or `kallsyms_addresses`.
   package var addresses: Addresses
   /// `kallsyms_seqs_of_names`: the symbols' numbers in the order of their names, three bytes each, the highest first
-  /// (6.2, 60443c88f3a8, and 6.1.y); nil if there is none.
+  /// (6.2, 60443c88f3a8 "kallsyms: Improve the performance of kallsyms_lookup_name()", and 6.1.y); nil if there is
+  /// none.
   package var sequences: UInt64?
 
   /// Describes the tables.

@@ -8,7 +8,8 @@ struct SystemNames {
 
   /// Their address in the `struct uts_namespace` at `address`; nil if there is no system name.
   static func address(in namespace: UInt64, _ vmcoreinfo: VMCoreInfo?, _ memory: KernelMemory) -> UInt64? {
-    // VMCOREINFO has the offset since 5.11 (ca4a9241cc5e); before, a reference count precedes the names.
+    // VMCOREINFO has the offset since 5.11 (ca4a9241cc5e "kdump: append uts_namespace.name offset to VMCOREINFO");
+    // before, a reference count precedes the names.
     let offsets: [UInt64] = (vmcoreinfo?.offset("uts_namespace.name")).map { [UInt64(max($0, 0))] } ?? [4, 0, 8]
     return offsets.map { namespace &+ $0 }.first { memory.string(at: $0, limit: Int(size)) == "Linux" }
   }

@@ -3,10 +3,12 @@ import DebugInfo
 import Synchronization
 
 /// The types that modules add to the kernel's: their split BTF, which the kernel keeps in `struct btf`.
-/// (kernel/bpf/btf.c, `btf_module_notify`; CONFIG_DEBUG_INFO_BTF_MODULES, 5.11, 36e68442d1af)
+/// (kernel/bpf/btf.c, `btf_module_notify`; CONFIG_DEBUG_INFO_BTF_MODULES, 5.11, 36e68442d1af "bpf: Load and verify
+/// kernel module BTFs")
 ///
 /// Since 6.11, the BTF of a module built with a distilled base is relocated in place when the module is loaded, so that
-/// memory has plain split BTF. (tools/lib/bpf/btf_relocate.c, 8646db238997)
+/// memory has plain split BTF. (tools/lib/bpf/btf_relocate.c, 8646db238997 "libbpf,bpf: Share BTF relocate-related code
+/// with kernel")
 final class ModuleTypes: Sendable {
   /// Either a module's types, or why there are none.
   enum Answer: Sendable {

@@ -66,7 +66,7 @@ struct ModuleReader: Sendable {
     var kinds: [(name: String, end: TypeMember?)]
   }
 
-  /// `enum mod_mem_type` (6.4, ac3b43283923).
+  /// `enum mod_mem_type` (6.4, ac3b43283923 "module: replace module_layout with module_memory").
   private static let kinds = [
     "text", "data", "rodata", "ro-after-init", "init text", "init data", "init rodata",
   ]
@@ -196,7 +196,8 @@ struct ModuleReader: Sendable {
     guard let entries = field("symtab"), let count = field("num_symtab"), let strings = field("strtab") else {
       return nil
     }
-    // 5.2 moved the type letters from st_info to a table of their own (1c7651f43777).
+    // 5.2 moved the type letters from st_info to a table of their own (1c7651f43777 "kallsyms: store type information
+    // in its own array").
     return ModuleKallsyms(
       of: module, in: space, entries: entries, count: count, strings: strings, letters: field("typetab"), room)
   }

@@ -75,9 +75,10 @@ struct TaskReader: Sendable {
     self.comm = comm
     stack = task("stack")
     mm = task("mm")
-    // In thread_info since 5.16 (bcf9033e5449), in task_struct before.
+    // In thread_info since 5.16 (bcf9033e5449 "sched: move CPU field back into thread_info if THREAD_INFO_IN_TASK=y"),
+    // in task_struct before.
     cpu = types.member("thread_info.cpu", "cpu", of: "task_struct")
-    // Renamed in 5.14 (2f064a59a11f).
+    // Renamed in 5.14 (2f064a59a11f "sched: Change task_struct::state").
     state = types.member("__state", "state", of: "task_struct")
     onCPU = task("on_cpu")
     exitState = task("exit_state")

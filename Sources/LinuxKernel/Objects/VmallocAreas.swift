@@ -17,7 +17,8 @@ public struct VmallocArea: Sendable {
   public let physical: UInt64?
 }
 
-/// Reads the vmalloc areas. (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2)
+/// Reads the vmalloc areas. (mm/vmalloc.c: `vmap_area_list` to 6.8, `vmap_nodes` since 6.9, 72210662c5a2 "mm: vmalloc:
+/// offload free_vmap_area_lock lock")
 struct VmallocReader: Sendable {
   let space: KernelMemory
   let types: KernelTypes
@@ -43,7 +44,8 @@ struct VmallocReader: Sendable {
       address: vm("addr"), size: vm("size"), flags: vm("flags"), pages: vm("nr_pages"), physical: vm("phys_addr"),
       caller: vm("caller")
     )
-    // Until 5.3 the flag VM_VM_AREA said whether there is a `vm_struct` (688fcbfc06e4).
+    // Until 5.3 the flag VM_VM_AREA said whether there is a `vm_struct` (688fcbfc06e4 "mm/vmalloc: modify struct
+    // vmap_area to reduce its size").
     let oldFlags = area("subtree_max_size") == nil ? area("flags") : nil
     var links: [UInt64] = []
     if let heads = nodes(symbol) {

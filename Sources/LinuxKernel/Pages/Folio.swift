@@ -32,7 +32,8 @@ extension PageArray {
     let order = words.integer(UInt8.self, at: place.offset) ?? 0
     let flags = words.integer(UInt64.self, at: layout.size + layout.flags) ?? 0
     let destructor = layout.destructor.flatMap { words.integer(UInt8.self, at: layout.size + $0) }
-    // A page type since 6.9, a flag of the second page since 6.6 (9c5ccf2db04b), a destructor before.
+    // A page type since 6.9, a flag of the second page since 6.6 (9c5ccf2db04b "mm: remove HUGETLB_PAGE_DTOR"), a
+    // destructor before.
     let isHugetlb =
       isTyped || types.hugetlb == nil && flags & layout.mask("hugetlb") != 0
       || layout.hugetlbDestructor != nil && destructor == layout.hugetlbDestructor

@@ -1,8 +1,8 @@
 /// The word that `/proc/kpageflags` gives for a page. (`stable_page_flags`, fs/proc/page.c;
 /// include/uapi/linux/kernel-page-flags.h)
 ///
-/// Up to 6.9 the kernel copies the flags of the page itself, since 6.10 those of the head (dee3d0bef2b0). PG_slab was
-/// removed at the same time, which distinguishes the two.
+/// Up to 6.9 the kernel copies the flags of the page itself, since 6.10 those of the head (dee3d0bef2b0 "proc: rewrite
+/// stable_page_flags()"). PG_slab was removed at the same time, which distinguishes the two.
 struct KPageFlags: Sendable {
   private let copied: [(bit: UInt64, mask: UInt64)]
   private let isByHead: Bool

@@ -26,7 +26,8 @@ struct PageTypes: Sendable {
       return bit.map { PageType(~$0) }
     }
     let isOld = enumerators.isEmpty && !(version?.has(.numberedPageTypes) ?? false)
-    // The kmemcg type, which preceded that of tables, was removed with the separate cgroup word (18b2db3b0385, 5.11).
+    // The kmemcg type, which preceded that of tables, was removed with the separate cgroup word (18b2db3b0385 "mm:
+    // Convert page kmemcg type to a page memcg flag", 5.11).
     let hasKmemcg =
       types.member("memcg_data", of: "page") == nil
       && (types.member("mem_cgroup", of: "page") != nil || !(version?.has(.memcgDataInPages) ?? true))

@@ -76,7 +76,8 @@ struct MountReader: Sendable {
     fileSystems = types.member("fs", of: "task_struct")
     rootMount = types.member("root.mnt", of: "fs_struct")
     rootDentry = types.member("root.dentry", of: "fs_struct")
-    // A tree since 6.8 (2eea9ce4310d); the member of that name was a count before.
+    // A tree since 6.8 (2eea9ce4310d "mounts: keep list of mounts in an rbtree"); the member of that name was a count
+    // before.
     treeLink = mount("mnt_node")
     tree = treeLink == nil ? nil : types.member("mounts.rb_node", of: "mnt_namespace")
     left = types.member("rb_left", of: "rb_node")

@@ -1,7 +1,7 @@
 import DebugInfo
 
 /// The members that SLUB and SLAB are read by, with the names of all versions, the newest first. (mm/slab.h, mm/slub.c;
-/// `struct slab` took over from `struct page` in 5.17, d122019bf061)
+/// `struct slab` took over from `struct page` in 5.17, d122019bf061 "mm: Split slab into its own type")
 struct SlabLayout: Sendable {
   /// Members of `struct slab`, or of the `struct page` that it lies over.
   let cache: TypeMember

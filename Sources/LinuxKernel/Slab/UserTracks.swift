@@ -25,7 +25,8 @@ struct UserTracks: Sendable {
     self.size = size
     self.caller = caller
     self.pid = pid
-    // The trace itself up to 5.18; since then its handle in the stack depot (5cf909c553e9).
+    // The trace itself up to 5.18; since then its handle in the stack depot (5cf909c553e9 "mm/slub: use stackdepot to
+    // save stack trace in objects").
     trace = member("addrs")
     handle = member("handle")
     cpu = member("cpu")

@@ -12,8 +12,8 @@ struct DataSectionScan: Sendable {
   /// kimage_voffset: anything else mapped near the image is not part of it.
   private let moved: UInt64
 
-  /// How far from the image modules can be: a branch through a veneer reaches 4 GiB. (arch/arm64/kernel/kaslr.c
-  /// to 6.4, arch/arm64/kernel/module.c; 2 GiB since 6.5, 3e35d303ab7d)
+  /// How far from the image modules can be: a branch through a veneer reaches 4 GiB. (arch/arm64/kernel/kaslr.c to 6.4,
+  /// arch/arm64/kernel/module.c; 2 GiB since 6.5, 3e35d303ab7d "arm64: module: rework module VA range selection")
   private static let moduleReach: UInt64 = 4 << 30
 
   /// nil if VMCOREINFO does not locate the image, or it is not mapped.
