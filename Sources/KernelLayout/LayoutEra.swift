@@ -46,7 +46,7 @@ package struct LayoutEra: Sendable {
       since: KernelVersion(6, 5), name: "6.5 to 6.8", linearMap: .lower, kasanMovesImage: false,
       line: "NUMBER(MODULES_VADDR)"
     ) { AddressLayout(.shadowInsideLinearMap($0), modules: 2 << 30, .shiftedLinearMap($0)) },
-    // b89ddf4cca43 removed the BPF JIT region.
+    // b89ddf4cca43 ("arm64/bpf: Remove 128MB limit for BPF JIT programs") removed the BPF JIT region.
     LayoutEra(
       since: KernelVersion(5, 17), name: "5.17 to 6.4", linearMap: .lower, kasanMovesImage: false,
       line: "OFFSET(uts_namespace.name)"
@@ -59,7 +59,7 @@ package struct LayoutEra: Sendable {
       since: KernelVersion(5, 4), name: "5.4 to 5.10", linearMap: .lower, kasanMovesImage: true,
       hasPhysvirtOffset: true
     ) { AddressLayout(.shadowAboveLinearMap($0), bpfJIT: 128 << 20, modules: 128 << 20, .belowEnd($0)) },
-    // 91fc957c9b1d added the BPF JIT region.
+    // 91fc957c9b1d ("arm64/bpf: don't allocate BPF JIT programs in module memory") added the BPF JIT region.
     LayoutEra(since: KernelVersion(5, 0), name: "5.0 to 5.3", linearMap: .upper, kasanMovesImage: true) {
       AddressLayout(.shadowAtBottom($0), bpfJIT: 128 << 20, modules: 128 << 20, .belowLinearMap($0))
     },

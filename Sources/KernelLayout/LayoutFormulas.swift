@@ -82,8 +82,8 @@ extension AddressLayout.Base {
       kasanShadow: configuration.shadowSize(actual).map { AddressLayout.Span(end &- $0, end) }, end: end)
   }
 
-  /// Since 5.11 (f4693c2716b3): the linear map is the lower half, and the shadow is cut from its top, so that KASAN
-  /// moves nothing else.
+  /// Since 5.11 (f4693c2716b3 "arm64: mm: extend linear region for 52-bit VA configurations"): the linear map is the
+  /// lower half, and the shadow is cut from its top, so that KASAN moves nothing else.
   package static func shadowInsideLinearMap(_ configuration: LayoutConfiguration) -> Self {
     let end = AddressLayout.middle(configuration.vaBitsMin)
     let size = configuration.shadowSize(configuration.vaBitsActual)
@@ -123,8 +123,9 @@ extension AddressLayout.Top {
       pciIO: AddressLayout.Span(pciStart, pciEnd))
   }
 
-  /// 5.11 to 6.8 (8c96400d6a39): vmemmap is the linear map shifted right, by the page size over that of `struct page`,
-  /// rounded up to a power of two (VMEMMAP_SHIFT).
+  /// 5.11 to 6.8 (8c96400d6a39 "arm64: mm: make vmemmap region a projection of the linear region"): vmemmap is the
+  /// linear map shifted right, by the page size over that of `struct page`, rounded up to a power of two
+  /// (VMEMMAP_SHIFT).
   package static func shiftedLinearMap(_ configuration: LayoutConfiguration) -> Self {
     let shift = UInt64(configuration.granule.pageShift) - (configuration.structPageSize > 64 ? 7 : 6)
     let start: UInt64 = 0 &- (1 << (UInt64(configuration.vaBits) - shift))
@@ -135,8 +136,9 @@ extension AddressLayout.Top {
       pciIO: AddressLayout.Span(start &- (24 << 20), start &- (8 << 20)))
   }
 
-  /// Since 6.9 (031e011d8b22): vmemmap has the exact size and ends 1 GiB below the end of the space; PCI I/O space and
-  /// the fixmap are above it.
+  /// Since 6.9: vmemmap has the exact size and ends 1 GiB below the end of the space (32697ff38287 "arm64: vmemmap:
+  /// Avoid base2 order of struct page size to dimension region"); PCI I/O space and the fixmap are above it
+  /// (031e011d8b22 "arm64: mm: Move PCI I/O emulation region above the vmemmap region").
   package static func vmemmapBelowPCI(_ configuration: LayoutConfiguration) -> Self {
     let pageShift = UInt64(configuration.granule.pageShift)
     let end: UInt64 = 0 &- (1 << 30)

@@ -14,8 +14,8 @@ import Bytes
 ///
 /// (scripts/kallsyms.c, `write_src`)
 package enum KallsymsFinder {
-  /// The tables at the addresses in VMCOREINFO (6.0, 5fd8fea935a1). It lacks only the markers, which end where the
-  /// token table begins, or the sequence numbers between them.
+  /// The tables at the addresses in VMCOREINFO (6.0, 5fd8fea935a1 "vmcoreinfo: include kallsyms symbols"). It lacks
+  /// only the markers, which end where the token table begins, or the sequence numbers between them.
   package static func tables<Space: ByteSource>(
     in space: Space, symbol: (String) -> UInt64?
   ) -> [KallsymsTables] {

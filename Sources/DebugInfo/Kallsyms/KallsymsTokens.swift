@@ -5,9 +5,9 @@ struct KallsymsName {
   var bytes: [UInt8]
   var tokens: Range<Int>
 
-  /// The length of the name at `start` of `bytes` and where its tokens begin. Since 6.1 (73bbb94466fd) a
-  /// length of 128 and more takes two bytes, seven bits and then eight; before it took one. Nothing marks
-  /// the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
+  /// The length of the name at `start` of `bytes` and where its tokens begin. Since 6.1 (73bbb94466fd "kallsyms:
+  /// support "big" kernel symbols") a length of 128 and more takes two bytes, seven bits and then eight; before it took
+  /// one. Nothing marks the change, but a name that long does not occur in kernels without it: `KSYM_NAME_LEN` was 128.
   @inline(__always)
   static func header(_ bytes: Span<UInt8>, _ start: Int) -> (length: Int, tokens: Int)? {
     guard start < bytes.count else { return nil }

@@ -13,8 +13,8 @@ struct Vmemmap: Hashable, Sendable {
   /// From VMCOREINFO (6.9, d3246b6ee42a), or else from the layout, by the `struct page` of the linear map's first page.
   /// nil if the layout or the linear map is unknown.
   ///
-  /// The second holds for every version, including 5.4 to 5.9, whose `vmemmap` is a variable (c8b6d2ccf9b1) computed
-  /// together with physvirt_offset.
+  /// The second holds for every version, including 5.4 to 5.9, whose `vmemmap` is a variable (c8b6d2ccf9b1 "arm64: mm:
+  /// Separate out vmemmap") computed together with physvirt_offset.
   init?(_ layout: DetectedLayout, _ vmcoreinfo: VMCoreInfo?, linearOffset: @autoclosure () -> UInt64?) {
     let configuration = layout.configuration
     stride = configuration.structPageSize

@@ -40,7 +40,8 @@ struct SlabLayout: Sendable {
   let list: TypeMember
   let references: TypeMember?
   let kobject: TypeMember?
-  /// The per-CPU pointer to `struct kmem_cache_cpu`; removed in 7.0 (32c894c7274b).
+  /// The per-CPU pointer to `struct kmem_cache_cpu`; removed in 7.0 (32c894c7274b "slab: remove struct
+  /// kmem_cache_cpu").
   let cpuSlab: TypeMember?
   /// The per-CPU pointer to the sheaves, since 6.18.
   let cpuSheaves: TypeMember?

@@ -11,7 +11,7 @@ struct ExceptionFrame: Sendable {
   /// offsetof(struct pt_regs, stackframe).
   let record: UInt64
   /// Whether the records of exceptions and of the end of a chain are marked: `{0, 0, type}` (struct frame_record_meta,
-  /// c2c6b27b5aa1, 6.13).
+  /// c2c6b27b5aa1 "arm64: stacktrace: unwind exception boundaries", 6.13).
   let hasMarkedRecords: Bool
   /// Whether every task's chain ends at the record in the `pt_regs` at the top of its stack.
   let hasFinalRecord: Bool
