@@ -54,7 +54,7 @@ struct DWARFAbbreviations {
   /// One layout of entries.
   struct Abbreviation {
     var definition: Definition
-    /// Whether what is inside are enumerators.
+    /// Whether its children are enumerators.
     var isEnumeration: Bool
     var hasChildren: Bool
     var steps: Range<Int>

@@ -29,7 +29,7 @@ struct DWARFTypeIndex {
     /// Functions and enumerators: few queries need them, and they are many.
     case code
 
-    /// What has definitions of `kinds`.
+    /// The contents that have definitions of `kinds`.
     init(_ kinds: [DWARFAbbreviations.Definition]) {
       self = kinds.contains { $0 == .function || $0 == .enumerator } ? .code : .types
     }
@@ -47,7 +47,7 @@ struct DWARFTypeIndex {
   private var abbreviations: DWARFAbbreviations?
   /// The start of the next unit.
   private(set) var nextUnit = 0
-  /// How much of `.debug_info` was released to the system.
+  /// The number of bytes of `.debug_info` that were released to the system.
   var forgotten = 0
   private var unitsLeft = Limits.compilationUnits
   /// How many entries, and attributes of abbreviations, may still be read.
@@ -112,7 +112,7 @@ struct DWARFTypeIndex {
     var stringOffsetsBase = 2 * offsetSize
     // The unit's own entry is at depth 0, what it defines at depth 1.
     var depth = 0
-    // The enumeration that was come to last.
+    // The last enumeration reached.
     var enumeration = 0
     repeat {
       let entry = position

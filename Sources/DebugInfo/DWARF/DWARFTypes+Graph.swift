@@ -47,8 +47,8 @@ extension DWARFTypes: TypeGraph {
     return fits ? [type] : []
   }
 
-  /// Calls `body` with each named type, the first definition of each name, until it returns false. All of the file is
-  /// passed.
+  /// Calls `body` with each named type, the first definition of each name, until it returns false. Scans the whole
+  /// file.
   package func forEachType(_ body: (TypeName, CType) -> Bool) {
     for type in ask({ reader in reader.namedTypes() }) ?? [] {
       guard body(type.name, .described(self, type.offset)) else { return }
@@ -157,7 +157,7 @@ extension DWARFReader {
     return false
   }
 
-  /// The names of all types that have one, and where they are.
+  /// The names of all named types, and their offsets.
   mutating func namedTypes() -> [(name: TypeName, offset: Int)] {
     allTypes().compactMap { offset in
       guard let entry = session.entry(at: offset) else { return nil }

@@ -3,8 +3,9 @@ import Bytes
 /// Memory as packets carry it: the bytes that would end or alter a packet are sent as `}` and the byte with bit 5
 /// inverted. (GDB manual, "Binary Data")
 ///
-/// Safety: there is room for twice the bytes before the first is read, and none takes more than two; sixteen are read
-/// only where sixteen are left. A comparison of sixteen bytes is as large as two words, which take every value.
+/// Safety: the target has room for twice the bytes before the first is read, and no byte takes more than two; sixteen
+/// are read only where sixteen are left. A comparison of sixteen bytes is as large as two words, in which every value
+/// is valid.
 enum BinaryData {
   private static let escape = UInt8(ascii: "}")
 
@@ -26,7 +27,7 @@ enum BinaryData {
 
   /// Writes `bytes`, escaped, to `target` from `position` on.
   ///
-  /// - Returns: where they end, and the sum of all that was written; nil, with nothing written, if `target` has no room
+  /// - Returns: the end position, and the sum of the bytes written; nil, with nothing written, if `target` has no room
   ///   for twice the bytes.
   static func write(
     _ bytes: RawSpan, to target: inout MutableRawSpan, at position: Int

@@ -2,21 +2,21 @@ import Bytes
 
 /// Numbers and bytes in the protocol's hex, which has no prefix.
 enum Hex {
-  /// The digit for the lowest four bits of `value`.
+  /// The hex digit of the lowest four bits of `value`.
   static func letter(_ value: UInt8) -> UInt8 {
     let value = value & 15
     return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
   }
 
-  /// The eight digits of four bytes, the first in the lowest byte; the first of the four is the lowest, too.
+  /// The eight hex digits of four bytes. The first digit is in the lowest byte, as is the first of the four bytes.
   @inline(__always)
   private static func letters(_ bytes: UInt32) -> UInt64 {
-    // One digit's value in each byte.
+    // The value of one digit in each byte.
     var value = UInt64(bytes)
     value = (value | value << 16) & 0x0000_ffff_0000_ffff
     value = (value | value << 8) & 0x00ff_00ff_00ff_00ff
     value = (value >> 4 | value << 8) & 0x0f0f_0f0f_0f0f_0f0f
-    // 1 in each byte that is above 9; a letter is 39 places behind `9`.
+    // 1 in each byte that is above 9; 'a' is 39 places after '9' + 1.
     let isLetter = (value &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
     return value &+ 0x3030_3030_3030_3030 &+ isLetter &* 39
   }

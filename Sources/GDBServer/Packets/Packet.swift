@@ -1,19 +1,19 @@
 import Bytes
 
-/// What is sent to a client.
+/// A reply to a client.
 enum Reply {
   /// A payload without reserved letters.
   case text([UInt8])
-  /// Any bytes, which are escaped, behind a letter.
+  /// A letter, then any bytes, which are escaped.
   case binary(UInt8, [UInt8])
 }
 
-/// A packet to the client: `$`, the payload, `#` and its checksum. Its memory is kept from one to the next.
+/// A packet to the client: `$`, the payload, `#` and its checksum. Its memory is reused.
 struct Packet {
   private var storage: [UInt8] = []
   private var end = 0
 
-  /// The packet; nothing before the first.
+  /// The packet; empty before the first.
   var bytes: RawSpan {
     @_lifetime(borrow self)
     get { storage.rawSpan.extracting(0..<end) }
@@ -25,7 +25,7 @@ struct Packet {
   /// No packet.
   init() {}
 
-  /// Puts `reply` in place of what was there.
+  /// Replaces the packet by `reply`.
   mutating func put(_ reply: Reply) {
     let (payload, room) =
       switch reply {

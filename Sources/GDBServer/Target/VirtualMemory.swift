@@ -33,7 +33,7 @@ struct VirtualMemory {
     return (bytes, failure)
   }
 
-  /// Fills `piece`, which in the lower half lies in one page, or says why it cannot.
+  /// Fills `piece`, which in the lower half lies in one page, or returns the reason why it cannot.
   private func fill(
     _ piece: inout MutableRawSpan, from address: VirtualAddress, _ user: TranslationRegime?
   ) -> String? {

@@ -3,17 +3,17 @@ import VMSA
 
 /// Tells keys from the other objects of a cache. (`struct key`, include/linux/key.h)
 struct KeySlabs {
-  /// The cache of keys, until the kernel merges it with others of that size.
+  /// The cache of keys, unless the kernel merges it with others of the same size.
   static let cache = "key_jar"
 
   private let memory: KernelMemory
   private let type: TypeMember
   private let name: TypeMember
   private let payload: TypeMember
-  /// Where variables and constants of the kernel and its modules are, types of keys among them.
+  /// The memory of variables and constants of the kernel and its modules, among them the types of keys.
   private let variables: RangeSet<UInt64>
 
-  /// nil where the types are not known.
+  /// nil if the types are unknown.
   init?(_ context: KernelContext, types variables: [Range<UInt64>]) {
     let types = context.types.value
     guard let type = types.member("type", of: "key"), let payload = types.member("payload", of: "key"),
@@ -37,8 +37,8 @@ struct KeySlabs {
     return !name.isEmpty && name.utf8.allSatisfy { (0x21..<0x7f).contains($0) }
   }
 
-  /// What the key at `address` points to: `payload.data`, four words, of which each type uses what it needs. Variables,
-  /// such as the subtype of an asymmetric key, are no secrets.
+  /// What the key at `address` points to: `payload.data`, four words, each used or not by the type. Variables, such as
+  /// the subtype of an asymmetric key, are not secrets.
   func payloads(_ address: UInt64) -> [UInt64] {
     (0..<UInt64(4)).compactMap { word in
       memory.pointer(at: address &+ UInt64(payload.offset) &+ 8 &* word)

@@ -13,10 +13,10 @@ struct MemoryCopier {
   /// Bytes read at once.
   private static let pieceBytes: UInt64 = 1 << 20
 
-  /// Copies the memory of `runs`. If it is most of the dump, all of that is looked through, on all cores and from where
-  /// it lies.
+  /// Copies the memory of `runs`. If they are most of the dump, scans the whole dump, on all cores and without copying
+  /// it first.
   ///
-  /// - Parameter progress: called with the number of bytes that were just written.
+  /// - Parameter progress: called with the number of bytes just written.
   /// - Returns: the pages that cannot be read.
   func copy(
     _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: @Sendable (UInt64) -> Void
@@ -32,15 +32,15 @@ struct MemoryCopier {
     return damaged
   }
 
-  /// What a scan has written.
+  /// The memory that a scan has written.
   private struct Written {
     var ranges: [Range<UInt64>] = []
     var failure: LocatedError?
   }
 
-  /// Writes what a scan of the dump shows of `runs`.
+  /// Writes the memory of `runs` that a scan of the dump yields.
   ///
-  /// - Returns: the addresses that need not be copied any more.
+  /// - Returns: the addresses that no longer have to be copied.
   private func scan(
     _ runs: PhysicalRuns, to file: borrowing OutputFile, _ progress: @Sendable (UInt64) -> Void
   ) throws(LocatedError) -> RangeSet<UInt64> {

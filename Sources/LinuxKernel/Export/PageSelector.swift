@@ -26,7 +26,7 @@ struct PageSelector {
     ["crypt", "keyring", "dm_integrity", "tls_", "blk_crypto"].contains { cache.contains($0) }
   }
 
-  /// What is left out with other objects because the kernel merged their caches, in words.
+  /// In words, the objects that are left out because the kernel merged their caches.
   func mergedOmissions(of selection: PageSelection) -> [String] {
     guard selection.hidesUser else { return [] }
     return slabs.caches(named: { $0 == KeySlabs.cache || Self.isCryptographic($0) }).compactMap { cache in
@@ -123,7 +123,7 @@ struct PageSelector {
     }
   }
 
-  /// The slabs with keys, and what keys point to.
+  /// The slabs with keys, and the memory that keys point to.
   private var keyFrames: [Range<UInt64>] {
     let all = slabFrames { $0 == KeySlabs.cache }
     guard let keys = KeySlabs(context, types: data + constants) else { return all }
@@ -143,7 +143,7 @@ struct PageSelector {
     return Array(RangeSet(all).subtracting(RangeSet(without)).ranges) + found
   }
 
-  /// The pages that were allocated together, and of which one is behind `pointer`.
+  /// The pages that were allocated together with the page at `pointer`.
   private func block(_ pointer: UInt64) -> [Range<UInt64>] {
     guard let pages = slabs.slub?.pages, let leaf = context.memory.leaf(at: pointer) else { return [] }
     let frame = leaf.physical.rawValue >> shift

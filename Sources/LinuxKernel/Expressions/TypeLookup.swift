@@ -100,8 +100,8 @@ package struct TypeLookup: Sendable {
     return .success(btf)
   }
 
-  /// All types of the kernel and of each module that has any, or those of the module called `name`. By DWARF those of
-  /// the kernel that have a name, and what they need.
+  /// All types of the kernel and of each module that has any, or those of the module called `name`. With DWARF, the
+  /// named types of the kernel, and the types that they need.
   func all(ofModule name: String?) -> Result<[[CType]], ExpressionFailure> {
     if name == nil, types.value.btf == nil, let graph = graphs.first {
       var named: [CType] = []

@@ -57,7 +57,7 @@ extension Kernel {
     }.write(to: path, progress: progress)
   }
 
-  /// The page frames that `selection` leaves out, and in words what else goes with them.
+  /// The page frames that `selection` leaves out, and, in words, other data that they contain.
   ///
   /// - Throws: `LocatedError` if nothing describes page frames.
   private func left(outOf selection: PageSelection) throws(LocatedError) -> (FrameSet, merged: [String]) {
